@@ -1,0 +1,74 @@
+# Everything runs in .venv, which make builds from the hash-locked requirements; only python3 (3.11+) and make are needed.
+
+PYTHON ?= python3
+BIN := .venv/bin
+LOCKS := requirements.txt requirements-dev.txt
+# Postgres and Valkey from wheels, and an environment with generated secrets, for the time of one command
+EMBEDDED := $(BIN)/python -m wmsbridge.embedded
+DEMO_SECONDS ?=
+
+.PHONY: help demo test lint format lock clean .venv
+
+help:
+	@echo "make demo    the whole product at work against simulated stores and warehouses; Ctrl-C ends it"
+	@echo "             (DEMO_SECONDS=60 ends it by itself with a summary)"
+	@echo "make test    lint and every test"
+	@echo "make lint    ruff, mypy, the import contract, missing migrations, Django's checks"
+	@echo "make format  let ruff put the code in order"
+	@echo "make lock    work the locks out anew from requirements*.in"
+	@echo "make clean   remove .venv, .data (the demo's database) and caches"
+
+.venv: .venv/synced
+
+# The stamp is younger than every lock: a changed lock makes the environment anew in place.
+.venv/synced: $(LOCKS) requirements-bootstrap.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "wmsbridge needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
+		     "Use: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+		echo "$(PYTHON) has no venv module; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.txt
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.txt
+	@touch $@
+
+demo: .venv
+	$(EMBEDDED) --data .data $(BIN)/python manage.py demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
+
+lint: .venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(EMBEDDED) $(BIN)/mypy
+	$(BIN)/lint-imports
+	$(EMBEDDED) $(BIN)/python manage.py makemigrations --check --dry-run
+	$(EMBEDDED) env HTTPS=1 PUBLIC_URL=https://bridge.example.com ALERT_EMAILS=staff@example.com \
+		$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+test: lint chromium
+	$(BIN)/pytest
+
+# Browser tests drive Debian's Chromium; no browser is downloaded.
+.PHONY: chromium
+chromium:
+	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
+	else \
+		echo "The browser tests need Chromium: install the package 'chromium' (or Google Chrome) and run make test again." >&2; \
+		exit 1; \
+	fi
+
+format: .venv
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# --universal: one lock for every platform and Python version; no address of a package index gets into it.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header
+lock: .venv
+	$(COMPILE) $(UPGRADE) requirements.in -o requirements.txt
+	$(COMPILE) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
+	$(COMPILE) $(UPGRADE) requirements-bootstrap.in -o requirements-bootstrap.txt
+
+clean:
+	rm -rf .venv .data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles

@@ -1,0 +1,222 @@
+"""The manuals keep up with the code: what the code has, they name; what they name, there is."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.core.management import get_commands
+from django.db import connection
+
+from fulfillment import states
+from ops.secrets import decrypt
+from shops.models import Shop
+from tests.architecture.layers import APPS, ROOT, sources
+from tests.builders import make_shop
+from wms.adapters.base import Capability
+from wms.statuses import WmsStatus
+from wmsbridge import config_file, health
+from wmsbridge.celery import QUEUES, SCHEDULE, app
+
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OPERATIONS = ROOT / "docs/operations.md"
+CONFIGURATION = ROOT / "docs/configuration.md"
+ARCHITECTURE = ROOT / "docs/architecture.md"
+
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+
+
+def _named(page: Path) -> set[str]:
+    """What a page sets in code style, cut into words."""
+    return {
+        word for code in re.findall(r"`([^`\n]+)`", page.read_text()) for word in re.split(r"[\s,…]+", code)
+    }
+
+
+def _variables_of(path: str, pattern: str) -> set[str]:
+    found = set(re.findall(pattern, (ROOT / path).read_text()))
+    assert found
+    return found
+
+
+def test_every_variable_of_the_settings_is_documented() -> None:
+    read = _variables_of("wmsbridge/settings.py", r"\benv\.\w+\(\s*\"([A-Z_]+)\"")
+    assert read - _named(CONFIGURATION) == set()
+
+
+def test_every_variable_of_the_compose_file_is_documented() -> None:
+    read = _variables_of("docker-compose.yml", r"\$\{([A-Z_]+)")
+    assert read - _named(CONFIGURATION) == set()
+
+
+def test_every_documented_variable_is_read_somewhere() -> None:
+    documented = set(re.findall(r"^\| `([A-Z_]+)`", CONFIGURATION.read_text(), re.MULTILINE))
+    code = "".join(file.read_text() for file in sources(*APPS)) + (ROOT / "docker-compose.yml").read_text()
+    code += (ROOT / "tests/conftest.py").read_text()
+    assert documented
+    assert {name for name in documented if not re.search(rf"\b{name}\b", code)} == set()
+
+
+def test_every_key_of_the_configuration_file_is_documented() -> None:
+    tables = (config_file.ShopTable, config_file.ConnectionTable, config_file.WarehouseTable)
+    keys = {key for table in tables for key in table.model_fields}
+    assert (keys | {str(each) for each in Capability}) - _named(CONFIGURATION) == set()
+
+
+def _constants(file: Path) -> dict[str, str]:
+    """Name -> text of a module's string constants: `A, B = "a", "b"` among them, and those it imports from ours."""
+    found: dict[str, str] = {}
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in APPS:
+            origin = ROOT / f"{node.module.replace('.', '/')}.py"
+            theirs = _constants(origin) if origin.exists() else {}
+            found |= {
+                alias.asname or alias.name: theirs[alias.name] for alias in node.names if alias.name in theirs
+            }
+        elif isinstance(node, ast.Assign):
+            found |= _assigned(node.targets[0], node.value)
+    return found
+
+
+def _assigned(target: ast.expr, value: ast.expr) -> dict[str, str]:
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        pairs = [_assigned(*pair) for pair in zip(target.elts, value.elts, strict=True)]
+        return {name: text for pair in pairs for name, text in pair.items()}
+    if isinstance(target, ast.Name) and isinstance(value, ast.Constant) and isinstance(value.value, str):
+        return {target.id: value.value}
+    return {}
+
+
+def _alert_kinds() -> Iterator[tuple[Path, str | None]]:
+    """The kind of each call of `raise_alert`; None where it is no constant."""
+    for file in sources(*APPS):
+        constants: dict[str, str] | None = None
+        for node in ast.walk(ast.parse(file.read_text())):
+            if not isinstance(node, ast.Call) or not ast.unparse(node.func).endswith("raise_alert"):
+                continue
+            kind, constants = node.args[0], _constants(file) if constants is None else constants
+            text = kind.value if isinstance(kind, ast.Constant) else constants.get(ast.unparse(kind))
+            yield file, text if isinstance(text, str) else None
+
+
+def test_every_alert_is_in_the_operators_manual_and_no_other() -> None:
+    raised = {kind for _, kind in _alert_kinds() if kind}
+    raised |= {f"health_{metric.name}" for metric in health.METRICS}
+    table = OPERATIONS.read_text().partition("## Every alert")[2].partition("\n## ")[0]
+    listed = {
+        kind
+        for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+        for kind in re.findall(r"`(\w+)`", row)
+    }
+    assert listed == raised
+
+
+def test_only_the_health_alerts_have_kinds_that_are_worked_out() -> None:
+    worked_out = [str(file.relative_to(ROOT)) for file, kind in _alert_kinds() if kind is None]
+    assert worked_out == ["wmsbridge/alarms.py"]
+
+
+def test_every_command_is_documented_and_every_documented_one_exists() -> None:
+    ours = {name for name, owner in get_commands().items() if owner in APPS}
+    table = OPERATIONS.read_text().partition("## Commands")[2].partition("\n## ")[0]
+    documented = set(re.findall(r"^\| `(\w+)", table, re.MULTILINE))
+    assert documented == ours
+    told = {name for page in PAGES for name in re.findall(r"manage\.py ([a-z_]+)", page.read_text())}
+    assert told - set(get_commands()) == set()
+
+
+def test_every_metric_is_documented_with_its_threshold() -> None:
+    table = OPERATIONS.read_text().partition("## Metrics")[2]
+    for metric in health.METRICS:
+        row = re.search(rf"^\| `{metric.name}_{metric.unit}` .*$", table, re.MULTILINE)
+        assert row, metric.name
+        assert re.search(rf"\| {settings.HEALTH_THRESHOLDS[metric.name]:g}(?: s| %)? \|", row[0]), metric.name
+
+
+def test_every_state_that_staff_see_is_explained() -> None:
+    told = _named(OPERATIONS)
+    assert {str(state) for state in states.OrderState} - told == set()
+
+
+def test_the_architecture_names_job_kinds_queues_and_states_that_exist() -> None:
+    app.loader.import_default_modules()
+    known = {*app.tasks, *SCHEDULE, *QUEUES}
+    prefixes = "fulfillment|inventory|skumap|shops|ops|wmsbridge"
+    words = {word for page in PAGES for word in _named(page)}
+    named = {word for word in words if re.fullmatch(rf"(?:{prefixes})\.(?!toml|csv)[a-z_]+", word)}
+    modules = {word for word in named if (ROOT / f"{word.replace('.', '/')}.py").exists()}
+    assert named - modules - known == set()
+    assert set(QUEUES) - _named(ARCHITECTURE) == set()
+    assert "wms.unrecognised" in known
+    assert WmsStatus.SUBMITTING in _named(ARCHITECTURE)
+
+
+def test_every_file_that_a_page_names_is_there() -> None:
+    missing = []
+    for page in PAGES:
+        for word in _named(page):
+            name = word.strip(":()")
+            if (
+                re.fullmatch(r"[\w./-]+/[\w.-]+\.(py|md|yml|toml|graphql)", name)
+                and not (ROOT / name).exists()
+            ):
+                missing.append(f"{page.name}: {name}")
+    assert missing == []
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", _FENCE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in _LINK.findall(_FENCE.sub("", page.read_text())):
+        assert "://" not in target, target
+        path, _, anchor = target.partition("#")
+        to = (page.parent / path).resolve() if path else page
+        assert to.is_file(), target
+        assert not anchor or anchor in _anchors(to), target
+
+
+def test_every_decision_has_its_number_and_its_parts() -> None:
+    pages = sorted((ROOT / "docs/decisions").glob("*.md"))
+    for number, page in enumerate(pages, start=1):
+        assert page.name.startswith(f"{number:04}-")
+        assert page.read_text().startswith(f"# {number}. ")
+        assert all(
+            f"**{part}.**" in page.read_text() for part in ("Question", "Decision", "Why", "Refused", "Price")
+        )
+
+
+def test_the_example_of_the_readme_can_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    example = re.search(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert example
+    for name in re.findall(r"env:([A-Z_]+)", example[1]):
+        monkeypatch.setenv(name, "told-by-the-environment")
+    assert (
+        config_file.read_config(example[1].encode()).config.shops[0].client_secret
+        == "told-by-the-environment"
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_script_of_the_manual_encrypts_with_the_new_key(settings: object) -> None:
+    shop = make_shop(webhook_secret="whsec-of-old")
+    new = Fernet.generate_key().decode()
+    settings.FIELD_ENCRYPTION_KEYS = [new, *settings.FIELD_ENCRYPTION_KEYS]  # type: ignore[attr-defined]
+    script = re.search(r"```python\n(.*?)```", OPERATIONS.read_text(), re.DOTALL)
+    assert script
+    exec(compile(script[1], "docs/operations.md", "exec"), {})  # noqa: S102
+    settings.FIELD_ENCRYPTION_KEYS = [new]  # type: ignore[attr-defined]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT webhook_secret FROM shops_shop WHERE id = %s", [shop.pk])
+        assert decrypt(cursor.fetchone()[0]) == "whsec-of-old"
+    assert Shop.objects.get(pk=shop.pk).webhook_secret == "whsec-of-old"

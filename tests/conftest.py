@@ -1,0 +1,71 @@
+"""Real Postgres and real Valkey under every test: started before Django reads its settings, gone afterwards.
+
+With TEST_DATABASE_URL and TEST_REDIS_URL set, those servers are used instead (the database's name gets the
+prefix `test_`, the Redis database is flushed).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import django
+import pytest
+import redis
+from cryptography.fernet import Fernet
+
+from wmsbridge import embedded
+
+_RUNNING = ExitStack()
+
+
+def _server_environment() -> dict[str, str]:
+    if "TEST_DATABASE_URL" not in os.environ:
+        return _RUNNING.enter_context(embedded.servers(None)).environment()
+    return embedded.Servers(
+        database_url=os.environ["TEST_DATABASE_URL"],
+        redis_url=os.environ["TEST_REDIS_URL"],
+        secret_key=secrets.token_urlsafe(48),
+        field_encryption_key=Fernet.generate_key().decode(),
+    ).environment()
+
+
+# Before pytest-django's own hook, which does nothing as long as the settings are not configured.
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure() -> None:
+    os.environ.update(_server_environment())
+    os.environ.update(
+        {
+            "DJANGO_SETTINGS_MODULE": "wmsbridge.settings",
+            "DEBUG": "0",
+            "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+            "SHOPIFY_ADMIN_URL": "https://{domain}",
+            "PUBLIC_URL": "https://bridge.example.com",
+            "EMAIL_URL": "memorymail://",
+            "ALERT_EMAILS": "ops@example.com",
+            "ALERT_URLS": "",
+            "LOG_LEVEL": "WARNING",
+            "LOG_FORMAT": "console",
+        }
+    )
+    django.setup()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    _RUNNING.close()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[redis.Redis]:
+    """A connection of the tests' own to Valkey, apart from the application's."""
+    with redis.Redis.from_url(os.environ["REDIS_URL"], decode_responses=True) as connection:
+        yield connection
+
+
+@pytest.fixture(autouse=True)
+def empty_redis(redis_server: redis.Redis) -> None:
+    """Every test starts with an empty Valkey."""
+    redis_server.flushdb()

@@ -1,0 +1,252 @@
+"""Settings, from the environment and nowhere else. Safe by default: what must be secret has no default."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import django_stubs_ext
+import environ
+from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+
+from wmsbridge import logs
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+django_stubs_ext.monkeypatch()  # ModelAdmin[Shop], ModelForm[Shop]: generic for mypy, now also at run time
+
+# --- Secrets and addresses: no defaults; environ names the missing variable (ImproperlyConfigured) ---
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY")
+# The first key encrypts, all of them decrypt: to rotate, put a new key in front and keep the old ones.
+FIELD_ENCRYPTION_KEYS: list[str] = env.list("FIELD_ENCRYPTION_KEYS")
+DATABASE_URL = env.str("DATABASE_URL")
+REDIS_URL = env.str("REDIS_URL")
+
+
+def _require_usable_secrets() -> None:
+    """Stop the start on an empty or malformed secret, naming the variable."""
+    if len(SECRET_KEY) < 32:
+        raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters")
+    if not FIELD_ENCRYPTION_KEYS:
+        raise ImproperlyConfigured("FIELD_ENCRYPTION_KEYS must hold a Fernet key, or several with commas")
+    for position, key in enumerate(FIELD_ENCRYPTION_KEYS, start=1):
+        try:
+            Fernet(key)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"FIELD_ENCRYPTION_KEYS: key {position} is no Fernet key") from error
+    if not DATABASE_URL.startswith(("postgres://", "postgresql://")):
+        raise ImproperlyConfigured("DATABASE_URL must be a postgres:// address; there is no other database")
+    if not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
+        raise ImproperlyConfigured("REDIS_URL must be a redis:// or rediss:// address")
+
+
+_require_usable_secrets()
+
+# --- The two ends of the wire ---
+
+# Root of a shop; /admin/api/{version}/graphql.json and /admin/oauth/access_token hang below it.
+SHOPIFY_ADMIN_URL = env.str("SHOPIFY_ADMIN_URL", default="https://{domain}")
+# Where Shopify and the WMSs reach us, for webhook subscriptions; e.g. https://bridge.example.com
+PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
+
+# --- Web ---
+
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"] if DEBUG else [])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+ROOT_URLCONF = "wmsbridge.urls"
+WSGI_APPLICATION = "wmsbridge.wsgi.application"
+# Webhook bodies of very large orders are some MB; the receivers answer 413 to whatever is larger.
+DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_BODY_BYTES", default=5 * 1024 * 1024)
+
+# TLS ends at the proxy, which must set (not pass on) X-Forwarded-Proto. HTTPS=0 is for this machine only.
+HTTPS = env.bool("HTTPS", default=not DEBUG)
+if env.bool("BEHIND_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # asked by the machine next door, without TLS
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
+# Subdomains and the preload list are for the owner of the domain to decide, not for one application on it.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_AGE = 12 * 60 * 60
+X_FRAME_OPTIONS = "DENY"
+
+INSTALLED_APPS = [
+    "unfold",  # before django.contrib.admin: it replaces the templates
+    "unfold.contrib.filters",
+    "unfold.contrib.import_export",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "drf_spectacular",
+    "import_export",
+    "django_structlog",
+    "ops",
+    "shops",
+    "wms",
+    "skumap",
+    "inventory",
+    "fulfillment",
+    "wmsbridge",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = env.bool("STATIC_FROM_SOURCE", default=DEBUG)
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# --- Database: the truth ---
+
+_database: dict[str, Any] = env.db_url("DATABASE_URL", engine="django.db.backends.postgresql")
+# No statement of ours takes long: one that hangs must free its worker and its locks by itself.
+_limits = {
+    "statement_timeout": env.int("DB_STATEMENT_TIMEOUT_MS", default=30_000),
+    "lock_timeout": 10_000,
+    "idle_in_transaction_session_timeout": 60_000,
+}
+_database["OPTIONS"] = {
+    "connect_timeout": 3,
+    "options": " ".join(f"-c {name}={value}" for name, value in _limits.items()),
+    **_database.get("OPTIONS", {}),
+}
+_database["CONN_MAX_AGE"] = env.int("DB_CONN_MAX_AGE", default=60)
+_database["CONN_HEALTH_CHECKS"] = True
+DATABASES = {"default": _database}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Celery on Redis: only fast ---
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker outlives any outage of Redis
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # A publish to a dead broker gives up at once (kombu: 6 s), to a hanging one after some 4 s: the
+    # row is committed, the sweep announces it again.
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.1,
+    "interval_max": 0.1,
+    "socket_connect_timeout": 1,
+    # Bounds commands only; a worker's BRPOP waits on the event loop and reads once the socket is readable.
+    "socket_timeout": 1,
+    "socket_keepalive": True,
+    # Unacknowledged messages return after this; leases (60 s) have brought the work back long before.
+    "visibility_timeout": 300,
+    "global_keyprefix": "celery:",
+}
+CELERY_BROKER_POOL_LIMIT = 4
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_TIME_LIMIT = 55  # below the lease of 60 s: a run that is killed never overlaps its successor
+CELERY_TASK_SOFT_TIME_LIMIT = 50
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 5_000
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # concerns late acknowledgement: none here
+
+# --- Staff, alerts, health ---
+
+globals().update(env.email_url("EMAIL_URL", default="consolemail://"))  # EMAIL_BACKEND, EMAIL_HOST, ...
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("EMAIL_FROM", default="wmsbridge@localhost")
+ALERT_EMAILS: list[str] = env.list("ALERT_EMAILS", default=[])
+ALERT_URLS: list[str] = env.list(
+    "ALERT_URLS", default=[]
+)  # apprise addresses: slack://..., msteams://..., json://...
+
+# metric -> the value from which on staff are alerted
+HEALTH_THRESHOLDS: dict[str, float] = {
+    "order_submission_lag": env.float("HEALTH_ORDER_SUBMISSION_LAG_SECONDS", default=120.0),
+    "unmapped_sku_rate": env.float("HEALTH_UNMAPPED_SKU_RATE_PERCENT", default=1.0),
+    "wms_api_errors": env.float("HEALTH_WMS_API_ERRORS_PERCENT", default=5.0),
+    "stock_sync_lag": env.float("HEALTH_STOCK_SYNC_LAG_SECONDS", default=300.0),
+    "fulfilment_callback_time": env.float("HEALTH_FULFILMENT_CALLBACK_SECONDS", default=120.0),
+    "dead_letter_depth": env.float("HEALTH_DEAD_LETTER_DEPTH", default=1.0),
+}
+
+# Set: /metrics answers only to this bearer token and to staff. Empty: keep /metrics off the public proxy.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
+# Finished jobs, with what they carried, are kept this long: longer than any sender repeats itself.
+KEEP_JOBS_DAYS = env.int("KEEP_JOBS_DAYS", default=30)
+
+# --- API documentation ---
+
+REST_FRAMEWORK = {
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+}
+SPECTACULAR_SETTINGS = {"TITLE": "wmsbridge", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
+
+# --- Time and language ---
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+USE_I18N = False
+FORMAT_MODULE_PATH = "wmsbridge.formats"
+
+UNFOLD = {
+    "SITE_TITLE": "wmsbridge",
+    "SITE_HEADER": "wmsbridge",
+    "SITE_SYMBOL": "conveyor_belt",
+    "SITE_URL": None,
+    "SHOW_HISTORY": True,
+    "DASHBOARD_CALLBACK": "wmsbridge.admin.front_page",
+    "SIDEBAR": {"show_search": True, "navigation": "wmsbridge.navigation.sidebar"},
+}
+
+# --- Logs: fields, not sentences ---
+
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False  # addresses of people are personal data
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG  # the line at the end of a request says it all
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
+DJANGO_STRUCTLOG_CELERY_DEFAULT_LOG_LEVEL = logging.DEBUG  # the runner logs jobs in the product's words
+LOGGING = logs.configuration(
+    level=env.str("LOG_LEVEL", default="INFO"),
+    rendering=env.str("LOG_FORMAT", default="console" if DEBUG else "json"),
+)
