@@ -1,0 +1,76 @@
+"""What a person must know at once: what happened, what it means, what to do. One open alert per kind and subject."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import structlog
+from django.db import connection
+from django.db.models.functions import Now
+
+from ops import jobs
+from ops.models import Alert, Priority, Severity
+
+logger = structlog.get_logger(__name__)
+
+_RAISE = """
+INSERT INTO ops_alert (kind, subject, severity, title, meaning, action)
+VALUES (%(kind)s, %(subject)s, %(severity)s, %(title)s, %(meaning)s, %(action)s)
+ON CONFLICT (kind, subject) WHERE state = 'open' DO UPDATE
+   SET count = ops_alert.count + 1, last_at = now(), severity = EXCLUDED.severity,
+       title = EXCLUDED.title, meaning = EXCLUDED.meaning, action = EXCLUDED.action
+RETURNING id, count
+"""
+
+
+def raise_alert(
+    kind: str,
+    *,
+    subject: str,
+    title: str,
+    meaning: str,
+    action: str,
+    severity: Severity = Severity.WARNING,
+) -> bool:
+    """Open the alert of this kind and subject, or count it again when it is open already.
+
+    Returns True when it is new; then its notification (e-mail, other channels) is enqueued in the same transaction.
+    """
+    row = {
+        "kind": kind,
+        "subject": subject[:300],
+        "severity": str(severity),
+        "title": title[:300],
+        "meaning": meaning,
+        "action": action,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_RAISE, row)
+        alert_id, count = cursor.fetchone()
+    if count > 1:
+        return False
+    logger.warning("alert_raised", alert=alert_id, kind=kind, subject=subject)
+    jobs.enqueue(
+        "ops.notify",
+        key=f"notify:{alert_id}",
+        lane="internal",
+        payload={"alert": alert_id},
+        subject=f"alert:{alert_id}",
+        priority=Priority.HIGH,
+    )
+    return True
+
+
+def close_alert(kind: str, *, subject: str) -> bool:
+    """Close the open alert of this kind and subject; False when there was none."""
+    return close_alerts(kind, subjects=[subject]) > 0
+
+
+def close_alerts(kind: str, *, subjects: Collection[str]) -> int:
+    """Close the open alerts of this kind for the subjects; returns how many were open."""
+    closed = Alert.objects.filter(
+        kind=kind, subject__in=[s[:300] for s in subjects], state=Alert.State.OPEN
+    ).update(state=Alert.State.CLOSED, closed_at=Now())
+    if closed:
+        logger.info("alerts_closed", kind=kind, count=closed)
+    return closed

@@ -1,0 +1,43 @@
+"""How much work stands in each lane: one statement over the partial indexes of unfinished jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from django.db import connection
+
+_COUNTS = """
+SELECT lane_id, CASE WHEN run_at <= clock_timestamp() THEN 'due' ELSE 'later' END AS heap, count(*), min(run_at)
+  FROM ops_job WHERE state = 'ready' AND parked_on = '{}' GROUP BY 1, 2
+UNION ALL
+SELECT lane_id, 'parked', count(*), min(parked_since)
+  FROM ops_job WHERE state = 'ready' AND NOT parked_on = '{}' GROUP BY 1
+UNION ALL
+SELECT lane_id, 'running', count(*), min(started_at) FROM ops_job WHERE state = 'running' GROUP BY 1
+UNION ALL
+SELECT lane_id, 'dead', count(*), min(finished_at) FROM ops_job WHERE state = 'dead' GROUP BY 1
+"""
+
+
+@dataclass(frozen=True)
+class Depth:
+    """Unfinished jobs of one lane. `due_since`: run time of the one that waits longest."""
+
+    due: int = 0
+    later: int = 0
+    parked: int = 0
+    running: int = 0
+    dead: int = 0
+    due_since: datetime | None = None
+
+
+def by_lane() -> dict[str, Depth]:
+    """The depth of every lane that has unfinished jobs; lanes without any are not in it."""
+    found: dict[str, Depth] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTS)
+        for lane, heap, count, since in cursor.fetchall():
+            depth = replace(found.get(lane, Depth()), **{heap: count})
+            found[lane] = replace(depth, due_since=since) if heap == "due" else depth
+    return found

@@ -1,0 +1,157 @@
+"""Calls to other systems: pooled sessions, time-outs, bounded answers, and the outcome as one of our errors.
+
+Nothing here knows a vendor. What a 4xx means is the caller's business.
+"""
+
+from __future__ import annotations
+
+import json as jsonlib
+import threading
+import time
+from collections.abc import Mapping
+from contextvars import ContextVar
+from datetime import timedelta
+from typing import Any
+
+import requests
+from django.db import connection as database
+from requests.adapters import HTTPAdapter
+
+from ops.errors import Throttled, Transient, UnknownOutcome
+
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 15.0
+LONGEST_BODY_SECONDS = 20.0
+MAX_ANSWER_BYTES = 10 * 1024 * 1024
+DEFAULT_WAIT = timedelta(seconds=2)
+LONGEST_WAIT = timedelta(minutes=10)
+
+answered: ContextVar[bool] = ContextVar("answered", default=False)
+"""Whether an endpoint gave a proper answer during this run: what closes a lane's circuit."""
+
+_local = threading.local()
+
+
+class CallInTransaction(AssertionError):
+    """A call to another system was made with a database transaction open: a bug."""
+
+
+def _session(pool: str) -> requests.Session:
+    sessions: dict[str, requests.Session] = _local.__dict__.setdefault("sessions", {})
+    if pool not in sessions:
+        session = requests.Session()
+        session.trust_env = False
+        adapter = HTTPAdapter(pool_connections=2, pool_maxsize=4, max_retries=0)
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
+        sessions[pool] = session
+    return sessions[pool]
+
+
+def _unclear(message: str, *, changes: bool) -> Transient:
+    kind = UnknownOutcome if changes else Transient
+    return kind(message, endpoint=True)
+
+
+def _retry_after(response: requests.Response) -> timedelta:
+    try:
+        wait = timedelta(seconds=float(response.headers["Retry-After"]))
+    except (KeyError, ValueError, OverflowError):
+        return DEFAULT_WAIT
+    return min(max(wait, timedelta(0)), LONGEST_WAIT)
+
+
+def _read(response: requests.Response) -> bytes:
+    """The whole body, bounded in size and in time: a slow drip resets the socket's time-out with every byte."""
+    deadline = time.monotonic() + LONGEST_BODY_SECONDS
+    body = bytearray()
+    for chunk in response.iter_content(64 * 1024):
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            raise requests.exceptions.ContentDecodingError("answer too large")
+        if time.monotonic() > deadline:
+            raise requests.exceptions.ReadTimeout("answer too slow")
+    return bytes(body)
+
+
+def _refuse_in_transaction(what: str) -> None:
+    blocks = database.atomic_blocks
+    # As Django's own `durable` check: the transaction around a test is not the application's.
+    if blocks and not getattr(blocks[-1], "_from_testcase", False):
+        raise CallInTransaction(what)
+
+
+def send(
+    method: str,
+    url: str,
+    *,
+    changes: bool,
+    what: str,
+    pool: str,
+    headers: Mapping[str, str] | None = None,
+    json: Any = None,
+    data: Any = None,
+    params: Mapping[str, str] | None = None,
+    timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
+) -> requests.Response:
+    """Make one call and return the answer when it is 2xx, 3xx or a 4xx other than 408 and 429.
+
+    `what` names the call in errors and logs (never a URL: those may hold secrets); `pool` names the kept connections.
+    Redirects are not followed. `changes`: whether the call changes the other system.
+
+    Raises Transient (could not connect, or a read failed), UnknownOutcome (a changing call failed after it may have
+    been sent: time-out, reset, 408, 5xx, cut-off body), Throttled (429, until Retry-After).
+    """
+    _refuse_in_transaction(what)
+    try:
+        response = _session(pool).request(
+            method,
+            url,
+            headers=dict(headers or {}),
+            json=json,
+            data=data,
+            params=params,
+            timeout=timeout,
+            allow_redirects=False,
+            stream=True,
+        )
+        response._content = _read(response)
+    except requests.exceptions.ConnectTimeout as error:
+        raise Transient(f"{what}: could not connect in time", endpoint=True) from error
+    except requests.exceptions.ConnectionError as error:
+        raise _connection_error(error, changes=changes, what=what) from error
+    except (requests.exceptions.RequestException, OSError) as error:
+        raise _unclear(f"{what}: {type(error).__name__}", changes=changes) from error
+    return _judge(response, changes=changes, what=what)
+
+
+def _connection_error(error: requests.exceptions.ConnectionError, *, changes: bool, what: str) -> Transient:
+    """A refused connection sent nothing; a connection that broke later may have."""
+    if "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error):
+        return Transient(f"{what}: could not connect", endpoint=True)
+    return _unclear(f"{what}: connection broke", changes=changes)
+
+
+def _judge(response: requests.Response, *, changes: bool, what: str) -> requests.Response:
+    status = response.status_code
+    if status == 429:
+        answered.set(True)
+        raise Throttled(f"{what}: 429", wait=_retry_after(response))
+    if status == 408 or status >= 500:
+        raise _unclear(f"{what}: HTTP {status}", changes=changes)
+    answered.set(True)
+    return response
+
+
+def parse_json(response: requests.Response, *, changes: bool, what: str) -> dict[str, Any]:
+    """The answer's JSON object.
+
+    Raises Transient, or UnknownOutcome for a changing call, when the body is no JSON object (cut off, a proxy's page).
+    """
+    try:
+        parsed = jsonlib.loads(response.content)
+    except ValueError as error:
+        raise _unclear(f"{what}: answer is not JSON", changes=changes) from error
+    if not isinstance(parsed, dict):
+        raise _unclear(f"{what}: answer is not a JSON object", changes=changes)
+    return parsed

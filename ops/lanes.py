@@ -1,0 +1,87 @@
+"""Lanes: waking them, and the circuit breaker that keeps one endpoint's trouble its own."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+import structlog
+from celery import current_app
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from ops import redis
+from ops.models import Circuit, Lane
+
+logger = structlog.get_logger(__name__)
+
+FAILURES_TO_OPEN = 5
+"""Endpoint failures in a row that open a circuit: below any kind's attempts, so an outage kills no job."""
+
+FIRST_OPEN = timedelta(seconds=10)
+LONGEST_OPEN = timedelta(minutes=2)
+AWAKE_SECONDS = 5
+"""A wake-up that was lost blocks further ones of its lane for at most this long; the sweep finds the jobs anyway."""
+
+
+def _awake_key(name: str) -> str:
+    return f"wmsbridge:awake:{name}"
+
+
+def wake(name: str) -> None:
+    """Tell a dispatcher that a lane has due jobs: one Redis write while a wake-up is under way. May be lost."""
+    if not redis.available():
+        return
+    try:
+        if redis.client().set(_awake_key(name), "1", nx=True, ex=AWAKE_SECONDS):
+            current_app.send_task("ops.dispatch", args=[name], queue="dispatch", retry=False)
+    except (redis.RedisError, OperationalError):
+        redis.failed()
+        logger.info("wake_lost", lane=name)
+
+
+def awake(name: str) -> None:
+    """A dispatcher is about to look at the lane: later jobs must wake it anew. Called before it looks."""
+    if not redis.available():
+        return
+    try:
+        redis.client().delete(_awake_key(name))
+    except redis.RedisError:
+        redis.failed()
+
+
+def open_for(failures: int) -> timedelta:
+    """How long a circuit stays open after this many failures in a row: doubling, capped, with half jitter."""
+    doubled = FIRST_OPEN * 2 ** min(max(failures - FAILURES_TO_OPEN, 0), 10)
+    longest: timedelta = min(doubled, LONGEST_OPEN)
+    return longest * (0.5 + random.random() / 2)  # noqa: S311
+
+
+def answered(name: str) -> bool:
+    """The endpoint gave a proper answer: close the circuit. True when it was open until now."""
+    with transaction.atomic():
+        lane = (
+            Lane.objects.select_for_update()
+            .filter(Q(failures__gt=0) | ~Q(circuit=Circuit.CLOSED), name=name)
+            .first()
+        )
+        if lane is None:
+            return False
+        Lane.objects.filter(name=name).update(failures=0, circuit=Circuit.CLOSED, open_until=None)
+    return lane.circuit != Circuit.CLOSED
+
+
+def failed(name: str) -> tuple[bool, bool]:
+    """The endpoint failed once more. Returns (the circuit is open now, this very failure opened it)."""
+    with transaction.atomic():
+        lane = Lane.objects.select_for_update().get(name=name)
+        failures = lane.failures + 1
+        opens = lane.circuit != Circuit.CLOSED or failures >= FAILURES_TO_OPEN
+        if opens:
+            until = timezone.now() + open_for(failures)
+            Lane.objects.filter(name=name).update(failures=failures, circuit=Circuit.OPEN, open_until=until)
+        else:
+            Lane.objects.filter(name=name).update(failures=F("failures") + 1)
+    return opens, opens and lane.circuit == Circuit.CLOSED

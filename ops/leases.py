@@ -1,0 +1,283 @@
+"""What happens to a job from the moment it is taken: claim, start, and the ways a run can end.
+
+Every statement that ends a run asks for the lease token it began with (fencing): a run that lost its lease changes
+nothing. A job is *running* from the claim on; `started_at` is set when a worker really begins.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from ops.errors import Blocked
+from ops.jobs import RECHECK_PARKED, lock_keys
+from ops.models import Circuit, Job, JobAttempt, Lane
+
+PICK_UP = timedelta(seconds=15)
+"""How long a dispatched job may wait in the broker before it is offered again (with the same token)."""
+
+RUN = timedelta(seconds=60)
+"""Lease of a run. Celery's hard time limit is shorter, so a live run never outlives its lease."""
+
+FIRST_BACKOFF = timedelta(seconds=1)
+LONGEST_BACKOFF = timedelta(minutes=5)
+LONGEST_ERROR = 4000
+
+_TAKE_LANE = """
+UPDATE ops_lane SET
+    served_at = clock_timestamp(),
+    circuit = CASE WHEN circuit = 'open' AND open_until <= clock_timestamp() THEN 'half_open' ELSE circuit END
+WHERE name = %s AND NOT paused
+RETURNING concurrency, circuit
+"""
+
+_CLAIM = """
+WITH taken AS (
+UPDATE ops_job SET state = 'running', lease_token = gen_random_uuid(), lease_until = now() + %(pick_up)s,
+                   started_at = NULL
+WHERE id IN (
+    SELECT id FROM ops_job
+    WHERE lane_id = %(lane)s AND state = 'ready' AND parked_on = '{}' AND run_at <= clock_timestamp()
+    ORDER BY priority, run_at, id
+    LIMIT GREATEST(0, %(room)s - (SELECT count(DISTINCT lease_token) FROM ops_job
+                                  WHERE lane_id = %(lane)s AND state = 'running'))
+    FOR UPDATE SKIP LOCKED)
+RETURNING id, kind, lease_token, priority, run_at)
+SELECT id, kind, lease_token FROM taken ORDER BY priority, run_at, id
+"""
+
+_CLAIM_ALONG = """
+UPDATE ops_job SET state = 'running', lease_token = %(token)s, lease_until = now() + %(run)s, started_at = now(),
+                   attempts = attempts + 1
+WHERE id IN (
+    SELECT id FROM ops_job
+    WHERE lane_id = %(lane)s AND kind = %(kind)s AND state = 'ready' AND parked_on = '{}'
+      AND run_at <= clock_timestamp() AND attempts = 0
+    ORDER BY priority, run_at, id
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED)
+RETURNING id
+"""
+
+
+class LeaseLost(Exception):
+    """The run's lease was taken by another: its result is discarded."""
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A job that was taken from its lane and is to be sent to its Celery task."""
+
+    id: int
+    kind: str
+    token: uuid.UUID
+
+
+def claim(lane: str) -> list[Claimed]:
+    """Take a lane's due jobs, by priority, as many as its concurrency and its circuit allow."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_TAKE_LANE, [lane])
+        found = cursor.fetchone()
+        if found is None:
+            return []
+        concurrency, circuit = found
+        room = {Circuit.CLOSED: concurrency, Circuit.HALF_OPEN: 1, Circuit.OPEN: 0}[Circuit(circuit)]
+        if not room:
+            return []
+        row: dict[str, Any] = {"lane": lane, "room": room, "pick_up": PICK_UP}
+        cursor.execute(_CLAIM, row)
+        return [Claimed(*row) for row in cursor.fetchall()]
+
+
+def start(job_id: int, token: uuid.UUID) -> Job | None:
+    """Begin a dispatched run, once: the attempt is counted and committed. None when another message was first."""
+    started = Job.objects.filter(
+        id=job_id, state=Job.State.RUNNING, lease_token=token, started_at__isnull=True
+    ).update(started_at=Now(), lease_until=Now() + RUN, attempts=F("attempts") + 1)
+    return Job.objects.get(id=job_id) if started else None
+
+
+def take_along(job: Job, *, limit: int) -> list[Job]:
+    """Further due jobs of the same kind and lane, under the same lease. Jobs that failed before run alone."""
+    if limit <= 0 or job.attempts > 1:
+        return []
+    row: dict[str, Any] = {
+        "lane": job.lane_id,
+        "kind": job.kind,
+        "token": job.lease_token,
+        "limit": limit,
+        "run": RUN,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM_ALONG, row)
+        ids = [job_id for (job_id,) in cursor.fetchall()]
+    return list(Job.objects.filter(id__in=ids).order_by("priority", "run_at", "id")) if ids else []
+
+
+def finish(token: uuid.UUID) -> None:
+    """End a run well: done, or ready once more when a further notice came while it ran.
+
+    Raises LeaseLost.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE ops_job SET state = CASE WHEN rerun THEN 'ready' ELSE 'done' END, lease_token = NULL,"
+            " lease_until = NULL, attempts = CASE WHEN rerun THEN 0 ELSE attempts END, error_class = '', error = '',"
+            " finished_at = CASE WHEN rerun THEN NULL ELSE now() END, rerun = false"
+            " WHERE lease_token = %s AND state = 'running'",
+            [token],
+        )
+        if not cursor.rowcount:
+            raise LeaseLost(str(token))
+
+
+def _held(job: Job) -> QuerySet[Job]:
+    return Job.objects.filter(id=job.id, state=Job.State.RUNNING, lease_token=job.lease_token)
+
+
+def _end(job: Job, **changes: object) -> None:
+    if not _held(job).update(lease_token=None, lease_until=None, rerun=False, **changes):
+        raise LeaseLost(str(job.lease_token))
+
+
+def _note(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) -> None:
+    JobAttempt.objects.create(
+        job=job,
+        attempt=job.attempts,
+        started_at=job.started_at,
+        outcome=outcome,
+        error_class=error_class,
+        error=error[:LONGEST_ERROR],
+    )
+
+
+def backoff(attempts: int) -> timedelta:
+    """Time to the next try after this many: exponential, full jitter, capped."""
+    ceiling: timedelta = min(FIRST_BACKOFF * 2 ** min(attempts, 20), LONGEST_BACKOFF)
+    return ceiling * random.random()  # noqa: S311
+
+
+def retry(job: Job, outcome: JobAttempt.Outcome, error: BaseException, *, counts: bool) -> None:
+    """End a failed run: ready again after a back-off. `counts=False` gives the attempt back (the endpoint is down).
+
+    Raises LeaseLost.
+    """
+    with transaction.atomic():
+        _end(
+            job,
+            state=Job.State.READY,
+            run_at=timezone.now() + backoff(job.attempts),
+            attempts=job.attempts if counts else job.attempts - 1,
+            error_class=type(error).__name__,
+            error=str(error)[:LONGEST_ERROR],
+        )
+        _note(job, outcome, type(error).__name__, str(error))
+
+
+def put_back(job: Job, *, wait: timedelta, reason: str) -> None:
+    """End a run that could not begin its call yet: due again after `wait`, the attempt given back.
+
+    Raises LeaseLost.
+    """
+    _end(
+        job,
+        state=Job.State.READY,
+        run_at=timezone.now() + wait,
+        attempts=job.attempts - 1,
+        error_class="Throttled",
+        error=reason[:LONGEST_ERROR],
+    )
+
+
+def park(job: Job, blocked: Blocked) -> bool:
+    """End a run that cannot go on: parked under the keys of its cause, the attempt given back.
+
+    Looks at the cause again under the keys' locks; when it is gone by now the job is due at once and False is returned.
+    Raises LeaseLost.
+    """
+    with transaction.atomic():
+        lock_keys(blocked.on)
+        still = blocked.recheck()
+        now = timezone.now()
+        if still and (job.error_class, job.error) != ("Blocked", str(blocked)):
+            _note(job, JobAttempt.Outcome.BLOCKED, "Blocked", str(blocked))
+        _end(
+            job,
+            state=Job.State.READY,
+            run_at=now + RECHECK_PARKED if still else now,
+            parked_on=list(blocked.on) if still else [],
+            parked_since=now if still else None,
+            attempts=job.attempts - 1,
+            error_class="Blocked" if still else "",
+            error=str(blocked)[:LONGEST_ERROR] if still else "",
+        )
+    return still
+
+
+def bury(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) -> None:
+    """End a run for good: a dead letter that waits for a person.
+
+    Raises LeaseLost.
+    """
+    with transaction.atomic():
+        _end(
+            job,
+            state=Job.State.DEAD,
+            finished_at=Now(),
+            error_class=error_class,
+            error=error[:LONGEST_ERROR],
+        )
+        _note(job, outcome, error_class, error)
+
+
+def lost(limit: int = 200) -> list[Job]:
+    """Runs whose worker died: started, and the lease is over."""
+    overdue = Job.objects.filter(state=Job.State.RUNNING, lease_until__lt=Now(), started_at__isnull=False)
+    return list(overdue.order_by("lease_until")[:limit])
+
+
+def not_picked_up(limit: int = 500) -> list[Claimed]:
+    """Dispatched jobs that no worker began: their message was lost or waits. Offered again with the same token."""
+    overdue = Q(state=Job.State.RUNNING, lease_until__lt=Now(), started_at__isnull=True)
+    ids = list(Job.objects.filter(overdue).order_by("lease_until").values_list("id", flat=True)[:limit])
+    parameters: list[Any] = [PICK_UP, ids]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE ops_job SET lease_until = now() + %s WHERE id = ANY(%s) AND state = 'running'"
+            " AND started_at IS NULL AND lease_until < now() RETURNING id, kind, lease_token",
+            parameters,
+        )
+        return [Claimed(*row) for row in cursor.fetchall()]
+
+
+def recheck_parked(limit: int = 500) -> int:
+    """Make jobs due that were parked for RECHECK_PARKED without a wake; returns how many."""
+    with transaction.atomic():
+        ids: Sequence[int] = list(
+            Job.objects.select_for_update(skip_locked=True)
+            .filter(state=Job.State.READY, run_at__lte=Now())
+            .exclude(parked_on=[])
+            .order_by("run_at")
+            .values_list("id", flat=True)[:limit]
+        )
+        return Job.objects.filter(id__in=ids).update(parked_on=[], parked_since=None, run_at=Now())
+
+
+def lanes_with_due_jobs() -> list[str]:
+    """Lanes that have something to do now, the one served longest ago first."""
+    due = Job.objects.filter(state=Job.State.READY, parked_on=[], run_at__lte=Now())
+    return list(
+        Lane.objects.filter(paused=False, name__in=due.values("lane_id").distinct())
+        .exclude(circuit=Circuit.OPEN, open_until__gt=Now())
+        .order_by("served_at")
+        .values_list("name", flat=True)
+    )

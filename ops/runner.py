@@ -1,0 +1,161 @@
+"""The Celery task around a job's handler: lease, the four errors, and the one broad except."""
+
+from __future__ import annotations
+
+import enum
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from celery import shared_task
+
+from ops import dispatch, http, lanes, leases
+from ops.alerts import close_alert, raise_alert
+from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
+from ops.models import Job, JobAttempt, Severity
+
+logger = structlog.get_logger(__name__)
+
+Handler = Callable[[Job], None]
+BatchHandler = Callable[[list[Job]], None]
+
+
+class Queue(enum.StrEnum):
+    """Celery queues, one per concern, so that fleets of workers are scaled apart."""
+
+    SUBMISSION = "submission"
+    CALLBACKS = "callbacks"
+    CANCELLATION = "cancellation"
+    INVENTORY = "inventory"
+    MAINTENANCE = "maintenance"
+    DISPATCH = "dispatch"
+
+
+def job(
+    kind: str, *, queue: Queue, attempts: int = dispatch.DEFAULT_ATTEMPTS
+) -> Callable[[Handler], Handler]:
+    """Make a function the handler of a job kind: the Celery task of that name runs it.
+
+    The handler gets the Job, is called outside any transaction, must be safe to run again, and ends within 50 s.
+    """
+
+    def decorate(handler: Handler) -> Handler:
+        def each(batch: list[Job]) -> None:
+            handler(batch[0])
+
+        _bind(kind, each, queue=queue, attempts=attempts, size=1)
+        return handler
+
+    return decorate
+
+
+def job_batch(
+    kind: str, *, queue: Queue, size: int, attempts: int = dispatch.DEFAULT_ATTEMPTS
+) -> Callable[[BatchHandler], BatchHandler]:
+    """As `job`, for a handler that takes up to `size` due jobs of its kind and lane at once.
+
+    When a batch fails, its jobs are tried again one by one.
+    """
+
+    def decorate(handler: BatchHandler) -> BatchHandler:
+        _bind(kind, handler, queue=queue, attempts=attempts, size=size)
+        return handler
+
+    return decorate
+
+
+def _bind(kind: str, handler: BatchHandler, *, queue: Queue, attempts: int, size: int) -> None:
+    def task(job_id: int, token: str) -> None:
+        run(handler, job_id, uuid.UUID(token), size=size)
+
+    options: dict[str, Any] = {"name": kind, "job_queue": str(queue), "job_attempts": attempts}
+    shared_task(**options)(task)
+
+
+def run(handler: BatchHandler, job_id: int, token: uuid.UUID, *, size: int = 1) -> None:
+    """Run one dispatched job (and what it may take along) and end it according to what the handler did."""
+    first = leases.start(job_id, token)
+    if first is None:
+        logger.info("run_superseded", job=job_id)
+        return
+    batch = [first, *leases.take_along(first, limit=size - 1)]
+    http.answered.set(False)
+    began = time.monotonic()
+    with structlog.contextvars.bound_contextvars(job=first.id, kind=first.kind, subject=first.subject):
+        try:
+            outcome = _attempt(handler, batch)
+        except leases.LeaseLost:
+            outcome = "lease_lost"
+        logger.info(
+            "job_run",
+            outcome=outcome,
+            batch=len(batch),
+            attempt=first.attempts,
+            seconds=round(time.monotonic() - began, 3),
+        )
+    dispatch.serve(first.lane_id)
+
+
+def _attempt(handler: BatchHandler, batch: list[Job]) -> str:
+    try:
+        handler(batch)
+    except Exception as error:  # noqa: BLE001
+        _note_answer(batch[0].lane_id)
+        opened = _circuit_after(batch[0].lane_id, error)
+        for each in batch:
+            _end_failed(each, error, circuit_open=opened)
+        return type(error).__name__
+    _note_answer(batch[0].lane_id)
+    assert batch[0].lease_token is not None  # noqa: S101
+    leases.finish(batch[0].lease_token)
+    return "done"
+
+
+def _note_answer(lane: str) -> None:
+    if http.answered.get() and lanes.answered(lane):
+        logger.info("circuit_closed", lane=lane)
+        close_alert("circuit_open", subject=lane)
+
+
+def _circuit_after(lane: str, error: Exception) -> bool:
+    if not (isinstance(error, Transient) and error.endpoint):
+        return False
+    is_open, just_opened = lanes.failed(lane)
+    if just_opened:
+        raise_alert(
+            "circuit_open",
+            subject=lane,
+            severity=Severity.CRITICAL,
+            title=f"{lane} does not answer",
+            meaning=f"Its work waits and nothing is lost; one probe at a time goes out. Last error: {error}",
+            action="Nothing, if it comes back: the work goes on by itself. Else ask whoever runs that system.",
+        )
+    return is_open
+
+
+def _end_failed(job: Job, error: Exception, *, circuit_open: bool) -> None:
+    match error:
+        case Throttled():
+            leases.put_back(job, wait=error.wait, reason=str(error))
+        case Blocked():
+            leases.park(job, error)
+        case Permanent():
+            leases.bury(job, JobAttempt.Outcome.PERMANENT, type(error).__name__, str(error))
+            dispatch.report_dead(job, str(error))
+        case Transient():
+            unknown = isinstance(error, UnknownOutcome)
+            outcome = JobAttempt.Outcome.UNKNOWN if unknown else JobAttempt.Outcome.TRANSIENT
+            _retry_or_bury(job, outcome, error, counts=not circuit_open)
+        case _:
+            logger.exception("job_bug", job=job.id, kind=job.kind)
+            _retry_or_bury(job, JobAttempt.Outcome.BUG, error, counts=True)
+
+
+def _retry_or_bury(job: Job, outcome: JobAttempt.Outcome, error: Exception, *, counts: bool) -> None:
+    if counts and job.attempts >= dispatch.attempts_of(job.kind):
+        leases.bury(job, outcome, type(error).__name__, str(error))
+        dispatch.report_dead(job, str(error))
+    else:
+        leases.retry(job, outcome, error, counts=counts)

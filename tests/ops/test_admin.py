@@ -1,0 +1,141 @@
+"""Staff's view of jobs, lanes and alerts: what they see, what they may do, and what nobody may."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.utils import timezone
+
+from ops.models import Alert, Job, Lane
+from tests.builders import make_dead_letter, make_job
+
+pytestmark = pytest.mark.django_db
+
+JOBS = "/admin/ops/job/"
+ADDRESS = {"name": "Ada Lovelace", "address1": "Main Street 1", "zip": "10115"}
+
+
+def act(client: Client, address: str, action: str, *chosen: Any) -> Any:
+    data = {"action": action, "_selected_action": [each.pk for each in chosen]}
+    return client.post(address, data, follow=True)
+
+
+def park(job: Job, key: str) -> None:
+    Job.objects.filter(id=job.id).update(
+        parked_on=[key], parked_since=timezone.now(), run_at=timezone.now() + timedelta(minutes=15)
+    )
+
+
+@pytest.mark.parametrize("situation", ["dead", "due", "parked", "again", "running", "done"])
+def test_each_situation_has_its_list(admin_client: Client, situation: str) -> None:
+    dead, due, parked = make_dead_letter(key="k-dead"), make_job(key="k-due"), make_job(key="k-parked")
+    park(parked, "sku:1:2")
+    text = admin_client.get(f"{JOBS}?situation={situation}").content.decode()
+    shown = {job.id for job in (dead, due, parked) if f"{JOBS}{job.id}/change/" in text}
+    assert shown == {"dead": {dead.id}, "due": {due.id}, "parked": {parked.id}}.get(situation, set())
+
+
+def test_a_job_is_found_by_key_and_by_subject(admin_client: Client) -> None:
+    job = make_job(key="shopify:berlin:w1", subject="order:1:5000000000001")
+    make_job(key="shopify:paris:w2", subject="order:2:7")
+    for words in ("shopify:berlin:w1", "order:1:5000000000001"):
+        text = admin_client.get(JOBS, {"q": words}).content.decode()
+        assert text.count("/change/?") + text.count('/change/"') >= 1
+        assert f"{JOBS}{job.id}/change/" in text
+        assert "shopify:paris" not in text
+
+
+def test_the_list_reads_no_payload_and_counts_nothing(
+    admin_client: Client, django_assert_max_num_queries: Any
+) -> None:
+    for _ in range(30):
+        make_job(payload={"body": "x" * 1000})
+    with django_assert_max_num_queries(10) as captured:
+        admin_client.get(JOBS)
+    statements = [each["sql"] for each in captured.captured_queries]
+    assert not any('"ops_job"."payload"' in each for each in statements)
+    assert not any(each.startswith("SELECT COUNT(*)") and "LIMIT" not in each for each in statements)
+
+
+def test_a_job_shows_its_history_and_hides_the_person(admin_client: Client) -> None:
+    job = make_dead_letter(payload={"body": {"id": 5, "shipping_address": ADDRESS, "email": "a@b.example"}})
+    text = admin_client.get(f"{JOBS}{job.id}/change/").content.decode()
+    assert "failed for good" in text
+    assert "unknown item" in text
+    assert "•••" in text
+    for secret in ("Lovelace", "Main Street", "10115", "a@b.example"):
+        assert secret not in text
+
+
+def test_replay_makes_dead_letters_due_and_leaves_a_log_entry(admin_client: Client) -> None:
+    dead, due = make_dead_letter(), make_job(attempts=3)
+    answer = act(admin_client, JOBS, "replay", dead, due)
+    assert "1 dead letters replayed." in answer.content.decode()
+    dead.refresh_from_db()
+    due.refresh_from_db()
+    assert (dead.state, dead.attempts, due.attempts) == ("ready", 0, 3)
+    assert [entry.object_id for entry in LogEntry.objects.all()] == [str(dead.id)]
+
+
+def test_wake_makes_parked_jobs_due(admin_client: Client) -> None:
+    job = make_job()
+    park(job, "sku:1:2")
+    act(admin_client, JOBS, "wake_parked", job)
+    job.refresh_from_db()
+    assert job.parked_on == []
+
+
+def test_who_may_only_look_cannot_replay(client: Client) -> None:
+    looker = User.objects.create_user("looker", password="x", is_staff=True)
+    looker.user_permissions.add(Permission.objects.get(codename="view_job"))
+    client.force_login(looker)
+    dead = make_dead_letter()
+    act(client, JOBS, "replay", dead)
+    dead.refresh_from_db()
+    assert dead.state == "dead"
+
+
+@pytest.mark.parametrize("address", ["add/", "{}/delete/"])
+def test_nobody_adds_or_deletes_jobs(admin_client: Client, address: str) -> None:
+    job = make_dead_letter()
+    assert admin_client.get(JOBS + address.format(job.id)).status_code == 403
+    assert admin_client.post(f"{JOBS}{job.id}/change/", {"state": "done"}).status_code == 403
+    assert Job.objects.get().state == "dead"
+
+
+def test_a_lane_is_paused_without_touching_its_circuit(admin_client: Client) -> None:
+    make_job()
+    page = "/admin/ops/lane/wms_3Anorth/change/"
+    assert admin_client.get(page).status_code == 200
+    until = timezone.now() + timedelta(minutes=1)
+    Lane.objects.update(circuit="open", open_until=until, failures=7)
+    admin_client.post(page, {"concurrency": 2, "paused": "on", "circuit": "closed", "failures": 0})
+    lane = Lane.objects.get()
+    assert (lane.paused, lane.concurrency, lane.circuit, lane.failures) == (True, 2, "open", 7)
+
+
+def test_lanes_show_their_depth_in_constant_statements(
+    admin_client: Client, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(20):
+        make_job(lane=f"wms:w{number}")
+        make_dead_letter(lane=f"wms:w{number}")
+    with django_assert_max_num_queries(12):
+        text = admin_client.get("/admin/ops/lane/").content.decode()
+    assert "wms:w19" in text
+
+
+def test_an_alert_is_closed_by_a_person(admin_client: Client) -> None:
+    values = {"title": "t", "meaning": "m", "action": "a"}
+    alert = Alert.objects.create(kind="unmapped_sku", subject="sku:berlin:1", **values)
+    other = Alert.objects.create(kind="unmapped_sku", subject="sku:berlin:2", **values)
+    act(admin_client, "/admin/ops/alert/", "close", alert)
+    alert.refresh_from_db()
+    other.refresh_from_db()
+    assert (alert.state, other.state) == ("closed", "open")
+    assert LogEntry.objects.get().change_message == "Closed."
