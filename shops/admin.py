@@ -1,0 +1,152 @@
+"""The console's page of a shop: secrets go in and never come out, actions only enqueue or switch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminPasswordWidget
+
+from ops.secrets import mask
+from shops import installation
+from shops.models import Shop
+
+SECRETS = ("client_secret", "access_token", "webhook_secret", "webhook_secret_previous")
+CREDENTIALS = frozenset({"client_id", "client_secret", "access_token"})
+CLEAR = "-"
+
+
+class ShopForm(forms.ModelForm[Shop]):
+    """Secrets are shown masked; an empty field keeps what is stored, a single "-" removes it."""
+
+    class Meta:
+        model = Shop
+        fields = (
+            "domain",
+            "name",
+            "client_id",
+            *SECRETS,
+            "api_version",
+            "submit_policy",
+            "submit_test_orders",
+            "notify_customer",
+        )
+        widgets = {name: UnfoldAdminPasswordWidget(render_value=False) for name in SECRETS}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._stored = {name: getattr(self.instance, name) for name in SECRETS}
+        for name, stored in self._stored.items():
+            field = self.fields[name]
+            shown = (
+                f"Stored: {mask(stored)}. Leave empty to keep it, “{CLEAR}” removes it."
+                if stored
+                else "Not set."
+            )
+            field.help_text = f"{field.help_text} {shown}".strip()
+            self.initial[name] = ""
+
+    def clean(self) -> dict[str, Any]:
+        """Put what is kept back, and let a replaced webhook secret stay valid as the previous one."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        for name, stored in self._stored.items():
+            given = cleaned.get(name, "")
+            cleaned[name] = "" if given == CLEAR else given or stored
+        old = self._stored["webhook_secret"]
+        if (
+            old
+            and cleaned["webhook_secret"] not in ("", old)
+            and not self.data.get("webhook_secret_previous")
+        ):
+            cleaned["webhook_secret_previous"] = old
+        return cleaned
+
+
+@admin.register(Shop)
+class ShopAdmin(ModelAdmin):
+    """Shops: their credentials, policies and whether they are on."""
+
+    form = ShopForm
+    list_display = (
+        "domain",
+        "name",
+        "is_active",
+        "mode",
+        "api_version",
+        "submit_policy",
+        "orders_synced_until",
+    )
+    list_filter = ("is_active", "submit_policy", "api_version")
+    search_fields = ("domain", "name")
+    readonly_fields = (
+        "is_active",
+        "uninstalled_at",
+        "issued_token_issued_at",
+        "issued_token_expires_at",
+        "orders_synced_until",
+        "created_at",
+    )
+    actions = ("switch_on", "switch_off", "check_subscriptions")
+    fieldsets = (
+        (None, {"fields": ("domain", "name", "is_active", "uninstalled_at", "created_at")}),
+        ("Credentials", {"fields": ("client_id", "client_secret", "access_token")}),
+        ("Issued token", {"fields": ("issued_token_issued_at", "issued_token_expires_at")}),
+        ("Webhooks", {"fields": ("webhook_secret", "webhook_secret_previous")}),
+        (
+            "Orders",
+            {"fields": ("submit_policy", "submit_test_orders", "notify_customer", "orders_synced_until")},
+        ),
+        ("API", {"fields": ("api_version",)}),
+    )
+
+    @admin.display(description="credentials")
+    def mode(self, shop: Shop) -> str:
+        """How we get our token."""
+        if shop.access_token:
+            return "permanent token"
+        return "client credentials" if shop.client_id and shop.client_secret else "none"
+
+    def has_delete_permission(self, request: HttpRequest, obj: Shop | None = None) -> bool:
+        """Never: its orders and jobs refer to it; it is switched off instead."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Shop, form: Any, change: bool) -> None:
+        """Save; work that waited for other credentials goes on, a new shop gets its subscriptions."""
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            if change and CREDENTIALS & set(form.changed_data):
+                installation.credentials_changed(obj)
+            elif not change:
+                installation.check_subscriptions(obj)
+
+    @admin.action(description="Switch on: take up the exchange again")
+    def switch_on(self, request: HttpRequest, queryset: QuerySet[Shop]) -> None:
+        """Waiting work goes on; subscriptions are checked."""
+        self._each(request, queryset, installation.switch_on, "switched on")
+
+    @admin.action(description="Switch off: no calls, work waits")
+    def switch_off(self, request: HttpRequest, queryset: QuerySet[Shop]) -> None:
+        """Nothing is lost."""
+        self._each(request, queryset, installation.switch_off, "switched off")
+
+    @admin.action(description="Check webhook subscriptions")
+    def check_subscriptions(self, request: HttpRequest, queryset: QuerySet[Shop]) -> None:
+        """Enqueue what runs every hour."""
+        self._each(request, queryset.filter(is_active=True), _enqueue_check, "subscriptions to be checked")
+
+    def _each(self, request: HttpRequest, queryset: QuerySet[Shop], act: Any, what: str) -> None:
+        done = [shop for shop in queryset if act(shop)]
+        for shop in done:
+            self.log_change(request, shop, what)
+        self.message_user(request, f"{what}: {len(done)} shops", messages.SUCCESS)
+
+
+def _enqueue_check(shop: Shop) -> bool:
+    with transaction.atomic():
+        installation.check_subscriptions(shop)
+    return True

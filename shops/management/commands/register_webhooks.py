@@ -1,0 +1,94 @@
+"""register_webhooks: make the webhook subscriptions of shops what they should be, or only compare them."""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from ops.errors import JobError, Throttled
+from shops import webhooks
+from shops.models import Shop
+
+LONGEST_WAIT = 120.0
+"""Seconds a person at the terminal waits in all for a shop's budget."""
+
+Result = TypeVar("Result")
+
+
+class Command(BaseCommand):
+    """Create, correct and remove subscriptions; exits with 1 when something differs (--check) or was refused."""
+
+    help = "Register this installation's webhook subscriptions at the shops, or compare them with --check."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Options."""
+        parser.add_argument("--shop", help="domain of one shop (default: every active shop)")
+        parser.add_argument("--url", help="public base URL (default: PUBLIC_URL)")
+        parser.add_argument("--check", action="store_true", help="only compare, change nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do it shop by shop; one shop's trouble does not keep the others from being served."""
+        base_url = options["url"] or settings.PUBLIC_URL
+        if not base_url:
+            raise CommandError("give --url, or set PUBLIC_URL")
+        act = self._check if options["check"] else self._register
+        shops = _shops(options["shop"])
+        failed = [shop.domain for shop in shops if not self._serve(shop, base_url, act)]
+        if failed:
+            raise CommandError("not in order: " + ", ".join(failed), returncode=1)
+
+    def _serve(self, shop: Shop, base_url: str, act: Callable[[Shop, str], bool]) -> bool:
+        try:
+            return act(shop, base_url)
+        except JobError as error:
+            self.stderr.write(f"{shop.domain}: {error}")
+            return False
+
+    def _check(self, shop: Shop, base_url: str) -> bool:
+        plan = _patiently(lambda: webhooks.compare(shop, base_url=base_url))
+        for topic in plan.missing:
+            self.stdout.write(f"{shop.domain}: missing {topic}")
+        for wrong in plan.wrong:
+            self.stdout.write(f"{shop.domain}: wrong {wrong.topic} -> {wrong.uri}")
+        for stray in plan.strays:
+            self.stdout.write(f"{shop.domain}: not needed {stray.topic} -> {stray.uri}")
+        if not plan:
+            self.stdout.write(f"{shop.domain}: in order")
+        return not plan
+
+    def _register(self, shop: Shop, base_url: str) -> bool:
+        report = _patiently(lambda: webhooks.register(shop, base_url=base_url))
+        self.stdout.write(
+            f"{shop.domain}: {len(report.created)} created, {len(report.corrected)} corrected, "
+            f"{len(report.removed)} removed, {len(report.refused)} refused"
+        )
+        for topic, message in report.refused:
+            self.stderr.write(f"{shop.domain}: {topic}: {message}")
+        return not report.refused
+
+
+def _shops(domain: str | None) -> list[Shop]:
+    shops = Shop.objects.filter(is_active=True)
+    found = list(shops.filter(domain=domain) if domain else shops)
+    if domain and not found:
+        raise CommandError(f"no active shop {domain}")
+    return found
+
+
+def _patiently(act: Callable[[], Result]) -> Result:
+    """Wait for the shop's budget: here it is a person that waits, not a worker. What is done is not done again."""
+    waited = 0.0
+    while True:
+        try:
+            return act()
+        except Throttled as error:
+            seconds = error.wait.total_seconds()
+            waited += seconds
+            if waited > LONGEST_WAIT:
+                raise
+            time.sleep(seconds)

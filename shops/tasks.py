@@ -1,0 +1,81 @@
+"""Job kinds of Shopify's end."""
+
+from __future__ import annotations
+
+import structlog
+from celery import shared_task
+from django.conf import settings
+from django.db import transaction
+
+from ops import alerts
+from ops.models import Job, Priority
+from ops.runner import Queue, job
+from shops import client, installation, webhooks
+from shops.models import Shop
+from shops.topics import UNHANDLED
+
+logger = structlog.get_logger(__name__)
+
+
+@job("shopify.app/uninstalled", queue=Queue.MAINTENANCE)
+def app_uninstalled(job: Job) -> None:
+    """The notice may be hours old and the app back again: have the shop asked, in the lane of calls to it."""
+    with transaction.atomic():
+        installation.check_installed(Shop.objects.get(pk=job.payload["shop"]))
+
+
+@job("shops.check_installed", queue=Queue.MAINTENANCE)
+def check_installed(job: Job) -> None:
+    """Ask the shop anything; when it refuses us, the app is gone and the shop is switched off."""
+    shop = Shop.objects.get(pk=job.payload["shop"])
+    if not shop.is_active:
+        return
+    try:
+        client.execute(shop, "shop", {}, priority=Priority.HIGH)
+    except installation.AccessRefused:
+        installation.uninstalled(shop)
+    else:
+        logger.info("shop_still_installed", shop=shop.domain)
+
+
+@job(UNHANDLED, queue=Queue.MAINTENANCE)
+def unhandled(job: Job) -> None:
+    """A topic nobody asked for: told, and done."""
+    logger.info("webhook_unhandled", topic=job.payload["topic"], shop=job.payload["shop"])
+
+
+@job("shops.check_subscriptions", queue=Queue.MAINTENANCE)
+def check_subscriptions(job: Job) -> None:
+    """Make the shop's subscriptions what they should be; alert on what Shopify refuses."""
+    shop = Shop.objects.get(pk=job.payload["shop"])
+    if not (shop.is_active and settings.PUBLIC_URL):
+        return
+    report = webhooks.register(shop, base_url=settings.PUBLIC_URL)
+    installation.reachable(shop)
+    with transaction.atomic():
+        _alert_or_close(shop, report)
+
+
+def _alert_or_close(shop: Shop, report: webhooks.Report) -> None:
+    subject = installation.subject(shop)
+    if not report.refused:
+        alerts.close_alert("subscriptions_refused", subject=subject)
+        return
+    told = "; ".join(f"{topic}: {message}" for topic, message in report.refused)
+    alerts.raise_alert(
+        "subscriptions_refused",
+        subject=subject,
+        title=f"{shop.domain} refuses {len(report.refused)} webhook subscriptions",
+        meaning=f"Changes of these kinds arrive only with the backfill, minutes late. {told}",
+        action="Give the app the access scopes these topics need; the check runs every hour.",
+    )
+
+
+@shared_task(name="shops.check_subscriptions_all")
+def check_subscriptions_all() -> None:
+    """Every hour: enqueue the check of every active shop, once this installation has a public address."""
+    if not settings.PUBLIC_URL:
+        return
+    with transaction.atomic():
+        for shop in Shop.objects.filter(is_active=True).only("id", "domain"):
+            installation.check_subscriptions(shop)

@@ -1,0 +1,169 @@
+"""The door for Shopify's webhooks: verify, store, answer. Nothing else happens here."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import DataError, InterfaceError, OperationalError
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from ops import jobs, signatures
+from shops.bodies import BodyError, parse_body
+from shops.models import Shop
+from shops.topics import kind_of, subject_of
+
+logger = structlog.get_logger(__name__)
+
+HEADERS = ("Topic", "Hmac-Sha256", "Shop-Domain", "Webhook-Id", "Event-Id", "Triggered-At", "API-Version")
+
+_DOMAIN = re.compile(r"[a-z0-9.-]{1,255}")
+_WORD = re.compile(r"[\x21-\x7e]{1,200}")
+"""Topic and webhook id: printable, without spaces; both become part of keys and kinds."""
+
+
+class Refusal(Exception):
+    """A webhook that is not stored, with its status code."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class AlwaysJson(BaseContentNegotiation):
+    """A machine gets its status code whatever Accept header it sends."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        """None is ever used: the body is read raw."""
+        return parsers[0]
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """The JSON renderer."""
+        return renderers[0], renderers[0].media_type
+
+
+class WebhookView(APIView):
+    """Takes the webhooks of all shops."""
+
+    authentication_classes = []
+    permission_classes = []
+    throttle_classes = []
+    renderer_classes = [JSONRenderer]
+    content_negotiation_class = AlwaysJson
+
+    @extend_schema(
+        request=OpenApiTypes.OBJECT,
+        parameters=[OpenApiParameter(f"X-Shopify-{h}", str, OpenApiParameter.HEADER) for h in HEADERS],
+        responses={
+            200: OpenApiResponse(description="Stored, or stored before."),
+            400: OpenApiResponse(description="A header is missing, or the body is not a JSON object."),
+            401: OpenApiResponse(description="The signature fits no secret of the shop."),
+            404: OpenApiResponse(description="No such shop."),
+            413: OpenApiResponse(description="The body is too large."),
+            503: OpenApiResponse(description="It could not be stored; send it again."),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Store one notice: one SELECT, one INSERT, and a wake-up in Redis after the commit."""
+        domain = request.headers.get("X-Shopify-Shop-Domain", "").lower()
+        try:
+            return _receive(request, domain=domain)
+        except Refusal as refusal:
+            return _refuse(refusal.status, domain=domain, reason=str(refusal))
+        except (OperationalError, InterfaceError) as error:
+            return _refuse(503, domain=domain, reason=f"could not be stored: {type(error).__name__}")
+
+
+def _receive(request: Request, *, domain: str) -> Response:
+    raw = _bounded_body(request)
+    if not domain:
+        raise Refusal(400, "X-Shopify-Shop-Domain is missing")
+    shop = _shop(domain)
+    signature = request.headers.get("X-Shopify-Hmac-Sha256", "")
+    if not raw or not signatures.matches(raw, signature, shop.hmac_secrets):
+        raise Refusal(401, "signature does not match")
+    topic, webhook_id = _word(request, "Topic"), _word(request, "Webhook-Id")
+    try:
+        body = parse_body(raw)
+        job_id = _store(request, shop, topic=topic, webhook_id=webhook_id, body=body)
+    except BodyError as error:
+        raise Refusal(400, str(error)) from error
+    except (DataError, RecursionError) as error:
+        raise Refusal(400, "body cannot be stored") from error
+    outcome = "duplicate" if job_id is None else "stored"
+    logger.info("webhook_received", shop=domain, topic=topic, webhook=webhook_id, outcome=outcome, job=job_id)
+    return Response({"status": outcome})
+
+
+def _bounded_body(request: Request) -> bytes:
+    """The raw body. One that says it is larger than we take is not read at all."""
+    http_request = request._request
+    length = http_request.META.get("CONTENT_LENGTH") or "0"
+    if not length.isdecimal():
+        raise Refusal(400, "Content-Length is not a number")
+    if len(length) > 18 or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        raise Refusal(413, "body too large")
+    try:
+        raw = bytes(http_request.read(int(length)))
+    except OSError as error:
+        raise Refusal(400, "body was cut off") from error
+    if len(raw) != int(length):
+        raise Refusal(400, "body was cut off")
+    return raw
+
+
+def _shop(domain: str) -> Shop:
+    """The shop, switched off or not: what it sends is kept. Secrets that are not needed stay encrypted."""
+    shop = None
+    if _DOMAIN.fullmatch(domain):
+        fields = ("id", "domain", "webhook_secret", "webhook_secret_previous", "client_secret")
+        shop = Shop.objects.filter(domain=domain).only(*fields).first()
+    if shop is None:
+        raise Refusal(404, "no such shop")
+    return shop
+
+
+def _word(request: Request, header: str) -> str:
+    value = request.headers.get(f"X-Shopify-{header}", "")
+    if not _WORD.fullmatch(value):
+        raise Refusal(400, f"X-Shopify-{header} is missing or malformed")
+    return value
+
+
+def _store(request: Request, shop: Shop, *, topic: str, webhook_id: str, body: dict[str, Any]) -> int | None:
+    """One INSERT, which is its own transaction. The webhook id names the delivery; the event id is shared by all
+    topics of one merchant action (Shopify's documentation of webhook headers), so it is no key."""
+    return jobs.enqueue(
+        kind_of(topic),
+        key=f"shopify:{shop.domain}:{webhook_id}",
+        lane=shop.inbox_lane,
+        payload={
+            "shop": shop.pk,
+            "topic": topic,
+            "event_id": _short(request, "Event-Id"),
+            "triggered_at": _short(request, "Triggered-At"),
+            "api_version": _short(request, "API-Version"),
+            "body": body,
+        },
+        subject=subject_of(topic, body, shop_id=shop.pk),
+    )
+
+
+def _short(request: Request, header: str) -> str:
+    value = request.headers.get(f"X-Shopify-{header}", "")
+    return value if _WORD.fullmatch(value) else ""
+
+
+def _refuse(status: int, *, domain: str, reason: str) -> Response:
+    logger.warning("webhook_refused", shop=domain[:255], status=status, reason=reason)
+    return Response({"error": reason}, status=status)

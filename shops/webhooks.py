@@ -1,0 +1,158 @@
+"""Webhook subscriptions of a shop: what there should be, what there is, and making them the same.
+
+Shopify deletes a subscription after four hours of failed deliveries, and all of them when the app is removed: so they
+are compared every hour. An app sees only its own subscriptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+
+from ops.models import Priority
+from shops import client
+from shops.models import Shop
+from shops.topics import SUBSCRIBED, TOPICS
+
+logger = structlog.get_logger(__name__)
+
+PATH = "/webhooks/shopify/"
+MOST_PAGES = 20
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """One subscription as Shopify has it."""
+
+    gid: str
+    topic: str  # in the GraphQL enum's words
+    uri: str
+    plain: bool  # JSON, whole bodies, no filter
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What must change for the shop to have exactly our subscriptions. Topics in the GraphQL enum's words."""
+
+    missing: tuple[str, ...] = ()
+    wrong: tuple[Subscription, ...] = ()
+    strays: tuple[Subscription, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.wrong or self.strays)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was done, and what Shopify refused: (topic, its message)."""
+
+    created: tuple[str, ...] = ()
+    corrected: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+
+
+def uri_of(base_url: str) -> str:
+    """Where the shop's webhooks are to go."""
+    return base_url.rstrip("/") + PATH
+
+
+def compare(shop: Shop, *, base_url: str) -> Plan:
+    """What must change at the shop; reads it (`webhookSubscriptions`). Raises as `client.execute`."""
+    return decide(fetch(shop), uri=uri_of(base_url))
+
+
+def register(shop: Shop, *, base_url: str) -> Report:
+    """Create what is missing, correct what points elsewhere, remove our strays. Doing it again changes nothing.
+
+    Raises as `client.execute`; a refused topic is reported and does not keep the others from being registered.
+    """
+    uri = uri_of(base_url)
+    plan = decide(fetch(shop), uri=uri)
+    report = Report()
+    for stray in plan.strays:  # first: a subscription in the way makes its topic's address "already taken"
+        report = _delete(shop, stray, report=report)
+    for wrong in plan.wrong:
+        report = _update(shop, wrong, uri=uri, report=report)
+    for topic in plan.missing:
+        report = _create(shop, topic, uri=uri, report=report)
+    logger.info(
+        "subscriptions_registered",
+        shop=shop.domain,
+        created=len(report.created),
+        corrected=len(report.corrected),
+        removed=len(report.removed),
+        refused=len(report.refused),
+    )
+    return report
+
+
+def fetch(shop: Shop) -> list[Subscription]:
+    """All subscriptions of our app at the shop."""
+    found: list[Subscription] = []
+    after: str | None = None
+    for _ in range(MOST_PAGES):
+        data = client.execute(shop, "webhook_subscriptions", {"after": after}, priority=Priority.LOW)
+        page = data["webhookSubscriptions"]
+        found.extend(_subscription(node) for node in page["nodes"])
+        if not page["pageInfo"]["hasNextPage"]:
+            break
+        after = page["pageInfo"]["endCursor"]
+    return found
+
+
+def decide(found: Iterable[Subscription], *, uri: str) -> Plan:
+    """Compare what there is with what there should be. Subscriptions that go somewhere else altogether are not ours."""
+    wanted = {TOPICS[name].enum for name in SUBSCRIBED}
+    served: set[str] = set()
+    wrong: list[Subscription] = []
+    strays: list[Subscription] = []
+    ours = [s for s in found if s.uri.endswith(PATH)]
+    for subscription in sorted(ours, key=lambda s: (s.uri != uri, not s.plain, s.gid)):
+        if subscription.topic not in wanted or subscription.topic in served:
+            strays.append(subscription)
+            continue
+        served.add(subscription.topic)
+        if subscription.uri != uri or not subscription.plain:
+            wrong.append(subscription)
+    missing = [TOPICS[name].enum for name in SUBSCRIBED if TOPICS[name].enum not in served]
+    return Plan(missing=tuple(missing), wrong=tuple(wrong), strays=tuple(strays))
+
+
+def _subscription(node: dict[str, Any]) -> Subscription:
+    plain = node["format"] == "JSON" and not node["filter"] and not node["includeFields"]
+    return Subscription(gid=node["id"], topic=node["topic"], uri=node["uri"], plain=plain)
+
+
+def _create(shop: Shop, topic: str, *, uri: str, report: Report) -> Report:
+    variables = {"topic": topic, "subscription": {"uri": uri, "format": "JSON"}}
+    data = client.execute(shop, "webhook_subscription_create", variables, priority=Priority.LOW)
+    errors = _messages(data["webhookSubscriptionCreate"])
+    if errors:
+        return replace(report, refused=(*report.refused, (topic, errors)))
+    return replace(report, created=(*report.created, topic))
+
+
+def _update(shop: Shop, wrong: Subscription, *, uri: str, report: Report) -> Report:
+    subscription = {"uri": uri, "format": "JSON", "filter": "", "includeFields": []}
+    variables = {"id": wrong.gid, "subscription": subscription}
+    data = client.execute(shop, "webhook_subscription_update", variables, priority=Priority.LOW)
+    errors = _messages(data["webhookSubscriptionUpdate"])
+    if errors:
+        return replace(report, refused=(*report.refused, (wrong.topic, errors)))
+    return replace(report, corrected=(*report.corrected, wrong.topic))
+
+
+def _delete(shop: Shop, stray: Subscription, *, report: Report) -> Report:
+    data = client.execute(shop, "webhook_subscription_delete", {"id": stray.gid}, priority=Priority.LOW)
+    errors = _messages(data["webhookSubscriptionDelete"])
+    if errors:
+        return replace(report, refused=(*report.refused, (stray.topic, errors)))
+    return replace(report, removed=(*report.removed, stray.topic))
+
+
+def _messages(payload: dict[str, Any]) -> str:
+    return "; ".join(error["message"] for error in payload["userErrors"])
