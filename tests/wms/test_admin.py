@@ -1,0 +1,199 @@
+"""Staff edit connections and warehouses: secrets stay inside, and what waited goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.test import Client
+
+from ops import jobs
+from tests.builders import make_connection, make_shop, make_warehouse
+from tests.parked import is_parked, park
+from wms import warehouses
+from wms.models import Connection, Warehouse
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff() -> Client:
+    client = Client(headers={"X-Forwarded-Proto": "https"})
+    client.force_login(User.objects.create_superuser("ada", password="a-long-password"))
+    return client
+
+
+@pytest.fixture
+def north() -> Connection:
+    return make_connection(token="token-that-nobody-sees", callback_secret="secret-that-nobody-sees")
+
+
+@pytest.fixture
+def berlin(north: Connection) -> Warehouse:
+    return make_warehouse(make_shop(), north)
+
+
+def fields(connection: Connection, **changes: Any) -> dict[str, Any]:
+    return {
+        "name": connection.name,
+        "adapter": "rest",
+        "base_url": connection.base_url,
+        "token": "",
+        "callback_secret": "",
+        "callback_secret_previous": "",
+        "capabilities": [
+            "find_order",
+            "idempotent_create",
+            "update_order",
+            "cancel_order",
+            "stock_delta",
+            "returns",
+        ],
+        "stock_basis": "available",
+        "is_active": "on",
+        **changes,
+    }
+
+
+def save(staff: Client, connection: Connection, **changes: Any) -> Connection:
+    answer = staff.post(
+        f"/admin/wms/connection/{connection.pk}/change/", fields(connection, **changes), secure=True
+    )
+    assert answer.status_code == 302, answer.context["errors"]
+    connection.refresh_from_db()
+    return connection
+
+
+def test_secrets_are_never_shown(staff: Client, north: Connection) -> None:
+    page = staff.get(f"/admin/wms/connection/{north.pk}/change/", secure=True).content.decode()
+    assert "nobody-sees" not in page
+    assert "••••sees" in page
+    assert "/webhooks/wms/north/" in page
+
+
+def test_an_empty_secret_field_keeps_the_secret(staff: Client, north: Connection) -> None:
+    save(staff, north, name="North")
+    assert (north.name, north.token, north.callback_secret) == (
+        "North",
+        "token-that-nobody-sees",
+        "secret-that-nobody-sees",
+    )
+    assert north.capabilities is None
+
+
+def test_a_replaced_callback_secret_stays_valid_as_the_previous_one(staff: Client, north: Connection) -> None:
+    save(staff, north, callback_secret="brand-new")
+    assert north.hmac_secrets == ["brand-new", "secret-that-nobody-sees"]
+    data = {"action": "forget_previous_secret", "_selected_action": [north.pk]}
+    staff.post("/admin/wms/connection/", data, secure=True)
+    north.refresh_from_db()
+    assert north.hmac_secrets == ["brand-new"]
+
+
+def test_unticked_capabilities_are_stored(staff: Client, north: Connection) -> None:
+    save(staff, north, capabilities=["cancel_order"])
+    assert north.capabilities == ["cancel_order"]
+    save(staff, north, capabilities=[])
+    assert north.capabilities == []
+
+
+def test_host_names_of_containers_are_addresses_too(staff: Client, north: Connection) -> None:
+    assert save(staff, north, base_url="http://wms:9002/north").base_url == "http://wms:9002/north"
+    answer = staff.post(
+        f"/admin/wms/connection/{north.pk}/change/", fields(north, base_url="ftp://wms"), secure=True
+    )
+    assert answer.status_code == 200
+    assert (
+        "base_url" in answer.context["errors"].as_text()
+        or answer.context["adminform"].form.errors["base_url"]
+    )
+
+
+def test_a_new_connection_is_made_in_the_admin(staff: Client) -> None:
+    answer = staff.post(
+        "/admin/wms/connection/add/",
+        fields(Connection(base_url="https://wms.example.com"), slug="west", token="t", callback_secret="c"),
+        secure=True,
+    )
+    assert answer.status_code == 302
+    west = Connection.objects.get(slug="west")
+    assert (west.token, west.callback_secret, west.callback_secret_previous) == ("t", "c", "")
+
+
+def test_the_list_of_connections_shows_their_warehouses(staff: Client, berlin: Warehouse) -> None:
+    page = staff.get("/admin/wms/connection/?q=north", secure=True)
+    assert [c.warehouse_total for c in page.context["cl"].result_list] == [1]
+
+
+def edited_list(warehouse: Warehouse, **changes: Any) -> dict[str, Any]:
+    row = {"id": warehouse.pk, "priority": warehouse.priority, "paused": "on" if warehouse.paused else ""}
+    row |= {"is_active": "on", **changes}
+    return {
+        "form-TOTAL_FORMS": 1,
+        "form-INITIAL_FORMS": 1,
+        "_save": "Save",
+        **{f"form-0-{name}": value for name, value in row.items() if value != ""},
+    }
+
+
+def test_a_warehouse_that_is_no_longer_paused_wakes_what_waited(staff: Client, berlin: Warehouse) -> None:
+    Warehouse.objects.update(paused=True)
+    berlin.refresh_from_db()
+    job_id = park(f"warehouse:{berlin.pk}")
+    answer = staff.post("/admin/wms/warehouse/", edited_list(berlin, paused=""), secure=True)
+    assert answer.status_code == 302
+    berlin.refresh_from_db()
+    assert not berlin.paused
+    assert not is_parked(job_id)
+
+
+def test_saving_a_warehouse_wakes_what_waits_for_any_of_its_shop(staff: Client, berlin: Warehouse) -> None:
+    ours, other = park(f"shop:{berlin.shop_id}"), park(f"shop:{berlin.shop_id + 1}")
+    data = {
+        "name": "Berlin",
+        "shop": berlin.shop_id,
+        "connection": berlin.connection_id,
+        "wms_warehouse_code": "BER1",
+        "shopify_location_id": berlin.shopify_location_id,
+        "priority": 5,
+        "serves_countries": "de, AT",
+        "is_active": "on",
+    }
+    assert staff.post(f"/admin/wms/warehouse/{berlin.pk}/change/", data, secure=True).status_code == 302
+    berlin.refresh_from_db()
+    assert (berlin.priority, berlin.serves_countries) == (5, ["AT", "DE"])
+    assert not is_parked(ours)
+    assert is_parked(other)
+    assert LogEntry.objects.count() == 1
+
+
+def test_a_country_is_two_letters(staff: Client, berlin: Warehouse) -> None:
+    data = {"name": "B", "serves_countries": "DE,D1", "priority": 1}
+    answer = staff.post(f"/admin/wms/warehouse/{berlin.pk}/change/", data, secure=True)
+    assert "D1 is not a country code" in answer.content.decode()
+
+
+def test_a_changed_connection_wakes_what_waits_for_its_warehouses(
+    staff: Client, berlin: Warehouse, north: Connection
+) -> None:
+    job_id = park(f"warehouse:{berlin.pk}")
+    save(staff, north, is_active="on")
+    assert not is_parked(job_id)
+
+
+def test_a_warehouse_is_found_by_code_or_by_connection_and_code(berlin: Warehouse) -> None:
+    south = make_warehouse(berlin.shop, make_connection("south"), wms_warehouse_code="BER1")
+    shop = berlin.shop_id
+    assert warehouses.find(shop_id=shop, code="BER1") == [berlin, south]
+    assert warehouses.find(shop_id=shop, code="south/BER1") == [south]
+    assert warehouses.find(shop_id=shop + 1, code="BER1") == []
+
+
+def test_waking_for_a_warehouse_takes_two_statements(
+    berlin: Warehouse, django_assert_num_queries: Any
+) -> None:
+    assert jobs.wake() == 0
+    with django_assert_num_queries(4):  # savepoint, locks, update, release
+        warehouses.changed(berlin)

@@ -1,0 +1,1 @@
+"""The warehouses' end of the wire: connections, warehouses, adapters, callbacks."""

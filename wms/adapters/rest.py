@@ -1,0 +1,261 @@
+"""Adapter `rest`: the generic REST contract of the design, section 7."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+from urllib.parse import quote
+
+import requests
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+from pydantic.alias_generators import to_camel
+
+from ops import http
+from ops.errors import Permanent, Transient, UnknownOutcome
+from wms.adapters.base import (
+    CancelAnswer,
+    Capability,
+    OrderAnswer,
+    OrderLineRequest,
+    OrderRequest,
+    ReturnAnswer,
+    ReturnRequest,
+    StockPage,
+    StockReading,
+    UpdateAnswer,
+)
+from wms.models import Connection
+from wms.statuses import parse_status
+
+TIMEOUT = (3, 20)
+"""Seconds to connect, seconds between two bytes of the answer: well inside a job's 50 s."""
+MAX_MESSAGE = 500
+"""Characters of a vendor's message that are kept."""
+
+Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
+Word = Annotated[str, Field(max_length=255)]
+Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value), Field(max_length=2000)]
+Quantity = Annotated[int, Field(ge=-1_000_000_000, le=1_000_000_000)]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel, frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True
+    )
+
+
+class _Order(_Answer):
+    id: Id
+    status: Word
+
+
+class _FoundOrder(_Order):
+    external_order_id: Id
+
+
+class _FoundOrders(_Answer):
+    orders: tuple[_FoundOrder, ...]
+
+
+class _Refusal(_Answer):
+    status: Text = ""
+    reason: Text = ""
+
+
+class _Cancellation(_Refusal):
+    cancelled: bool
+
+
+class _Item(_Answer):
+    wms_item_code: Id
+    warehouse_id: Id
+    available_quantity: Quantity | None = None
+    on_hand_quantity: Quantity | None = None
+    updated_at: AwareDatetime
+
+
+class _Items(_Answer):
+    items: Annotated[tuple[_Item, ...], Field(max_length=10_000)]
+    next_cursor: Annotated[str, Field(max_length=2000)] | None = None
+
+
+class _Return(_Answer):
+    id: Id
+    label_url: Text = ""
+
+
+A = TypeVar("A", bound=_Answer)
+
+
+class RestAdapter:
+    """One connection that speaks the generic contract."""
+
+    def __init__(self, connection: Connection, capabilities: frozenset[Capability]) -> None:
+        self.capabilities = capabilities
+        self._slug = connection.slug
+        self._base = connection.base_url.rstrip("/")
+        self._token = connection.token
+
+    def create_order(self, request: OrderRequest) -> OrderAnswer:
+        """POST /orders; 201 made, 200 known already."""
+        response = self._change("POST", "orders", body=_order_body(request), key=request.external_id)
+        return _order_answer(self._read(response, _Order, changes=True))
+
+    def find_order(self, external_id: str) -> OrderAnswer | None:
+        """GET /orders?externalOrderId=…; a 404 is a missing endpoint here, never "no such order"."""
+        self._require(Capability.FIND_ORDER)
+        response = self._send("GET", "orders", params={"externalOrderId": external_id})
+        found = [o for o in self._read(response, _FoundOrders).orders if o.external_order_id == external_id]
+        if len({order.id for order in found}) > 1:
+            raise Permanent(f"{self._slug} has {len(found)} orders with external id {external_id}")
+        return _order_answer(found[0]) if found else None
+
+    def update_order(self, wms_order_id: str, request: OrderRequest, *, idempotency_key: str) -> UpdateAnswer:
+        """PUT /orders/{id}; 409 = too late, with the state it is in."""
+        self._require(Capability.UPDATE_ORDER)
+        path = f"orders/{quote(wms_order_id, safe='')}"
+        response = self._change("PUT", path, body=_order_body(request), key=idempotency_key)
+        if response.status_code == requests.codes.conflict:
+            refusal = self._parse(response, _Refusal, changes=True)
+            return UpdateAnswer(accepted=False, status=parse_status(refusal.status), reason=refusal.reason)
+        answer = self._read(response, _Refusal, changes=True)
+        return UpdateAnswer(accepted=True, status=parse_status(answer.status), reason=answer.reason)
+
+    def cancel_order(self, wms_order_id: str, *, idempotency_key: str) -> CancelAnswer:
+        """POST /orders/{id}/cancel; a 409 without `cancelled` is a refusal like `cancelled: false`."""
+        self._require(Capability.CANCEL_ORDER)
+        path = f"orders/{quote(wms_order_id, safe='')}/cancel"
+        response = self._change("POST", path, body={}, key=idempotency_key)
+        if response.status_code == requests.codes.conflict:
+            refusal = self._parse(response, _Refusal, changes=True)
+            return CancelAnswer(cancelled=False, status=parse_status(refusal.status), reason=refusal.reason)
+        answer = self._read(response, _Cancellation, changes=True)
+        return CancelAnswer(
+            cancelled=answer.cancelled, status=parse_status(answer.status), reason=answer.reason
+        )
+
+    def stock(self, *, updated_since: datetime | None, cursor: str | None, limit: int) -> StockPage:
+        """GET /inventory; without STOCK_DELTA `updated_since` is not sent and everything is read."""
+        params = {"limit": str(limit)}
+        if updated_since and Capability.STOCK_DELTA in self.capabilities:
+            params["updatedSince"] = updated_since.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        if cursor:
+            params["cursor"] = cursor
+        page = self._read(self._send("GET", "inventory", params=params), _Items)
+        if page.next_cursor and page.next_cursor == cursor:
+            raise Permanent(
+                f"{self._slug} GET /inventory hands out the cursor it was given: it would never end"
+            )
+        return StockPage(readings=tuple(map(_reading, page.items)), next_cursor=page.next_cursor or None)
+
+    def create_return(self, request: ReturnRequest, *, idempotency_key: str) -> ReturnAnswer:
+        """POST /returns; 201."""
+        self._require(Capability.RETURNS)
+        body = {
+            "externalOrderId": request.external_id,
+            "wmsOrderId": request.wms_order_id,
+            "reason": request.reason,
+            "lineItems": [_line_body(line) for line in request.lines],
+        }
+        response = self._change("POST", "returns", body=body, key=idempotency_key)
+        answer = self._read(response, _Return, changes=True)
+        return ReturnAnswer(wms_return_id=answer.id, label_url=answer.label_url)
+
+    def _require(self, capability: Capability) -> None:
+        if capability not in self.capabilities:
+            raise Permanent(f"connection {self._slug} has no capability {capability.value}")
+
+    def _change(self, method: str, path: str, *, body: dict[str, Any], key: str) -> requests.Response:
+        return self._send(method, path, json=body, headers={"Idempotency-Key": key}, changes=True)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, str] | None = None,
+        json: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        changes: bool = False,
+    ) -> requests.Response:
+        return http.send(
+            method,
+            f"{self._base}/{path}",
+            headers={"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+            | (headers or {}),
+            json=json,
+            params=params,
+            changes=changes,
+            timeout=TIMEOUT,
+            what=f"{self._slug} {method} /{path}",
+            pool=f"wms:{self._slug}",
+        )
+
+    def _read(self, response: requests.Response, shape: type[A], *, changes: bool = False) -> A:
+        """The typed body of a 2xx answer; Permanent with the vendor's words for any other status."""
+        if not response.ok or response.is_redirect:
+            raise Permanent(f"{self._slug} answered {response.status_code}: {_message(response)}")
+        return self._parse(response, shape, changes=changes)
+
+    def _parse(self, response: requests.Response, shape: type[A], *, changes: bool) -> A:
+        body = http.parse_json(response, changes=changes, what=f"{self._slug} {shape.__name__[1:].lower()}")
+        try:
+            return shape.model_validate(body)
+        except ValidationError as error:
+            where = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+            raise (UnknownOutcome if changes else Permanent)(
+                f"{self._slug} answered {response.status_code} outside the contract: {where}"
+            ) from error
+
+
+def _message(response: requests.Response) -> str:
+    """The vendor's own words, on one line and short."""
+    try:
+        body = http.parse_json(response, changes=False, what="error")
+    except Transient:
+        body = {"message": response.text[: MAX_MESSAGE * 2]}
+    words = [str(body[name]) for name in ("error", "message") if body.get(name)]
+    return " ".join(": ".join(words).split())[:MAX_MESSAGE] or "no message"
+
+
+def _order_answer(order: _Order) -> OrderAnswer:
+    return OrderAnswer(wms_order_id=order.id, status=parse_status(order.status), raw_status=order.status)
+
+
+def _reading(item: _Item) -> StockReading:
+    """An oversold item is reported below zero by some: for us there is none."""
+    return StockReading(
+        wms_item_code=item.wms_item_code,
+        wms_warehouse_code=item.warehouse_id,
+        available=None if item.available_quantity is None else max(0, item.available_quantity),
+        on_hand=None if item.on_hand_quantity is None else max(0, item.on_hand_quantity),
+        updated_at=item.updated_at,
+    )
+
+
+def _line_body(line: OrderLineRequest) -> dict[str, Any]:
+    return {
+        "wmsItemCode": line.wms_item_code,
+        "quantity": line.quantity,
+        "externalLineId": line.external_line_id,
+    }
+
+
+def _order_body(request: OrderRequest) -> dict[str, Any]:
+    return {
+        "externalOrderId": request.external_id,
+        "externalRef": request.external_ref,
+        "warehouseCode": request.warehouse_code,
+        "lineItems": [_line_body(line) for line in request.lines],
+        "shippingAddress": asdict(request.address),
+        "shippingMethod": request.shipping_method,
+    }

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from ops.secrets import EncryptedTextField
+from shops.models import Shop
+
+
+class Connection(models.Model):
+    """One account at one warehouse management system."""
+
+    class StockBasis(models.TextChoices):
+        """Which of the WMS's figures is the truth about stock."""
+
+        AVAILABLE = "available", "available (net of orders the WMS has)"
+        ON_HAND = "on_hand", "on hand (what lies on the shelf)"
+
+    slug = models.SlugField(max_length=50, unique=True, help_text="Part of the callback URL.")
+    name = models.CharField(max_length=255, blank=True, default="")
+    adapter = models.CharField(max_length=30, default="rest")
+    base_url = models.URLField(max_length=500)
+    token = EncryptedTextField(blank=True, default="")
+    callback_secret = EncryptedTextField(blank=True, default="")
+    callback_secret_previous = EncryptedTextField(blank=True, default="")
+    capabilities = ArrayField(
+        models.CharField(max_length=30),
+        null=True,
+        blank=True,
+        help_text="Empty: what the adapter declares. Set it when this account can do less.",
+    )
+    stock_basis = models.CharField(max_length=10, choices=StockBasis.choices, default=StockBasis.AVAILABLE)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["slug"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(stock_basis__in=["available", "on_hand"]),
+                name="connection_stock_basis_is_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+    @property
+    def lane(self) -> str:
+        """The lane of calls to this WMS."""
+        return f"wms:{self.slug}"
+
+    @property
+    def inbox_lane(self) -> str:
+        """The lane of what this WMS sent us: local work, so an outage of the WMS does not hold it up."""
+        return f"wms:{self.slug}/in"
+
+    @property
+    def hmac_secrets(self) -> list[str]:
+        """Secrets a callback may be signed with: current first, then the one being rotated out."""
+        return [s for s in (self.callback_secret, self.callback_secret_previous) if s]
+
+
+class Warehouse(models.Model):
+    """A warehouse of a connection, tied to one Shopify location of one shop."""
+
+    shop = models.ForeignKey(Shop, on_delete=models.PROTECT, related_name="+")
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="warehouses")
+    name = models.CharField(max_length=255)
+    wms_warehouse_code = models.CharField(max_length=100)
+    shopify_location_id = models.BigIntegerField()
+    priority = models.PositiveIntegerField(default=100, help_text="Lower is tried first.")
+    serves_countries = ArrayField(
+        models.CharField(max_length=2),
+        default=list,
+        blank=True,
+        help_text="ISO codes, comma-separated; empty = every country.",
+    )
+    latitude = models.DecimalField(max_digits=9, decimal_places=6, null=True, blank=True)
+    longitude = models.DecimalField(max_digits=9, decimal_places=6, null=True, blank=True)
+    daily_capacity = models.PositiveIntegerField(null=True, blank=True, help_text="Orders a day (UTC).")
+    paused = models.BooleanField(default=False, help_text="Gets no new orders for now.")
+    is_active = models.BooleanField(default=True)
+
+    class Meta:
+        db_table = "warehouse_locations"
+        ordering = ["shop", "priority", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["shop", "shopify_location_id"], name="warehouse_is_one_per_shopify_location"
+            ),
+            models.UniqueConstraint(
+                fields=["shop", "connection", "wms_warehouse_code"], name="warehouse_is_one_per_code"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

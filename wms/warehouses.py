@@ -1,0 +1,39 @@
+"""A warehouse or a connection changed: whatever waited for that goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db.models import Q
+
+from ops import jobs
+from wms.models import Connection, Warehouse
+
+
+def changed(warehouse: Warehouse) -> int:
+    """Wake what waits for this warehouse, or for any warehouse of its shop; returns how many jobs became due.
+
+    Call it last in the transaction that saved the warehouse: waking takes locks that come last.
+    """
+    return jobs.wake(*_keys([(warehouse.pk, warehouse.shop_id)]))
+
+
+def connection_changed(connection: Connection) -> int:
+    """The same for all warehouses of a connection."""
+    return jobs.wake(*_keys(Warehouse.objects.filter(connection=connection).values_list("pk", "shop_id")))
+
+
+def find(*, shop_id: int, code: str) -> list[Warehouse]:
+    """Warehouses of a shop that a person means by `CODE`, or by `connection/CODE` where codes clash."""
+    slug, _, bare = code.rpartition("/")
+    named = Q(wms_warehouse_code=bare, connection__slug=slug) if slug else Q(pk__in=[])
+    return list(
+        Warehouse.objects.filter(named | Q(wms_warehouse_code=code), shop_id=shop_id)
+        .select_related("shop", "connection")
+        .order_by("pk")
+    )
+
+
+def _keys(warehouses: Iterable[tuple[int, int]]) -> list[str]:
+    """The keys of (warehouse id, shop id) pairs, each once."""
+    return sorted({key for pk, shop_id in warehouses for key in (f"warehouse:{pk}", f"shop:{shop_id}")})
