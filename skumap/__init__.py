@@ -1,0 +1,1 @@
+"""Which Shopify variant is which warehouse item."""

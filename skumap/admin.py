@@ -1,0 +1,186 @@
+"""Staff's view of the SKU map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.db.models.functions import Now
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from unfold.admin import ModelAdmin
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldBooleanWidget
+
+from skumap import verification
+from skumap.csvrows import COLUMNS, MAX_BYTES
+from skumap.importing import ImportReport, import_csv
+from skumap.models import SkuMapping
+from wms.models import Warehouse
+
+
+class MappingForm(forms.ModelForm[SkuMapping]):
+    """One mapping; the shop is the warehouse's."""
+
+    class Meta:
+        model = SkuMapping
+        fields = [
+            "warehouse",
+            "shopify_variant_id",
+            "shopify_sku",
+            "shopify_inventory_item_id",
+            "wms_item_code",
+            "quantity",
+            "is_active",
+            "needs_verification",
+        ]
+
+    def clean_quantity(self) -> int:
+        """At least one. Raises ValidationError."""
+        quantity = int(self.cleaned_data["quantity"])
+        if quantity < 1:
+            raise ValidationError("One sold unit needs at least one unit of the item.")
+        return quantity
+
+    def clean(self) -> dict[str, Any]:
+        """A person who names another SKU has looked: the doubt is over. The shop follows the warehouse."""
+        cleaned = super().clean() or self.cleaned_data
+        if {"shopify_sku", "shopify_inventory_item_id"} & set(self.changed_data):
+            cleaned["needs_verification"] = False
+        if warehouse := cleaned.get("warehouse"):
+            self.instance.shop = warehouse.shop
+        return cleaned
+
+    def _get_validation_exclusions(self) -> set[str]:
+        """The shop is no field of the form, but part of what must be unique."""
+        return super()._get_validation_exclusions() - {"shop"}  # type: ignore[misc]
+
+
+class WarehouseField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    """Warehouses of several shops may have one name."""
+
+    def label_from_instance(self, warehouse: Model) -> str:
+        """Shop, name and code."""
+        assert isinstance(warehouse, Warehouse)  # noqa: S101
+        return f"{warehouse.shop.domain}: {warehouse.name} ({warehouse.connection.slug}/{warehouse.wms_warehouse_code})"
+
+
+class UploadForm(forms.Form):
+    """A CSV file for one warehouse."""
+
+    warehouse = WarehouseField(
+        Warehouse.objects.select_related("shop", "connection"),
+        widget=UnfoldAdminSelectWidget,
+        empty_label=None,
+    )
+    file = forms.FileField(
+        widget=UnfoldAdminFileFieldWidget,
+        help_text=f"CSV (UTF-8) with the columns {', '.join(COLUMNS)}; the last is optional.",
+    )
+    dry_run = forms.BooleanField(
+        required=False, initial=True, widget=UnfoldBooleanWidget, label="Only say what would change"
+    )
+
+    def clean_file(self) -> Any:
+        """Raises ValidationError for what the import would refuse anyway."""
+        file = self.cleaned_data["file"]
+        if file.size > MAX_BYTES:
+            raise ValidationError(f"The file is larger than {MAX_BYTES // 1024 // 1024} MB.")
+        return file
+
+
+@admin.register(SkuMapping)
+class SkuMappingAdmin(ModelAdmin):
+    """Which warehouse item a sold variant is."""
+
+    form = MappingForm
+    list_display = [
+        "shopify_sku",
+        "shopify_variant_id",
+        "wms_item_code",
+        "quantity",
+        "warehouse",
+        "shop",
+        "needs_verification",
+        "is_active",
+    ]
+    list_filter = ["needs_verification", "is_active", "shop", "warehouse"]
+    list_select_related = ["shop", "warehouse"]
+    search_fields = ["shopify_sku", "wms_item_code", "=shopify_variant_id", "=shopify_inventory_item_id"]
+    readonly_fields = ["shop", "last_verified_at", "created_at", "updated_at"]
+    show_full_result_count = False
+    actions = ["ask_shopify", "adopt_from_shopify", "switch_off"]
+    actions_list = ["upload"]
+
+    def save_model(
+        self, request: HttpRequest, obj: SkuMapping, form: forms.ModelForm[SkuMapping], change: bool
+    ) -> None:
+        """Save, and let go on what waited (the admin has a transaction open)."""
+        super().save_model(request, obj, form, change)
+        verification.mapping_saved([obj])
+
+    @admin.action(description="Compare with Shopify")
+    def ask_shopify(self, request: HttpRequest, chosen: QuerySet[SkuMapping]) -> None:
+        """Read the chosen mappings' variants, by jobs."""
+        self._ask(request, chosen, adopt=False)
+
+    @admin.action(description="Adopt what Shopify shows (the item is still right)")
+    def adopt_from_shopify(self, request: HttpRequest, chosen: QuerySet[SkuMapping]) -> None:
+        """Read the chosen mappings' variants, and make SKU and inventory item what Shopify shows."""
+        self._ask(request, chosen, adopt=True)
+
+    @admin.action(description="Switch off")
+    def switch_off(self, request: HttpRequest, chosen: QuerySet[SkuMapping]) -> None:
+        """Orders no longer use these mappings."""
+        count = chosen.filter(is_active=True).update(is_active=False, updated_at=Now())
+        self.message_user(request, f"{count} mappings switched off.", messages.SUCCESS)
+
+    @action(description="Import a CSV file", url_path="upload", permissions=["upload"])
+    def upload(self, request: HttpRequest) -> HttpResponse:
+        """Take a CSV file, as import_skus does."""
+        form = UploadForm(request.POST or None, request.FILES or None)
+        report: ImportReport | None = None
+        if request.method == "POST" and form.is_valid():
+            warehouse, dry_run = form.cleaned_data["warehouse"], form.cleaned_data["dry_run"]
+            report = import_csv(
+                form.cleaned_data["file"], shop=warehouse.shop, warehouse=warehouse, dry_run=dry_run
+            )
+            if not report.errors and not dry_run:
+                self.message_user(request, _sentence(report, dry_run=False), messages.SUCCESS)
+                return HttpResponseRedirect(reverse("admin:skumap_skumapping_changelist"))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Import SKU mappings",
+            "form": form,
+            "errors": report.errors[:200] if report else (),
+            "outcome": _sentence(report, dry_run=True) if report and not report.errors else "",
+            "opts": self.model._meta,
+        }
+        return TemplateResponse(request, "admin/skumap/upload.html", context)
+
+    def has_upload_permission(self, request: HttpRequest) -> bool:
+        """Importing adds and changes."""
+        return bool(self.has_add_permission(request) and self.has_change_permission(request))
+
+    def _ask(self, request: HttpRequest, chosen: QuerySet[SkuMapping], *, adopt: bool) -> None:
+        mappings = list(chosen.filter(is_active=True).select_related("shop"))
+        with transaction.atomic():
+            for shop in {mapping.shop for mapping in mappings}:
+                variants = {m.shopify_variant_id for m in mappings if m.shop_id == shop.pk}
+                verification.ask(shop, variants=variants, adopt=adopt)
+        self.message_user(
+            request, f"{len(mappings)} mappings are being compared with Shopify.", messages.SUCCESS
+        )
+
+
+def _sentence(report: ImportReport, *, dry_run: bool) -> str:
+    start = "Would be: " if dry_run else "Imported: "
+    return start + (
+        f"{report.created} created, {report.updated} updated, {report.unchanged} unchanged, "
+        f"{report.deactivated} deactivated."
+    )

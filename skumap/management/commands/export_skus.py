@@ -1,0 +1,45 @@
+"""`export_skus [--shop D] [--warehouse C] [--output FILE]`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from skumap.exporting import export_csv
+from skumap.models import SkuMapping
+
+
+class Command(BaseCommand):
+    """With shop and warehouse the file is one that `import_skus` takes."""
+
+    help = "Write the active SKU mappings, all or of one shop or warehouse, as CSV."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """The command line."""
+        parser.add_argument("--shop", help="domain, e.g. berlin.myshopify.com")
+        parser.add_argument("--warehouse", help="code of the WMS")
+        parser.add_argument("--output", type=Path, help="file to write; default: standard output")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Export, and say how many on standard error. Raises CommandError."""
+        shop, code = options["shop"], options["warehouse"]
+        mappings = SkuMapping.objects.filter(is_active=True)
+        if shop:
+            mappings = mappings.filter(shop__domain=shop.strip().lower())
+        if code:
+            slug, _, bare = code.rpartition("/")
+            mappings = mappings.filter(warehouse__wms_warehouse_code=bare)
+            mappings = mappings.filter(warehouse__connection__slug=slug) if slug else mappings
+        places = not (shop and code)
+        if options["output"] is None:
+            count = export_csv(self.stdout, mappings=mappings, places=places)
+        else:
+            try:
+                with options["output"].open("w", encoding="utf-8", newline="") as file:
+                    count = export_csv(file, mappings=mappings, places=places)
+            except OSError as error:
+                raise CommandError(f"{options['output']}: {error.strerror}") from error
+        self.stderr.write(f"{count} mappings exported.")

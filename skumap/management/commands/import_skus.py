@@ -1,0 +1,73 @@
+"""`import_skus FILE --shop D --warehouse C [--dry-run]`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from shops.models import Shop
+from skumap.csvrows import COLUMNS
+from skumap.importing import ImportReport, import_csv
+from wms import warehouses
+from wms.models import Warehouse
+
+SHOWN = 50
+
+
+class Command(BaseCommand):
+    """Exit code 1 on any error; then nothing was written."""
+
+    help = (
+        "Import SKU mappings of one warehouse from a CSV file (UTF-8) with the columns "
+        f"{', '.join(COLUMNS)}; the last is optional. A kit is several rows of one variant, a pack "
+        "a quantity above 1. The file says all that its variants are at this warehouse; variants that it "
+        "does not name stay as they are."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """The command line."""
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--shop", required=True, help="domain, e.g. berlin.myshopify.com")
+        parser.add_argument("--warehouse", required=True, help="code of the WMS, or connection/code")
+        parser.add_argument("--dry-run", action="store_true", help="say what would change, change nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Import and report. Raises CommandError."""
+        warehouse = find_warehouse(domain=options["shop"], code=options["warehouse"])
+        try:
+            with options["file"].open("rb") as file:
+                report = import_csv(
+                    file, shop=warehouse.shop, warehouse=warehouse, dry_run=options["dry_run"]
+                )
+        except OSError as error:
+            raise CommandError(f"{options['file']}: {error.strerror}") from error
+        self._report(report, dry_run=options["dry_run"])
+
+    def _report(self, report: ImportReport, *, dry_run: bool) -> None:
+        for error in report.errors[:SHOWN]:
+            place = f"row {error.row}, {error.column}" if error.column else f"row {error.row}"
+            self.stderr.write(f"{place}: {error.message}")
+        if report.errors:
+            shown = f", the first {SHOWN} shown" if len(report.errors) > SHOWN else ""
+            raise CommandError(f"{len(report.errors)} errors{shown}; nothing was imported.")
+        self.stdout.write(
+            f"{'Would be' if dry_run else 'Done'}: {report.created} created, {report.updated} updated, "
+            f"{report.unchanged} unchanged, {report.deactivated} deactivated."
+        )
+
+
+def find_warehouse(*, domain: str, code: str) -> Warehouse:
+    """The one warehouse that is meant. Raises CommandError naming the choices."""
+    shop = Shop.objects.filter(domain=domain.strip().lower()).first()
+    if shop is None:
+        raise CommandError(f"there is no shop {domain}")
+    found = warehouses.find(shop_id=shop.pk, code=code)
+    if len(found) == 1:
+        return found[0]
+    known = found or Warehouse.objects.filter(shop=shop).select_related("connection")
+    names = ", ".join(f"{w.connection.slug}/{w.wms_warehouse_code}" for w in known) or "none"
+    reason = f"{code} is used twice, name one of" if found else f"{domain} has no warehouse {code}; it has"
+    raise CommandError(f"{reason}: {names}")

@@ -1,0 +1,74 @@
+"""`verify_skus [--shop D]`."""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from ops.errors import JobError, Throttled
+from shops.models import Shop
+from skumap import reading
+from skumap.reading import Findings
+
+LONGEST_WAIT = 60.0
+TRIES = 20
+"""Waits for the shop's budget in a row before the command gives up."""
+
+
+class Command(BaseCommand):
+    """Reads every mapped variant at Shopify."""
+
+    help = (
+        "Compare all SKU mappings with Shopify: variants that are gone or have another SKU or inventory item "
+        "are listed, marked as to be verified and alerted; those that are as mapped lose the mark."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """The command line."""
+        parser.add_argument("--shop", help="domain; default: every active shop")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Verify and report. Raises CommandError when a shop could not be read to the end."""
+        shops = Shop.objects.filter(is_active=True).order_by("domain")
+        if options["shop"]:
+            shops = shops.filter(domain=options["shop"].strip().lower())
+            if not shops:
+                raise CommandError(f"there is no active shop {options['shop']}")
+        for shop in shops:
+            try:
+                self._verify(shop)
+            except JobError as error:
+                raise CommandError(f"{shop.domain}: {error}") from error
+
+    def _verify(self, shop: Shop) -> None:
+        checked = gone = changed = after = 0
+        while variants := reading.page(shop, after=after):
+            findings = _patiently(shop, variants)
+            self._list(shop, findings)
+            checked += findings.checked
+            gone += len(findings.gone)
+            changed += len(findings.changed)
+            after = variants[-1]
+        self.stdout.write(f"{shop.domain}: {checked} variants checked, {gone} gone, {changed} changed.")
+
+    def _list(self, shop: Shop, findings: Findings) -> None:
+        for change in findings.gone:
+            self.stdout.write(f"{shop.domain}: variant {change.variant} (SKU {change.mapped_sku}) is gone")
+        for change in findings.changed:
+            self.stdout.write(
+                f"{shop.domain}: variant {change.variant} was mapped as SKU {change.mapped_sku}, "
+                f"Shopify shows SKU {change.sku}"
+            )
+
+
+def _patiently(shop: Shop, variants: list[int]) -> Findings:
+    """A command has nothing better to do than to wait for the shop's budget; a worker would park."""
+    for _ in range(TRIES):
+        try:
+            return reading.verify(shop, variants=variants)
+        except Throttled as error:
+            time.sleep(min(error.wait.total_seconds(), LONGEST_WAIT))
+    return reading.verify(shop, variants=variants)

@@ -1,0 +1,65 @@
+"""Which WMS items a sold variant is, at which warehouse; and the other way round. One query each."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from skumap.models import SkuMapping
+
+
+@dataclass(frozen=True)
+class Component:
+    """One sold unit needs `quantity` units of this item."""
+
+    wms_item_code: str
+    quantity: int
+    mapping_id: int
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What the given variants are at the given warehouses, as far as it is mapped."""
+
+    warehouses: frozenset[int]
+    by_place: Mapping[tuple[int, int], tuple[Component, ...]]  # (variant, warehouse id)
+
+    def components(self, variant: int, warehouse_id: int) -> tuple[Component, ...]:
+        """The items of one sold unit there, by item code; () = not mapped there. Several = a kit."""
+        return self.by_place.get((variant, warehouse_id), ())
+
+    def unmapped(self, variants: Iterable[int]) -> frozenset[int]:
+        """Those of the variants that are mapped at none of the warehouses."""
+        mapped = {variant for variant, _ in self.by_place}
+        return frozenset(variants) - mapped
+
+
+def resolve(shop_id: int, *, variants: Iterable[int], warehouses: Iterable[int]) -> Resolution:
+    """Look up all variants at all warehouses with one query.
+
+    Inactive mappings do not count; those that need verification do: they are alerted, not blocking.
+    """
+    places = frozenset(warehouses)
+    rows = SkuMapping.objects.filter(
+        shop_id=shop_id, shopify_variant_id__in=set(variants), warehouse_id__in=places, is_active=True
+    ).order_by("shopify_variant_id", "warehouse_id", "wms_item_code")
+    found: defaultdict[tuple[int, int], list[Component]] = defaultdict(list)
+    for variant, warehouse_id, item, quantity, pk in rows.values_list(
+        "shopify_variant_id", "warehouse_id", "wms_item_code", "quantity", "pk"
+    ):
+        found[variant, warehouse_id].append(Component(item, quantity, pk))
+    return Resolution(places, {place: tuple(components) for place, components in found.items()})
+
+
+def mappings_for_items(warehouses: int | Iterable[int], item_codes: Iterable[str]) -> list[SkuMapping]:
+    """The active mappings that use any of the items at those warehouses, with one query.
+
+    For a kit these are only its rows with such an item: `resolve` gives all components of a variant.
+    """
+    places = {warehouses} if isinstance(warehouses, int) else set(warehouses)
+    return list(
+        SkuMapping.objects.filter(
+            warehouse_id__in=places, wms_item_code__in=set(item_codes), is_active=True
+        ).order_by("pk")
+    )

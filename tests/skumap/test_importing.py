@@ -1,0 +1,224 @@
+"""CSV in, mappings out: all of it, or nothing and the reasons."""
+
+from __future__ import annotations
+
+import io
+import time
+from typing import Any
+
+import pytest
+
+from ops.alerts import raise_alert
+from ops.models import Alert, Job
+from skumap import csvrows
+from skumap.importing import ImportReport, import_csv
+from skumap.models import SkuMapping
+from tests.builders import make_connection, make_mapping, make_shop, make_warehouse
+from tests.drain import drain
+from tests.parked import is_parked, park
+from wms.models import Warehouse
+
+pytestmark = pytest.mark.django_db
+
+HEADER = "shopify_variant_id,shopify_sku,shopify_inventory_item_id,wms_item_code,quantity\n"
+MUGS = HEADER + "11,MUG-1,1011,MUG,\n12,MUG-6,1012,MUG,6\n13,SET,1013,MUG,2\n13,SET,1013,TEAPOT,1\n"
+
+
+@pytest.fixture
+def berlin() -> Warehouse:
+    return make_warehouse(make_shop(), make_connection())
+
+
+def load(warehouse: Warehouse, text: str | bytes, *, dry_run: bool = False) -> ImportReport:
+    raw = text.encode() if isinstance(text, str) else text
+    return import_csv(io.BytesIO(raw), shop=warehouse.shop, warehouse=warehouse, dry_run=dry_run)
+
+
+def stored() -> list[tuple[Any, ...]]:
+    columns = ("shopify_variant_id", "shopify_sku", "shopify_inventory_item_id", "wms_item_code", "quantity")
+    active = SkuMapping.objects.filter(is_active=True)
+    return list(active.order_by("shopify_variant_id", "wms_item_code").values_list(*columns))
+
+
+def test_a_file_becomes_mappings(berlin: Warehouse) -> None:
+    assert load(berlin, MUGS) == ImportReport(created=4)
+    assert stored() == [
+        (11, "MUG-1", 1011, "MUG", 1),
+        (12, "MUG-6", 1012, "MUG", 6),
+        (13, "SET", 1013, "MUG", 2),
+        (13, "SET", 1013, "TEAPOT", 1),
+    ]
+    mapping = SkuMapping.objects.get(shopify_variant_id=11)
+    assert (mapping.shop, mapping.warehouse, mapping.needs_verification) == (berlin.shop, berlin, False)
+
+
+def test_the_same_file_again_changes_nothing(berlin: Warehouse) -> None:
+    load(berlin, MUGS)
+    before = list(SkuMapping.objects.order_by("pk").values())
+    assert load(berlin, MUGS) == ImportReport(unchanged=4)
+    assert list(SkuMapping.objects.order_by("pk").values()) == before
+
+
+def test_changed_rows_are_updated_and_the_rest_is_left_alone(berlin: Warehouse) -> None:
+    load(berlin, MUGS)
+    assert load(berlin, HEADER + "12,MUG-12,1012,MUG,12\n") == ImportReport(updated=1)
+    assert (12, "MUG-12", 1012, "MUG", 12) in stored()
+    assert len(stored()) == 4
+
+
+def test_a_corrected_item_code_does_not_make_a_kit(berlin: Warehouse) -> None:
+    load(berlin, MUGS)
+    assert load(berlin, HEADER + "11,MUG-1,1011,CUP,1\n") == ImportReport(created=1, deactivated=1)
+    assert [row[3] for row in stored() if row[0] == 11] == ["CUP"]
+
+
+def test_other_warehouses_are_left_alone(berlin: Warehouse) -> None:
+    vienna = make_warehouse(berlin.shop, berlin.connection, "Vienna")
+    make_mapping(vienna, 11, "TASSE")
+    load(berlin, MUGS)
+    assert SkuMapping.objects.get(warehouse=vienna).is_active
+
+
+def test_a_switched_off_mapping_that_is_imported_is_on_again(berlin: Warehouse) -> None:
+    load(berlin, MUGS)
+    SkuMapping.objects.filter(shopify_variant_id=11).update(is_active=False)
+    assert load(berlin, MUGS) == ImportReport(updated=1, unchanged=3)
+    assert len(stored()) == 4
+
+
+def test_a_doubt_ends_only_with_another_sku(berlin: Warehouse) -> None:
+    load(berlin, MUGS)
+    SkuMapping.objects.update(needs_verification=True)
+    load(berlin, MUGS)
+    assert SkuMapping.objects.filter(needs_verification=True).count() == 4
+    load(berlin, HEADER + "11,MUG-NEW,1011,MUG,1\n")
+    assert not SkuMapping.objects.get(shopify_variant_id=11).needs_verification
+
+
+def test_a_dry_run_says_the_same_and_writes_nothing(berlin: Warehouse) -> None:
+    waiting = park(f"sku:{berlin.shop_id}:11")
+    assert load(berlin, MUGS, dry_run=True) == ImportReport(created=4)
+    assert not SkuMapping.objects.exists()
+    assert is_parked(waiting)
+    assert load(berlin, MUGS) == ImportReport(created=4)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff" + MUGS,
+        MUGS.replace(",", ";"),
+        MUGS.replace(",", "\t"),
+        MUGS.replace("\n", "\r\n"),
+        MUGS.replace(
+            "11,MUG-1,1011", "gid://shopify/ProductVariant/11, MUG-1 ,gid://shopify/InventoryItem/1011"
+        ),
+        MUGS.replace("shopify_sku", "Shopify_SKU ") + "\n,,,,\n",
+        MUGS.replace("MUG-1,", '"MUG-1",'),
+    ],
+)
+def test_what_spreadsheets_make_of_it_is_the_same_file(berlin: Warehouse, text: str) -> None:
+    assert load(berlin, text) == ImportReport(created=4)
+    assert stored()[0] == (11, "MUG-1", 1011, "MUG", 1)
+
+
+def test_quantity_is_an_optional_column_and_a_sku_may_be_blank(berlin: Warehouse) -> None:
+    text = "wms_item_code,shopify_variant_id,shopify_inventory_item_id,shopify_sku\nMUG,11,1011,\n"
+    assert load(berlin, text) == ImportReport(created=1)
+    assert stored() == [(11, "", 1011, "MUG", 1)]
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "message"),
+    [
+        ("x,MUG-1,1011,MUG,1", "shopify_variant_id", "neither a number"),
+        (",MUG-1,1011,MUG,1", "shopify_variant_id", "is empty"),
+        ("0,MUG-1,1011,MUG,1", "shopify_variant_id", "neither a number"),
+        ("-5,MUG-1,1011,MUG,1", "shopify_variant_id", "neither a number"),
+        ("9223372036854775808,MUG-1,1011,MUG,1", "shopify_variant_id", "neither a number"),
+        ("4.2E+13,MUG-1,1011,MUG,1", "shopify_variant_id", "rounded by a spreadsheet"),
+        ("gid://shopify/Product/11,MUG-1,1011,MUG,1", "shopify_variant_id", "neither a number"),
+        ("11,MUG-1,gid://shopify/ProductVariant/11,MUG,1", "shopify_inventory_item_id", "neither a number"),
+        ("11,MUG-1,,MUG,1", "shopify_inventory_item_id", "is empty"),
+        ("11,MUG-1,1011,,1", "wms_item_code", "is empty"),
+        ("11,MUG-1,1011,MUG,0", "quantity", "whole number"),
+        ("11,MUG-1,1011,MUG,-1", "quantity", "whole number"),
+        ("11,MUG-1,1011,MUG,1.5", "quantity", "whole number"),
+        ("11,MUG-1,1011,MUG,²", "quantity", "whole number"),
+        ("11,MUG-1,1011,MUG,100001", "quantity", "whole number"),
+        (f"11,{'x' * 256},1011,MUG,1", "shopify_sku", "longer than 255"),
+        ("11,MUG\x00,1011,MUG,1", "shopify_sku", "control character"),
+        ('11,"MUG\n1",1011,MUG,1', "shopify_sku", "control character"),
+        ("11,MUG-1,1011", "", "has 3 columns"),
+        ("11,MUG-1,1011,MUG,1,more", "", "has 6 columns"),
+        ("12,MUG-6,1012,MUG,1", "wms_item_code", "is in row 2 already"),
+        ("12,MUG-6,1099,CUP,1", "shopify_inventory_item_id", "has inventory item 1012 in row 2"),
+        ("12,OTHER,1012,CUP,1", "shopify_sku", "has SKU 'MUG-6' in row 2"),
+    ],
+)
+def test_a_wrong_row_is_named_and_nothing_is_written(
+    berlin: Warehouse, row: str, column: str, message: str
+) -> None:
+    report = load(berlin, f"{HEADER}12,MUG-6,1012,MUG,6\n{row}\n14,OK,1014,OK,1\n")
+    assert [(error.row - row.count("\n"), error.column) for error in report.errors] == [(3, column)]
+    assert message in report.errors[0].message
+    assert not SkuMapping.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"", "is missing"),
+        (b"shopify_variant_id,shopify_sku\n", "is missing"),
+        (HEADER.replace("quantity", "amount").encode(), "is not known"),
+        (HEADER.replace("quantity", "shopify_sku").encode(), "is there twice"),
+        (MUGS.encode("utf-16"), "is not UTF-8"),
+        (MUGS.replace("SET", "SÉT").encode("latin-1"), "is not UTF-8"),
+        (HEADER.encode() + b'11,"MUG,1011,MUG,1\n' + b"x" * 140_000, "is not CSV"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused(berlin: Warehouse, raw: bytes, message: str) -> None:
+    report = load(berlin, raw)
+    assert message in report.errors[0].message
+    assert not SkuMapping.objects.exists()
+
+
+def test_reading_stops_at_the_limits(berlin: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csvrows, "MAX_ERRORS", 3)
+    wrong = load(berlin, HEADER + "x,,,,\n" * 50)
+    assert [error.message for error in wrong.errors][-1] == "too many errors: the rest was not read"
+    assert len(wrong.errors) == 4
+    monkeypatch.setattr(csvrows, "MAX_ROWS", 3)
+    assert "more than 3 rows" in load(berlin, MUGS).errors[0].message
+    monkeypatch.setattr(csvrows, "MAX_BYTES", 100)
+    assert "larger than" in load(berlin, MUGS).errors[0].message
+
+
+def test_a_warehouse_of_another_shop_is_refused(berlin: Warehouse) -> None:
+    paris = make_shop("paris.myshopify.com")
+    with pytest.raises(ValueError, match="another shop"):
+        import_csv(io.BytesIO(MUGS.encode()), shop=paris, warehouse=berlin, dry_run=False)
+
+
+def test_what_waited_for_a_mapping_goes_on_and_its_alert_closes(berlin: Warehouse) -> None:
+    for variant in (11, 99):
+        raise_alert(
+            "unmapped_sku", subject=f"sku:{berlin.shop.domain}:{variant}", title="t", meaning="m", action="a"
+        )
+    waiting, other = park(f"sku:{berlin.shop_id}:11"), park(f"sku:{berlin.shop_id}:99")
+    load(berlin, MUGS)
+    assert not is_parked(waiting)
+    assert is_parked(other)
+    assert Alert.objects.get(state="open").subject.endswith(":99")
+
+
+def test_ten_thousand_rows_take_seconds_and_wake_by_pages(berlin: Warehouse) -> None:
+    rows = "".join(f"{n},SKU-{n},{n + 50_000},ITEM-{n},1\n" for n in range(1, 10_001))
+    waiting = park(f"sku:{berlin.shop_id}:9999")
+    began = time.monotonic()
+    assert load(berlin, HEADER + rows) == ImportReport(created=10_000)
+    assert load(berlin, HEADER + rows) == ImportReport(unchanged=10_000)
+    assert time.monotonic() - began < 10
+    assert Job.objects.filter(kind="skumap.wake").count() == 20
+    drain()
+    assert not is_parked(waiting)
