@@ -1,0 +1,1 @@
+"""What we believe is in stock, and what Shopify is told of it."""

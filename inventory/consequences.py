@@ -1,0 +1,74 @@
+"""What follows when levels or reservations changed: promises counted anew, a push to Shopify asked for, waiters woken.
+
+The callers hold the locks of the levels (`inventory.locking`); waking takes advisory locks and comes last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import timedelta
+
+from django.db import connection
+
+from inventory.locking import LockedLevel, free_units
+from ops import jobs
+
+PUSH_DELAY = timedelta(seconds=1)
+"""Changes within this time go to Shopify together."""
+
+_RECOUNT = """
+UPDATE inventory_cache AS level SET updated_at = now(), reserved = COALESCE(
+    (SELECT sum(quantity) FROM inventory_reservation WHERE level_id = level.id AND state = 'held'), 0)
+WHERE level.id = ANY(%s) RETURNING level.id, level.reserved
+"""
+
+_MARK = """
+UPDATE inventory_cache SET push_due_since = COALESCE(push_due_since, now()), push_marked_at = clock_timestamp()
+WHERE id = ANY(%s)
+"""
+
+
+def recount(level_ids: Collection[int]) -> dict[int, int]:
+    """Set `reserved` to the sum of the held reservations; returns level id -> reserved. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RECOUNT, [list(level_ids)])
+        return dict(cursor.fetchall())
+
+
+def ask_for_push(levels: Collection[LockedLevel]) -> None:
+    """Mark the levels as due and enqueue one coalesced push per shop. One query, and one per shop."""
+    if not levels:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_MARK, [[level.id for level in levels]])
+    for shop_id, lane in sorted({(level.shop_id, level.shop_lane) for level in levels}):
+        enqueue_push(shop_id, lane=lane, delay=PUSH_DELAY)
+
+
+def enqueue_push(shop_id: int, *, lane: str, delay: timedelta = timedelta(0)) -> None:
+    """One push job per shop, for ever: a further request while it waits is the same one."""
+    jobs.enqueue(
+        "inventory.push",
+        key=f"inventory.push:{shop_id}",
+        lane=lane,
+        payload={"shop": shop_id},
+        subject=f"stock:{shop_id}",
+        delay=delay,
+        coalesce=True,
+    )
+
+
+def wake_waiters(
+    before: Iterable[LockedLevel], after: Iterable[LockedLevel], *, reserved: dict[int, int]
+) -> int:
+    """Wake what waits for items of which there is more now; returns how many jobs became due. Whole pools in."""
+    had = free_units(before)
+    after = list(after)
+    has = free_units(after, reserved=reserved)
+    more = [level.place for level in after if has[level.id] > had.get(level.id, 0)]
+    return jobs.wake(*(stock_key(warehouse, item) for warehouse, item in sorted(more)))
+
+
+def stock_key(warehouse_id: int, item_code: str) -> str:
+    """The key under which work parks that needs more of an item at a warehouse."""
+    return f"stock:{warehouse_id}:{item_code}"

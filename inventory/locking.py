@@ -1,0 +1,160 @@
+"""The only place that locks stock levels: whole pools, in primary-key order, so that nobody can deadlock with us.
+
+A *pool* is what lies on one physical shelf: the levels of one item at all warehouses with the same connection and WMS
+warehouse code. One physical warehouse that serves two shops is two `Warehouse` rows, and what either shop promised is
+gone for both.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from shops.models import Shop
+from wms.models import Connection
+
+Place = tuple[int, str]  # (warehouse id, WMS item code)
+Pool = tuple[int, str, str]  # (connection id, WMS warehouse code, WMS item code)
+
+_COLUMNS = """
+SELECT level.id, level.warehouse_id, level.item_code, level.available, level.on_hand, level.reserved,
+       level.observed_at, level.sequence, place.connection_id, place.wms_warehouse_code, account.stock_basis,
+       place.shop_id, shop.domain
+FROM inventory_cache AS level
+JOIN warehouse_locations AS place ON place.id = level.warehouse_id
+JOIN wms_connection AS account ON account.id = place.connection_id
+JOIN shops_shop AS shop ON shop.id = place.shop_id
+"""
+
+_IN_ORDER = " ORDER BY level.id FOR UPDATE OF level"
+
+_POOLS = """
+WHERE level.id IN (
+    WITH named AS (
+        SELECT warehouse_id, item_code FROM unnest(%(warehouses)s::bigint[], %(items)s::text[])
+            AS need (warehouse_id, item_code)
+        UNION
+        SELECT promised.warehouse_id, promised.item_code
+        FROM inventory_reservation AS reservation JOIN inventory_cache AS promised ON promised.id = reservation.level_id
+        WHERE reservation.reference = %(reference)s)
+    SELECT shared.id
+    FROM named
+    JOIN warehouse_locations AS one ON one.id = named.warehouse_id
+    JOIN warehouse_locations AS other
+      ON other.connection_id = one.connection_id AND other.wms_warehouse_code = one.wms_warehouse_code
+    JOIN inventory_cache AS shared ON shared.warehouse_id = other.id AND shared.item_code = named.item_code)
+"""
+
+_INSERT_MISSING = """
+INSERT INTO inventory_cache (warehouse_id, item_code, available, updated_at)
+SELECT place.id, item.code, 0, now()
+FROM warehouse_locations AS place CROSS JOIN unnest(%(items)s::text[]) AS item (code)
+WHERE place.connection_id = %(connection)s AND place.wms_warehouse_code = %(code)s
+  AND NOT EXISTS (SELECT 1 FROM inventory_cache AS known
+                  WHERE known.warehouse_id = place.id AND known.item_code = item.code)
+ORDER BY place.id, item.code
+ON CONFLICT (warehouse_id, item_code) DO NOTHING
+"""
+
+
+@dataclass(frozen=True)
+class LockedLevel:
+    """A level as it was when its lock was taken, with what is needed to judge it. Quantities are WMS item units."""
+
+    id: int
+    warehouse_id: int
+    item_code: str
+    available: int
+    on_hand: int | None
+    reserved: int
+    observed_at: datetime | None
+    sequence: int | None
+    connection_id: int
+    wms_warehouse_code: str
+    stock_basis: str
+    shop_id: int
+    shop_domain: str
+
+    @property
+    def pool(self) -> Pool:
+        """The physical shelf it is a view of."""
+        return self.connection_id, self.wms_warehouse_code, self.item_code
+
+    @property
+    def place(self) -> Place:
+        """Its identity outside the database."""
+        return self.warehouse_id, self.item_code
+
+    @property
+    def figure(self) -> int:
+        """What the WMS says there is, by the connection's basis."""
+        return figure(self.stock_basis, available=self.available, on_hand=self.on_hand)
+
+    @property
+    def shop_lane(self) -> str:
+        """The lane of calls to the shop."""
+        return Shop(domain=self.shop_domain).lane
+
+
+def figure(basis: str, *, available: int, on_hand: int | None) -> int:
+    """The figure that counts, in WMS item units. On hand but never told = nothing to promise."""
+    return (on_hand or 0) if basis == Connection.StockBasis.ON_HAND else available
+
+
+def free_units(levels: Iterable[LockedLevel], *, reserved: dict[int, int] | None = None) -> dict[int, int]:
+    """Level id -> units not promised to anybody, never below 0. Whole pools in, else promises are missed.
+
+    `reserved` overrides the levels' own (level id -> units).
+    """
+    levels = list(levels)
+    promised: defaultdict[Pool, int] = defaultdict(int)
+    for level in levels:
+        promised[level.pool] += (reserved or {}).get(level.id, level.reserved)
+    return {level.id: max(0, level.figure - promised[level.pool]) for level in levels}
+
+
+def lock(*, places: Collection[Place] = (), reference: str | None = None) -> list[LockedLevel]:
+    """Lock the pools of these places and of everything promised to `reference`. One query; inside a transaction."""
+    arguments: dict[str, Any] = {
+        "warehouses": [warehouse for warehouse, _ in places],
+        "items": [item for _, item in places],
+        "reference": reference,
+    }
+    return _locked(_COLUMNS + _POOLS + _IN_ORDER, arguments)
+
+
+def lock_or_create(
+    *, connection_id: int, wms_warehouse_code: str, items: Collection[str]
+) -> list[LockedLevel]:
+    """Lock the items' pools at one physical warehouse, levels that are missing made first. Two queries.
+
+    The levels are made before the first lock is taken: waiting for another maker holds nobody up.
+    """
+    arguments: dict[str, Any] = {
+        "connection": connection_id,
+        "code": wms_warehouse_code,
+        "items": sorted(items),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT_MISSING, arguments)
+    where = (
+        " WHERE place.connection_id = %(connection)s AND place.wms_warehouse_code = %(code)s"
+        " AND level.item_code = ANY(%(items)s)"
+    )
+    return _locked(_COLUMNS + where + _IN_ORDER, arguments)
+
+
+def lock_ids(level_ids: Collection[int]) -> list[LockedLevel]:
+    """Lock these levels only, not their pools: for bookkeeping that promises nothing."""
+    return _locked(_COLUMNS + " WHERE level.id = ANY(%(ids)s)" + _IN_ORDER, {"ids": list(level_ids)})
+
+
+def _locked(query: str, arguments: dict[str, Any]) -> list[LockedLevel]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, arguments)
+        return [LockedLevel(*row) for row in cursor.fetchall()]

@@ -1,0 +1,70 @@
+"""`manage.py reconcile`: read stock from the WMSs now, page by page, with output."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from inventory import reconcile
+from ops.errors import JobError, Throttled
+from wms.models import Connection
+
+LONGEST_WAIT = 60.0
+TRIES = 5
+
+
+class Command(BaseCommand):
+    """Reads what changed since the watermark; with --full everything."""
+
+    help = "Read stock from the WMSs and apply it, page by page."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """--connection S, --full"""
+        parser.add_argument("--connection", metavar="SLUG", help="only this connection")
+        parser.add_argument("--full", action="store_true", help="read everything, not only what changed")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Exit code 1 when a connection could not be read to its end; the others are read all the same."""
+        chosen = Connection.objects.filter(is_active=True).order_by("slug")
+        if options["connection"]:
+            chosen = chosen.filter(slug=options["connection"])
+            if not chosen:
+                raise CommandError(f"no active connection {options['connection']!r}")
+        failed = [c.slug for c in chosen if not self._read(c, full=options["full"])]
+        if failed:
+            raise CommandError(f"not read to the end: {', '.join(failed)}")
+
+    def _read(self, connection: Connection, *, full: bool) -> bool:
+        """All pages of one connection; False when it gave up."""
+        self.stdout.write(f"{connection.slug}:")
+        number, tries = 0, 0
+        while tries < TRIES:
+            try:
+                page = reconcile.reconcile(connection, full=full)
+            except Throttled as error:
+                tries += 1
+                self.stdout.write(f"  waits: {error}")
+                time.sleep(min(error.wait.total_seconds(), LONGEST_WAIT))
+                continue
+            except JobError as error:
+                self.stderr.write(f"  {type(error).__name__}: {error}")
+                return False
+            number, tries = number + 1, 0
+            self.stdout.write(f"  page {number}: {_told(page)}")
+            if page.done:
+                return True
+        return False
+
+
+def _told(page: reconcile.Page) -> str:
+    told = (
+        f"{page.read} read, {page.changed} changed, {page.unchanged} unchanged, {page.stale} older than known, "
+        f"{page.drift} drifted"
+    )
+    if page.unusable:
+        told += f", {page.unusable} without the figure that counts"
+    if page.unknown_warehouses:
+        told += f"; not configured: {', '.join(page.unknown_warehouses)}"
+    return told

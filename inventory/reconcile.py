@@ -1,0 +1,194 @@
+"""The delta since the watermark, read from the WMS and given to the same `levels.apply` as its events: what an event
+that never came would have said. One page per run.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from inventory import levels
+from inventory.levels import Observation
+from inventory.models import Watermark
+from inventory.stock_events import UNKNOWN_WAREHOUSE
+from ops import jobs
+from ops.alerts import close_alerts
+from ops.errors import Permanent
+from ops.models import Priority
+from wms.adapters import adapter_for, capabilities_of
+from wms.adapters.base import Capability, StockReading
+from wms.models import Connection, Warehouse
+
+logger = structlog.get_logger(__name__)
+
+PAGE_SIZE = 500
+
+OVERLAP = timedelta(minutes=5)
+"""Read again before the watermark: clocks differ, and a WMS commits late."""
+
+FULL_READ_EVERY = timedelta(days=1)
+"""For connections that cannot be asked for a delta: each read is a full one."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What one page brought. Readings are per item and warehouse; the rest is counted in levels."""
+
+    read: int = 0
+    changed: int = 0
+    stale: int = 0
+    unchanged: int = 0
+    unusable: int = 0
+    drift: int = 0  # items that had moved without an event, by other than our own orders
+    unknown_warehouses: tuple[str, ...] = ()
+    done: bool = True  # the last page: the watermark has moved
+
+
+@dataclass(frozen=True)
+class Run:
+    """The run in progress, and the moment at which this page is asked for."""
+
+    watermark_id: int
+    since: datetime | None  # None = everything
+    cursor: str
+    started_at: datetime | None
+    asked_at: datetime
+
+
+def reconcile(connection: Connection, *, full: bool = False) -> Page:
+    """Read one page from the connection's WMS and apply it; `full` ignores the watermark (and begins anew if need be).
+
+    Calls the WMS: not in a transaction. Raises the adapter's errors; after a Permanent one the run begins anew.
+    """
+    run = _begin(connection, full=full)
+    try:
+        answer = adapter_for(connection).stock(
+            updated_since=run.since, cursor=run.cursor or None, limit=PAGE_SIZE
+        )
+    except Permanent:
+        _at(run).update(cursor="", started_at=None)
+        raise
+    page = _apply(connection, answer.readings, known_at=run.asked_at, done=answer.next_cursor is None)
+    if not _advance(run, answer.next_cursor):
+        logger.info("reconcile_superseded", connection=connection.slug)
+    logger.info(
+        "stock_reconciled",
+        connection=connection.slug,
+        read=page.read,
+        changed=page.changed,
+        drift=page.drift,
+        done=page.done,
+    )
+    return page
+
+
+def request(connection: Connection, *, full: bool = False) -> None:
+    """Enqueue the connection's reconciliation: one job per connection, for ever."""
+    jobs.enqueue(
+        "inventory.reconcile",
+        key=f"inventory.reconcile:{connection.pk}",
+        lane=connection.lane,
+        payload={"connection": connection.pk, "full": full},
+        subject=f"reconcile:{connection.slug}",
+        priority=Priority.LOW,
+        coalesce=True,
+    )
+
+
+def request_all() -> int:
+    """Enqueue every active connection that is due: each time with deltas, once a day without. Returns how many."""
+    read_at = dict(Watermark.objects.values_list("connection_id", "updated_since"))
+    asked = 0
+    for connection in Connection.objects.filter(is_active=True):
+        last = read_at.get(connection.pk)
+        has_delta = Capability.STOCK_DELTA in capabilities_of(connection)
+        if has_delta or last is None or last < timezone.now() - FULL_READ_EVERY:
+            request(connection)
+            asked += 1
+    return asked
+
+
+def _begin(connection: Connection, *, full: bool) -> Run:
+    """The run in progress, or a new one. A full one that is asked for ends a partial one."""
+    mark, _ = Watermark.objects.get_or_create(connection=connection)
+    to_begin = Q(started_at__isnull=True) | Q(full=False) if full else Q(started_at__isnull=True)
+    Watermark.objects.filter(to_begin, pk=mark.pk).update(started_at=Now(), cursor="", full=full)
+    since, cursor, started_at, whole, asked_at = (
+        Watermark.objects.filter(pk=mark.pk)
+        .annotate(clock=Now())
+        .values_list("updated_since", "cursor", "started_at", "full", "clock")
+        .get()
+    )
+    return Run(
+        watermark_id=mark.pk,
+        since=None if whole or since is None else since - OVERLAP,
+        cursor=cursor,
+        started_at=started_at,
+        asked_at=asked_at,
+    )
+
+
+def _at(run: Run) -> QuerySet[Watermark]:
+    """The watermark, if nobody else has moved it since the page was asked for."""
+    return Watermark.objects.filter(pk=run.watermark_id, cursor=run.cursor, started_at=run.started_at)
+
+
+def _advance(run: Run, cursor: str | None) -> bool:
+    """To the next page, or to the end of the run: only then does the watermark move."""
+    if cursor is not None:
+        return bool(_at(run).update(cursor=cursor))
+    return bool(_at(run).update(updated_since=run.started_at, cursor="", started_at=None, full=False))
+
+
+def _apply(
+    connection: Connection, readings: Iterable[StockReading], *, known_at: datetime, done: bool
+) -> Page:
+    by_code: defaultdict[str, list[Observation]] = defaultdict(list)
+    for reading in readings:
+        by_code[reading.wms_warehouse_code].append(_observation(reading, known_at=known_at))
+    warehouses = Warehouse.objects.filter(connection=connection, wms_warehouse_code__in=by_code)
+    place = {each.wms_warehouse_code: each for each in warehouses.select_related("connection")}
+    applied = [_apply_at(place[code], seen) for code, seen in sorted(by_code.items()) if code in place]
+    unknown = tuple(sorted(by_code.keys() - place.keys()))
+    if unknown:
+        logger.info("stock_of_unknown_warehouses", connection=connection.slug, warehouses=unknown)
+    close_alerts(UNKNOWN_WAREHOUSE, subjects=[f"{connection.slug}/{code}" for code in place])
+    return Page(
+        read=sum(map(len, by_code.values())),
+        changed=sum(each.changed for each in applied),
+        stale=sum(each.stale for each in applied),
+        unchanged=sum(each.unchanged for each in applied),
+        unusable=sum(each.unusable for each in applied),
+        drift=sum(len(each.unexplained) for each in applied),
+        unknown_warehouses=unknown,
+        done=done,
+    )
+
+
+def _apply_at(warehouse: Warehouse, seen: list[Observation]) -> levels.Applied:
+    applied = levels.apply(warehouse, seen, source="reconcile")
+    if applied.unexplained:
+        logger.warning(
+            "stock_drift",
+            warehouse=warehouse.pk,
+            items=len(applied.unexplained),
+            examples=applied.unexplained[:20],
+        )
+    return applied
+
+
+def _observation(reading: StockReading, *, known_at: datetime) -> Observation:
+    return Observation(
+        reading.wms_item_code,
+        available=reading.available,
+        on_hand=reading.on_hand,
+        observed_at=reading.updated_at,
+        known_at=known_at,
+    )
