@@ -1,0 +1,239 @@
+"""Delivers signed messages at least once: retried, now and then twice, out of order, or lost, as the settings say."""
+
+import http.client
+import queue
+import random
+import socket
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from sandbox.timers import Timers
+
+TIMEOUT_SECONDS = 5.0
+WORKERS = 8
+KEPT_DELIVERIES = 5000
+
+
+@dataclass
+class Settings:
+    """How deliveries misbehave; and `latency`, the seconds added to every API answer."""
+
+    copies: int = 1
+    duplicate: float = 0.0
+    shuffle_seconds: float = 0.0
+    loss: float = 0.0
+    seed: int = 0
+    deliver: bool = True
+    retry_delays: list[float] = field(default_factory=lambda: [0.2, 0.4, 0.8, 1.6, 3, 6, 12, 24])
+    latency: float = 0.0
+
+    def change(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Sets the given ones, returns all. Raises ValueError for an unknown name."""
+        if unknown := set(values) - set(asdict(self)):
+            raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
+        for name, value in values.items():
+            setattr(self, name, value)
+        return asdict(self)
+
+
+@dataclass
+class Delivery:
+    """One message to one address; its copies and retries share the id."""
+
+    id: str
+    event_id: str
+    topic: str
+    account: str
+    url: str
+    headers: dict[str, str]
+    body: bytes
+    state: str = "pending"
+    open_copies: int = 0
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+
+    def summary(self) -> dict[str, Any]:
+        """As shown by the control API."""
+        return {
+            "webhook_id": self.id,
+            "event_id": self.event_id,
+            "topic": self.topic,
+            "domain": self.account,
+            "url": self.url,
+            "state": self.state,
+            "attempts": list(self.attempts),
+            "body": self.body.decode("utf-8", "replace"),
+        }
+
+
+class Courier:
+    """The delivery threads of one server."""
+
+    def __init__(self, timers: Timers) -> None:
+        self.timers = timers
+        self.settings = Settings()
+        self.lock = threading.Lock()
+        self.round = 0  # a reset starts a new round: what is still on its way belongs to the old one
+        self.forget()
+        self.work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self.connections = threading.local()
+        self.threads = [
+            threading.Thread(target=self.run, name="courier", daemon=True) for _ in range(WORKERS)
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def forget(self) -> None:
+        """Drops deliveries, counters and settings."""
+        with self.lock:
+            self.round += 1
+            self.settings = Settings()
+            self.random = random.Random(0)
+            self.log: deque[Delivery] = deque(maxlen=KEPT_DELIVERIES)
+            self.held: list[Delivery] = []
+            self.pending = 0
+            self.counts: dict[str, Counter[str]] = {
+                name: Counter() for name in ("made", "attempts", "delivered", "lost", "failed")
+            }
+
+    def stop(self) -> None:
+        """Ends the threads once they are idle."""
+        for _ in self.threads:
+            self.work.put(None)
+
+    def change_settings(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Changes settings; a seed restarts the dice, `deliver: true` sends what was held back."""
+        settings = self.settings.change(values)
+        if "seed" in values:
+            self.random = random.Random(values["seed"])
+        if values.get("deliver"):
+            with self.lock:
+                held, self.held = self.held, []
+            for delivery in held:
+                self.send(delivery)
+        return settings
+
+    def post(self, delivery: Delivery) -> None:
+        """Takes a message; returns at once."""
+        with self.lock:
+            self.counts["made"][delivery.topic] += 1
+            self.log.append(delivery)
+            if self.random.random() < self.settings.loss:
+                delivery.state = "lost"
+                self.counts["lost"][delivery.topic] += 1
+                return
+            self.pending += 1
+            if not self.settings.deliver:
+                delivery.state = "held"
+                self.held.append(delivery)
+                return
+        self.send(delivery)
+
+    def send(self, delivery: Delivery) -> None:
+        """Starts every copy on its way, each at its own moment."""
+        with self.lock:
+            delivery.state = "pending"
+            delivery.open_copies = self.settings.copies + (self.random.random() < self.settings.duplicate)
+            waits = [
+                self.random.uniform(0, self.settings.shuffle_seconds) for _ in range(delivery.open_copies)
+            ]
+            this_round = self.round
+        for copy, wait in enumerate(waits, start=1):
+            self.later(wait, delivery, copy=copy, attempt=0, this_round=this_round)
+
+    def later(self, wait: float, delivery: Delivery, *, copy: int, attempt: int, this_round: int) -> None:
+        """Queues one attempt, now or after a wait."""
+
+        def deliver() -> None:
+            self.attempt(delivery, copy=copy, attempt=attempt, this_round=this_round)
+
+        if wait > 0:
+            self.timers.after(wait, lambda: self.work.put(deliver))
+        else:
+            self.work.put(deliver)
+
+    def run(self) -> None:
+        """A delivery thread."""
+        while (deliver := self.work.get()) is not None:
+            deliver()
+
+    def attempt(self, delivery: Delivery, *, copy: int, attempt: int, this_round: int) -> None:
+        """Posts one copy once; plans the next try when the answer was not 2xx."""
+        if this_round != self.round:
+            return
+        began = time.monotonic()
+        status, _ = self.exchange(delivery.url, delivery.headers, delivery.body)
+        seconds = round(time.monotonic() - began, 4)
+        good = isinstance(status, int) and 200 <= status < 300
+        with self.lock:
+            if this_round != self.round:
+                return
+            delivery.attempts.append(
+                {"at": datetime.now(UTC).isoformat(), "status": status, "copy": copy, "seconds": seconds}
+            )
+            self.counts["attempts"][delivery.topic] += 1
+            again = not good and attempt < len(self.settings.retry_delays)
+            if not again:
+                self.counts["delivered" if good else "failed"][delivery.topic] += 1
+                self.finish(delivery, good=good)
+        if again:
+            wait = self.settings.retry_delays[attempt]
+            self.later(wait, delivery, copy=copy, attempt=attempt + 1, this_round=this_round)
+
+    def finish(self, delivery: Delivery, *, good: bool) -> None:
+        """One copy is through; the delivery is done when its last copy is."""
+        delivery.open_copies -= 1
+        if good or delivery.state != "delivered":
+            delivery.state = "delivered" if good else "failed"
+        if delivery.open_copies == 0:
+            self.pending -= 1
+
+    def exchange(self, url: str, headers: dict[str, str], body: bytes) -> tuple[int | str, str]:
+        """One POST: (status, body), or (name of the failure, ""). A stale pooled connection is tried afresh once."""
+        parts = urlsplit(url)
+        pool: dict[str, http.client.HTTPConnection] = self.connections.__dict__
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        for fresh in (False, True):
+            pooled = None if fresh else pool.pop(parts.netloc, None)
+            if pooled is None and not fresh:
+                continue
+            connection = pooled or http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT_SECONDS)
+            try:
+                connection.request("POST", target, body=body, headers=headers)
+                response = connection.getresponse()
+                text = response.read().decode("utf-8", "replace")
+            except (OSError, http.client.HTTPException) as problem:
+                connection.close()
+                if fresh or isinstance(problem, socket.timeout):
+                    return type(problem).__name__, ""
+                continue
+            if not response.will_close:
+                pool[parts.netloc] = connection
+            return response.status, text
+        raise AssertionError("the fresh connection always answers or fails")
+
+    def wait_idle(self, seconds: float) -> bool:
+        """True when everything was delivered or given up within the time (held ones do not count)."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            with self.lock:
+                if self.pending == len(self.held):
+                    return True
+            time.sleep(0.01)
+        return False
+
+    def newest(self, *, account: str | None, topic: str | None, limit: int) -> list[dict[str, Any]]:
+        """The newest deliveries, newest last."""
+        with self.lock:
+            fitting = [d for d in self.log if account in (None, d.account) and topic in (None, d.topic)]
+            return [d.summary() for d in fitting[-limit:]]
+
+    def books(self) -> dict[str, Any]:
+        """Counters by topic, and how many deliveries are under way."""
+        with self.lock:
+            return {**{name: dict(counter) for name, counter in self.counts.items()}, "pending": self.pending}

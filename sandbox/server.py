@@ -1,0 +1,33 @@
+"""Both servers in one process."""
+
+import threading
+from typing import TextIO
+
+from sandbox.httpd import Server
+from sandbox.shopify.engine import schema
+from sandbox.shopify.server import ShopifyApplication
+from sandbox.wms.server import WmsApplication
+
+
+class Sandbox:
+    """Listens from the moment it is made, answers from `start` to `stop`."""
+
+    def __init__(self, *, host: str, shopify_port: int, wms_port: int, log: TextIO | None = None) -> None:
+        schema()
+        self.shopify = Server((host, shopify_port), ShopifyApplication(), log)
+        self.wms = Server((host, wms_port), WmsApplication(), log)
+        self.shopify_url = f"http://{host}:{self.shopify.server_address[1]}"
+        self.wms_url = f"http://{host}:{self.wms.server_address[1]}"
+
+    def start(self) -> None:
+        """Serves in two threads."""
+        for server in (self.shopify, self.wms):
+            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def stop(self) -> None:
+        """Stops listening, delivering and waiting."""
+        for server in (self.shopify, self.wms):
+            server.stopping.set()
+            server.shutdown()
+            server.server_close()
+            server.application.stop()

@@ -1,0 +1,132 @@
+"""Routing at Shopify: which location gets which lines, and when the fulfilment orders come to light."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sandbox.shopify.bodies import fulfillment_order_body, placed_on_hold_body
+from sandbox.shopify.inventory import change
+from sandbox.shopify.state import (
+    FulfillmentOrder,
+    FulfillmentOrderLine,
+    Hold,
+    Line,
+    Location,
+    Order,
+    Shop,
+    new_id,
+    now,
+)
+from sandbox.shopify.world import World, new_event
+
+
+def assign(
+    world: World,
+    shop: Shop,
+    order: Order,
+    lines: Iterable[Line],
+    *,
+    spec: dict[str, Any],
+    forced: dict[Line, int],
+    event: str,
+) -> None:
+    """One fulfilment order per location and delivery method; gift cards and digital goods get their own."""
+    shippable = [line for line in lines if line.requires_shipping and not line.is_gift_card]
+    chosen = choose_location(shop, [line for line in shippable if line not in forced])
+    groups: dict[tuple[int, str], list[Line]] = defaultdict(list)
+    for line in lines:
+        if line not in shippable:
+            groups[next(iter(shop.locations)), "NONE"].append(line)
+        else:
+            groups[int(forced.get(line, chosen.id)), spec.get("delivery_method", "SHIPPING")].append(line)
+    for (location_id, method), members in groups.items():
+        quantities = [(line, line.current_quantity) for line in members]
+        create_fulfillment_order(
+            world, shop, order, shop.locations[location_id], quantities, method=method, spec=spec, event=event
+        )
+
+
+def choose_location(shop: Shop, lines: list[Line]) -> Location:
+    """The first active location that has everything; else that stocks everything; else the first."""
+    active = [each for each in shop.locations.values() if each.is_active] or list(shop.locations.values())
+    tracked = [
+        (line.variant, line.current_quantity) for line in lines if line.variant and line.variant.tracked
+    ]
+    for wanted in (lambda level, units: level.available >= units, lambda level, units: True):
+        for location in active:
+            levels = [(shop.level(variant, location), units) for variant, units in tracked]
+            if all(level and level.is_active and wanted(level, units) for level, units in levels):
+                return location
+    return active[0]
+
+
+def create_fulfillment_order(
+    world: World,
+    shop: Shop,
+    order: Order,
+    location: Location,
+    quantities: list[tuple[Line, int]],
+    *,
+    method: str,
+    spec: dict[str, Any],
+    event: str,
+    delay: float | None = None,
+) -> FulfillmentOrder:
+    """A new fulfilment order; commits the stock and plans its appearance."""
+    wait = shop.fo_delay if delay is None else delay
+    fulfill_at = (
+        datetime.fromisoformat(spec["fulfill_at"]) if spec.get("fulfill_at") and method != "NONE" else None
+    )
+    each = FulfillmentOrder(
+        id=new_id("FulfillmentOrder"),
+        order=order,
+        location=location,
+        status="SCHEDULED" if fulfill_at and fulfill_at > now() else "OPEN",
+        delivery_method=method,
+        fulfill_at=fulfill_at,
+        visible_at=time.monotonic() + wait,
+    )
+    for line, units in quantities:
+        each.lines.append(FulfillmentOrderLine(new_id("FulfillmentOrderLineItem"), each, line, units, units))
+        change(world, shop, line, location, available=-units, committed=units, event=event)
+    if spec.get("hold") and method != "NONE":
+        each.holds.append(
+            Hold(new_id("FulfillmentHold"), spec["hold"], spec.get("hold_notes"), None, by_app=False)
+        )
+        each.status = "ON_HOLD"
+    order.fulfillment_orders.append(each)
+    shop.fulfillment_orders[each.id] = each
+    world.timers.after(wait, lambda: appear(world, shop, each, event=event))
+    if each.status == "SCHEDULED" and fulfill_at:
+        wait_for_it = max(wait, (fulfill_at - now()).total_seconds())
+        world.timers.after(wait_for_it, lambda: due(world, shop, each))
+    return each
+
+
+def appear(world: World, shop: Shop, each: FulfillmentOrder, *, event: str) -> None:
+    """The fulfilment order is routed: from now on it can be read."""
+    with world.lock:
+        if world.shops.get(shop.domain) is not shop:
+            return
+        each.visible_at = 0.0
+        each.created_at = each.updated_at = now()
+        if each.order.cancelled_at or not any(line.total for line in each.lines):  # gone before it was routed
+            return
+        world.announce(
+            shop, "fulfillment_orders/order_routing_complete", fulfillment_order_body(each), event=event
+        )
+        if each.status == "ON_HOLD":
+            body = placed_on_hold_body(each, remaining=None)
+            world.announce(shop, "fulfillment_orders/placed_on_hold", body, event=event)
+
+
+def due(world: World, shop: Shop, each: FulfillmentOrder) -> None:
+    """A scheduled fulfilment order's time has come."""
+    with world.lock:
+        if world.shops.get(shop.domain) is shop and each.status == "SCHEDULED":
+            each.status = "OPEN"
+            each.updated_at = now()
+            topic = "fulfillment_orders/scheduled_fulfillment_order_ready"
+            world.announce(shop, topic, fulfillment_order_body(each), event=new_event())

@@ -1,0 +1,252 @@
+"""Webhook bodies about orders: REST-shaped, as in the samples of 2026-07; fulfilment-order topics carry gids only."""
+
+from decimal import Decimal
+from typing import Any
+
+from sandbox.shopify.state import (
+    Fulfillment,
+    FulfillmentOrder,
+    Hold,
+    Line,
+    Order,
+    gid,
+    stamp,
+)
+
+REST_FINANCIAL = {
+    "PAID": "paid",
+    "PENDING": "pending",
+    "AUTHORIZED": "authorized",
+    "PARTIALLY_PAID": "partially_paid",
+}
+REST_FULFILLMENT = {"FULFILLED": "fulfilled", "PARTIALLY_FULFILLED": "partial"}
+
+
+def money_set(amount: str) -> dict[str, Any]:
+    """shop and presentment money"""
+    return {kind: {"amount": amount, "currency_code": "EUR"} for kind in ("shop_money", "presentment_money")}
+
+
+def order_total(order: Order) -> str:
+    """Sum of the current quantities."""
+    return str(sum((Decimal(line.price) * line.current_quantity for line in order.lines), Decimal("0.00")))
+
+
+def order_body(order: Order) -> dict[str, Any]:
+    """orders/create, updated, paid, cancelled, fulfilled, partially_fulfilled"""
+    total = order_total(order)
+    return {
+        "id": order.id,
+        "admin_graphql_api_id": gid("Order", order.id),
+        "app_id": None,
+        "browser_ip": None,
+        "buyer_accepts_marketing": False,
+        "cancel_reason": order.cancel_reason and order.cancel_reason.lower(),
+        "cancelled_at": stamp(order.cancelled_at),
+        "closed_at": stamp(order.closed_at),
+        "confirmed": True,
+        "contact_email": order.email,
+        "created_at": stamp(order.created_at),
+        "currency": "EUR",
+        "email": order.email,
+        "financial_status": REST_FINANCIAL.get(order.financial_status, order.financial_status.lower()),
+        "fulfillment_status": REST_FULFILLMENT.get(order.fulfillment_status),
+        "location_id": None,
+        "name": order.name,
+        "note": order.note,
+        "note_attributes": [],
+        "number": order.number - 1000,
+        "order_number": order.number,
+        "payment_gateway_names": ["bogus"],
+        "phone": order.phone,
+        "presentment_currency": "EUR",
+        "processed_at": stamp(order.created_at),
+        "source_name": "web",
+        "subtotal_price": total,
+        "tags": ", ".join(order.tags),
+        "taxes_included": True,
+        "test": order.test,
+        "total_price": total,
+        "total_price_set": money_set(total),
+        "current_total_price": total,
+        "updated_at": stamp(order.updated_at),
+        "user_id": None,
+        "billing_address": order.address and address_body(order.address),
+        "shipping_address": order.address and address_body(order.address),
+        "customer": None,
+        "discount_applications": [],
+        "fulfillments": [fulfillment_body(each) for each in order.fulfillments],
+        "line_items": [line_body(line) for line in order.lines],
+        "payment_terms": None,
+        "refunds": [],
+        "shipping_lines": [
+            {
+                "id": order.id + 1,
+                "code": "Standard",
+                "title": "Standard",
+                "price": "0.00",
+                "source": "shopify",
+            }
+        ],
+        "returns": [],
+    }
+
+
+def address_body(address: dict[str, Any]) -> dict[str, Any]:
+    """A shipping address"""
+    return {
+        "first_name": address.get("first_name"),
+        "last_name": address.get("last_name"),
+        "name": address.get("name"),
+        "company": address.get("company"),
+        "address1": address.get("address1"),
+        "address2": address.get("address2"),
+        "city": address.get("city"),
+        "zip": address.get("zip"),
+        "province": address.get("province"),
+        "province_code": address.get("province_code"),
+        "country": address.get("country"),
+        "country_code": address.get("country_code"),
+        "phone": address.get("phone"),
+        "latitude": None,
+        "longitude": None,
+    }
+
+
+def line_body(line: Line) -> dict[str, Any]:
+    """One line item"""
+    variant = line.variant
+    return {
+        "id": line.id,
+        "admin_graphql_api_id": gid("LineItem", line.id),
+        "current_quantity": line.current_quantity,
+        "fulfillable_quantity": max(0, line.current_quantity - line.fulfilled),
+        "fulfillment_service": "manual",
+        "fulfillment_status": None,
+        "gift_card": line.is_gift_card,
+        "grams": 100,
+        "name": line.title,
+        "price": line.price,
+        "price_set": money_set(line.price),
+        "product_exists": variant is not None,
+        "product_id": variant and variant.product_id,
+        "properties": [],
+        "quantity": line.quantity,
+        "requires_shipping": line.requires_shipping,
+        "sales_line_item_group_id": None,
+        "sku": line.sku,
+        "taxable": True,
+        "title": line.title,
+        "total_discount": "0.00",
+        "variant_id": variant and variant.id,
+        "variant_inventory_management": "shopify" if variant and variant.tracked else None,
+        "variant_title": None,
+        "vendor": None,
+        "tax_lines": [],
+        "duties": [],
+        "discount_allocations": [],
+    }
+
+
+def fulfillment_body(each: Fulfillment) -> dict[str, Any]:
+    """fulfillments/create and update"""
+    return {
+        "id": each.id,
+        "admin_graphql_api_id": gid("Fulfillment", each.id),
+        "order_id": each.order.id,
+        "name": each.name,
+        "status": each.status.lower(),
+        "created_at": stamp(each.created_at),
+        "updated_at": stamp(each.updated_at),
+        "service": "manual",
+        "shipment_status": None,
+        "location_id": each.location.id,
+        "origin_address": None,
+        "email": each.order.email,
+        "destination": each.order.address and address_body(each.order.address),
+        "tracking_company": each.company,
+        "tracking_number": each.numbers[0] if each.numbers else None,
+        "tracking_numbers": each.numbers,
+        "tracking_url": each.urls[0] if each.urls else None,
+        "tracking_urls": each.urls,
+        "receipt": {},
+        "line_items": [{**line_body(part.line), "quantity": part.quantity} for part in each.lines],
+    }
+
+
+def edit_body(
+    order: Order, *, edit_id: int, additions: list[tuple[Line, int]], removals: list[tuple[Line, int]]
+) -> dict[str, Any]:
+    """orders/edited: not an order, only the changes (line, units)"""
+    return {
+        "order_edit": {
+            "id": edit_id,
+            "app_id": None,
+            "created_at": stamp(order.updated_at),
+            "committed_at": stamp(order.updated_at),
+            "notify_customer": False,
+            "order_id": order.id,
+            "staff_note": "",
+            "user_id": None,
+            "line_items": {
+                "additions": [{"id": line.id, "delta": delta} for line, delta in additions],
+                "removals": [{"id": line.id, "delta": delta} for line, delta in removals],
+            },
+            "discounts": {"line_item": {"additions": [], "removals": []}},
+            "shipping_lines": {"additions": [], "removals": []},
+        }
+    }
+
+
+def fulfillment_order_body(each: FulfillmentOrder) -> dict[str, Any]:
+    """order_routing_complete, hold_released, scheduled_fulfillment_order_ready"""
+    return {"fulfillment_order": {"id": gid("FulfillmentOrder", each.id), "status": each.status.lower()}}
+
+
+def hold_body(hold: Hold) -> dict[str, Any]:
+    """One hold"""
+    return {
+        "id": gid("FulfillmentHold", hold.id),
+        "reason": hold.reason.lower(),
+        "reason_notes": hold.notes,
+        "held_by_requesting_app": hold.by_app,
+        "handle": hold.handle,
+        "held_by_app": None,
+    }
+
+
+def placed_on_hold_body(each: FulfillmentOrder, *, remaining: FulfillmentOrder | None) -> dict[str, Any]:
+    """fulfillment_orders/placed_on_hold"""
+    body = fulfillment_order_body(each)
+    body["fulfillment_order"]["fulfillment_holds"] = [hold_body(hold) for hold in each.holds]
+    return {
+        **body,
+        "remaining_fulfillment_order": remaining and fulfillment_order_body(remaining)["fulfillment_order"],
+        "held_fulfillment_order_line_items": line_quantities(each),
+        "created_fulfillment_hold": hold_body(each.holds[-1]),
+    }
+
+
+def moved_body(*, original: FulfillmentOrder, moved: FulfillmentOrder, source_id: int) -> dict[str, Any]:
+    """fulfillment_orders/moved"""
+
+    def side(each: FulfillmentOrder) -> dict[str, Any]:
+        return {
+            **fulfillment_order_body(each)["fulfillment_order"],
+            "assigned_location_id": gid("Location", each.location.id),
+        }
+
+    return {
+        "original_fulfillment_order": side(original),
+        "moved_fulfillment_order": side(moved),
+        "destination_location_id": gid("Location", moved.location.id),
+        "fulfillment_order_line_items_requested": line_quantities(moved),
+        "source_location": {"id": gid("Location", source_id)},
+    }
+
+
+def line_quantities(each: FulfillmentOrder) -> list[dict[str, Any]]:
+    """Lines of a fulfilment order with what remains"""
+    return [
+        {"id": gid("FulfillmentOrderLineItem", line.id), "quantity": line.remaining} for line in each.lines
+    ]

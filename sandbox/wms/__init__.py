@@ -1,0 +1,1 @@
+"""The simulated WMS: the generic REST contract, its stock, its callbacks."""

@@ -1,0 +1,153 @@
+"""What a connection (one account at the WMS) consists of, in memory."""
+
+import base64
+import hashlib
+import hmac
+import itertools
+import json
+import threading
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sandbox.courier import Courier, Delivery
+from sandbox.timers import Timers
+
+Json = dict[str, Any]
+numbers = itertools.count(1)
+
+
+def new_id(prefix: str) -> str:
+    """WO-000001, SH-000002, ..."""
+    return f"{prefix}-{next(numbers):06d}"
+
+
+def now() -> datetime:
+    """The WMS has microseconds."""
+    return datetime.now(UTC)
+
+
+def stamp(moment: datetime) -> str:
+    """2026-10-01T12:00:00.123456Z"""
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+@dataclass(eq=False)
+class Stock:
+    """One item in one warehouse; `allocated` is what open orders want."""
+
+    warehouse: str
+    item: str
+    on_hand: int
+    allocated: int = 0
+    sequence: int = 1
+    updated_at: datetime = field(default_factory=now)
+
+    @property
+    def available(self) -> int:
+        return self.on_hand - self.allocated
+
+    def change(self, *, on_hand: int = 0, allocated: int = 0) -> None:
+        """Adds; the sequence never falls."""
+        self.on_hand += on_hand
+        self.allocated += allocated
+        self.sequence += 1
+        self.updated_at = now()
+
+
+@dataclass(eq=False)
+class OrderLine:
+    item: str
+    quantity: int
+    external_id: str
+    shipped: int = 0
+
+
+@dataclass(eq=False)
+class WmsOrder:
+    id: str
+    external_id: str
+    external_ref: str
+    warehouse: str
+    lines: list[OrderLine]
+    address: Json
+    shipping_method: str
+    status: str = "accepted"
+    cancel_asked: bool = False
+    history: list[Json] = field(default_factory=list)
+    created_at: datetime = field(default_factory=now)
+
+    def left(self) -> dict[str, int]:
+        """Units not yet shipped, by item."""
+        units: Counter[str] = Counter()
+        for line in self.lines:
+            units[line.item] += max(0, line.quantity - line.shipped)
+        return {item: count for item, count in units.items() if count}
+
+    def enter(self, status: str) -> None:
+        """A new status, with its time."""
+        self.status = status
+        self.history.append({"status": status, "at": stamp(now())})
+
+
+@dataclass(eq=False)
+class Connection:
+    slug: str
+    token: str
+    callback_secret: str
+    callback_url: str | None
+    cancel_in_picking: str = "confirm"
+    lookup: bool = True
+    idempotency: bool = True
+    updatable_until: str = "picking"
+    auto: Json | None = None
+    stock: dict[tuple[str, str], Stock] = field(default_factory=dict)
+    warehouses: set[str] = field(default_factory=set)
+    orders: dict[str, WmsOrder] = field(default_factory=dict)
+    by_external: dict[str, list[WmsOrder]] = field(default_factory=dict)
+    replies: dict[tuple[str, str], tuple[str, Json]] = field(
+        default_factory=dict
+    )  # (call, key) -> (subject, body)
+    shipments: list[Json] = field(default_factory=list)
+    returns: dict[str, Json] = field(default_factory=dict)
+    create_calls: Counter[str] = field(default_factory=Counter)
+    requests: Counter[str] = field(default_factory=Counter)
+    unauthorised: int = 0
+    refused: int = 0
+
+
+class Depot:
+    """All connections of the server. Take `lock` for everything that reads or changes one."""
+
+    def __init__(self, *, timers: Timers, courier: Courier) -> None:
+        self.lock = threading.RLock()
+        self.timers, self.courier = timers, courier
+        self.connections: dict[str, Connection] = {}
+
+    def call_back(self, connection: Connection, kind: str, data: Json) -> None:
+        """Sends a signed callback, if the connection has an address."""
+        if connection.callback_url:
+            content = {"eventId": str(uuid.uuid4()), "type": kind, "occurredAt": stamp(now()), "data": data}
+            self.courier.post(make_delivery(connection, kind, content))
+
+
+def make_delivery(connection: Connection, kind: str, content: Json) -> Delivery:
+    """A signed callback."""
+    raw = json.dumps(content, separators=(",", ":")).encode()
+    return Delivery(
+        id=content["eventId"],
+        event_id=content["eventId"],
+        topic=kind,
+        account=connection.slug,
+        url=connection.callback_url or "",
+        headers=signed_headers(connection.callback_secret, raw),
+        body=raw,
+    )
+
+
+def signed_headers(secret: str, raw: bytes) -> dict[str, str]:
+    """X-WMS-Signature: base64 of the HMAC-SHA256 over the raw body."""
+    signature = base64.b64encode(hmac.new(secret.encode(), raw, hashlib.sha256).digest()).decode()
+    return {"Content-Type": "application/json", "User-Agent": "sandbox-wms", "X-WMS-Signature": signature}

@@ -1,0 +1,141 @@
+"""Webhooks are signed, sent at least once, and misbehave as told."""
+
+import base64
+import hashlib
+import hmac
+import json
+
+from tests.sandbox.clients import DOMAIN, SHOP, ShopClient, eventually, gid
+from tests.sandbox.conftest import Ear
+
+SUBSCRIBE = """
+mutation($topic: WebhookSubscriptionTopic!, $uri: String!) {
+  webhookSubscriptionCreate(topic: $topic, webhookSubscription: {uri: $uri}) {
+    webhookSubscription { id topic uri apiVersion { handle } } userErrors { field message } } }
+"""
+
+
+def signed(each: dict, secret: str) -> bool:
+    digest = hmac.new(secret.encode(), each["raw"], hashlib.sha256).digest()
+    return each["headers"]["x-shopify-hmac-sha256"] == base64.b64encode(digest).decode()
+
+
+def ids(heard: list[dict], name: str) -> set[str]:
+    return {each["headers"][f"x-shopify-{name}-id"] for each in heard}
+
+
+def test_an_order_is_told_with_everything_a_receiver_needs(shop: ShopClient, ear: Ear) -> None:
+    order = shop.place((201, 2))
+    [each] = ear.wait("orders/paid")
+    body = json.loads(each["raw"])
+    assert signed(each, "hook-secret")
+    assert each["headers"]["x-shopify-shop-domain"] == DOMAIN
+    assert each["headers"]["x-shopify-api-version"] == "2026-10"
+    assert (body["id"], body["admin_graphql_api_id"]) == (order["id"], gid("Order", order["id"]))
+    assert (body["line_items"][0]["sku"], body["financial_status"]) == ("TEE", "paid")
+
+
+def test_topics_of_one_action_share_the_event_id_only(shop: ShopClient, ear: Ear) -> None:
+    shop.place((201, 1))
+    heard = [*ear.wait("orders/create"), *ear.wait("orders/paid"), *ear.wait("inventory_levels/update")]
+    assert len(ids(heard, "event")) == 1
+    assert len(ids(heard, "webhook")) == 3
+
+
+def test_each_change_has_its_topic(shop: ShopClient, ear: Ear) -> None:
+    order = shop.place((201, 2), paid=False)
+    ear.wait("fulfillment_orders/order_routing_complete")
+    assert not ear.of("orders/paid")
+    for action, topic in [
+        ("pay", "orders/paid"),
+        ("hold", "fulfillment_orders/placed_on_hold"),
+        ("release", "fulfillment_orders/hold_released"),
+    ]:
+        shop.act(order, action)
+        ear.wait(topic)
+    shop.act(order, "edit", changes=[{"line_id": order["lines"][0]["id"], "quantity": 1}])
+    edit = json.loads(ear.wait("orders/edited")[0]["raw"])["order_edit"]
+    assert (edit["order_id"], edit["line_items"]["removals"]) == (
+        order["id"],
+        [{"id": order["lines"][0]["id"], "delta": 1}],
+    )
+    shop.act(order, "move", location_id=102)
+    ear.wait("fulfillment_orders/moved")
+    shop.act(order, "cancel")
+    ear.wait("orders/cancelled")
+
+
+def test_a_changed_sku_is_told_by_product_and_item(shop: ShopClient, ear: Ear) -> None:
+    shop.control("POST", f"shops/{DOMAIN}/variants/201/sku", {"sku": "TEE-NEW"})
+    assert json.loads(ear.wait("products/update")[0]["raw"])["variants"][0]["sku"] == "TEE-NEW"
+    assert json.loads(ear.wait("inventory_items/update")[0]["raw"])["sku"] == "TEE-NEW"
+
+
+def test_a_refused_delivery_is_made_again_with_the_same_id(shop: ShopClient, ear: Ear) -> None:
+    order = shop.place((201, 1))
+    assert shop.control("GET", "idle?seconds=5")["idle"]
+    ear.heard.clear()
+    ear.answers = [500, 302]
+    shop.act(order, "touch")
+    heard = ear.wait("orders/updated", 3)
+    assert [each["status"] for each in heard] == [500, 302, 200]
+    assert len(ids(heard, "webhook")) == 1
+
+
+def test_copies_carry_the_same_id(shop: ShopClient, ear: Ear) -> None:
+    shop.control("POST", "settings", {"copies": 3, "shuffle_seconds": 0.1})
+    shop.place((201, 1))
+    assert len(ids(ear.wait("orders/create", 3), "webhook")) == 1
+
+
+def test_lost_ones_never_come_and_held_ones_come_later(shop: ShopClient, ear: Ear) -> None:
+    shop.control("POST", "settings", {"loss": 1.0})
+    order = shop.place((201, 1))
+    shop.control("POST", "settings", {"loss": 0.0, "deliver": False})
+    shop.act(order, "touch")
+    assert shop.control("GET", "idle?seconds=5")["idle"]
+    assert ear.heard == []
+    shop.control("POST", "settings", {"deliver": True})
+    ear.wait("orders/updated")
+    assert shop.control("GET", "books")["webhooks"]["lost"]["orders/create"] == 1
+
+
+def test_subscriptions_are_made_compared_and_used(shop: ShopClient, ear: Ear) -> None:
+    shop.control("POST", "shops", SHOP)  # no webhook_url: only subscriptions count
+    made = shop.data(SUBSCRIBE, {"topic": "ORDERS_CREATE", "uri": ear.url})["webhookSubscriptionCreate"]
+    assert made["webhookSubscription"]["apiVersion"] == {"handle": "2026-10"}
+    again = shop.data(SUBSCRIBE, {"topic": "ORDERS_CREATE", "uri": ear.url})["webhookSubscriptionCreate"]
+    assert again["userErrors"][0]["message"] == "Address for this topic has already been taken"
+    listed = shop.data("{ webhookSubscriptions(first: 10) { nodes { topic uri } } }")["webhookSubscriptions"][
+        "nodes"
+    ]
+    assert listed == [{"topic": "ORDERS_CREATE", "uri": ear.url}]
+    shop.place((201, 1))
+    ear.wait("orders/create")
+    assert shop.control("GET", "idle?seconds=5")["idle"]
+    assert {each["headers"]["x-shopify-topic"] for each in ear.heard} == {"orders/create"}
+
+
+def test_uninstalling_takes_tokens_and_subscriptions(shop: ShopClient, ear: Ear) -> None:
+    shop.control("POST", f"shops/{DOMAIN}/uninstall")
+    ear.wait("app/uninstalled")
+    assert shop.post("{ shop { name } }").status_code == 401
+
+
+def test_a_made_up_webhook_can_be_sent(shop: ShopClient, ear: Ear) -> None:
+    sent = shop.control(
+        "POST",
+        "webhooks/send",
+        {"domain": DOMAIN, "topic": "orders/paid", "body": {"id": 5}, "webhook_id": "w1"},
+    )
+    assert sent["status"] == 200
+    [each] = ear.wait("orders/paid")
+    assert signed(each, "hook-secret")
+    assert each["headers"]["x-shopify-webhook-id"] == "w1"
+
+
+def test_the_books_name_what_became_of_each_delivery(shop: ShopClient, ear: Ear) -> None:
+    shop.place((201, 1))
+    eventually(lambda: shop.control("GET", "books")["webhooks"]["delivered"].get("orders/create"))
+    [each] = shop.control("GET", "webhooks?topic=orders/create")
+    assert (each["state"], each["attempts"][0]["status"]) == ("delivered", 200)
