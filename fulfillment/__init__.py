@@ -1,0 +1,1 @@
+"""Orders to warehouses, shipments back."""

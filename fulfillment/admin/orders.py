@@ -1,0 +1,108 @@
+"""Orders, and everything that is known of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.timesince import timesince
+from unfold.decorators import action, display
+
+from fulfillment import cancellation, enqueue, finding, order_page
+from fulfillment.admin.pages import Button, PageAdmin
+from fulfillment.list_filters import OrderQuestions
+from fulfillment.models import Order
+from fulfillment.sections import ORDER_TONES, by_words, words
+from fulfillment.states import OrderState, Reason
+
+DECIDED_ANEW = (Reason.WMS_REJECTED, Reason.WMS_CANCELLED)
+
+
+def _read(order: Order) -> bool:
+    enqueue.read(order.shop, order.shopify_order_id)
+    return True
+
+
+@admin.register(Order)
+class OrderAdmin(PageAdmin):
+    """Orders, and everything that is known of one."""
+
+    find = staticmethod(finding.orders)
+    search_help_text = "Name, Shopify id or address, external id, WMS order id, tracking number: as pasted"
+    list_display = ["name", "shop", "standing", "why", "country", "received_at", "since"]
+    list_filter = [OrderQuestions, "state", "reason", "shop"]
+    sortable_by = ["name", "received_at"]
+    actions = ["read_again", "route_again"]
+    fieldsets = [
+        (None, {"fields": [("name", "shop"), ("standing", "since"), ("reason", "reason_detail")]}),
+        (
+            "At Shopify",
+            {
+                "fields": [
+                    ("financial_status", "shipping_method"),
+                    ("country", "is_test"),
+                    ("placed_at", "cancelled_at"),
+                    ("received_at", "ready_at"),
+                    ("shopify_updated_at", "read_at"),
+                ]
+            },
+        ),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
+        """Without what only the page shows: nothing is decrypted for a list."""
+        orders: QuerySet[Order] = super().get_queryset(request).select_related("shop")
+        wants_one = request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
+        return orders if wants_one else orders.defer("ship_to", "routing")
+
+    def page(self, request: HttpRequest, row: Order) -> dict[str, Any]:
+        """Lines, WMS orders, shipments, Shopify's work, the decision, alerts and the timeline."""
+        shown = order_page.page(
+            row, with_personal_data=request.user.has_perm("fulfillment.view_personal_data")
+        )
+        buttons = [Button("read_again", "Read again at Shopify")]
+        if row.state == OrderState.HELD and row.reason in DECIDED_ANEW:
+            buttons.append(Button("route_again", "Route again"))
+        return {
+            "shown": shown,
+            "shopify_url": shown.shopify_url,
+            "buttons": buttons if self.has_operate_permission(request) else [],
+        }
+
+    @display(description="State", label=by_words(ORDER_TONES))
+    def standing(self, order: Order) -> str:
+        """Its state, as a badge."""
+        return words(order.state)
+
+    @admin.display(description="Reason")
+    def why(self, order: Order) -> str:
+        """Why it stands still."""
+        if not order.reason:
+            return ""
+        text = f"{order.get_reason_display()}: {order.reason_detail}".rstrip(": ")
+        return text if len(text) <= 120 else text[:119] + "…"
+
+    @admin.display(description="Since")
+    def since(self, order: Order) -> str:
+        """For how long it has been in its state."""
+        return f"{timesince(order.state_since, depth=1)} ago"
+
+    @action(description="Read again at Shopify", permissions=["operate"])
+    def read_again(self, request: HttpRequest, chosen: QuerySet[Order]) -> HttpResponse | None:
+        """What the reading says is followed, as after a webhook."""
+        return self.for_each(
+            request, chosen, _read, done="To be read again at Shopify", refused="Not to be read"
+        )
+
+    @action(description="Route again: refused or cancelled by the WMS", permissions=["operate"])
+    def route_again(self, request: HttpRequest, chosen: QuerySet[Order]) -> HttpResponse | None:
+        """A person decides that the order goes to a warehouse anew."""
+        return self.for_each(
+            request,
+            chosen,
+            lambda order: cancellation.route_again(order.pk),
+            done="To be routed again",
+            refused="Not held because the WMS refused or cancelled it; nothing changed",
+        )

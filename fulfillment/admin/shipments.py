@@ -1,0 +1,86 @@
+"""Shipments, those that need a person first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from unfold.decorators import action, display
+
+from fulfillment import part_pages, shipments
+from fulfillment.admin.pages import Button, PageAdmin
+from fulfillment.list_filters import ShipmentQuestions, ShipmentStates
+from fulfillment.models import Shipment
+from fulfillment.sections import SHIPMENT_TONES, by_words, words
+from fulfillment.states import ShipmentState
+
+
+@admin.register(Shipment)
+class ShipmentAdmin(PageAdmin):
+    """Parcels that left a warehouse, on their way to being Shopify fulfilments."""
+
+    find = staticmethod(part_pages.find_shipments)
+    search_help_text = "Tracking number, the WMS's shipment or order id, fulfilment id, order name: as pasted"
+    list_display = [
+        "wms_shipment_id",
+        "order",
+        "connection",
+        "standing",
+        "why",
+        "tracking_number",
+        "carrier_code",
+        "received_at",
+        "fulfilled_at",
+    ]
+    list_filter = [ShipmentStates, ShipmentQuestions, "connection"]
+    sortable_by: list[str] = []
+    actions = ["look_again"]
+    fieldsets = [
+        (
+            None,
+            {"fields": ["wms_shipment_id", ("order", "wms_order_ref"), "connection", ("standing", "reason")]},
+        ),
+        ("Parcel", {"fields": [("tracking_number", "carrier_code"), ("shipped_at", "received_at")]}),
+        ("At Shopify", {"fields": [("shopify_fulfillment_id", "fulfilled_at"), "attempt_at"]}),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Shipment]:
+        """With its order, but nothing of the customer."""
+        rows: QuerySet[Shipment] = super().get_queryset(request)
+        return rows.select_related("connection", "wms_order__order__shop").defer("wms_order__order__ship_to")
+
+    def page(self, request: HttpRequest, row: Shipment) -> dict[str, Any]:
+        """Its items and units."""
+        can = row.state == ShipmentState.HELD and self.has_operate_permission(request)
+        return {
+            "shown": part_pages.shipment(row),
+            "buttons": [Button("look_again", "Look again")] if can else [],
+        }
+
+    @display(description="State", label=by_words(SHIPMENT_TONES))
+    def standing(self, row: Shipment) -> str:
+        """Its state, as a badge."""
+        return words(row.state)
+
+    @admin.display(description="Order")
+    def order(self, row: Shipment) -> str:
+        """The order it belongs to."""
+        return row.wms_order.order.name if row.wms_order else ""
+
+    @admin.display(description="Reason")
+    def why(self, row: Shipment) -> str:
+        """Why it is held."""
+        return row.reason if len(row.reason) <= 120 else row.reason[:119] + "…"
+
+    @action(description="Look again: the cause was removed", permissions=["operate"])
+    def look_again(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse | None:
+        """Count it, or tell Shopify of it, once more."""
+        return self.for_each(
+            request,
+            chosen,
+            lambda row: shipments.look_again(row.pk),
+            done="Counted, and to be told to Shopify",
+            refused="Not held, or held again for the reason given; nothing was counted",
+        )

@@ -1,0 +1,81 @@
+"""`route ORDER`: explain where an order stands and where it would go now. Writes nothing."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from fulfillment import explaining, finding, preparation
+from fulfillment.models import Order
+from fulfillment.preparation import Plan
+
+
+class Command(BaseCommand):
+    """The same decision as the job's, taken anew from what is in stock and switched on at this moment."""
+
+    help = "Explain where an order would be routed now, warehouse by warehouse. Changes nothing."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """The command line."""
+        parser.add_argument("order", help="name (#1001), Shopify id or our own id")
+        parser.add_argument("--shop", default="", help="domain, when several shops have such an order")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Raises CommandError when no order is meant, or several are."""
+        order = find_order(options["order"], domain=options["shop"].strip().lower())
+        self._say_where_it_stands(order)
+        found = preparation.plan(order)
+        if found is None:
+            self.stdout.write("Nothing to route now: the decision below, if any, is the last one taken.")
+            self._say(order.routing)
+            return
+        self._say_plan(order, found)
+
+    def _say_where_it_stands(self, order: Order) -> None:
+        self.stdout.write(
+            f"Order {order.name} of {order.shop.domain} (Shopify {order.shopify_order_id}, ours {order.pk})"
+        )
+        reason = f": {order.get_reason_display()}" if order.reason else ""
+        detail = f" ({order.reason_detail})" if order.reason_detail else ""
+        self.stdout.write(
+            f"State: {order.state}{reason}{detail}, since {order.state_since:%Y-%m-%d %H:%M:%S}"
+        )
+        for part in order.wms_orders.select_related("warehouse__connection").order_by("part"):
+            self.stdout.write(
+                f"Part {part.part}: {part.wms_status} at {part.warehouse} ({part.warehouse.connection.slug})"
+                f" as {part.wms_order_id or '(no id yet)'}"
+            )
+
+    def _say_plan(self, order: Order, found: Plan) -> None:
+        units = ", ".join(
+            f"{quantity} × {found.lines[line].sku or found.lines[line].title}"
+            for line, quantity in found.units.items()
+        )
+        self.stdout.write(f"To be routed: {units}, to {order.country or 'an unknown country'}")
+        if found.unmapped:
+            names = ", ".join(line.sku or line.title for line in found.unmapped)
+            self.stdout.write(f"Mapped at no warehouse, so the whole order waits: {names}")
+        self._say(found.decision.as_json())
+        if found.decision.chosen is None or found.unmapped:
+            self.stdout.write(f"It goes on by itself on: {', '.join(preparation.wake_keys(order, found))}")
+
+    def _say(self, verdicts: Any) -> None:
+        for each in explaining.explain(verdicts):
+            self.stdout.write(f"  {each.warehouse}: {each.words}")
+
+
+def find_order(text: str, *, domain: str = "") -> Order:
+    """The one order that is meant. Raises CommandError naming the choices."""
+    ids = finding.orders_named(text)
+    if text.strip().isdecimal() and (number := finding.number_in(text)):
+        ids.append(number)
+    rows = Order.objects.filter(pk__in=ids).select_related("shop")
+    found = list(rows.filter(shop__domain=domain) if domain else rows)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise CommandError(f"there is no order {text}" + (f" of {domain}" if domain else ""))
+    choices = ", ".join(f"{o.shopify_order_id} ({o.name} of {o.shop.domain}, ours {o.pk})" for o in found)
+    raise CommandError(f"{text} may be any of these; name the Shopify id: {choices}")

@@ -1,0 +1,333 @@
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from fulfillment.states import OrderState, Outcome, Reason, ReturnState, ShipmentState
+from ops.secrets import EncryptedTextField
+from shops.models import Shop
+from wms.models import Connection, Warehouse
+from wms.statuses import WmsStatus
+
+
+class Order(models.Model):
+    """A Shopify order as we last read it. Written by `fulfillment.sync` and the guarded state changes."""
+
+    shop = models.ForeignKey(Shop, on_delete=models.PROTECT, related_name="+")
+    shopify_order_id = models.BigIntegerField()
+    name = models.CharField(max_length=100)
+    state = models.CharField(max_length=20, choices=OrderState.choices, default=OrderState.WAITING)
+    reason = models.CharField(max_length=30, choices=Reason.choices, blank=True, default=Reason.NONE)
+    reason_detail = models.TextField(blank=True, default="")
+    state_since = models.DateTimeField(db_default=Now())
+    financial_status = models.CharField(max_length=40, blank=True, default="")
+    is_test = models.BooleanField(default=False)
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+    placed_at = models.DateTimeField(null=True, blank=True)
+    shopify_updated_at = models.DateTimeField()
+    country = models.CharField(max_length=2, blank=True, default="")
+    ship_to = EncryptedTextField(blank=True, default="", help_text="JSON of the address; personal data.")
+    shipping_method = models.CharField(max_length=255, blank=True, default="")
+    routing = models.JSONField(null=True, blank=True, help_text="The last decision, warehouse by warehouse.")
+    received_at = models.DateTimeField(db_default=Now(), help_text="First notice of it.")
+    ready_at = models.DateTimeField(null=True, blank=True, help_text="When nothing at Shopify held it back.")
+    read_at = models.DateTimeField(db_default=Now(), help_text="When it was last read at Shopify.")
+
+    class Meta:
+        ordering = ["-id"]
+        permissions = [("view_personal_data", "Can see names and addresses of customers")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["shop", "shopify_order_id"], name="order_is_one_per_shopify_order"
+            ),
+            models.CheckConstraint(condition=Q(state__in=OrderState.values), name="order_state_is_known"),
+            models.CheckConstraint(condition=Q(reason__in=Reason.values), name="order_reason_is_known"),
+            models.CheckConstraint(
+                condition=~Q(state__in=["waiting", "held"]) | ~Q(reason=""),
+                name="order_that_stands_still_has_a_reason",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["state", "-state_since"], name="order_state_since"),
+            models.Index(fields=["received_at"], name="order_received"),
+            models.Index(fields=["name"], name="order_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def subject(self) -> str:
+        """What jobs about this order are filed under."""
+        return f"order:{self.shop_id}:{self.shopify_order_id}"
+
+
+class OrderLine(models.Model):
+    """A line of an order; quantities are Shopify units, as they stand after edits."""
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines")
+    shopify_line_id = models.BigIntegerField()
+    shopify_variant_id = models.BigIntegerField(null=True, blank=True)
+    sku = models.CharField(max_length=255, blank=True, default="")
+    title = models.CharField(max_length=500, blank=True, default="")
+    quantity = models.PositiveIntegerField(help_text="Current quantity: ordered less removed.")
+    requires_shipping = models.BooleanField(default=True)
+    is_gift_card = models.BooleanField(default=False)
+
+    class Meta:
+        db_table = "order_line_items"
+        constraints = [
+            models.UniqueConstraint(fields=["order", "shopify_line_id"], name="line_is_one_per_shopify_line"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.sku or self.title}"
+
+
+class FulfillmentOrder(models.Model):
+    """Shopify's own piece of work for one location, as we last read it. Its id may change: never cached for writes."""
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="fulfillment_orders")
+    shopify_fulfillment_order_id = models.BigIntegerField()
+    status = models.CharField(max_length=40)
+    request_status = models.CharField(max_length=40, blank=True, default="")
+    location_id = models.BigIntegerField(null=True, blank=True)
+    at_foreign_service = models.BooleanField(
+        default=False, help_text="Belongs to a fulfilment service that is not ours."
+    )
+    delivery_method = models.CharField(max_length=40, blank=True, default="")
+    fulfill_at = models.DateTimeField(null=True, blank=True)
+    hold_reason = models.CharField(max_length=255, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["order", "shopify_fulfillment_order_id"], name="fulfillment_order_is_stored_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.shopify_fulfillment_order_id} {self.status}"
+
+
+class FulfillmentOrderLine(models.Model):
+    """What of an order line a fulfilment order still asks for, in Shopify units."""
+
+    fulfillment_order = models.ForeignKey(FulfillmentOrder, on_delete=models.CASCADE, related_name="lines")
+    shopify_line_id = models.BigIntegerField()
+    order_line = models.ForeignKey(
+        OrderLine, on_delete=models.CASCADE, related_name="fulfillment_order_lines"
+    )
+    total_quantity = models.PositiveIntegerField()
+    remaining_quantity = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["fulfillment_order", "shopify_line_id"], name="fulfillment_order_line_is_stored_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.remaining_quantity} of {self.total_quantity}"
+
+
+class WmsOrder(models.Model):
+    """What was, or will be, submitted to one warehouse for one order."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="wms_orders")
+    part = models.PositiveSmallIntegerField()
+    warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="+")
+    external_id = models.CharField(max_length=300, unique=True)
+    wms_order_id = models.CharField(max_length=255, blank=True, default="")
+    wms_status = models.CharField(max_length=20, choices=WmsStatus.choices, default=WmsStatus.PENDING)
+    status_at = models.DateTimeField(db_default=Now(), help_text="When the WMS was in this state.")
+    attempt = models.PositiveIntegerField(default=0, help_text="How often it was sent.")
+    attempt_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.NONE)
+    outcome_detail = models.TextField(blank=True, default="")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "wms_order_map"
+        verbose_name = "WMS order"
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["order", "part"], name="wms_order_is_one_per_part"),
+            models.CheckConstraint(
+                condition=Q(wms_status__in=WmsStatus.values), name="wms_order_status_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(outcome__in=Outcome.values), name="wms_order_outcome_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(wms_status="pending") | Q(wms_status="cancelled") | Q(attempt__gte=1),
+                name="wms_order_attempt_is_recorded_before_the_call",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["wms_order_id"], name="wms_order_id"),
+            models.Index(fields=["warehouse", "created_at"], name="wms_order_capacity"),
+            models.Index(fields=["wms_status"], name="wms_order_status"),
+            models.Index(fields=["accepted_at"], name="wms_order_accepted"),
+        ]
+
+    def __str__(self) -> str:
+        return self.external_id
+
+
+class WmsOrderLine(models.Model):
+    """Units of one WMS item asked of the warehouse for one order line."""
+
+    wms_order = models.ForeignKey(WmsOrder, on_delete=models.CASCADE, related_name="lines")
+    order_line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="+")
+    item_code = models.CharField(max_length=255)
+    quantity = models.PositiveIntegerField(help_text="In WMS item units.")
+    per_unit = models.PositiveIntegerField(help_text="WMS item units in one Shopify unit.")
+    shipped = models.PositiveIntegerField(default=0, help_text="In WMS item units.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["wms_order", "order_line", "item_code"],
+                name="wms_order_line_is_one_per_line_and_item",
+            ),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="wms_order_line_quantity_is_positive"),
+            models.CheckConstraint(condition=Q(per_unit__gte=1), name="wms_order_line_per_unit_is_positive"),
+            models.CheckConstraint(
+                condition=Q(shipped__lte=F("quantity")), name="wms_order_line_ships_no_more_than_asked"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.item_code}"
+
+
+class Shipment(models.Model):
+    """One consignment the WMS reported; it becomes one Shopify fulfilment."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="+")
+    wms_shipment_id = models.CharField(max_length=255)
+    wms_order_ref = models.CharField(max_length=255, help_text="The WMS's id of the order, as reported.")
+    wms_order = models.ForeignKey(
+        WmsOrder, null=True, blank=True, on_delete=models.PROTECT, related_name="shipments"
+    )
+    state = models.CharField(max_length=12, choices=ShipmentState.choices, default=ShipmentState.RECEIVED)
+    reason = models.TextField(blank=True, default="")
+    tracking_number = models.CharField(max_length=255, blank=True, default="")
+    carrier_code = models.CharField(max_length=100, blank=True, default="")
+    shipped_at = models.DateTimeField(null=True, blank=True)
+    received_at = models.DateTimeField(db_default=Now())
+    attempt_at = models.DateTimeField(null=True, blank=True)
+    shopify_fulfillment_id = models.BigIntegerField(null=True, blank=True, unique=True)
+    fulfilled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection", "wms_shipment_id"], name="shipment_is_one_per_wms_shipment"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=ShipmentState.values), name="shipment_state_is_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="fulfilled") | Q(shopify_fulfillment_id__isnull=False),
+                name="shipment_fulfilled_has_its_fulfillment",
+            ),
+            models.CheckConstraint(
+                condition=Q(wms_order__isnull=False) | Q(state__in=["received", "held"]),
+                name="shipment_of_unknown_order_goes_nowhere",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["state", "received_at"], name="shipment_state"),
+            models.Index(fields=["wms_order_ref"], name="shipment_order_ref"),
+            models.Index(fields=["tracking_number"], name="shipment_tracking"),
+            models.Index(fields=["fulfilled_at"], name="shipment_fulfilled"),
+        ]
+
+    def __str__(self) -> str:
+        return self.wms_shipment_id
+
+
+class ShipmentLine(models.Model):
+    """Units of one WMS item in a shipment, as reported."""
+
+    shipment = models.ForeignKey(Shipment, on_delete=models.CASCADE, related_name="lines")
+    item_code = models.CharField(max_length=255)
+    quantity = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["shipment", "item_code"], name="shipment_line_is_one_per_item"),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="shipment_line_quantity_is_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.item_code}"
+
+
+class ShipmentUnit(models.Model):
+    """Shopify units of one order line that a shipment completes: what its fulfilment says."""
+
+    shipment = models.ForeignKey(Shipment, on_delete=models.CASCADE, related_name="units")
+    order_line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="+")
+    quantity = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["shipment", "order_line"], name="shipment_unit_is_one_per_line"),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="shipment_unit_quantity_is_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} of line {self.order_line_id}"
+
+
+class Return(models.Model):
+    """Goods that are to come back to a warehouse."""
+
+    wms_order = models.ForeignKey(WmsOrder, on_delete=models.PROTECT, related_name="returns")
+    external_id = models.CharField(max_length=300, unique=True)
+    wms_return_id = models.CharField(max_length=255, blank=True, default="")
+    state = models.CharField(max_length=12, choices=ReturnState.choices, default=ReturnState.REQUESTING)
+    reason = models.CharField(max_length=255)
+    label_url = models.URLField(max_length=1000, blank=True, default="")
+    requested_at = models.DateTimeField(db_default=Now())
+    received_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=ReturnState.values), name="return_state_is_known"),
+        ]
+        indexes = [models.Index(fields=["wms_return_id"], name="return_wms_id")]
+
+    def __str__(self) -> str:
+        return self.external_id
+
+
+class ReturnLine(models.Model):
+    """Units of one WMS item that are to come back, and what came back."""
+
+    parent = models.ForeignKey(Return, on_delete=models.CASCADE, related_name="lines")
+    item_code = models.CharField(max_length=255)
+    quantity = models.PositiveIntegerField(default=0)
+    sellable = models.PositiveIntegerField(default=0)
+    damaged = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["parent", "item_code"], name="return_line_is_one_per_item"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.item_code}"

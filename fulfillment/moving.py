@@ -1,0 +1,98 @@
+"""Moving Shopify's fulfilment orders to the location of the warehouse that was chosen, so that stock counts there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from fulfillment import reading
+from fulfillment.models import WmsOrder, WmsOrderLine
+from fulfillment.readiness import GOING_STATUSES, SHIPPED_METHODS
+from fulfillment.snapshots import WorkNode
+from inventory.levels import mark_due
+from ops.alerts import raise_alert
+from shops.client import execute
+from shops.gids import gid
+from wms.statuses import CancellationPhase, WmsStatus, phase
+
+logger = structlog.get_logger(__name__)
+
+Move = tuple[int, dict[int, int] | None]
+"""A fulfilment order's id, and the units to move by fulfilment-order line id; None = all of it."""
+
+
+def moves(work: Sequence[WorkNode], units: Mapping[int, int], *, location_id: int) -> list[Move]:
+    """What must move so that `units` (Shopify units by order line id) are all at the location. Pure."""
+    left = dict(units)
+    for node in _going(work):
+        if node.location_id == location_id:
+            _take(node, left)
+    found: list[Move] = []
+    for node in _going(work):
+        if node.location_id == location_id:
+            continue
+        taken = _take(node, left)
+        whole = {
+            line.id: line.remaining_quantity for line in node.line_items.nodes if line.remaining_quantity
+        }
+        if taken:
+            found.append((node.id, None if taken == whole else taken))
+    return found
+
+
+def _going(work: Sequence[WorkNode]) -> list[WorkNode]:
+    return [node for node in work if node.status in GOING_STATUSES and node.method in SHIPPED_METHODS]
+
+
+def _take(node: WorkNode, left: dict[int, int]) -> dict[int, int]:
+    taken = {}
+    for line in node.line_items.nodes:
+        take = min(left.get(line.line_item.id, 0), line.remaining_quantity)
+        if take:
+            left[line.line_item.id] -= take
+            taken[line.id] = take
+    return taken
+
+
+def _units(row: WmsOrder) -> dict[int, int]:
+    units: dict[int, int] = {}
+    for line in WmsOrderLine.objects.filter(wms_order=row).select_related("order_line"):
+        units[line.order_line.shopify_line_id] = -(-(line.quantity - line.shipped) // line.per_unit)
+    return units
+
+
+def move(wms_order_id: int) -> None:
+    """Move what lies elsewhere; safe to repeat, since it reads first what is where. A refusal is told to staff.
+
+    Raises what `shops.client.execute` raises.
+    """
+    row = WmsOrder.objects.select_related("warehouse", "order__shop").get(id=wms_order_id)
+    order, shop, location = row.order, row.order.shop, row.warehouse.shopify_location_id
+    if order.cancelled_at or phase(WmsStatus(row.wms_status)) == CancellationPhase.CANCELLED:
+        return
+    work = reading.fulfillment_orders(shop, order.shopify_order_id)
+    for fulfillment_order_id, lines in moves(work, _units(row), location_id=location):
+        variables = {
+            "id": gid("FulfillmentOrder", fulfillment_order_id),
+            "newLocationId": gid("Location", location),
+            "fulfillmentOrderLineItems": lines
+            and [{"id": gid("FulfillmentOrderLineItem", i), "quantity": units} for i, units in lines.items()],
+        }
+        payload = execute(shop, "fulfillment_order_move", variables).get("fulfillmentOrderMove") or {}
+        errors = payload.get("userErrors") or []
+        if errors:
+            _report(row, "; ".join(error.get("message", "") for error in errors))
+        else:
+            logger.info("fulfillment_order_moved", order=order.id, fulfillment_order=fulfillment_order_id)
+    mark_due(row.warehouse_id, list(row.lines.values_list("item_code", flat=True)))
+
+
+def _report(row: WmsOrder, messages: str) -> None:
+    raise_alert(
+        "move_refused",
+        subject=row.order.subject,
+        title=f"Shopify did not move order {row.order.name} to {row.warehouse.name}",
+        meaning=f"The order ships all the same, but Shopify counts its stock at another location. It says: {messages}",
+        action="Check that the products are stocked at the location in Shopify, and move the order there by hand.",
+    )

@@ -1,0 +1,68 @@
+"""The state changes of an order, and the one lock under which everything about an order is decided."""
+
+from __future__ import annotations
+
+import structlog
+from django.db.models import Q
+from django.db.models.functions import Coalesce, Now
+
+from fulfillment.models import Order, WmsOrder
+from fulfillment.states import OrderState, Reason
+from wms.statuses import WmsStatus
+
+logger = structlog.get_logger(__name__)
+
+ENDED = (WmsStatus.CANCELLED, WmsStatus.REJECTED)
+"""WMS order states that stand for no work at a warehouse (a refused one may be sent again as itself)."""
+
+PERSON_DECIDES = frozenset({Reason.WMS_REJECTED, Reason.WMS_CANCELLED, Reason.OUTCOME_UNKNOWN})
+"""Reasons that no new reading removes: staff choose what happens next."""
+
+
+def lock(order_id: int) -> Order:
+    """The order, locked until the transaction ends. Taken before any of its WMS orders, levels or advisory locks."""
+    return Order.objects.select_for_update(of=("self",)).select_related("shop").get(id=order_id)
+
+
+def stand(order: Order, state: OrderState, reason: Reason = Reason.NONE, detail: str = "") -> bool:
+    """Put the order into a state; False when it stood there already. The order is locked by the caller."""
+    changed = (
+        Order.objects.filter(id=order.id)
+        .exclude(state=state, reason=reason, reason_detail=detail)
+        .update(state=state, reason=reason, reason_detail=detail, state_since=Now())
+    )
+    order.state, order.reason, order.reason_detail = state, reason, detail
+    if changed:
+        logger.info("order_state", order=order.id, shop=order.shop_id, state=state, reason=reason)
+    return bool(changed)
+
+
+def note_ready(order: Order) -> None:
+    """Remember when the order became ready for the first time: where submission lag is counted from."""
+    Order.objects.filter(id=order.id).update(ready_at=Coalesce("ready_at", Now()))
+
+
+def settle(order: Order) -> None:
+    """Derive where an order stands from its WMS orders, unless a person has to decide. The order is locked."""
+    if order.state == OrderState.HELD and order.reason in PERSON_DECIDES:
+        return
+    statuses = set(WmsOrder.objects.filter(order=order).values_list("wms_status", flat=True))
+    live = statuses - {str(status) for status in ENDED}
+    if not live:
+        if order.cancelled_at:
+            stand(order, OrderState.CANCELLED)
+        return
+    stand(order, _from_live(live))
+
+
+def _from_live(live: set[str]) -> OrderState:
+    if live == {WmsStatus.SHIPPED}:
+        return OrderState.SHIPPED
+    if live & {WmsStatus.SHIPPED, WmsStatus.PARTIALLY_SHIPPED}:
+        return OrderState.PARTIALLY_SHIPPED
+    if live <= {WmsStatus.PENDING, WmsStatus.SUBMITTING}:
+        return OrderState.READY
+    return OrderState.AT_WAREHOUSE
+
+
+NOT_ENDED = ~Q(wms_status__in=[str(status) for status in ENDED])

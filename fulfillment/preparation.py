@@ -1,0 +1,256 @@
+"""From a ready order to a WMS order: resolve its SKUs, choose the warehouse, reserve the stock, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+from django.db import transaction
+from django.db.models import Count, Max
+from django.db.models.functions import Now, TruncDay
+
+from fulfillment import coverage, enqueue, order_states, routing
+from fulfillment.models import Order, OrderLine, WmsOrder, WmsOrderLine
+from fulfillment.order_states import PERSON_DECIDES
+from fulfillment.states import OrderState, Reason
+from inventory import reservations
+from inventory.reservations import Need
+from ops.alerts import close_alert, raise_alert
+from ops.errors import Blocked
+from ops.models import Severity
+from skumap.resolve import Component, Resolution, resolve
+from skumap.verification import report_unmapped
+from wms.models import Warehouse
+
+logger = structlog.get_logger(__name__)
+
+ROUTABLE = (OrderState.READY, OrderState.HELD, OrderState.AT_WAREHOUSE, OrderState.PARTIALLY_SHIPPED)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a routing decision needs and gives; units are Shopify's, by our order line id."""
+
+    units: Mapping[int, int]
+    lines: Mapping[int, OrderLine]
+    warehouses: Mapping[int, Warehouse]
+    resolution: Resolution
+    decision: routing.Decision
+
+    @property
+    def unmapped(self) -> list[OrderLine]:
+        """Lines that are mapped at no warehouse at all (a custom line never is)."""
+        variants = [v for i in self.units if (v := self.lines[i].shopify_variant_id) is not None]
+        missing = self.resolution.unmapped(variants)
+        return [
+            self.lines[i]
+            for i in self.units
+            if self.lines[i].shopify_variant_id is None or self.lines[i].shopify_variant_id in missing
+        ]
+
+
+def plan(order: Order) -> Plan | None:
+    """Decide where the order's uncovered units would go now; None when there is nothing to route. Writes nothing.
+
+    A constant number of queries, whatever the lines and warehouses.
+    """
+    if (
+        order.cancelled_at
+        or order.state not in ROUTABLE
+        or (order.state == OrderState.HELD and order.reason in PERSON_DECIDES | {Reason.NO_ADDRESS})
+    ):
+        return None
+    measured = coverage.measure(order)
+    if not measured.uncovered:
+        return None
+    warehouses = {
+        w.id: w for w in Warehouse.objects.filter(shop_id=order.shop_id).select_related("connection")
+    }
+    usable = [w.id for w in warehouses.values() if w.is_active and w.connection.is_active]
+    variants = {v for i in measured.uncovered if (v := measured.lines[i].shopify_variant_id) is not None}
+    resolution = resolve(order.shop_id, variants=variants, warehouses=usable)
+    candidates = _candidates(order, measured, warehouses=warehouses, resolution=resolution)
+    return Plan(
+        units=measured.uncovered,
+        lines=measured.lines,
+        warehouses=warehouses,
+        resolution=resolution,
+        decision=routing.decide(candidates, country=order.country),
+    )
+
+
+def _components(line: OrderLine, warehouse_id: int, resolution: Resolution) -> tuple[Component, ...]:
+    return resolution.components(line.shopify_variant_id, warehouse_id) if line.shopify_variant_id else ()
+
+
+def _needs(
+    measured: coverage.Coverage, warehouse_id: int, resolution: Resolution
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    """WMS item units by item code, and the SKUs of lines that are not mapped at this warehouse."""
+    needs: dict[str, int] = {}
+    unmapped = []
+    for line_id, units in measured.uncovered.items():
+        components = _components(measured.lines[line_id], warehouse_id, resolution)
+        if not components:
+            unmapped.append(measured.lines[line_id].sku or measured.lines[line_id].title)
+        for component in components:
+            needs[component.wms_item_code] = (
+                needs.get(component.wms_item_code, 0) + units * component.quantity
+            )
+    return needs, tuple(unmapped)
+
+
+def _candidates(
+    order: Order, measured: coverage.Coverage, *, warehouses: Mapping[int, Warehouse], resolution: Resolution
+) -> list[routing.Candidate]:
+    needs = {w: _needs(measured, w, resolution) for w in warehouses}
+    items = {item for wanted, _ in needs.values() for item in wanted}
+    free = reservations.free(list(warehouses), items)
+    used = _used_today(warehouses.values())
+    return [
+        routing.Candidate(
+            id=w.id,
+            name=w.name,
+            priority=w.priority,
+            active=w.is_active and w.connection.is_active,
+            paused=w.paused,
+            countries=frozenset(w.serves_countries),
+            capacity_left=None if w.daily_capacity is None else w.daily_capacity - used.get(w.id, 0),
+            needs=None if needs[w.id][1] else needs[w.id][0],
+            unmapped=needs[w.id][1],
+            free={item: free.get((w.id, item), 0) for item in needs[w.id][0]},
+        )
+        for w in warehouses.values()
+    ]
+
+
+def _used_today(warehouses: Iterable[Warehouse]) -> dict[int, int]:
+    """WMS orders made today (UTC, the database's clock) by warehouse, cancelled and refused ones left out."""
+    limited = [w.id for w in warehouses if w.daily_capacity is not None]
+    if not limited:
+        return {}
+    rows = (
+        WmsOrder.objects.filter(
+            order_states.NOT_ENDED, warehouse_id__in=limited, created_at__gte=TruncDay(Now())
+        )
+        .values("warehouse")
+        .annotate(count=Count("id"))
+    )
+    return {row["warehouse"]: row["count"] for row in rows}
+
+
+def prepare(order_id: int) -> WmsOrder | None:
+    """Route an order's uncovered units: reserve their stock and make the WMS order, or hold the order with the reason.
+
+    One transaction; the submission is enqueued in it. Returns None when there is nothing to route.
+    Raises Blocked after the reason was stored and the alert raised.
+    """
+    with transaction.atomic():
+        order = order_states.lock(order_id)
+        found = plan(order)
+        if found is None:
+            return None
+        if found.decision.chosen is not None and not found.unmapped:
+            made = _reserve_and_make(order, found)
+            if made is not None:
+                return made
+            found = plan(order) or found
+        _hold(order, found)
+    raise Blocked(
+        f"{order.get_reason_display()}: {order.reason_detail}",
+        on=wake_keys(order, found),
+        recheck=partial(still_blocked, order_id),
+    )
+
+
+def still_blocked(order_id: int) -> bool:
+    """Whether the order still cannot be routed: looked at again under the park keys' locks."""
+    found = plan(Order.objects.select_related("shop").get(id=order_id))
+    return found is not None and (found.decision.chosen is None or bool(found.unmapped))
+
+
+def _reserve_and_make(order: Order, found: Plan) -> WmsOrder | None:
+    """None when another order took the stock between the look and the lock."""
+    chosen = found.decision.chosen
+    assert chosen is not None and chosen.needs is not None  # noqa: S101, PT018
+    part = (order.wms_orders.aggregate(last=Max("part"))["last"] or 0) + 1
+    external_id = f"wms:order:{order.shop.domain}:{order.shopify_order_id}:{part}"
+    needs = [Need(chosen.id, item, units) for item, units in sorted(chosen.needs.items())]
+    if reservations.reserve(external_id, needs):
+        return None
+    row = WmsOrder.objects.create(
+        order=order, part=part, warehouse=found.warehouses[chosen.id], external_id=external_id
+    )
+    WmsOrderLine.objects.bulk_create(
+        WmsOrderLine(
+            wms_order=row,
+            order_line_id=line_id,
+            item_code=component.wms_item_code,
+            quantity=units * component.quantity,
+            per_unit=component.quantity,
+        )
+        for line_id, units in found.units.items()
+        for component in _components(found.lines[line_id], chosen.id, found.resolution)
+    )
+    _routed(order, row, found)
+    return row
+
+
+def _routed(order: Order, row: WmsOrder, found: Plan) -> None:
+    Order.objects.filter(id=order.id).update(routing=found.decision.as_json())
+    if order.state in (OrderState.HELD, OrderState.READY):
+        order_states.stand(order, OrderState.READY)
+    close_alert("no_warehouse", subject=order.subject)
+    enqueue.submit(row)
+    logger.info("order_routed", order=order.id, shop=order.shop_id, warehouse=row.warehouse_id, part=row.part)
+
+
+def wake_keys(order: Order, found: Plan) -> list[str]:
+    """The park keys whose wake makes it worth planning anew."""
+    keys = [
+        f"sku:{order.shop_id}:{line.shopify_variant_id}" for line in found.unmapped if line.shopify_variant_id
+    ]
+    partly = [
+        f"sku:{order.shop_id}:{found.lines[i].shopify_variant_id}"
+        for i in found.units
+        if found.lines[i].shopify_variant_id
+        and any(v.outcome == routing.PassedOver.NOT_MAPPED for v in found.decision.verdicts)
+    ]
+    return list(
+        dict.fromkeys([*keys, *partly, *found.decision.wake_on, f"shop:{order.shop_id}", f"order:{order.id}"])
+    )
+
+
+def _hold(order: Order, found: Plan) -> None:
+    Order.objects.filter(id=order.id).update(routing=found.decision.as_json())
+    if found.unmapped:
+        names = ", ".join(line.sku or line.title for line in found.unmapped)
+        order_states.stand(order, OrderState.HELD, Reason.UNMAPPED_SKU, names)
+        _report_unmapped(order, found.unmapped)
+        return
+    detail = "; ".join(f"{v.name}: {v.outcome} {v.detail}".strip() for v in found.decision.verdicts)
+    order_states.stand(order, OrderState.HELD, Reason.NO_WAREHOUSE, detail or "the shop has no warehouse")
+    raise_alert(
+        "no_warehouse",
+        subject=order.subject,
+        severity=Severity.CRITICAL,
+        title=f"No warehouse can send order {order.name}",
+        meaning=f"The order waits. {order.reason_detail}",
+        action="Remove one of these causes (stock, country, mapping, pause, capacity): the order goes on by itself.",
+    )
+
+
+def _report_unmapped(order: Order, lines: Sequence[OrderLine]) -> None:
+    report_unmapped(
+        order.shop, {line.shopify_variant_id: line.sku for line in lines if line.shopify_variant_id}
+    )
+    if any(line.shopify_variant_id is None for line in lines):
+        raise_alert(
+            "custom_line",
+            subject=order.subject,
+            title=f"Order {order.name} has a line without a product",
+            meaning="A custom line is no item that a warehouse knows; the whole order waits.",
+            action="Replace the line by a product in Shopify (edit the order), or remove it and send it by hand.",
+        )

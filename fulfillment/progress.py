@@ -1,0 +1,152 @@
+"""What the WMS says of an order's state, applied so that late and repeated notices change nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import transaction
+from django.db.models.functions import Now
+
+from fulfillment import cancellation, order_states
+from fulfillment.models import WmsOrder
+from fulfillment.submission import arrival_key
+from ops import jobs
+from ops.alerts import raise_alert
+from ops.errors import Blocked
+from ops.models import Priority
+from wms.callbacks import OrderStatusEvent
+from wms.statuses import CancellationPhase, WmsStatus, phase
+
+logger = structlog.get_logger(__name__)
+
+SHIPMENT_GRACE = timedelta(minutes=10)
+_FORWARD = (
+    WmsStatus.SUBMITTING,
+    WmsStatus.ACCEPTED,
+    WmsStatus.PICKING,
+    WmsStatus.PACKED,
+    WmsStatus.MANIFESTED,
+)
+_SHIPPED = (WmsStatus.PARTIALLY_SHIPPED, WmsStatus.SHIPPED)
+
+
+def wms_order_of(connection_id: int, wms_order_ref: str) -> WmsOrder | None:
+    """Our WMS order for the id that a WMS names."""
+    return (
+        WmsOrder.objects.select_related("order__shop", "warehouse__connection")
+        .filter(warehouse__connection_id=connection_id, wms_order_id=wms_order_ref)
+        .first()
+    )
+
+
+def not_known_yet(connection_id: int, wms_order_ref: str) -> Blocked:
+    """A callback about an order we do not know: it may have come before our own call returned, so it waits.
+
+    When nothing is being submitted there, nothing explains it and a person is told at once.
+    """
+    under_way = WmsOrder.objects.filter(
+        warehouse__connection_id=connection_id, wms_status__in=[WmsStatus.SUBMITTING, WmsStatus.PENDING]
+    ).exists()
+    if not under_way:
+        raise_alert(
+            "unknown_wms_order",
+            subject=f"wms_order:{connection_id}:{wms_order_ref}",
+            title=f"The WMS reports on an order that we did not place: {wms_order_ref}",
+            meaning="Its callback waits and changes nothing until the order is known.",
+            action="If the order was placed by hand in the WMS, nothing is to be done: discard the waiting job. "
+            "Else compare the WMS with the WMS orders in the admin.",
+        )
+    return Blocked(
+        f"WMS order {wms_order_ref} is not known (yet)",
+        on=[arrival_key(connection_id, wms_order_ref)],
+        recheck=lambda: wms_order_of(connection_id, wms_order_ref) is None,
+    )
+
+
+def apply(connection_id: int, event: OrderStatusEvent, *, occurred_at: datetime) -> None:
+    """Apply an order_status callback.
+
+    Raises Blocked when the order is not known yet.
+    """
+    row = wms_order_of(connection_id, event.wms_order_id)
+    if row is None:
+        raise not_known_yet(connection_id, event.wms_order_id)
+    status = event.wms_status
+    if status == WmsStatus.UNKNOWN:
+        _report_word(row, event.status)
+    elif status in (WmsStatus.CANCELLED, WmsStatus.REJECTED):
+        cancellation.confirmed(row.id, ended_as=status, reason=event.reason)
+    elif status in _SHIPPED:
+        _expect_shipment(row)
+    else:
+        _move_on(row, status, reason=event.reason, occurred_at=occurred_at)
+
+
+def _report_word(row: WmsOrder, word: str) -> None:
+    connection = row.warehouse.connection
+    raise_alert(
+        "unknown_wms_status",
+        subject=f"{connection.slug}:{word}"[:300],
+        title=f"{connection.slug} uses an order status that we do not know: {word[:100]}",
+        meaning="The order's state here stays as it was.",
+        action="Ask the WMS what the word means and have it added to wms/statuses.py.",
+    )
+
+
+@transaction.atomic
+def _move_on(row: WmsOrder, status: WmsStatus, *, reason: str, occurred_at: datetime) -> None:
+    order = order_states.lock(row.order_id)
+    row.refresh_from_db(fields=["wms_status", "cancel_requested_at"])
+    if row.wms_status == WmsStatus.CANCEL_REQUESTED:
+        if row.cancel_requested_at and occurred_at < row.cancel_requested_at:
+            return
+        WmsOrder.objects.filter(id=row.id, wms_status=WmsStatus.CANCEL_REQUESTED).update(
+            wms_status=status, status_at=occurred_at
+        )
+        if phase(status) == CancellationPhase.IN_PROGRESS:
+            cancellation.declined(row, reason=reason)
+    elif status in _FORWARD:
+        earlier = [str(s) for s in _FORWARD[1 : _FORWARD.index(status)]] + [str(WmsStatus.UNKNOWN)]
+        WmsOrder.objects.filter(id=row.id, wms_status__in=earlier).update(
+            wms_status=status, status_at=occurred_at
+        )
+    order_states.settle(order)
+    if row.cancel_requested_at and phase(status) == CancellationPhase.UNCANCELLABLE:
+        cancellation.too_late(row.id)
+
+
+def _expect_shipment(row: WmsOrder) -> None:
+    """The order's state follows its shipment callbacks, which say what was sent; one that is lost must be noticed."""
+    jobs.enqueue(
+        "fulfillment.expect_shipment",
+        key=f"expect:{row.external_id}",
+        lane=row.warehouse.connection.inbox_lane,
+        payload={"wms_order": row.id},
+        subject=row.order.subject,
+        priority=Priority.LOW,
+        delay=SHIPMENT_GRACE,
+        coalesce=True,
+    )
+
+
+def check_shipment(wms_order_id: int) -> None:
+    """Tell a person when the WMS said «shipped» and no shipment came that says so."""
+    row = WmsOrder.objects.select_related("order", "warehouse").get(id=wms_order_id)
+    if row.wms_status in _SHIPPED or row.wms_status == WmsStatus.CANCELLED:
+        return
+    raise_alert(
+        "shipment_missing",
+        subject=row.external_id,
+        title=f"{row.warehouse.name} says that order {row.order.name} is shipped, but reported no shipment",
+        meaning="The customer has no tracking number, and Shopify shows the order as unfulfilled.",
+        action="Have the WMS send the shipment callback of this order again.",
+    )
+
+
+def note_shipped(row: WmsOrder, *, complete: bool, shipped_at: datetime | None) -> None:
+    """A shipment was recorded for the order. The order is locked."""
+    WmsOrder.objects.filter(id=row.id).exclude(wms_status=WmsStatus.SHIPPED).update(
+        wms_status=WmsStatus.SHIPPED if complete else WmsStatus.PARTIALLY_SHIPPED,
+        status_at=shipped_at or Now(),
+    )

@@ -1,0 +1,169 @@
+"""Reads at Shopify: orders, fulfilment orders and fulfilments, complete over all pages. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from fulfillment.snapshots import (
+    FulfilledLines,
+    FulfillmentNode,
+    Lines,
+    OrderNode,
+    WorkLines,
+    WorkNode,
+    WorkPage,
+    parse,
+)
+from ops.errors import Permanent
+from ops.models import Priority
+from shops.client import execute
+from shops.gids import gid, number
+from shops.models import Shop
+
+ORDERS_PER_READ = 6
+"""With the two sizes below a request for six orders costs about 750 of the 1,000 points a request may cost."""
+
+FIRST_LINES = 10
+FIRST_FULFILLMENT_ORDERS = 4
+PAGE = 250
+FULFILLMENT_ORDERS_PAGE = 10
+FULFILLMENT_ORDER_LINES = 40
+MOST_FULFILLMENTS = 20
+FULFILLMENT_LINES = 20
+
+
+@dataclass(frozen=True)
+class Changed:
+    """One page of orders that changed: (order id, updatedAt), oldest change first."""
+
+    orders: list[tuple[int, datetime]]
+    next_cursor: str | None
+
+
+def orders(shop: Shop, ids: Sequence[int], *, priority: Priority = Priority.HIGH) -> dict[int, OrderNode]:
+    """The orders with these ids as Shopify has them now, by id; one it does not know (or hides) is left out.
+
+    One request for up to ORDERS_PER_READ orders (`nodes`), more only for orders with further pages.
+    Raises what `shops.client.execute` raises.
+    """
+    variables = {
+        "ids": [gid("Order", order_id) for order_id in ids],
+        "lines": FIRST_LINES,
+        "fulfillmentOrders": FIRST_FULFILLMENT_ORDERS,
+    }
+    data = execute(shop, "orders_by_id", variables, priority=priority)
+    found = [parse(OrderNode, node) for node in data.get("nodes") or [] if node]
+    return {order.id: _complete(shop, order, priority=priority) for order in found}
+
+
+def _complete(shop: Shop, order: OrderNode, *, priority: Priority) -> OrderNode:
+    lines = _all_lines(shop, order, priority=priority)
+    work = _all_work(shop, order.id, order.fulfillment_orders, priority=priority)
+    return order.model_copy(
+        update={
+            "line_items": order.line_items.model_copy(update={"nodes": lines}),
+            "fulfillment_orders": order.fulfillment_orders.model_copy(update={"nodes": work}),
+        }
+    )
+
+
+def _all_lines(shop: Shop, order: OrderNode, *, priority: Priority) -> list[Any]:
+    page, nodes = order.line_items, list(order.line_items.nodes)
+    while page.page_info.has_next_page:
+        variables = {"id": gid("Order", order.id), "first": PAGE, "after": page.page_info.end_cursor}
+        data = execute(shop, "order_lines_page", variables, priority=priority)
+        page = parse(Lines, (data.get("order") or {}).get("lineItems"))
+        nodes += page.nodes
+    return nodes
+
+
+def _all_work(shop: Shop, order_id: int, page: WorkPage, *, priority: Priority) -> list[WorkNode]:
+    nodes = list(page.nodes)
+    while page.page_info.has_next_page:
+        page = _work_page(shop, order_id, after=page.page_info.end_cursor, priority=priority)
+        nodes += page.nodes
+    return [_with_all_lines(shop, node, priority=priority) for node in nodes]
+
+
+def _work_page(shop: Shop, order_id: int, *, after: str | None, priority: Priority) -> WorkPage:
+    variables = {
+        "id": gid("Order", order_id),
+        "first": FULFILLMENT_ORDERS_PAGE,
+        "after": after,
+        "lines": FULFILLMENT_ORDER_LINES,
+    }
+    data = execute(shop, "fulfillment_orders_page", variables, priority=priority)
+    if not data.get("order"):
+        raise Permanent(f"Shopify does not know order {order_id} (older than the app may read, or deleted)")
+    return parse(WorkPage, data["order"]["fulfillmentOrders"])
+
+
+def _with_all_lines(shop: Shop, node: WorkNode, *, priority: Priority) -> WorkNode:
+    page, nodes = node.line_items, list(node.line_items.nodes)
+    while page.page_info.has_next_page:
+        variables = {
+            "id": gid("FulfillmentOrder", node.id),
+            "first": PAGE,
+            "after": page.page_info.end_cursor,
+        }
+        data = execute(shop, "fulfillment_order_lines_page", variables, priority=priority)
+        page = parse(WorkLines, (data.get("fulfillmentOrder") or {}).get("lineItems"))
+        nodes += page.nodes
+    return node.model_copy(update={"line_items": node.line_items.model_copy(update={"nodes": nodes})})
+
+
+def fulfillment_orders(shop: Shop, order_id: int) -> list[WorkNode]:
+    """The order's fulfilment orders as they are now. Their ids change with moves, splits and cancelled fulfilments.
+
+    Raises Permanent when Shopify does not know the order, and what `execute` raises.
+    """
+    first = _work_page(shop, order_id, after=None, priority=Priority.HIGH)
+    return _all_work(shop, order_id, first, priority=Priority.HIGH)
+
+
+def fulfillments(shop: Shop, order_id: int, *, expected: int) -> list[FulfillmentNode]:
+    """The order's live fulfilments. `expected` is how many we believe there are: a few more are asked for.
+
+    `order.fulfillments` is a list without pages (Admin API 2026-10): when it comes back full, more are asked for.
+    """
+    first = min(max(expected + 3, 5), MOST_FULFILLMENTS)
+    while True:
+        variables = {"id": gid("Order", order_id), "first": first, "lines": FULFILLMENT_LINES}
+        data = execute(shop, "order_fulfillments", variables, priority=Priority.HIGH)
+        nodes = [parse(FulfillmentNode, node) for node in (data.get("order") or {}).get("fulfillments") or []]
+        if len(nodes) < first or first >= PAGE:
+            break
+        first = min(first * 2, PAGE)
+    return [_with_all_fulfilled(shop, node) for node in nodes if node.status != "CANCELLED"]
+
+
+def _with_all_fulfilled(shop: Shop, node: FulfillmentNode) -> FulfillmentNode:
+    page, nodes = node.fulfillment_line_items, list(node.fulfillment_line_items.nodes)
+    while page.page_info.has_next_page:
+        variables = {"id": gid("Fulfillment", node.id), "first": PAGE, "after": page.page_info.end_cursor}
+        data = execute(shop, "fulfillment_lines_page", variables, priority=Priority.HIGH)
+        page = parse(FulfilledLines, (data.get("fulfillment") or {}).get("fulfillmentLineItems"))
+        nodes += page.nodes
+    lines = node.fulfillment_line_items.model_copy(update={"nodes": nodes})
+    return node.model_copy(update={"fulfillment_line_items": lines})
+
+
+def owner_of_fulfillment_order(shop: Shop, fulfillment_order_id: int) -> int | None:
+    """The id of the order that a fulfilment order belongs to; None when Shopify does not know it any more."""
+    variables = {"id": gid("FulfillmentOrder", fulfillment_order_id)}
+    data = execute(shop, "fulfillment_order_owner", variables, priority=Priority.HIGH)
+    found = data.get("fulfillmentOrder")
+    return number(found["orderId"]) if found else None
+
+
+def changed_since(shop: Shop, since: datetime, *, cursor: str | None, first: int) -> Changed:
+    """One page of the orders updated at or after `since`, at low priority."""
+    variables = {"query": f"updated_at:>='{since.isoformat()}'", "first": first, "after": cursor}
+    data = execute(shop, "orders_updated_since", variables, priority=Priority.LOW)
+    page = data["orders"]
+    found = [(number(node["id"]), datetime.fromisoformat(node["updatedAt"])) for node in page["nodes"]]
+    more = page["pageInfo"]["hasNextPage"]
+    return Changed(orders=found, next_cursor=page["pageInfo"]["endCursor"] if more else None)

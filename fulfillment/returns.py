@@ -1,0 +1,159 @@
+"""Goods that come back: announced to the warehouse, and recorded when they arrive."""
+
+from __future__ import annotations
+
+import structlog
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from fulfillment import enqueue
+from fulfillment.models import Return, ReturnLine, WmsOrder
+from fulfillment.states import ReturnState
+from ops.alerts import close_alert, raise_alert
+from ops.errors import Blocked, Permanent
+from wms.adapters import adapter_for, capabilities_of
+from wms.adapters.base import Capability, OrderLineRequest, ReturnRequest
+from wms.callbacks import ReturnReceiptEvent
+
+logger = structlog.get_logger(__name__)
+
+
+def open_return(row: WmsOrder, *, reason: str) -> Return | None:
+    """Open the return of everything in a WMS order and have it announced; None when it is open already.
+
+    In the caller's transaction, with the order locked.
+    """
+    external_id = f"{row.external_id}:return"
+    parent, created = Return.objects.get_or_create(
+        external_id=external_id, defaults={"wms_order": row, "reason": reason[:255]}
+    )
+    if not created:
+        return None
+    units: dict[str, int] = {}
+    for line in row.lines.all():
+        units[line.item_code] = units.get(line.item_code, 0) + line.quantity
+    ReturnLine.objects.bulk_create(
+        ReturnLine(parent=parent, item_code=item, quantity=quantity) for item, quantity in units.items()
+    )
+    if Capability.RETURNS in capabilities_of(row.warehouse.connection):
+        enqueue.announce_return(parent)
+    else:
+        Return.objects.filter(id=parent.id).update(state=ReturnState.FAILED)
+    return parent
+
+
+def announce(return_id: int) -> None:
+    """Announce a return to its warehouse; its external id is the idempotency key, so a repeat makes no second one.
+
+    Raises what the adapter raises; after a refusal the return is marked failed and staff are told.
+    """
+    row = Return.objects.select_related("wms_order__warehouse__connection", "wms_order__order__shop").get(
+        id=return_id
+    )
+    if row.state != ReturnState.REQUESTING:
+        return
+    wms_order = row.wms_order
+    request = ReturnRequest(
+        external_id=wms_order.external_id,
+        wms_order_id=wms_order.wms_order_id,
+        reason=row.reason,
+        lines=tuple(OrderLineRequest(line.item_code, line.quantity, "") for line in row.lines.order_by("id")),
+    )
+    try:
+        answer = adapter_for(wms_order.warehouse.connection).create_return(
+            request, idempotency_key=row.external_id
+        )
+    except Permanent as error:
+        _refused(row, str(error))
+        raise
+    Return.objects.filter(id=row.id, state=ReturnState.REQUESTING).update(
+        state=ReturnState.OPEN, wms_return_id=answer.wms_return_id, label_url=answer.label_url[:1000]
+    )
+    logger.info("return_announced", order=wms_order.order_id, wms_return=answer.wms_return_id)
+
+
+@transaction.atomic
+def _refused(row: Return, reason: str) -> None:
+    Return.objects.filter(id=row.id).update(state=ReturnState.FAILED)
+    raise_alert(
+        "return_refused",
+        subject=row.wms_order.order.subject,
+        title=f"The WMS did not take the return of order {row.wms_order.order.name}",
+        meaning=f"The warehouse does not expect the goods. It says: {reason[:500]}",
+        action="Announce the return to the warehouse by hand.",
+    )
+
+
+def _return_of(connection_id: int, event: ReturnReceiptEvent) -> Return | None:
+    rows = Return.objects.filter(wms_order__warehouse__connection_id=connection_id).select_related(
+        "wms_order__order"
+    )
+    by_id = rows.filter(wms_return_id=event.wms_return_id).first()
+    if by_id is not None:
+        return by_id
+    return rows.filter(wms_order__wms_order_id=event.wms_order_id).exclude(state=ReturnState.RECEIVED).first()
+
+
+def receive(connection_id: int, event: ReturnReceiptEvent) -> None:
+    """Record what came back. A receipt for a return that is recorded already changes nothing.
+
+    Raises Blocked when we know neither the return nor its order: it waits for the order and a person is told.
+    """
+    with transaction.atomic():
+        parent = _return_of(connection_id, event) or _unannounced(connection_id, event)
+        if parent is not None:
+            _record_receipt(parent, event)
+            return
+        raise_alert(
+            "unknown_return",
+            subject=f"return:{connection_id}:{event.wms_return_id}",
+            title=f"A return arrived that nobody announced: {event.wms_return_id}",
+            meaning=f"The warehouse names its order {event.wms_order_id}, which we do not know.",
+            action="Find out with the warehouse whose goods these are, and put them right in Shopify by hand.",
+        )
+    key = f"wms_order:{connection_id}:{event.wms_order_id}"
+    raise Blocked(
+        "the returned order is not known", on=[key], recheck=lambda: not _order_of(connection_id, event)
+    )
+
+
+def _order_of(connection_id: int, event: ReturnReceiptEvent) -> WmsOrder | None:
+    return WmsOrder.objects.filter(
+        warehouse__connection_id=connection_id, wms_order_id=event.wms_order_id
+    ).first()
+
+
+def _unannounced(connection_id: int, event: ReturnReceiptEvent) -> Return | None:
+    """Goods of a known order that came back without an announcement."""
+    row = _order_of(connection_id, event)
+    if row is None:
+        return None
+    return Return.objects.create(
+        wms_order=row,
+        external_id=f"{row.external_id}:return:{event.wms_return_id}"[:300],
+        wms_return_id=event.wms_return_id,
+        state=ReturnState.OPEN,
+        reason="returned without announcement",
+    )
+
+
+def _record_receipt(parent: Return, event: ReturnReceiptEvent) -> None:
+    received = Return.objects.filter(id=parent.id).exclude(state=ReturnState.RECEIVED)
+    if not received.update(state=ReturnState.RECEIVED, received_at=Now(), wms_return_id=event.wms_return_id):
+        return
+    for item in event.items:
+        sellable = item.quantity if item.condition == "sellable" else 0
+        line, _ = ReturnLine.objects.get_or_create(parent=parent, item_code=item.wms_item_code)
+        ReturnLine.objects.filter(id=line.id).update(
+            sellable=F("sellable") + sellable, damaged=F("damaged") + item.quantity - sellable
+        )
+    order = parent.wms_order.order
+    close_alert("cancel_too_late", subject=order.subject)
+    raise_alert(
+        "return_received",
+        subject=parent.external_id,
+        title=f"Goods of order {order.name} came back to the warehouse",
+        meaning="The WMS has booked them; stock follows by its own callbacks.",
+        action="Refund the customer in Shopify if that is due, then close this alert.",
+    )

@@ -1,0 +1,108 @@
+"""Which warehouse an order goes to. Pure: candidates in, a decision with the reason for each warehouse out."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+class PassedOver(enum.StrEnum):
+    """Why a warehouse was not chosen, in the order they are looked at."""
+
+    INACTIVE = "inactive"
+    PAUSED = "paused"
+    COUNTRY = "country"
+    NOT_MAPPED = "not_mapped"
+    CAPACITY = "capacity"
+    STOCK = "stock"
+    CHOSEN = "chosen"
+    NOT_NEEDED = "not_needed"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A warehouse as it stands now. `needs` are WMS item units by item code; None where a line is not mapped there."""
+
+    id: int
+    name: str
+    priority: int
+    active: bool
+    paused: bool
+    countries: frozenset[str]
+    capacity_left: int | None
+    needs: Mapping[str, int] | None
+    unmapped: tuple[str, ...]
+    free: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found about one warehouse, in words for staff."""
+
+    warehouse_id: int
+    name: str
+    outcome: PassedOver
+    detail: str = ""
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The chosen warehouse, or None; and why each one was passed over. `wake_on`: what would change a refusal."""
+
+    chosen: Candidate | None
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def wake_on(self) -> tuple[str, ...]:
+        """The park keys whose wake makes it worth deciding anew."""
+        return tuple(dict.fromkeys(key for verdict in self.verdicts for key in verdict.keys))
+
+    def as_json(self) -> list[dict[str, str | int]]:
+        """The verdicts as they are stored with the order."""
+        return [
+            {"warehouse": v.warehouse_id, "name": v.name, "outcome": str(v.outcome), "detail": v.detail}
+            for v in self.verdicts
+        ]
+
+
+def decide(candidates: Sequence[Candidate], *, country: str) -> Decision:
+    """The first warehouse, by priority, that may and can send everything."""
+    chosen: Candidate | None = None
+    verdicts = []
+    for candidate in sorted(candidates, key=lambda c: (c.priority, c.id)):
+        if chosen is not None:
+            verdicts.append(Verdict(candidate.id, candidate.name, PassedOver.NOT_NEEDED))
+            continue
+        refusal = _refusal(candidate, country=country)
+        if refusal is None:
+            chosen = candidate
+        verdicts.append(refusal or Verdict(candidate.id, candidate.name, PassedOver.CHOSEN))
+    return Decision(chosen=chosen, verdicts=tuple(verdicts))
+
+
+def _refusal(candidate: Candidate, *, country: str) -> Verdict | None:
+    def passed_over(outcome: PassedOver, detail: str = "", keys: tuple[str, ...] = ()) -> Verdict:
+        own = (f"warehouse:{candidate.id}",)
+        return Verdict(candidate.id, candidate.name, outcome, detail, own + keys)
+
+    if not candidate.active:
+        return passed_over(PassedOver.INACTIVE)
+    if candidate.paused:
+        return passed_over(PassedOver.PAUSED)
+    if candidate.countries and country not in candidate.countries:
+        return passed_over(PassedOver.COUNTRY, f"does not serve {country or 'an unknown country'}")
+    if candidate.needs is None:
+        return passed_over(PassedOver.NOT_MAPPED, ", ".join(candidate.unmapped))
+    if candidate.capacity_left is not None and candidate.capacity_left <= 0:
+        return passed_over(PassedOver.CAPACITY, "daily capacity used up")
+    short = {item: units for item, units in candidate.needs.items() if candidate.free.get(item, 0) < units}
+    if short:
+        detail = ", ".join(
+            f"{item}: {candidate.free.get(item, 0)} of {units}" for item, units in sorted(short.items())
+        )
+        return passed_over(
+            PassedOver.STOCK, detail, tuple(f"stock:{candidate.id}:{item}" for item in sorted(short))
+        )
+    return None

@@ -1,0 +1,68 @@
+"""The words for where an order, a shipment and a return stand, and why an order does not go on."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+
+class OrderState(TextChoices):
+    """Where an order stands, as staff see it."""
+
+    WAITING = "waiting", "waiting: not ready at Shopify"
+    READY = "ready", "ready to be routed"
+    HELD = "held", "held: a person is needed"
+    AT_WAREHOUSE = "at_warehouse", "at the warehouse"
+    PARTIALLY_SHIPPED = "partially_shipped", "shipped in part"
+    SHIPPED = "shipped", "shipped"
+    CANCELLED = "cancelled", "cancelled"
+    NOTHING_TO_SHIP = "nothing_to_ship", "nothing for us to ship"
+
+
+class Reason(TextChoices):
+    """Why an order waits (for Shopify) or is held (for a person)."""
+
+    NONE = "", "-"
+    UNPAID = "unpaid", "not paid as the shop's policy asks"
+    TEST_ORDER = "test_order", "a test order"
+    UNCONFIRMED = "unconfirmed", "not confirmed by Shopify"
+    NO_FULFILLMENT_ORDERS = "no_fulfillment_orders", "Shopify has not made its fulfilment orders yet"
+    ON_HOLD = "on_hold", "on hold at Shopify"
+    SCHEDULED = "scheduled", "scheduled for a later date at Shopify"
+    SHOP_INACTIVE = "shop_inactive", "the shop is not active"
+    NO_ADDRESS = "no_address", "no shipping address"
+    UNMAPPED_SKU = "unmapped_sku", "a SKU is not mapped"
+    NO_WAREHOUSE = "no_warehouse", "no warehouse can serve it"
+    WMS_REJECTED = "wms_rejected", "the WMS refused it"
+    WMS_CANCELLED = "wms_cancelled", "the WMS cancelled it"
+    OUTCOME_UNKNOWN = "outcome_unknown", "nobody knows whether the WMS has it"
+    EDITED = "edited", "changed at Shopify after it went to the warehouse"
+
+
+class Outcome(TextChoices):
+    """What is known of the last attempt to place an order at the WMS."""
+
+    NONE = "none", "not tried"
+    IN_FLIGHT = "in_flight", "tried; the answer is not recorded"
+    CONFIRMED = "confirmed", "the WMS has it"
+    REFUSED = "refused", "the WMS refused it"
+    UNKNOWN = "unknown", "a person must decide"
+    ABSENT = "absent", "a person decided that the WMS does not have it"
+
+
+class ShipmentState(TextChoices):
+    """Where a shipment stands on its way to being a Shopify fulfilment."""
+
+    RECEIVED = "received", "received"
+    HELD = "held", "held: a person is needed"
+    FULFILLING = "fulfilling", "being told to Shopify: the outcome is not known yet"
+    FULFILLED = "fulfilled", "a fulfilment at Shopify"
+    PARTIAL_KIT = "partial_kit", "waits for the rest of its kit"
+
+
+class ReturnState(TextChoices):
+    """Where a return stands."""
+
+    REQUESTING = "requesting", "being announced to the WMS"
+    OPEN = "open", "announced to the WMS"
+    RECEIVED = "received", "received at the warehouse"
+    FAILED = "failed", "the WMS did not take the announcement"

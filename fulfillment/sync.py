@@ -1,0 +1,170 @@
+"""Law 4: a notice says that an order changed, a read says what. Reads the order at Shopify and stores what it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import structlog
+from django.db import transaction
+from django.db.models import Min
+from django.utils import timezone
+
+from fulfillment import following, readiness, reading
+from fulfillment.models import FulfillmentOrder, FulfillmentOrderLine, Order, OrderLine
+from fulfillment.snapshots import LineNode, OrderNode
+from fulfillment.states import Reason
+from ops.alerts import close_alert, raise_alert
+from ops.models import Job
+from shops.models import Shop
+from wms.models import Warehouse
+
+logger = structlog.get_logger(__name__)
+
+
+def read(shop_id: int, order_ids: Sequence[int]) -> None:
+    """Read orders at Shopify (one request for several) and store each in a transaction of its own.
+
+    Raises what `shops.client.execute` raises.
+    """
+    shop = Shop.objects.get(id=shop_id)
+    found = reading.orders(shop, order_ids)
+    for order_id in order_ids:
+        if order_id in found:
+            store(shop, found[order_id])
+        else:
+            _report_unreadable(shop, order_id)
+
+
+def _report_unreadable(shop: Shop, order_id: int) -> None:
+    raise_alert(
+        "order_unreadable",
+        subject=f"order:{shop.id}:{order_id}",
+        title=f"Shopify does not show order {order_id} of {shop.domain}",
+        meaning="It was deleted, or is older than 60 days and the app lacks read_all_orders. It goes no further.",
+        action="Look the order up in Shopify. If it exists, grant the scope read_all_orders and read it again.",
+    )
+
+
+@transaction.atomic
+def store(shop: Shop, node: OrderNode) -> Order | None:
+    """Store a reading of an order and let follow what it means; None when we know a newer one already."""
+    order = _locked_row(shop, node)
+    if node.updated_at < order.shopify_updated_at:
+        logger.info("order_reading_stale", order=order.id, shop=shop.id)
+        return None
+    our_locations = frozenset(
+        Warehouse.objects.filter(shop=shop).values_list("shopify_location_id", flat=True)
+    )
+    address_changed = _write_header(order, node)
+    _write_lines(order, node)
+    _write_fulfillment_orders(order, node, our_locations=our_locations)
+    close_alert("order_unreadable", subject=order.subject)
+    following.follow(
+        order, readiness.verdict(node, shop, our_locations=our_locations), address_changed=address_changed
+    )
+    return order
+
+
+def _locked_row(shop: Shop, node: OrderNode) -> Order:
+    rows = Order.objects.select_for_update(of=("self",)).filter(shop=shop, shopify_order_id=node.id)
+    order = rows.first()
+    if order is None:
+        subject = f"order:{shop.id}:{node.id}"
+        first_notice = Job.objects.filter(subject=subject).aggregate(at=Min("created_at"))["at"]
+        fresh = Order(
+            shop=shop,
+            shopify_order_id=node.id,
+            name=node.name[:100],
+            reason=Reason.NO_FULFILLMENT_ORDERS,
+            shopify_updated_at=node.updated_at,
+            received_at=first_notice or timezone.now(),
+        )
+        Order.objects.bulk_create([fresh], ignore_conflicts=True)
+        order = rows.get()
+    order.shop = shop
+    return order
+
+
+def _address(node: OrderNode) -> str:
+    found = node.shipping_address
+    if found is None:
+        return ""
+    parts = found.model_dump()
+    parts["country"], parts["province"] = parts.pop("country_code"), parts.pop("province_code")
+    parts["phone"] = parts["phone"] or node.phone
+    return json.dumps({**parts, "email": node.email}, sort_keys=True)
+
+
+def _write_header(order: Order, node: OrderNode) -> bool:
+    address = _address(node)
+    changed = bool(order.ship_to) and order.ship_to != address
+    order.name = node.name[:100]
+    order.financial_status = node.display_financial_status[:40]
+    order.is_test = node.test
+    order.cancelled_at = node.cancelled_at
+    order.placed_at = node.processed_at
+    order.shopify_updated_at = node.updated_at
+    order.country = node.shipping_address.country_code[:2] if node.shipping_address else ""
+    order.ship_to = address
+    order.shipping_method = node.shipping_line.title[:255] if node.shipping_line else ""
+    order.read_at = timezone.now()
+    order.save()
+    return changed
+
+
+def _line_row(order: Order, line: LineNode) -> OrderLine:
+    return OrderLine(
+        order=order,
+        shopify_line_id=line.id,
+        shopify_variant_id=line.variant.id if line.variant else None,
+        sku=line.sku[:255],
+        title=line.title[:500],
+        quantity=line.current_quantity,
+        requires_shipping=line.requires_shipping,
+        is_gift_card=line.is_gift_card,
+    )
+
+
+def _write_lines(order: Order, node: OrderNode) -> None:
+    rows = [_line_row(order, line) for line in node.line_items.nodes]
+    OrderLine.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["order", "shopify_line_id"],
+        update_fields=["shopify_variant_id", "sku", "title", "quantity", "requires_shipping", "is_gift_card"],
+    )
+    order.lines.exclude(shopify_line_id__in=[row.shopify_line_id for row in rows]).update(quantity=0)
+
+
+def _write_fulfillment_orders(order: Order, node: OrderNode, *, our_locations: frozenset[int]) -> None:
+    """Replace what we know of Shopify's work: its ids come and go with moves, splits and edits."""
+    line_ids = dict(order.lines.values_list("shopify_line_id", "id"))
+    FulfillmentOrderLine.objects.filter(fulfillment_order__order=order).delete()
+    FulfillmentOrder.objects.filter(order=order).delete()
+    stored = FulfillmentOrder.objects.bulk_create(
+        FulfillmentOrder(
+            order=order,
+            shopify_fulfillment_order_id=work.id,
+            status=work.status[:40],
+            request_status=work.request_status[:40],
+            location_id=work.location_id,
+            at_foreign_service=work.at_service and work.location_id not in our_locations,
+            delivery_method=work.method[:40],
+            fulfill_at=work.fulfill_at,
+            hold_reason=", ".join(hold.reason for hold in work.fulfillment_holds)[:255],
+        )
+        for work in node.fulfillment_orders.nodes
+    )
+    FulfillmentOrderLine.objects.bulk_create(
+        FulfillmentOrderLine(
+            fulfillment_order=row,
+            shopify_line_id=line.id,
+            order_line_id=line_ids[line.line_item.id],
+            total_quantity=line.total_quantity,
+            remaining_quantity=line.remaining_quantity,
+        )
+        for row, work in zip(stored, node.fulfillment_orders.nodes, strict=True)
+        for line in work.line_items.nodes
+        if line.line_item.id in line_ids
+    )

@@ -1,0 +1,121 @@
+"""Every job kind of orders and shipments. Thin: parse the payload, call the domain."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from celery import shared_task
+
+from fulfillment import (
+    backfill,
+    cancellation,
+    enqueue,
+    fulfilling,
+    moving,
+    preparation,
+    progress,
+    reading,
+    returns,
+    shipments,
+    submission,
+    sync,
+    topics,
+)
+from ops.models import Job
+from ops.runner import Queue, job, job_batch
+from shops.models import Shop
+from wms.callbacks import parse_order_status, parse_return_receipt, parse_shipment
+
+for _topic in topics.ORDER_TOPICS:
+    job(f"shopify.{_topic}", queue=Queue.SUBMISSION)(topics.order_changed)
+
+
+@job_batch("fulfillment.read_orders", queue=Queue.SUBMISSION, size=reading.ORDERS_PER_READ)
+def read_orders(jobs: list[Job]) -> None:
+    """Read orders at Shopify, several with one request, and store them."""
+    sync.read(jobs[0].payload["shop"], [each.payload["order"] for each in jobs])
+
+
+@job("fulfillment.find_order", queue=Queue.SUBMISSION)
+def find_order(job: Job) -> None:
+    """A webhook named a fulfilment order we do not know: ask whose it is."""
+    shop = Shop.objects.get(id=job.payload["shop"])
+    order_id = reading.owner_of_fulfillment_order(shop, job.payload["fulfillment_order"])
+    if order_id is not None:
+        enqueue.read(shop, order_id)
+
+
+@job("fulfillment.route", queue=Queue.SUBMISSION)
+def route(job: Job) -> None:
+    """Choose the warehouse and reserve."""
+    preparation.prepare(job.payload["order"])
+
+
+@job("fulfillment.submit", queue=Queue.SUBMISSION)
+def submit(job: Job) -> None:
+    """Place a WMS order."""
+    submission.submit(job.payload["wms_order"])
+
+
+@job("fulfillment.move", queue=Queue.SUBMISSION)
+def move(job: Job) -> None:
+    """Move fulfilment orders to the chosen location."""
+    moving.move(job.payload["wms_order"])
+
+
+@job("fulfillment.cancel", queue=Queue.CANCELLATION)
+def cancel(job: Job) -> None:
+    """Cancel a WMS order."""
+    cancellation.cancel(job.payload["wms_order"])
+
+
+@job("fulfillment.announce_return", queue=Queue.CANCELLATION)
+def announce_return(job: Job) -> None:
+    """Announce a return to the warehouse."""
+    returns.announce(job.payload["return"])
+
+
+@job("wms.shipment", queue=Queue.CALLBACKS)
+def shipment_reported(job: Job) -> None:
+    """A consignment left a warehouse."""
+    shipments.receive(job.payload["connection"], parse_shipment(job.payload["data"]))
+
+
+@job("fulfillment.fulfil", queue=Queue.CALLBACKS)
+def fulfil(job: Job) -> None:
+    """Tell Shopify of an order's shipments."""
+    fulfilling.fulfil(job.payload["order"])
+
+
+@job("fulfillment.expect_shipment", queue=Queue.CALLBACKS)
+def expect_shipment(job: Job) -> None:
+    """The WMS said «shipped» a while ago: did the shipment come?"""
+    progress.check_shipment(job.payload["wms_order"])
+
+
+@job("wms.order_status", queue=Queue.CALLBACKS)
+def status_reported(job: Job) -> None:
+    """A WMS order moved to another state."""
+    occurred_at = datetime.fromisoformat(job.payload["occurred_at"])
+    progress.apply(
+        job.payload["connection"], parse_order_status(job.payload["data"]), occurred_at=occurred_at
+    )
+
+
+@job("wms.return_receipt", queue=Queue.CALLBACKS)
+def return_received(job: Job) -> None:
+    """Returned goods arrived."""
+    returns.receive(job.payload["connection"], parse_return_receipt(job.payload["data"]))
+
+
+@job("fulfillment.backfill", queue=Queue.MAINTENANCE)
+def backfill_shop(job: Job) -> None:
+    """One page of what changed at a shop."""
+    backfill.backfill(job.payload["shop"])
+
+
+@shared_task(name="fulfillment.backfill_all")
+def backfill_all() -> None:
+    """Beat: make up for webhooks that never came."""
+    backfill.backfill_all()
+    backfill.reread_waiting()

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import pytest
+from django.db.models.functions import Now
+
+from fulfillment import cancellation, submission
+from fulfillment.models import Return, WmsOrder
+from fulfillment.states import OrderState, Reason, ReturnState
+from inventory.models import Reservation, StockLevel
+from ops.models import Alert, Job, Lane
+from tests.drain import drain
+from tests.fulfillment.scene import LATER, MUG, UNMAPPED, Scene
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_order_cancelled_before_submission_never_reaches_the_wms(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1), (UNMAPPED, 1))
+    scene.staff(order, "cancel")
+    drain()
+    assert scene.row(order).state == OrderState.CANCELLED
+    assert scene.wms_books()["orders"] == []
+    assert Job.objects.filter(state="ready").count() == 0
+
+
+def test_one_that_is_routed_but_not_sent_is_stopped_for_certain(scene: Scene) -> None:
+    order = scene.place((MUG, 1))
+    hold_lane("wms:north")
+    scene.notice(order)
+    drain()
+    assert WmsOrder.objects.get().wms_status == "pending"
+    scene.staff(order, "cancel")
+    drain()
+    hold_lane("wms:north", paused=False)
+    drain(advance=LATER)
+    assert WmsOrder.objects.get().wms_status == "cancelled"
+    assert scene.wms_books()["orders"] == []
+    assert not Reservation.objects.exists()
+
+
+def hold_lane(name: str, *, paused: bool = True) -> None:
+    Lane.objects.update_or_create(name=name, defaults={"paused": paused})
+
+
+@pytest.mark.parametrize("fault", ["timeout_after", "timeout_before"])
+def test_one_in_flight_is_cancelled_as_soon_as_its_outcome_is_known(scene: Scene, fault: str) -> None:
+    scene.wms.fault("POST /north/orders", fault, delay=0.1)
+    order = scene.arrive((MUG, 1))
+    assert WmsOrder.objects.get().wms_status == "submitting"
+    scene.staff(order, "cancel")
+    drain(advance=LATER)
+    WmsOrder.objects.update(attempt_at=Now() - submission.SETTLE)
+    drain(advance=LATER)
+    assert scene.row(order).state == OrderState.CANCELLED
+    assert [o["status"] for o in scene.wms_books()["orders"]] == (
+        ["cancelled"] if fault == "timeout_after" else []
+    )
+    assert not Reservation.objects.exists()
+
+
+def test_an_accepted_order_is_cancelled_at_the_wms_and_its_stock_is_free(scene: Scene) -> None:
+    order = scene.arrive((MUG, 4))
+    scene.staff(order, "cancel")
+    drain()
+    assert scene.wms_books()["orders"][0]["status"] == "cancelled"
+    assert scene.row(order).state == OrderState.CANCELLED
+    assert StockLevel.objects.get(warehouse=scene.berlin, item_code="MUG").reserved == 0
+
+
+def picking(scene: Scene, decision: str) -> dict[str, object]:
+    scene.wms.post("/connections/north", {"cancel_in_picking": decision})
+    order = scene.arrive((MUG, 1))
+    scene.in_warehouse(order, "pick")
+    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "picking"})
+    scene.staff(order, "cancel")
+    drain()
+    return order
+
+
+def test_while_it_is_picked_the_wms_is_asked_and_may_confirm(scene: Scene) -> None:
+    order = picking(scene, "ask")
+    assert WmsOrder.objects.get().wms_status == "cancel_requested"
+    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "cancelled"})
+    assert scene.row(order).state == OrderState.CANCELLED
+    assert not Reservation.objects.exists()
+
+
+def test_or_it_may_decline_and_staff_are_told(scene: Scene) -> None:
+    order = picking(scene, "ask")
+    data = {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "picking", "reason": "too late"}
+    scene.callback("order_status", data)
+    assert WmsOrder.objects.get().wms_status == "picking"
+    assert Alert.objects.filter(kind="cancel_declined", subject=scene.row(order).subject).exists()
+    assert Reservation.objects.exists()
+
+
+def test_once_packed_a_return_is_opened_and_staff_are_told(scene: Scene) -> None:
+    order = scene.arrive((MUG, 2))
+    scene.in_warehouse(order, "pick")
+    scene.in_warehouse(order, "pack")
+    scene.staff(order, "cancel")
+    drain()
+    opened = Return.objects.get()
+    assert opened.state == ReturnState.OPEN
+    assert scene.wms_books()["returns"][0]["id"] == opened.wms_return_id
+    assert Alert.objects.filter(kind="cancel_too_late").exists()
+
+
+def test_a_lost_answer_to_a_cancellation_is_asked_again(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1))
+    scene.wms.fault("POST /north/orders/*/cancel", "timeout_after", delay=0.1)
+    scene.staff(order, "cancel")
+    drain()
+    drain(advance=LATER)
+    assert scene.row(order).state == OrderState.CANCELLED
+
+
+def test_a_cancellation_by_the_wms_frees_the_stock_and_waits_for_a_person(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1))
+    data = {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "cancelled", "reason": "damaged"}
+    scene.callback("order_status", data)
+    assert (scene.row(order).state, scene.row(order).reason) == (OrderState.HELD, Reason.WMS_CANCELLED)
+    assert not Reservation.objects.exists()
+    scene.notice(order)
+    drain()
+    assert WmsOrder.objects.count() == 1
+
+
+def test_the_person_may_route_it_again_as_a_new_part(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1))
+    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "cancelled"})
+    assert cancellation.route_again(scene.row(order).id)
+    drain()
+    assert scene.row(order).state == OrderState.AT_WAREHOUSE
+    assert [w.wms_status for w in WmsOrder.objects.order_by("part")] == ["cancelled", "accepted"]
+    assert not cancellation.route_again(scene.row(order).id)
+
+
+def test_a_late_status_never_takes_an_order_back(scene: Scene) -> None:
+    scene.arrive((MUG, 1))
+    wms_id = WmsOrder.objects.get().wms_order_id
+    for status in ("packed", "picking", "accepted", "packed"):
+        scene.callback("order_status", {"wmsOrderId": wms_id, "status": status})
+    assert WmsOrder.objects.get().wms_status == "packed"
+
+
+def test_a_word_we_do_not_know_changes_nothing_and_is_told(scene: Scene) -> None:
+    scene.arrive((MUG, 1))
+    scene.callback(
+        "order_status", {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "frobnicated"}
+    )
+    assert WmsOrder.objects.get().wms_status == "accepted"
+    assert Alert.objects.get().kind == "unknown_wms_status"
+
+
+def test_received_returns_are_recorded_once(scene: Scene) -> None:
+    order = scene.arrive((MUG, 2))
+    scene.in_warehouse(order, "pick")
+    scene.in_warehouse(order, "pack")
+    scene.staff(order, "cancel")
+    drain()
+    data = {
+        "wmsReturnId": Return.objects.get().wms_return_id,
+        "wmsOrderId": WmsOrder.objects.get().wms_order_id,
+        "warehouseId": "BER1",
+        "items": [
+            {"wmsItemCode": "MUG", "quantity": 1, "condition": "sellable"},
+            {"wmsItemCode": "MUG", "quantity": 1, "condition": "damaged"},
+        ],
+        "receivedAt": "2027-01-02T00:00:00Z",
+    }
+    scene.callback("return_receipt", data)
+    scene.callback("return_receipt", data)
+    line = Return.objects.get().lines.get()
+    assert (line.quantity, line.sellable, line.damaged) == (2, 1, 1)

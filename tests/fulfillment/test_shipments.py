@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import pytest
+from django.db.models.functions import Now
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fulfillment import fulfilling, shipments
+from fulfillment.models import Shipment, WmsOrder, WmsOrderLine
+from fulfillment.shipments import allocate
+from fulfillment.states import OrderState, ShipmentState
+from inventory.models import Reservation
+from ops.models import Alert, Job
+from tests.drain import drain
+from tests.fulfillment.scene import GIFT_SET, LATER, LYON, MUG, TEE, Scene
+
+pytestmark = pytest.mark.django_db
+CREATE = "fulfillmentCreate"
+
+
+def test_a_shipment_becomes_one_fulfilment_with_tracking_and_carrier(scene: Scene) -> None:
+    order = scene.arrive((MUG, 2), (TEE, 1))
+    scene.ship(order, tracking="JD01")
+    (made,) = scene.fulfillments(order)
+    assert made["tracking"]["numbers"] == ["JD01"]
+    assert made["tracking"]["company"] == "DHL Express" or "DHL" in made["tracking"]["company"]
+    assert made["notify_customer"] is True
+    assert sorted(line["quantity"] for line in made["lines"]) == [1, 2]
+    assert scene.row(order).state == OrderState.SHIPPED
+    assert not Reservation.objects.filter(shipped_at__isnull=True).exists()
+
+
+def test_a_partial_and_a_split_order_become_one_fulfilment_each(scene: Scene) -> None:
+    order = scene.arrive((MUG, 3))
+    scene.ship(order, ("MUG", 1), tracking="A")
+    assert scene.row(order).state == OrderState.PARTIALLY_SHIPPED
+    scene.ship(order, ("MUG", 2), tracking="B")
+    assert [(f["tracking"]["numbers"], f["lines"][0]["quantity"]) for f in scene.fulfillments(order)] == [
+        (["A"], 1),
+        (["B"], 2),
+    ]
+    assert scene.row(order).state == OrderState.SHIPPED
+
+
+def test_the_same_shipment_reported_thrice_is_one_fulfilment(scene: Scene) -> None:
+    order = scene.arrive((MUG, 2))
+    for _ in range(3):
+        scene.ship(order, ("MUG", 1), shipment="S1")
+    assert len(scene.fulfillments(order)) == 1
+    assert WmsOrderLine.objects.get().shipped == 1
+
+
+def test_two_equal_parcels_without_tracking_are_two_fulfilments(scene: Scene) -> None:
+    order = scene.arrive((MUG, 2))
+    scene.ship(order, ("MUG", 1), tracking="")
+    scene.ship(order, ("MUG", 1), tracking="")
+    assert len(scene.fulfillments(order)) == 2
+    assert Shipment.objects.values("shopify_fulfillment_id").distinct().count() == 2
+
+
+@pytest.mark.parametrize("fault", ["timeout_after", "reset_after", "truncate", "not_json", "500_after"])
+def test_a_lost_answer_is_read_back_and_never_doubled(scene: Scene, fault: str) -> None:
+    order = scene.arrive((MUG, 3))
+    scene.shopify.fault(CREATE, fault, delay=0.1)
+    scene.ship(order, ("MUG", 1), tracking="")
+    drain(advance=LATER)
+    assert len(scene.fulfillments(order)) == 1
+    assert Shipment.objects.get().state == ShipmentState.FULFILLED
+
+
+@pytest.mark.parametrize("fault", ["timeout_before", "reset", "500", "503"])
+def test_not_there_is_believed_only_once_shopify_must_be_done(scene: Scene, fault: str) -> None:
+    order = scene.arrive((MUG, 1))
+    scene.shopify.fault(CREATE, fault, delay=0.1)
+    scene.ship(order)
+    drain(advance=timedelta(seconds=70))
+    assert scene.fulfillments(order) == []
+    Shipment.objects.update(attempt_at=Now() - fulfilling.SETTLE)
+    drain(advance=LATER)
+    assert len(scene.fulfillments(order)) == 1
+
+
+def test_a_throttled_fulfilment_is_made_later_and_once(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1))
+    scene.shopify.fault(CREATE, "throttled")
+    scene.ship(order)
+    time.sleep(1)  # the budget's clock is the real one: Shopify restores 100 points a second
+    drain(advance=LATER)
+    assert len(scene.fulfillments(order)) == 1
+
+
+def test_a_crash_after_the_call_is_found_out_by_reading_back(scene: Scene) -> None:
+    order = scene.arrive((MUG, 3))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fulfillment.fulfilling.record", crash)
+        scene.ship(order, ("MUG", 1))
+    assert Shipment.objects.get().state == ShipmentState.FULFILLING
+    drain(advance=LATER)
+    assert len(scene.fulfillments(order)) == 1
+    assert Shipment.objects.get().state == ShipmentState.FULFILLED
+
+
+def crash(*_: object, **__: object) -> None:
+    raise RuntimeError("killed")
+
+
+@pytest.mark.parametrize("items", [(("GHOST", 1),), (("MUG", 9),), (("MUG", 1), ("GHOST", 1))])
+def test_what_does_not_fit_the_order_is_held_whole_with_an_alert(
+    scene: Scene, items: tuple[tuple[str, int], ...]
+) -> None:
+    order = scene.arrive((MUG, 2))
+    scene.ship(order, *items)
+    held = Shipment.objects.get()
+    assert held.state == ShipmentState.HELD
+    assert Alert.objects.filter(kind="shipment_held", subject=shipments.subject_of(held)).exists()
+    assert scene.fulfillments(order) == []
+    assert WmsOrderLine.objects.get().shipped == 0
+    assert held.lines.count() == len(items)
+
+
+def test_a_held_shipment_goes_on_when_a_person_says_look_again(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1))
+    scene.ship(order, ("MUG", 2))
+    held = Shipment.objects.get()
+    held.lines.update(quantity=1)
+    assert shipments.look_again(held.id)
+    drain()
+    assert len(scene.fulfillments(order)) == 1
+    assert Alert.objects.get(kind="shipment_held").state == "closed"
+    assert not shipments.look_again(held.id)
+
+
+def test_a_kit_is_fulfilled_with_its_last_item(scene: Scene) -> None:
+    order = scene.arrive((GIFT_SET, 1))
+    scene.ship(order, ("MUG", 2), tracking="A")
+    assert scene.fulfillments(order) == []
+    scene.ship(order, ("BOX", 1), tracking="B")
+    (made,) = scene.fulfillments(order)
+    assert [line["quantity"] for line in made["lines"]] == [1]
+
+
+def test_a_callback_that_overtakes_our_own_call_waits_for_it(scene: Scene) -> None:
+    order = scene.place((MUG, 1))
+    scene.notice(order)
+    scene.wms.fault("POST /north/orders", "timeout_after", delay=0.1)
+    drain()
+    (there,) = scene.wms_books()["orders"]
+    data = {
+        "wmsOrderId": there["id"],
+        "wmsShipmentId": "early",
+        "shippedItems": [{"wmsItemCode": "MUG", "quantityShipped": 1}],
+        "trackingNumber": "E",
+        "shippedAt": "2027-01-01T00:00:00Z",
+    }
+    scene.callback("shipment", data)
+    assert Job.objects.get(kind="wms.shipment").parked_on
+    assert not Alert.objects.filter(kind="unknown_wms_order").exists()
+    drain(advance=LATER)
+    assert len(scene.fulfillments(order)) == 1
+
+
+def test_a_shipment_of_an_order_nobody_placed_is_told_at_once(scene: Scene) -> None:
+    data = {
+        "wmsOrderId": "W-nobody",
+        "wmsShipmentId": "S1",
+        "shippedItems": [{"wmsItemCode": "MUG", "quantityShipped": 1}],
+        "shippedAt": "2027-01-01T00:00:00Z",
+    }
+    scene.callback("shipment", data)
+    assert Alert.objects.get().kind == "unknown_wms_order"
+    assert Job.objects.get(kind="wms.shipment").parked_on
+
+
+def test_units_that_shopify_no_longer_asks_for_hold_the_shipment(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1))
+    scene.staff(order, "fulfill")
+    scene.ship(order)
+    assert Shipment.objects.get().state == ShipmentState.HELD
+    assert len(scene.fulfillments(order)) == 1
+
+
+def test_fulfilment_works_where_the_move_did_not(scene: Scene) -> None:
+    scene.shopify.fault("fulfillmentOrderMove", "500", count=None)
+    order = scene.arrive((MUG, 1), at=LYON)
+    assert WmsOrder.objects.get().warehouse == scene.berlin
+    scene.ship(order)
+    scene.shopify.heal()
+    drain(advance=LATER)
+    assert len(scene.fulfillments(order)) == 1
+
+
+@given(
+    asked=st.dictionaries(st.sampled_from("ABC"), st.integers(1, 5), min_size=1),
+    sent=st.lists(st.tuples(st.sampled_from("ABCD"), st.integers(1, 4)), max_size=8),
+)
+def test_allocation_never_counts_a_unit_twice_nor_drops_one(
+    asked: dict[str, int], sent: list[tuple[str, int]]
+) -> None:
+    rows = [
+        WmsOrderLine(id=n, order_line_id=n, item_code=item, quantity=units, per_unit=1, shipped=0)
+        for n, (item, units) in enumerate(sorted(asked.items()), start=1)
+    ]
+    fulfilled: dict[int, int] = {}
+    for item, units in sent:
+        found = allocate(rows, {item: units})
+        assert found.problem or sum(found.shipped.values()) == units
+        for row in rows:
+            row.shipped += found.shipped.get(row.id, 0)
+            fulfilled[row.id] = fulfilled.get(row.id, 0) + found.units.get(row.id, 0)
+    assert all(row.shipped <= row.quantity and fulfilled.get(row.id, 0) == row.shipped for row in rows)

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from fulfillment import decisions, submission
+from fulfillment.models import WmsOrder
+from fulfillment.states import OrderState, Outcome, Reason
+from inventory.models import Reservation
+from ops import jobs
+from ops.models import Alert, Job
+from tests.drain import drain
+from tests.fulfillment.scene import LATER, MUG, TEE, Scene
+from wms.models import Connection
+
+pytestmark = pytest.mark.django_db
+CREATE = "POST /north/orders"
+
+
+def able_to(*capabilities: str) -> None:
+    Connection.objects.filter(slug="north").update(capabilities=list(capabilities))
+
+
+def placed(scene: Scene) -> int:
+    return len(scene.wms_books()["orders"])
+
+
+@pytest.mark.parametrize("fault", ["timeout_after", "reset_after", "truncate", "not_json", "500_after"])
+def test_a_lost_answer_is_looked_up_and_never_sent_twice(scene: Scene, fault: str) -> None:
+    scene.wms.fault(CREATE, fault, delay=0.1)
+    order = scene.arrive((MUG, 1))
+    assert WmsOrder.objects.get().wms_status == "submitting"
+    drain(advance=LATER)
+    assert scene.row(order).state == OrderState.AT_WAREHOUSE
+    assert list(scene.wms_books()["create_calls"].values()) == [1]
+
+
+@pytest.mark.parametrize("fault", ["timeout_before", "reset", "500", "503", "429"])
+def test_a_call_that_did_nothing_is_made_again(scene: Scene, fault: str) -> None:
+    scene.wms.fault(CREATE, fault, delay=0.1)
+    order = scene.arrive((MUG, 1))
+    drain(advance=LATER)
+    assert scene.row(order).state == OrderState.AT_WAREHOUSE
+    assert placed(scene) == 1
+
+
+def test_the_attempt_is_recorded_before_the_call(scene: Scene) -> None:
+    scene.wms.fault(CREATE, "503", count=None)
+    scene.arrive((MUG, 1))
+    row = WmsOrder.objects.get()
+    assert (row.attempt, row.outcome, row.wms_status) == (1, Outcome.IN_FLIGHT, "submitting")
+
+
+def test_a_crash_before_the_answer_was_recorded_is_found_out_by_a_look_up(scene: Scene) -> None:
+    order = scene.place((MUG, 1))
+    scene.notice(order)
+    crash_after_sending(scene)
+    drain(advance=LATER)
+    assert scene.row(order).state == OrderState.AT_WAREHOUSE
+    assert list(scene.wms_books()["create_calls"].values()) == [1]
+
+
+def crash_after_sending(scene: Scene) -> None:
+    """The worker dies between the WMS's answer and the recording of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fulfillment.submission.record", die)
+        drain()
+    assert placed(scene) == 1
+
+
+def die(*_: object, **__: object) -> None:
+    raise RuntimeError("killed")
+
+
+def test_without_look_up_idempotency_is_trusted(scene: Scene) -> None:
+    able_to("idempotent_create")
+    scene.wms.fault(CREATE, "timeout_after", delay=0.1)
+    order = scene.arrive((MUG, 1))
+    drain(advance=LATER)
+    assert scene.row(order).state == OrderState.AT_WAREHOUSE
+    assert scene.wms_books()["duplicates"] == []
+
+
+def test_not_found_is_believed_only_when_the_first_request_must_be_over(scene: Scene) -> None:
+    able_to("find_order")
+    scene.wms.fault(CREATE, "timeout_before", delay=0.1)
+    scene.arrive((MUG, 1))
+    drain(advance=timedelta(seconds=70))
+    job = Job.objects.get(kind="fulfillment.submit")
+    assert job.error_class == "Throttled"
+    assert placed(scene) == 0
+    WmsOrder.objects.update(attempt_at=Now() - submission.SETTLE)
+    drain(advance=LATER)
+    assert placed(scene) == 1
+
+
+def doubtful(scene: Scene, fault: str) -> WmsOrder:
+    """An order whose placing got no answer, at a WMS that can neither be asked nor told twice."""
+    scene.wms.post("/connections/north", {"lookup": False, "idempotency": False})
+    able_to("cancel_order")
+    scene.wms.fault(CREATE, fault, delay=0.1)
+    scene.arrive((MUG, 1))
+    drain(advance=LATER)
+    return WmsOrder.objects.get()
+
+
+def test_where_nothing_can_tell_a_person_decides_and_nothing_is_sent_blindly(scene: Scene) -> None:
+    row = doubtful(scene, "timeout_after")
+    assert row.outcome == Outcome.UNKNOWN
+    assert row.order.reason == Reason.OUTCOME_UNKNOWN
+    assert Alert.objects.filter(kind="outcome_unknown", subject=row.external_id).exists()
+    drain(advance=timedelta(hours=2))
+    assert list(scene.wms_books()["create_calls"].values()) == [1]
+
+
+def test_it_is_there_is_recorded_with_who_said_so(scene: Scene) -> None:
+    row = doubtful(scene, "timeout_after")
+    person = User.objects.create_user("ada")
+    (there,) = scene.wms_books()["orders"]
+    decisions.is_there(row.id, as_id=there["id"], user_id=person.id)
+    drain()
+    row.refresh_from_db()
+    assert (row.wms_status, row.wms_order_id, row.decided_by) == ("accepted", there["id"], person)
+    assert row.order.state == OrderState.AT_WAREHOUSE
+    assert placed(scene) == 1
+
+
+def test_it_is_not_there_submits_again_under_the_same_identity(scene: Scene) -> None:
+    row = doubtful(scene, "timeout_before")
+    decisions.is_not_there(row.id, user_id=User.objects.create_user("ada").id)
+    drain()
+    row.refresh_from_db()
+    assert row.wms_status == "accepted"
+    assert list(scene.wms_books()["creates"].values()) == [1]
+
+
+def test_a_decision_nobody_waits_for_changes_nothing(scene: Scene) -> None:
+    scene.arrive((MUG, 1))
+    row = WmsOrder.objects.get()
+    with pytest.raises(decisions.NothingToDecide):
+        decisions.is_not_there(row.id, user_id=1)
+    assert WmsOrder.objects.get().wms_status == "accepted"
+
+
+def test_a_refusal_holds_the_order_with_the_wms_s_words_and_keeps_its_stock(scene: Scene) -> None:
+    scene.berlin.wms_warehouse_code = "NOWHERE"
+    scene.berlin.save()
+    order = scene.arrive((MUG, 1))
+    row = scene.row(order)
+    assert (row.state, row.reason) == (OrderState.HELD, Reason.WMS_REJECTED)
+    assert WmsOrder.objects.get().wms_status == "rejected"
+    assert Reservation.objects.count() == 1
+    assert set(Alert.objects.values_list("kind", flat=True)) == {"wms_rejected", "dead_letter"}
+
+
+def test_a_fixed_refusal_is_replayed_as_the_same_order(scene: Scene) -> None:
+    scene.berlin.wms_warehouse_code = "NOWHERE"
+    scene.berlin.save()
+    order = scene.arrive((MUG, 1))
+    scene.berlin.wms_warehouse_code = "BER1"
+    scene.berlin.save()
+    assert jobs.replay([Job.objects.get(state="dead").id]) == 1
+    drain()
+    assert scene.row(order).state == OrderState.AT_WAREHOUSE
+    assert WmsOrder.objects.get().part == 1
+    assert Alert.objects.get(kind="wms_rejected").state == "closed"
+
+
+def test_replaying_a_finished_submission_changes_nothing(scene: Scene) -> None:
+    scene.arrive((MUG, 1))
+    Job.objects.filter(kind="fulfillment.submit").update(state="dead")
+    jobs.replay(Job.objects.filter(state="dead").values_list("id", flat=True))
+    drain()
+    assert list(scene.wms_books()["create_calls"].values()) == [1]
+
+
+def test_two_orders_never_share_the_last_unit(scene: Scene) -> None:
+    orders = [scene.place((TEE, 6)) for _ in range(3)]
+    for order in orders:
+        scene.notice(order)
+    drain()
+    states = sorted(scene.row(order).state for order in orders)
+    assert states == [OrderState.AT_WAREHOUSE, OrderState.AT_WAREHOUSE, OrderState.HELD]
+
+
+def test_the_database_refuses_a_second_order_with_the_same_identity(scene: Scene) -> None:
+    scene.arrive((MUG, 1))
+    row = WmsOrder.objects.get()
+    with pytest.raises(IntegrityError, match="external_id"), transaction.atomic():
+        WmsOrder.objects.create(order=row.order, part=2, warehouse=row.warehouse, external_id=row.external_id)

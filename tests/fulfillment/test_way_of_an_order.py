@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from fulfillment.models import WmsOrder
+from fulfillment.states import OrderState, Reason
+from inventory.models import Reservation, StockLevel
+from ops.models import Alert, Job
+from tests.drain import drain, drain_counting
+from tests.fulfillment.scene import GIFT_CARD, GIFT_SET, LATER, LYON, MUG, TEE, Scene
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_paid_order_reaches_the_first_warehouse_once_with_its_address(scene: Scene) -> None:
+    order = scene.arrive((MUG, 2), (TEE, 1))
+    (placed,) = scene.wms_books()["orders"]
+    assert placed["externalOrderId"] == f"wms:order:berlin.myshopify.com:{order['id']}:1"
+    assert {line["wmsItemCode"]: line["quantity"] for line in placed["lines"]} == {"MUG": 2, "TEE": 1}
+    assert placed["shippingAddress"]["country"] == "DE"
+    assert scene.row(order).state == OrderState.AT_WAREHOUSE
+    assert scene.wms_books("south")["orders"] == []
+
+
+def test_its_stock_is_reserved_and_the_decision_is_kept(scene: Scene) -> None:
+    order = scene.arrive((MUG, 3))
+    level = StockLevel.objects.get(warehouse=scene.berlin, item_code="MUG")
+    assert level.reserved == 3
+    assert [v["outcome"] for v in scene.row(order).routing or []] == ["chosen", "not_needed"]
+
+
+def test_ten_notices_of_one_order_are_one_read_and_one_submission(scene: Scene) -> None:
+    order = scene.place((MUG, 1))
+    for _ in range(10):
+        scene.notice(order)
+    assert drain().count("fulfillment.read_orders") == 1
+    scene.notice(order)
+    assert drain().count("fulfillment.read_orders") == 1
+    assert scene.wms_books()["create_calls"] == {f"wms:order:berlin.myshopify.com:{order['id']}:1": 1}
+
+
+def test_a_pack_and_a_kit_are_sent_as_their_items(scene: Scene) -> None:
+    scene.arrive((GIFT_SET, 2))
+    (placed,) = scene.wms_books()["orders"]
+    assert {line["wmsItemCode"]: line["quantity"] for line in placed["lines"]} == {"MUG": 4, "BOX": 2}
+
+
+def test_a_gift_card_stays_out_of_the_parcel(scene: Scene) -> None:
+    scene.arrive((MUG, 1), (GIFT_CARD, 1))
+    (placed,) = scene.wms_books()["orders"]
+    assert [line["wmsItemCode"] for line in placed["lines"]] == ["MUG"]
+
+
+def test_an_order_of_gift_cards_only_has_nothing_to_ship(scene: Scene) -> None:
+    order = scene.arrive((GIFT_CARD, 1))
+    assert scene.row(order).state == OrderState.NOTHING_TO_SHIP
+    assert not WmsOrder.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "reason", "then"),
+    [
+        ({"paid": False}, Reason.UNPAID, "pay"),
+        ({"hold": "HIGH_RISK_OF_FRAUD"}, Reason.ON_HOLD, "release"),
+        ({"fulfill_at": "2099-01-01T00:00:00Z"}, Reason.SCHEDULED, None),
+        ({"test": True}, Reason.TEST_ORDER, None),
+    ],
+)
+def test_an_order_that_is_not_ready_waits_with_its_reason(
+    scene: Scene, given: dict[str, object], reason: Reason, then: str | None
+) -> None:
+    order = scene.arrive((MUG, 1), **given)
+    assert (scene.row(order).state, scene.row(order).reason) == (OrderState.WAITING, reason)
+    assert scene.wms_books()["orders"] == []
+    if then:
+        scene.staff(order, then)
+        drain()
+        assert scene.row(order).state == OrderState.AT_WAREHOUSE
+
+
+def test_fulfilment_orders_that_come_late_are_waited_for_without_an_alert(scene: Scene) -> None:
+    scene.build_shopify(fo_delay=0.5)
+    order = scene.arrive((MUG, 1))
+    assert scene.row(order).reason == Reason.NO_FULFILLMENT_ORDERS
+    time.sleep(0.6)
+    drain(advance=LATER)
+    assert scene.row(order).state == OrderState.AT_WAREHOUSE
+    assert not Alert.objects.exists()
+
+
+def test_a_local_pickup_is_not_ours(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1), delivery_method="PICK_UP")
+    assert scene.row(order).state == OrderState.NOTHING_TO_SHIP
+
+
+def test_an_order_without_an_address_is_held_and_a_person_told(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1), address=None)
+    assert (scene.row(order).state, scene.row(order).reason) == (OrderState.HELD, Reason.NO_ADDRESS)
+    assert Alert.objects.get().kind == "order_held_back"
+
+
+def test_shopify_s_work_is_moved_to_the_chosen_location(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1), at=LYON)
+    (work,) = [fo for fo in scene.shopify_order(order)["fulfillment_orders"] if fo["status"] == "OPEN"]
+    assert work["location_id"] == scene.berlin.shopify_location_id
+
+
+def test_an_older_reading_never_overwrites_a_newer_one(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1))
+    row = scene.row(order)
+    row.shopify_updated_at = row.shopify_updated_at.replace(year=2099)
+    row.name = "newer"
+    row.save()
+    scene.notice(order)
+    drain()
+    assert scene.row(order).name == "newer"
+
+
+def test_the_statements_of_an_order_do_not_grow_with_its_lines(scene: Scene) -> None:
+    def statements(*lines: tuple[int, int]) -> dict[str, int]:
+        order = scene.place(*lines)
+        scene.notice(order)
+        return {kind: count for kind, count in drain_counting() if kind.startswith("fulfillment.")}
+
+    statements((MUG, 1))
+    one, three = statements((MUG, 1)), statements((MUG, 1), (TEE, 1), (GIFT_SET, 1))
+    assert one == three == {"fulfillment.read_orders": 30, "fulfillment.route": 25, "fulfillment.submit": 22}
+
+
+def test_an_added_line_becomes_a_second_part(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1))
+    scene.staff(order, "edit", {"additions": [{"variant_id": TEE, "quantity": 2}]})
+    drain()
+    parts = WmsOrder.objects.order_by("part")
+    assert [part.external_id[-1] for part in parts] == ["1", "2"]
+    assert [line.item_code for line in parts[1].lines.all()] == ["TEE"]
+
+
+def test_a_reduced_order_is_alerted(scene: Scene) -> None:
+    order = scene.arrive((MUG, 3))
+    (line,) = order["lines"]
+    scene.staff(order, "edit", {"changes": [{"line_id": line["id"], "quantity": 1}]})
+    drain()
+    assert Alert.objects.filter(kind="order_edited", subject=scene.row(order).subject).exists()
+    assert Reservation.objects.get().quantity == 3
+    assert Job.objects.filter(state="dead").count() == 0
