@@ -17,7 +17,7 @@ import psycopg
 
 from wmsbridge.embedded.places import EmbeddedError
 
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 STOP_SECONDS = 10.0
 PR_SET_PDEATHSIG = 1  # prctl(2)
 

@@ -1,0 +1,33 @@
+"""Celery's messages are wake-ups: each reaches one queue, and a broker that is away holds nobody up."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import redis
+from kombu.exceptions import OperationalError
+
+from wmsbridge.celery import QUEUES, app
+
+DEAD = "redis://127.0.0.1:1/0"
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_a_message_reaches_its_queue_and_no_other(queue: str, redis_server: redis.Redis) -> None:
+    app.send_task("a.task", queue=queue)
+    assert {name: redis_server.llen(f"celery:{name}") for name in QUEUES} == {
+        name: int(name == queue) for name in QUEUES
+    }
+
+
+def test_a_message_without_a_queue_goes_to_maintenance(redis_server: redis.Redis) -> None:
+    app.send_task("a.task")
+    assert redis_server.llen("celery:maintenance") == 1
+
+
+def test_a_publish_to_a_dead_broker_gives_up_at_once() -> None:
+    started = time.monotonic()
+    with app.connection_for_write(url=DEAD) as connection, pytest.raises(OperationalError):
+        app.send_task("a.task", connection=connection)
+    assert time.monotonic() - started < 2

@@ -1,0 +1,145 @@
+"""The console in a real browser, as staff use it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from ops.alerts import raise_alert
+from ops.models import Job
+from skumap.models import SkuMapping
+from tests.builders import (
+    make_connection,
+    make_dead_letter,
+    make_job,
+    make_mapping,
+    make_order,
+    make_shop,
+    make_warehouse,
+)
+from wms.models import Warehouse
+
+# Playwright's event loop runs in this thread, and Django then refuses its synchronous database calls.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PASSWORD = "correct-horse-battery"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.fail("no chromium: `make test` installs it, or apt-get install chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, headless=True, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Browser, live_server: Any, settings: Any) -> Iterator[Page]:
+    """A staff member who has just logged in, on the front page."""
+    settings.WHITENOISE_USE_FINDERS = True
+    User.objects.create_superuser("ada", password=PASSWORD)
+    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    context.set_default_timeout(10_000)
+    shown = context.new_page()
+    shown.goto(f"{live_server.url}/admin/")
+    shown.fill("[name=username]", "ada")
+    shown.fill("[name=password]", PASSWORD)
+    shown.click("[type=submit]")
+    expect(shown.get_by_role("heading", name="Order submission lag")).to_be_visible()
+    yield shown
+    context.close()
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep a picture when WMSBRIDGE_PICTURES names a folder."""
+    if folder := os.environ.get("WMSBRIDGE_PICTURES"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+def test_the_front_page_shows_what_needs_a_person(page: Page) -> None:
+    shop = make_shop()
+    for number in range(3):
+        make_dead_letter(error=f"WMS does not know item MUG-{number}", subject=f"order:1:500{number}")
+        make_order(shop, state="held", reason="unmapped_sku")
+    make_job(lane="shop:berlin.myshopify.com")
+    raise_alert(
+        "unmapped_sku",
+        subject="sku:b:1",
+        title="TEE-S is not mapped",
+        meaning="m",
+        action="Map it to an item.",
+    )
+    page.reload()
+    expect(page.locator("[data-metric]")).to_have_count(6)
+    expect(page.locator("[data-metric=dead_letter_depth]")).to_have_attribute("data-tone", "danger")
+    expect(page.get_by_role("link", name="TEE-S is not mapped")).to_be_visible()
+    picture(page, "front-page")
+
+
+def test_a_dead_letter_is_read_and_replayed(page: Page) -> None:
+    job = make_dead_letter(error="WMS does not know item MUG", payload={"order": 5, "email": "a@b.example"})
+    page.reload()
+    page.get_by_role("link", name="1 dead letter", exact=True).click()
+    picture(page, "dead-letters")
+    page.locator(f"a[href*='/ops/job/{job.id}/change']").first.click()
+    expect(page.get_by_text("WMS does not know item MUG").first).to_be_visible()
+    expect(page.get_by_text("a@b.example")).to_have_count(0)
+    picture(page, "dead-letter")
+    page.go_back()
+    page.locator("input.action-select").first.check()
+    page.locator("select[name=action]").select_option("replay")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_text("1 dead letters replayed.")).to_be_visible()
+    assert Job.objects.get(id=job.id).state == "ready"
+
+
+def test_a_mapping_is_corrected(page: Page, live_server: Any) -> None:
+    mapping = make_mapping(make_warehouse(make_shop(), make_connection()), item="MUG-OLD")
+    page.goto(f"{live_server.url}/admin/skumap/skumapping/{mapping.id}/change/")
+    picture(page, "mapping")
+    page.fill("[name=wms_item_code]", "MUG-NEW")
+    page.locator("[name=_save]").click()
+    expect(page.locator("body")).to_contain_text("was changed successfully")
+    assert SkuMapping.objects.get().wms_item_code == "MUG-NEW"
+
+
+def test_a_warehouse_is_paused_in_the_list(page: Page, live_server: Any) -> None:
+    make_warehouse(make_shop(), make_connection())
+    page.goto(f"{live_server.url}/admin/wms/warehouse/")
+    picture(page, "warehouses")
+    page.locator("[name=form-0-paused]").check()
+    page.locator("[name=_save]").click()
+    expect(page.locator("body")).to_contain_text("was changed successfully")
+    assert Warehouse.objects.get().paused
+
+
+def test_a_lane_is_paused_in_the_list(page: Page, live_server: Any) -> None:
+    job = make_job()
+    page.goto(f"{live_server.url}/admin/ops/lane/")
+    picture(page, "lanes")
+    page.locator("[name=form-0-paused]").check()
+    page.locator("[name=_save]").click()
+    expect(page.locator("body")).to_contain_text("was changed successfully")
+    job.lane.refresh_from_db()
+    assert job.lane.paused

@@ -1,0 +1,45 @@
+"""System checks: silent on a sound installation, one finding for each mistake."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+
+from wmsbridge import checks
+
+
+def test_this_installation_is_sound() -> None:
+    assert [str(found) for found in run_checks() if str(found.id).startswith("wmsbridge.")] == []
+
+
+def test_a_subscribed_topic_without_a_task_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "SUBSCRIBED", ("orders/paid", "orders/sung"))
+    monkeypatch.setattr(checks, "kind_of", lambda topic: f"shopify.{topic}")
+    (found,) = checks.every_topic_has_an_owner()
+    assert found.id == "wmsbridge.E001"
+    assert "shopify.orders/sung" in found.msg
+
+
+def test_a_schedule_without_a_task_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "SCHEDULE", {"ops.sweep": (2, "dispatch"), "ops.sleep": (2, "dispatch")})
+    assert [found.id for found in checks.every_schedule_has_a_task()] == ["wmsbridge.E002"]
+
+
+def test_a_queue_that_only_one_side_knows_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "QUEUES", ("submission",))
+    found = {each.msg.split()[2] for each in checks.every_queue_is_declared()}
+    assert found == {"callbacks", "cancellation", "inventory", "maintenance", "dispatch"}
+
+
+def test_a_threshold_that_always_alerts_is_an_error(settings: Any) -> None:
+    settings.HEALTH_THRESHOLDS = {**settings.HEALTH_THRESHOLDS, "stock_sync_lag": 0.0}
+    (found,) = checks.every_metric_has_a_threshold()
+    assert found.hint == "Set HEALTH_STOCK_SYNC_LAG_… in the environment."
+
+
+def test_a_deployment_must_be_reachable_and_heard(settings: Any) -> None:
+    settings.PUBLIC_URL, settings.ALERT_EMAILS, settings.ALERT_URLS = "", [], []
+    found = [each.id for each in checks.reachable_and_heard()]
+    assert found == ["wmsbridge.W001", "wmsbridge.W002"]

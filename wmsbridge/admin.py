@@ -1,0 +1,125 @@
+"""The console's front page: how the six metrics stand, what needs a person, how lanes and orders fare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
+from django.db.models import Count
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from fulfillment.models import Order
+from fulfillment.states import OrderState
+from ops import depth
+from ops.models import Alert, Circuit, Lane
+from wmsbridge import health
+from wmsbridge.navigation import list_url
+
+MOST_ALERTS = 8
+MOST_LANES = 20
+UNFINISHED = (OrderState.WAITING, OrderState.READY, OrderState.HELD, OrderState.AT_WAREHOUSE)
+SIGNS = {"seconds": "s", "percent": "%", "jobs": ""}
+
+admin.site.index_title = "Overview"
+admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class StaffAdmin(UserAdmin, ModelAdmin):  # type: ignore[type-arg]
+    """Staff, in the console's clothes."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+
+@admin.register(Group)
+class StaffGroupAdmin(GroupAdmin, ModelAdmin):
+    """Groups of permissions, in the console's clothes."""
+
+
+@dataclass(frozen=True)
+class LaneRow:
+    """One lane on the front page."""
+
+    lane: Lane
+    depth: depth.Depth
+
+    @property
+    def tone(self) -> str:
+        """The colour it is shown in."""
+        if self.lane.paused or self.lane.circuit == Circuit.HALF_OPEN:
+            return "warning"
+        return "danger" if self.lane.circuit == Circuit.OPEN else "success"
+
+    @property
+    def state(self) -> str:
+        """In a word."""
+        return "paused" if self.lane.paused else self.lane.circuit.replace("_", " ")
+
+    @property
+    def weight(self) -> tuple[bool, int]:
+        """What needs eyes first: lanes that do not run, then the deepest."""
+        return self.tone != "success", self.depth.due + self.depth.parked + self.depth.dead
+
+
+def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """What templates/admin/index.html shows; eleven statements whatever the load."""
+    lanes = lane_rows()
+    measurements = health.measure()
+    return {
+        **context,
+        "tiles": [_tile(each) for each in measurements],
+        "alerts": Alert.objects.filter(state=Alert.State.OPEN).order_by("-last_at")[:MOST_ALERTS],
+        "lanes": lanes,
+        "dead": sum(row.depth.dead for row in lanes),
+        "orders": order_states(),
+        "links": {
+            "alerts": list_url("ops.alert", "state__exact=open"),
+            "dead": list_url("ops.job", "situation=dead"),
+            "lanes": list_url("ops.lane"),
+            "jobs": list_url("ops.job"),
+            "orders": list_url("fulfillment.order"),
+        },
+    }
+
+
+def _tile(measurement: health.Measurement) -> dict[str, Any]:
+    value, counts = measurement.reading.value, measurement.reading.meaningful
+    near = counts and value >= measurement.threshold / 2
+    return {
+        "measurement": measurement,
+        "value": f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.1f}",
+        "sign": SIGNS[measurement.metric.unit],
+        "threshold": f"{measurement.threshold:g}",
+        "tone": "danger" if measurement.crossed else "warning" if near else "success",
+        "filled": min(100, round(100 * value / measurement.threshold)) if counts else 0,
+    }
+
+
+def lane_rows() -> list[LaneRow]:
+    """The lanes that need eyes first, then the deepest."""
+    depths = depth.by_lane()
+    rows = [LaneRow(lane, depths.get(lane.name, depth.Depth())) for lane in Lane.objects.order_by("name")]
+    return sorted(rows, key=lambda row: row.weight, reverse=True)
+
+
+def order_states() -> list[dict[str, Any]]:
+    """Unfinished orders by state; the finished ones are never counted, there are too many."""
+    found = Order.objects.filter(state__in=UNFINISHED).values_list("state").annotate(Count("id")).order_by()
+    counts = dict(found)
+    return [
+        {
+            "state": state,
+            "label": str(state.label),
+            "count": counts.get(state, 0),
+            "url": list_url("fulfillment.order", f"state__exact={state}"),
+        }
+        for state in UNFINISHED
+    ]

@@ -1,0 +1,51 @@
+"""From measurements to alerts: raised when a threshold is crossed, closed when it is normal again."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from ops.alerts import close_alerts, raise_alert
+from ops.models import Alert, Job
+from wmsbridge import health
+
+UNITS = {"seconds": "s", "percent": "%", "jobs": "jobs"}
+
+
+def sound() -> list[str]:
+    """Measure, raise an alert for each crossed threshold, close those of the others; returns who crossed."""
+    measurements = health.measure()
+    with transaction.atomic():
+        for each in measurements:
+            if each.crossed:
+                _raise(each)
+            else:
+                close_alerts(_kind(each), subjects=[each.metric.name])
+    return [each.metric.name for each in measurements if each.crossed]
+
+
+def _kind(measurement: health.Measurement) -> str:
+    return f"health_{measurement.metric.name}"
+
+
+def _raise(measurement: health.Measurement) -> None:
+    metric, reading = measurement.metric, measurement.reading
+    unit = UNITS[metric.unit]
+    raise_alert(
+        _kind(measurement),
+        subject=metric.name,
+        title=f"{metric.label}: {reading.value:.1f} {unit}",
+        meaning=f"The threshold is {measurement.threshold:g} {unit}. {reading.detail}".strip(),
+        action=metric.advice,
+    )
+
+
+def close_settled_dead_letters() -> int:
+    """Close dead-letter alerts (one per kind and lane) that have no dead job left; returns how many."""
+    opened = list(
+        Alert.objects.filter(kind="dead_letter", state=Alert.State.OPEN).values_list("subject", flat=True)
+    )
+    if not opened:
+        return 0
+    dead = Job.objects.filter(state=Job.State.DEAD).values_list("kind", "lane_id").order_by().distinct()
+    still = {f"{kind} {lane}"[:300] for kind, lane in dead}
+    return close_alerts("dead_letter", subjects=[subject for subject in opened if subject not in still])

@@ -1,0 +1,108 @@
+"""Mistakes of an installation that Django's `check` finds before they cost an order."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+from celery import current_app
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.utils.module_loading import module_has_submodule
+
+from ops.runner import Queue
+from shops.topics import SUBSCRIBED, kind_of
+from wmsbridge.celery import QUEUES, SCHEDULE
+
+
+def _task_names() -> set[str]:
+    """Every Celery task of ours. Imports their modules: a worker checks before it has."""
+    for config in apps.get_app_configs():
+        if module_has_submodule(config.module, "tasks"):
+            importlib.import_module(f"{config.name}.tasks")
+    return set(current_app.tasks)
+
+
+@register(Tags.compatibility)
+def every_topic_has_an_owner(**_: Any) -> Sequence[CheckMessage]:
+    """A subscribed topic whose kind no task owns would fill the dead letters."""
+    owned = _task_names()
+    kinds = {topic: kind_of(topic) for topic in SUBSCRIBED}
+    return [
+        Error(
+            f"no Celery task is named {kind}, the job kind of the subscribed topic {topic}",
+            hint="Add a handler with that kind to the tasks.py of the app that owns it, or drop the topic.",
+            id="wmsbridge.E001",
+        )
+        for topic, kind in kinds.items()
+        if kind not in owned
+    ]
+
+
+@register(Tags.compatibility)
+def every_schedule_has_a_task(**_: Any) -> Sequence[CheckMessage]:
+    """Beat would send ticks that no worker knows."""
+    owned = _task_names()
+    return [
+        Error(
+            f"no Celery task is named {name}, which the beat table schedules",
+            hint="See SCHEDULE in wmsbridge/celery.py.",
+            id="wmsbridge.E002",
+        )
+        for name in SCHEDULE
+        if name not in owned
+    ]
+
+
+@register(Tags.compatibility)
+def every_queue_is_declared(**_: Any) -> Sequence[CheckMessage]:
+    """A job sent to a queue that no worker is told of would wait for ever."""
+    unknown = {str(queue) for queue in Queue} ^ set(QUEUES)
+    unknown |= {queue for _every, queue in SCHEDULE.values() if queue not in QUEUES}
+    return [
+        Error(
+            f"the queue {queue} is not in both wmsbridge.celery.QUEUES and ops.runner.Queue",
+            hint="Declare it in both, and give it a worker in docker-compose.yml.",
+            id="wmsbridge.E003",
+        )
+        for queue in sorted(unknown)
+    ]
+
+
+@register(Tags.compatibility)
+def every_metric_has_a_threshold(**_: Any) -> Sequence[CheckMessage]:
+    """A threshold of zero or below would alert for ever."""
+    return [
+        Error(
+            f"the threshold of {name} is {threshold:g}; it must be above 0",
+            hint=f"Set HEALTH_{name.upper()}_… in the environment.",
+            id="wmsbridge.E004",
+        )
+        for name, threshold in settings.HEALTH_THRESHOLDS.items()
+        if threshold <= 0
+    ]
+
+
+@register(Tags.security, deploy=True)
+def reachable_and_heard(**_: Any) -> Sequence[CheckMessage]:
+    """What a production installation needs beyond starting."""
+    found: list[CheckMessage] = []
+    if not settings.PUBLIC_URL.startswith("https://"):
+        found.append(
+            Warning(
+                "PUBLIC_URL is not set to an https:// address",
+                hint="Shopify sends webhooks to it; register_webhooks needs it.",
+                id="wmsbridge.W001",
+            )
+        )
+    if not (settings.ALERT_EMAILS or settings.ALERT_URLS):
+        found.append(
+            Warning(
+                "nobody hears of alerts",
+                hint="Set ALERT_EMAILS (and EMAIL_URL) or ALERT_URLS.",
+                id="wmsbridge.W002",
+            )
+        )
+    return found

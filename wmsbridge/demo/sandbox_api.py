@@ -1,0 +1,79 @@
+"""The sandbox's control API, over HTTP: what people, shops and warehouse workers do in the demo's world."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import requests
+
+SECONDS = 10.0
+
+
+class Sandbox:
+    """Both simulated systems. Calls raise requests.RequestException, also for answers of 400 and above."""
+
+    def __init__(self, *, shopify: str, wms: str) -> None:
+        self.shopify = shopify
+        self.wms = wms
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def answers(self) -> bool:
+        """Whether both listen. Raises OSError (requests' errors are) while they do not."""
+        self._get(self.shopify, "webhooks", limit=1)
+        self._get(self.wms, "callbacks", limit=1)
+        return True
+
+    def create_shop(self, shop: dict[str, Any]) -> None:
+        """A simulated shop."""
+        self._post(self.shopify, "shops", shop)
+
+    def create_connection(self, connection: dict[str, Any]) -> None:
+        """A simulated account at a WMS."""
+        self._post(self.wms, "connections", connection)
+
+    def behave(self, settings: dict[str, Any]) -> None:
+        """How deliveries of webhooks and callbacks misbehave."""
+        self._post(self.shopify, "settings", settings)
+        self._post(self.wms, "settings", settings)
+
+    def place(self, domain: str, order: dict[str, Any]) -> dict[str, Any]:
+        """A customer orders; returns the order as in the books."""
+        return self._post(self.shopify, f"shops/{domain}/orders", order)
+
+    def order(self, domain: str, order_id: int, verb: str, body: dict[str, Any] | None = None) -> None:
+        """The merchant pays, cancels, holds, releases an order."""
+        self._post(self.shopify, f"shops/{domain}/orders/{order_id}/{verb}", body or {})
+
+    def work(self, slug: str, wms_order_id: str, verb: str, body: dict[str, Any] | None = None) -> None:
+        """A warehouse worker picks, packs, ships."""
+        self._post(self.wms, f"connections/{slug}/orders/{wms_order_id}/{verb}", body or {})
+
+    def receive_goods(self, slug: str, warehouse: str, item: str, quantity: int) -> None:
+        """A delivery from a supplier is put on the shelf."""
+        body = {"warehouse": warehouse, "item": item, "delta": quantity, "event_type": "receive"}
+        self._post(self.wms, f"connections/{slug}/stock", body)
+
+    def shopify_books(self) -> dict[str, Any]:
+        """What really happened at the shops."""
+        return cast(dict[str, Any], self._get(self.shopify, "books"))
+
+    def wms_books(self) -> dict[str, Any]:
+        """What really happened at the warehouses."""
+        return cast(dict[str, Any], self._get(self.wms, "books"))
+
+    def deliveries(self, limit: int = 5000) -> list[dict[str, Any]]:
+        """The newest webhooks and callbacks, with each attempt's status and seconds."""
+        webhooks = self._get(self.shopify, "webhooks", limit=limit)
+        return [*webhooks, *self._get(self.wms, "callbacks", limit=limit)]
+
+    def _post(self, server: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = self._session.post(f"{server}/_sandbox/{path}", json=body, timeout=SECONDS)
+        if answer.status_code >= 400:
+            raise requests.HTTPError(f"{path}: {answer.status_code} {answer.text[:300]}")
+        return cast(dict[str, Any], answer.json())
+
+    def _get(self, server: str, path: str, **parameters: Any) -> Any:
+        answer = self._session.get(f"{server}/_sandbox/{path}", params=parameters, timeout=SECONDS)
+        answer.raise_for_status()
+        return answer.json()

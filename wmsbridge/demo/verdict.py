@@ -1,0 +1,138 @@
+"""Was every order dealt with as it should? The application's rows against the sandbox's books."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ops.models import Job
+from wmsbridge.demo.plots import Shipping
+from wmsbridge.demo.sandbox_api import Sandbox
+from wmsbridge.demo.sightings import Sighting
+
+PARCELS = {Shipping.WHOLE: 1, Shipping.TWO: 2, Shipping.PART: 1, Shipping.NEVER: 0}
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median and 99th percentile of some seconds."""
+
+    count: int
+    median: float
+    p99: float
+
+    def __str__(self) -> str:
+        return f"median {self.median * 1000:.0f} ms, p99 {self.p99 * 1000:.0f} ms (of {self.count})"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The end of a demo; `faults` is empty when every order is where it should be."""
+
+    stories: Counter[str]
+    states: Counter[str]
+    lag: Spread
+    answers: Spread
+    pushes: int
+    faults: tuple[str, ...]
+
+
+def spread(values: Iterable[float]) -> Spread:
+    """Nearest-rank percentiles; zeros for no values."""
+    ordered = sorted(values)
+    if not ordered:
+        return Spread(0, 0.0, 0.0)
+
+    def rank(share: float) -> float:
+        return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+    return Spread(len(ordered), rank(0.5), rank(0.99))
+
+
+def judge(sightings: Sequence[Sighting], sandbox: Sandbox) -> Summary:
+    """Compare everything once nothing moves any more."""
+    shopify, wms = sandbox.shopify_books(), sandbox.wms_books()
+    faults = [fault for each in sightings for fault in _of_order(each, shopify, wms)]
+    faults += _of_systems(shopify, wms)
+    lags = [each.lag for each in sightings if each.lag is not None and not each.placed.plot.waits_for_people]
+    attempts = [attempt for delivery in sandbox.deliveries() for attempt in delivery["attempts"]]
+    return Summary(
+        stories=Counter(each.placed.plot.title for each in sightings),
+        states=Counter(each.state for each in sightings),
+        lag=spread(lags),
+        answers=spread(float(attempt["seconds"]) for attempt in attempts if attempt["status"] == 200),
+        pushes=sum(shop["requests"].get("inventorySetQuantities", 0) for shop in shopify["shops"].values()),
+        faults=tuple(faults),
+    )
+
+
+def _of_order(each: Sighting, shopify: dict[str, Any], wms: dict[str, Any]) -> list[str]:
+    plot, name = (
+        each.placed.plot,
+        f"{each.placed.name} of {each.placed.plot.store.name} ({each.placed.plot.title})",
+    )
+    faults = []
+    if not each.settled:
+        faults.append(f"is {each.state} instead of {plot.ends.value}")
+    at_wms = [order for order in _wms_orders(wms) if order["externalOrderId"] in _identities(each)]
+    expected = 0 if plot.reason else 1
+    if len(at_wms) != expected:
+        faults.append(f"is {len(at_wms)} times at the WMS instead of {expected}")
+    parcels = Counter(parcel["trackingNumber"] for parcel in _parcels(wms, at_wms))
+    in_shopify = _order_in_shopify(each, shopify)
+    told = Counter(
+        number for each_told in in_shopify["fulfillments"] for number in each_told["tracking"]["numbers"]
+    )
+    if parcels.total() != PARCELS[plot.shipping] or parcels != told:
+        faults.append(f"left in parcels {dict(parcels)} but Shopify was told {dict(told)}")
+    if _units_shipped(at_wms) == 0 and any(line["fulfilled_quantity"] for line in in_shopify["lines"]):
+        faults.append("is fulfilled at Shopify, and nothing left the warehouse")
+    return [f"{name} {fault}" for fault in faults]
+
+
+def _identities(each: Sighting) -> set[str]:
+    return {wms_order.external_id for wms_order in each.wms_orders}
+
+
+def _wms_orders(wms: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    for connection in wms["connections"].values():
+        yield from connection["orders"]
+
+
+def _parcels(wms: dict[str, Any], orders: Sequence[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    ids = {order["externalOrderId"] for order in orders}
+    for connection in wms["connections"].values():
+        yield from (parcel for parcel in connection["shipments"] if parcel["externalOrderId"] in ids)
+
+
+def _order_in_shopify(each: Sighting, shopify: dict[str, Any]) -> dict[str, Any]:
+    domain, order_id = each.placed.key
+    orders: list[dict[str, Any]] = shopify["shops"][domain]["orders"]
+    return next(order for order in orders if order["id"] == order_id)
+
+
+def _units_shipped(at_wms: Sequence[dict[str, Any]]) -> int:
+    return sum(int(line["shipped"]) for order in at_wms for line in order["lines"])
+
+
+def _of_systems(shopify: dict[str, Any], wms: dict[str, Any]) -> list[str]:
+    faults = [
+        f"{slug} has two orders for {', '.join(connection['duplicates'])}"
+        for slug, connection in wms["connections"].items()
+        if connection["duplicates"]
+    ]
+    faults += [
+        f"{domain} refused: {'; '.join(map(str, error['messages']))[:300]}"
+        for domain, shop in shopify["shops"].items()
+        for error in shop["errors"]
+    ]
+    faults += [
+        f"{domain} throttled {shop['throttled']} calls"
+        for domain, shop in shopify["shops"].items()
+        if shop["throttled"] or shop["rest_429"]
+    ]
+    dead = Job.objects.filter(state=Job.State.DEAD).defer("payload")[:20]
+    return faults + [f"dead letter {job.kind} {job.subject}: {job.error[:200]}" for job in dead]

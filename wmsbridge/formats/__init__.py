@@ -1,0 +1,1 @@
+"""How the console writes dates: as logs do, so that one can search for them."""

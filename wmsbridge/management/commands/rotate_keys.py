@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from django.core.management.base import BaseCommand
+
+from wmsbridge import rotation
+
+
+class Command(BaseCommand):
+    """Afterwards only the first key of FIELD_ENCRYPTION_KEYS is needed; run it while the application runs."""
+
+    help = "Re-encrypt all stored secrets and addresses with the first key of FIELD_ENCRYPTION_KEYS."
+
+    def handle(self, *args: object, **options: object) -> None:
+        """Rotate model by model and say how many rows."""
+        for model, names in rotation.encrypted_fields():
+            count = rotation.rotate(model, names)
+            self.stdout.write(f"{model._meta.label}: {count} rows ({', '.join(names)})")

@@ -1,0 +1,41 @@
+"""Re-encrypting what is encrypted at rest, after a new key was put in front of FIELD_ENCRYPTION_KEYS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.apps import apps
+from django.db import transaction
+from django.db.models import Model
+
+from ops.secrets import EncryptedTextField
+
+BATCH = 500
+
+
+def encrypted_fields() -> Iterator[tuple[type[Model], list[str]]]:
+    """Every model with encrypted fields, and their names."""
+    for model in apps.get_models():
+        names = [field.name for field in model._meta.fields if isinstance(field, EncryptedTextField)]
+        if names:
+            yield model, names
+
+
+def rotate(model: type[Model], names: list[str]) -> int:
+    """Write every row's encrypted fields anew, under the first key, in batches; returns how many rows.
+
+    Raises ops.secrets.SecretUnreadable when a value fits none of the keys.
+    """
+    rotated, last = 0, 0
+    while True:
+        with transaction.atomic():
+            rows = list(
+                model._default_manager.select_for_update()
+                .filter(pk__gt=last)
+                .only("pk", *names)
+                .order_by("pk")[:BATCH]
+            )
+            if not rows:
+                return rotated
+            model._default_manager.bulk_update(rows, names)
+        rotated, last = rotated + len(rows), rows[-1].pk

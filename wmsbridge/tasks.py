@@ -1,0 +1,20 @@
+"""The project's own chores: measure health, raise and close its alerts, show that the clockwork runs."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from wmsbridge import alarms, workers
+
+
+@shared_task(name="wmsbridge.measure_health")
+def measure_health() -> None:
+    """Every minute: a crossed threshold alerts, a normal one closes its alert."""
+    alarms.sound()
+    alarms.close_settled_dead_letters()
+
+
+@shared_task(name="wmsbridge.tick")
+def tick() -> None:
+    """Every few seconds: beat, broker and a worker work together, or /readyz says so."""
+    workers.note_tick()

@@ -1,0 +1,21 @@
+"""Every URL in one screen."""
+
+from django.contrib import admin
+from django.urls import path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView
+
+from shops.views import WebhookView
+from wms.views import CallbackView
+from wmsbridge import views
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.urls),
+    path("webhooks/shopify/", WebhookView.as_view(), name="shopify-webhook"),
+    path("webhooks/wms/<slug:slug>/", CallbackView.as_view(), name="wms-callback"),
+    path("healthz", views.healthz),
+    path("readyz", views.readyz),
+    path("metrics", views.prometheus),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+]

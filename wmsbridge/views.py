@@ -1,0 +1,54 @@
+"""What machines ask about the application: does it live, can it work, how does it fare?"""
+
+from __future__ import annotations
+
+import hmac
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from wmsbridge import metrics, readiness
+
+
+@require_safe
+@never_cache
+def healthz(request: HttpRequest) -> HttpResponse:
+    """200 while the process answers. Asks nobody: a database that is down is no reason to restart it."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@require_safe
+@never_cache
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 when database, migrations, Redis, workers and beat are all there; else 503 with the reasons.
+
+    For deployments and monitoring. A load balancer should ask /healthz: webhooks are taken without Redis too.
+    """
+    reasons = readiness.reasons()
+    return JsonResponse({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
+
+
+@require_safe
+@never_cache
+def prometheus(request: HttpRequest) -> HttpResponse:
+    """The metrics as Prometheus text. With METRICS_TOKEN set: only for that bearer token and for staff."""
+    if not _may_read_metrics(request):
+        return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
+    try:
+        return HttpResponse(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
+    except DatabaseError:
+        return HttpResponse("the database does not answer\n", status=503, content_type="text/plain")
+
+
+def _may_read_metrics(request: HttpRequest) -> bool:
+    token = settings.METRICS_TOKEN
+    given = request.headers.get("Authorization", "")
+    return (
+        not token
+        or hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
+        or (request.user.is_active and request.user.is_staff)
+    )

@@ -1,0 +1,81 @@
+"""Whether the fleet is there: every worker says so itself, and so does the clockwork as a whole.
+
+A worker writes the queues it serves under its name, from its main process, every HEARTBEAT seconds. The tick
+proves more: beat sent it, the broker carried it, a worker ran it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from celery import bootsteps
+
+from ops import redis
+
+HEARTBEAT = 10.0
+MISSED_AFTER = 35
+"""Seconds after which a silent worker counts as gone: three heartbeats and a bit."""
+
+TICK_MISSED_AFTER = 60
+_PREFIX = "wmsbridge:worker:"
+_TICK = "wmsbridge:tick"
+
+
+class Heartbeat(bootsteps.StartStopStep):
+    """The Celery worker's boot step that keeps its key in Redis alive."""
+
+    requires = ("celery.worker.components:Timer",)
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
+        self.timer: Any = None
+
+    def start(self, parent: Any) -> None:
+        """Say so now, and every HEARTBEAT seconds."""
+        note_worker(parent)
+        self.timer = parent.timer.call_repeatedly(HEARTBEAT, note_worker, (parent,))
+
+    def stop(self, parent: Any) -> None:
+        """A worker that leaves properly is gone at once."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        try:
+            redis.client().delete(_PREFIX + parent.hostname)
+        except redis.RedisError:
+            redis.failed()
+
+
+def note_worker(worker: Any) -> None:
+    """Write that this worker lives and which queues it serves. A Redis that is away is no reason to stop."""
+    queues = sorted(worker.app.amqp.queues.consume_from)
+    try:
+        redis.client().set(_PREFIX + worker.hostname, json.dumps(queues), ex=MISSED_AFTER)
+    except redis.RedisError:
+        redis.failed()
+
+
+def note_tick() -> None:
+    """Write that a scheduled task was run just now."""
+    try:
+        redis.client().set(_TICK, str(time.time()), ex=TICK_MISSED_AFTER)
+    except redis.RedisError:
+        redis.failed()
+
+
+def seen() -> dict[str, list[str]]:
+    """Worker name -> queues, of every worker heard of lately. Raises RedisError."""
+    names = list(redis.client().scan_iter(match=_PREFIX + "*", count=500))
+    values = redis.client().mget(names) if names else []
+    return {
+        name.removeprefix(_PREFIX): json.loads(value)
+        for name, value in zip(names, values, strict=True)
+        if value
+    }
+
+
+def ticking() -> bool:
+    """Whether a scheduled task was run within TICK_MISSED_AFTER seconds. Raises RedisError."""
+    return bool(redis.client().exists(_TICK))
