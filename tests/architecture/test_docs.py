@@ -8,16 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.management import get_commands
-from django.db import connection
 
 from fulfillment import states
-from ops.secrets import decrypt
-from shops.models import Shop
 from tests.architecture.layers import APPS, ROOT, sources
-from tests.builders import make_shop
 from wms.adapters.base import Capability
 from wms.statuses import WmsStatus
 from wmsbridge import config_file, health
@@ -205,18 +200,3 @@ def test_the_example_of_the_readme_can_be_loaded(monkeypatch: pytest.MonkeyPatch
         config_file.read_config(example[1].encode()).config.shops[0].client_secret
         == "told-by-the-environment"
     )
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_script_of_the_manual_encrypts_with_the_new_key(settings: object) -> None:
-    shop = make_shop(webhook_secret="whsec-of-old")
-    new = Fernet.generate_key().decode()
-    settings.FIELD_ENCRYPTION_KEYS = [new, *settings.FIELD_ENCRYPTION_KEYS]  # type: ignore[attr-defined]
-    script = re.search(r"```python\n(.*?)```", OPERATIONS.read_text(), re.DOTALL)
-    assert script
-    exec(compile(script[1], "docs/operations.md", "exec"), {})  # noqa: S102
-    settings.FIELD_ENCRYPTION_KEYS = [new]  # type: ignore[attr-defined]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT webhook_secret FROM shops_shop WHERE id = %s", [shop.pk])
-        assert decrypt(cursor.fetchone()[0]) == "whsec-of-old"
-    assert Shop.objects.get(pk=shop.pk).webhook_secret == "whsec-of-old"
