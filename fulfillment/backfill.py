@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -22,6 +23,10 @@ OVERLAP = timedelta(minutes=10)
 
 FIRST_LOOK_BACK = timedelta(days=1)
 PAGE = 50
+REREAD_SOON = timedelta(minutes=15)
+REREAD_SLOWLY = timedelta(hours=3)
+LONGEST_WAIT = timedelta(days=59)
+"""Older orders cannot be read without the scope read_all_orders."""
 
 
 def backfill_all() -> int:
@@ -82,13 +87,15 @@ def _record(
 
 
 def reread_waiting(limit: int = 200) -> int:
-    """Have orders read again that wait for Shopify and were not read for a quarter of an hour; returns how many."""
+    """Have orders read again that wait for Shopify: soon where a notice may be lost, else every few hours.
+
+    Returns how many. The slow ones go on when the shop's own policy was changed, which no notice tells.
+    """
+    by_itself = Q(reason__in=[Reason.NO_FULFILLMENT_ORDERS, Reason.ON_HOLD, Reason.SCHEDULED])
+    overdue = Q(read_at__lt=Now() - REREAD_SLOWLY) | by_itself & Q(read_at__lt=Now() - REREAD_SOON)
     waiting = (
         Order.objects.filter(
-            state=OrderState.WAITING,
-            reason__in=[Reason.NO_FULFILLMENT_ORDERS, Reason.ON_HOLD, Reason.SCHEDULED],
-            read_at__lt=Now() - timedelta(minutes=15),
-            shop__is_active=True,
+            overdue, state=OrderState.WAITING, shop__is_active=True, received_at__gt=Now() - LONGEST_WAIT
         )
         .select_related("shop")
         .order_by("read_at")[:limit]

@@ -37,7 +37,7 @@ def stop(order: Order) -> None:
         )
         if first and row.wms_status != WmsStatus.SUBMITTING:
             enqueue.cancel(row)
-    for kind in ("no_warehouse", "order_held_back", "wms_rejected", "custom_line"):
+    for kind in ("no_warehouse", "order_held_back", "wms_rejected", "wms_cancelled", "custom_line"):
         close_alert(kind, subject=order.subject)
     if not order.wms_orders.filter(order_states.NOT_ENDED).exists():
         order_states.stand(order, OrderState.CANCELLED)
@@ -122,9 +122,13 @@ def record(wms_order_id: int, answer: CancelAnswer) -> None:
         )
         too_late(wms_order_id)
         return
-    WmsOrder.objects.filter(
-        id=wms_order_id, wms_status__in=[WmsStatus.ACCEPTED, WmsStatus.PICKING, WmsStatus.UNKNOWN]
-    ).update(wms_status=WmsStatus.CANCEL_REQUESTED, outcome_detail=answer.reason[:2000])
+    asked = [WmsStatus.ACCEPTED, WmsStatus.PICKING, WmsStatus.UNKNOWN]
+    if phase(answer.status) == CancellationPhase.CANCELLABLE:
+        declined(WmsOrder.objects.select_related("order").get(id=wms_order_id), reason=answer.reason)
+        return
+    WmsOrder.objects.filter(id=wms_order_id, wms_status__in=asked).update(
+        wms_status=WmsStatus.CANCEL_REQUESTED, outcome_detail=answer.reason[:2000]
+    )
 
 
 @transaction.atomic

@@ -58,7 +58,8 @@ def _hold_back(order: Order, verdict: readiness.Verdict) -> None:
         return
     if order.state == OrderState.HELD and order.reason in PERSON_DECIDES:
         return
-    order_states.stand(order, verdict.state, verdict.reason, verdict.detail)
+    if order_states.stand(order, verdict.state, verdict.reason, verdict.detail):
+        close_alert("no_warehouse", subject=order.subject)
     if verdict.reason == Reason.NO_FULFILLMENT_ORDERS:
         waited = timezone.now() - order.received_at
         enqueue.read(

@@ -202,7 +202,8 @@ def _routed(order: Order, row: WmsOrder, found: Plan) -> None:
     Order.objects.filter(id=order.id).update(routing=found.decision.as_json())
     if order.state in (OrderState.HELD, OrderState.READY):
         order_states.stand(order, OrderState.READY)
-    close_alert("no_warehouse", subject=order.subject)
+    for kind in ("no_warehouse", "custom_line"):
+        close_alert(kind, subject=order.subject)
     enqueue.submit(row)
     logger.info("order_routed", order=order.id, shop=order.shop_id, warehouse=row.warehouse_id, part=row.part)
 

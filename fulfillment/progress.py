@@ -54,8 +54,8 @@ def not_known_yet(connection_id: int, wms_order_ref: str) -> Blocked:
             subject=f"wms_order:{connection_id}:{wms_order_ref}",
             title=f"The WMS reports on an order that we did not place: {wms_order_ref}",
             meaning="Its callback waits and changes nothing until the order is known.",
-            action="If the order was placed by hand in the WMS, nothing is to be done: discard the waiting job. "
-            "Else compare the WMS with the WMS orders in the admin.",
+            action="If it was placed by hand in the WMS, choose «Discard» on the parked job. Else compare the WMS "
+            "with the WMS orders in the admin.",
         )
     return Blocked(
         f"WMS order {wms_order_ref} is not known (yet)",

@@ -167,8 +167,9 @@ def _hold(order: Order, shipment: Shipment, problem: str) -> None:
         severity=Severity.CRITICAL,
         title=f"A shipment of order {order.name} does not fit the order",
         meaning=f"It is not told to Shopify, and nothing of it is counted: {problem}.",
-        action="Compare with the warehouse what was really sent. Then correct the order in Shopify and choose «Look "
-        "again» on the shipment, or fulfil it in Shopify by hand and close this alert.",
+        action="Compare with the warehouse what was really sent. If the report was wrong, have it send a correct one "
+        "(with a new shipment id); if it was right, fulfil the order in Shopify by hand. Then close this alert. Do not "
+        "add units to the order in Shopify: they would be sent once more.",
     )
 
 

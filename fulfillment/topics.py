@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 from fulfillment import enqueue
@@ -35,6 +36,22 @@ ORDER_TOPICS = (
 )
 """Topics of the Admin API 2026-10 that lead to one coalesced read of the order they are about."""
 
+PROMPT_TOPICS = frozenset(
+    {
+        "orders/create",
+        "orders/paid",
+        "orders/cancelled",
+        "fulfillment_orders/order_routing_complete",
+        "fulfillment_orders/placed_on_hold",
+        "fulfillment_orders/hold_released",
+        "fulfillment_orders/scheduled_fulfillment_order_ready",
+    }
+)
+"""Topics that let an order go, or stop it. The others come in swarms, many of them as echoes of our own calls: their
+read waits a moment, so that one read serves all of them."""
+
+SWARM = timedelta(seconds=2)
+
 _FULFILLMENT_ORDER = re.compile(r"gid://shopify/FulfillmentOrder/(\d{1,18})")
 _MOST_NAMED = 20
 
@@ -57,9 +74,10 @@ def named_fulfillment_orders(body: Any) -> list[int]:
 def order_changed(job: Job) -> None:
     """Have the order read that a webhook is about; by its subject, or by the fulfilment orders that it names."""
     shop = Shop.objects.get(id=job.payload["shop"])
+    delay = enqueue.NOW if job.payload["topic"] in PROMPT_TOPICS else SWARM
     owner, _, order_id = job.subject.rpartition(":")
     if owner == f"order:{shop.id}":
-        enqueue.read(shop, int(order_id))
+        enqueue.read(shop, int(order_id), delay=delay)
         return
     named = named_fulfillment_orders(job.payload.get("body"))
     known = dict(
@@ -68,7 +86,7 @@ def order_changed(job: Job) -> None:
         )
     )
     for found in set(known.values()):
-        enqueue.read(shop, found)
+        enqueue.read(shop, found, delay=delay)
     if not known:
         for fulfillment_order_id in named[:1]:
             enqueue.find_order(shop, fulfillment_order_id)

@@ -6,12 +6,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from celery import current_app
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
 from django.db.models import Model, QuerySet
-from django.db.models.functions import Now
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -20,6 +18,7 @@ from unfold.decorators import action, display
 from unfold.paginator import InfinitePaginator
 
 from ops import alerts, depth, jobs, lanes
+from ops.list_filters import KindFilter, SituationFilter
 from ops.masking import mask_personal
 from ops.models import Alert, Job, JobAttempt, Lane
 
@@ -55,54 +54,6 @@ class ReadOnlyAdmin(ModelAdmin):
         LogEntry.objects.log_actions(int(str(request.user.pk)), list(chosen), CHANGE, change_message=message)
 
 
-class SituationFilter(admin.SimpleListFilter):
-    """The operators' questions about jobs, each answered from an index."""
-
-    title = "situation"
-    parameter_name = "situation"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Question and answer."""
-        return [
-            ("dead", "dead letters"),
-            ("due", "due now"),
-            ("parked", "parked"),
-            ("again", "to be tried again"),
-            ("running", "running"),
-            ("done", "done"),
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        """The jobs in the chosen situation."""
-        ready = queryset.filter(state=Job.State.READY)
-        match self.value():
-            case "due":
-                return ready.filter(parked_on=[], run_at__lte=Now())
-            case "parked":
-                return ready.exclude(parked_on=[])
-            case "again":
-                return ready.filter(parked_on=[]).exclude(error_class="")
-            case "dead" | "running" | "done" as state:
-                return queryset.filter(state=state)
-        return queryset
-
-
-class KindFilter(admin.SimpleListFilter):
-    """Job kinds, from the tasks that own them: no DISTINCT over the table."""
-
-    title = "kind"
-    parameter_name = "kind"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Every kind this installation has a task for."""
-        kinds = sorted(name for name, task in current_app.tasks.items() if hasattr(task, "job_attempts"))
-        return [(kind, kind) for kind in kinds]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        """The jobs of the chosen kind."""
-        return queryset.filter(kind=self.value()) if self.value() else queryset
-
-
 class AttemptInline(TabularInline):
     """Failed runs of the job, newest first."""
 
@@ -130,7 +81,7 @@ class JobAdmin(ReadOnlyAdmin):
     search_fields = ["key__startswith", "subject__startswith"]
     search_help_text = "The beginning of a key or a subject, e.g. order:1:5000000000001"
     inlines = [AttemptInline]
-    actions = ["replay", "wake_parked"]
+    actions = ["replay", "wake_parked", "discard"]
     fieldsets = [
         (None, {"fields": ["situation", "kind", "subject", "lane", "key", "priority"]}),
         ("Why", {"fields": ["error_class", "error", "parked_on", "parked_since"]}),
@@ -201,6 +152,15 @@ class JobAdmin(ReadOnlyAdmin):
             self.log(request, parked, "Woken.")
             woken = jobs.wake(*{key for job in parked for key in job.parked_on})
         self.message_user(request, f"{woken} parked jobs look again.", messages.SUCCESS)
+
+    @action(description="Discard: dead letters and parked jobs are not to be done", permissions=["operate"])
+    def discard(self, request: HttpRequest, chosen: QuerySet[Job]) -> None:
+        """For what a person did by hand, or what nobody needs; running and waiting jobs are left alone."""
+        given_up = list(chosen.defer("payload").order_by("id")[:MOST_AT_ONCE])
+        with transaction.atomic():
+            discarded = jobs.discard(job.id for job in given_up)
+            self.log(request, given_up, "Discarded.")
+        self.message_user(request, f"{discarded} jobs discarded.", messages.SUCCESS)
 
 
 @admin.register(Lane)

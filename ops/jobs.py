@@ -117,6 +117,21 @@ def wake(*keys: str) -> int:
     return len(woken)
 
 
+def discard(job_ids: Iterable[int]) -> int:
+    """End dead letters and parked jobs for good: a person decided that they need not be done. Returns how many.
+
+    The rows stay, as done with the class "Discarded", until their age prunes them.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE ops_job SET state = 'done', error_class = 'Discarded', finished_at = now(), parked_on = '{}',"
+            " parked_since = NULL"
+            " WHERE id = ANY(%s) AND (state = 'dead' OR state = 'ready' AND parked_on <> '{}')",
+            [list(job_ids)],
+        )
+        return int(cursor.rowcount)
+
+
 def replay(job_ids: Iterable[int]) -> int:
     """Make dead letters ready again with their attempts given back; returns how many were dead.
 

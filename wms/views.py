@@ -85,7 +85,7 @@ def _bounded_body(request: Request) -> bytes | None:
 
 def _receive(slug: str, body: bytes, *, signature: str) -> Response:
     connection = (
-        Connection.objects.filter(slug=slug, is_active=True)
+        Connection.objects.filter(slug=slug)
         .only("id", "slug", "callback_secret", "callback_secret_previous")
         .first()
     )

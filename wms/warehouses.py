@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from django.db.models import Q
 
 from ops import jobs
+from wms import access
 from wms.models import Connection, Warehouse
 
 
@@ -19,8 +20,10 @@ def changed(warehouse: Warehouse) -> int:
 
 
 def connection_changed(connection: Connection) -> int:
-    """The same for all warehouses of a connection."""
-    return jobs.wake(*_keys(Warehouse.objects.filter(connection=connection).values_list("pk", "shop_id")))
+    """The same for all warehouses of a connection, and for what its refused credentials had stopped."""
+    access.credentials_changed(connection)
+    places = Warehouse.objects.filter(connection=connection).values_list("pk", "shop_id")
+    return jobs.wake(*_keys(places), access.key(connection.pk))
 
 
 def find(*, shop_id: int, code: str) -> list[Warehouse]:

@@ -139,3 +139,12 @@ def test_an_alert_is_closed_by_a_person(admin_client: Client) -> None:
     other.refresh_from_db()
     assert (alert.state, other.state) == ("closed", "open")
     assert LogEntry.objects.get().change_message == "Closed."
+
+
+def test_discard_ends_what_is_dead_or_parked_and_nothing_else(admin_client: Client) -> None:
+    dead, waiting = make_dead_letter(), make_job()
+    parked = make_job(parked_on=["sku:1:2"], parked_since=timezone.now())
+    chosen = [dead.pk, waiting.pk, parked.pk]
+    admin_client.post(JOBS, {"action": "discard", "_selected_action": chosen})
+    states = dict(Job.objects.values_list("pk", "state"))
+    assert [states[pk] for pk in chosen] == ["done", "ready", "done"]

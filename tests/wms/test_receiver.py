@@ -120,10 +120,10 @@ def test_a_connection_without_a_secret_takes_nothing() -> None:
     assert deliver(envelope(), slug="open", secret="").status_code == 401
 
 
-def test_a_connection_that_is_switched_off_is_unknown(north: Connection) -> None:
+def test_a_connection_that_is_switched_off_loses_no_callback(north: Connection) -> None:
     Connection.objects.update(is_active=False)
-    assert deliver(envelope()).status_code == 404
-    assert not Job.objects.exists()
+    assert deliver(envelope()).status_code == 200
+    assert Job.objects.count() == 1
 
 
 def test_a_body_too_large_is_refused_unread(north: Connection, settings: Any) -> None:

@@ -12,6 +12,10 @@ import requests
 import responses
 
 from ops.errors import JobError, Permanent, Throttled, Transient, UnknownOutcome
+from ops.models import Alert
+from tests.builders import make_connection
+from tests.parked import is_parked, park
+from wms.access import AccessRefused
 from wms.adapters import adapter_for, capabilities_of
 from wms.adapters.base import (
     Adapter,
@@ -25,6 +29,7 @@ from wms.adapters.base import (
 )
 from wms.models import Connection
 from wms.statuses import WmsStatus
+from wms.warehouses import connection_changed
 
 ADDRESS_FIELDS = [
     "name",
@@ -96,7 +101,6 @@ def test_the_same_order_is_sent_with_the_same_key_again(adapter: Adapter, wms: A
 
 FAILURES: list[tuple[dict[str, Any], type[JobError], type[JobError]]] = [
     ({"status": 400, "json": {"error": "bad", "message": "no"}}, Permanent, Permanent),
-    ({"status": 401, "json": {}}, Permanent, Permanent),
     ({"status": 404, "json": {"error": "not_found"}}, Permanent, Permanent),
     ({"status": 422, "body": "plain words"}, Permanent, Permanent),
     ({"status": 302, "headers": {"Location": "http://elsewhere.test/"}}, Permanent, Permanent),
@@ -125,6 +129,24 @@ def test_each_failure_is_one_of_our_errors(
     with pytest.raises(reading) as read:
         adapter.find_order(ORDER.external_id)
     assert (changed.type, read.type) == (changing, reading)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("status", [401, 403])
+def test_refused_credentials_park_the_work_until_they_are_changed(wms: Any, status: int) -> None:
+    row = make_connection()
+    wms.post(f"{BASE}/orders", status=status, json={})
+    with pytest.raises(AccessRefused) as refused:
+        adapter_for(row).create_order(ORDER)
+    assert refused.value.on == (f"connection:{row.id}",)
+    assert refused.value.recheck()
+    waiting = park(f"connection:{row.id}")
+    row.token = "new-token"
+    row.save()
+    connection_changed(row)
+    assert not refused.value.recheck()
+    assert not is_parked(waiting)
+    assert Alert.objects.get().state == "closed"
 
 
 def test_a_refusal_carries_the_vendors_words_on_one_line(adapter: Adapter, wms: Any) -> None:

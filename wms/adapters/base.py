@@ -128,7 +128,8 @@ class Adapter(Protocol):
     """One WMS account. Every method is one bounded call and raises only the errors of `ops.errors`:
 
     Transient and Throttled (nothing happened, try later), Permanent (it said no), UnknownOutcome (a changing
-    call may have happened). A method whose capability is missing raises Permanent without a call.
+    call may have happened), Blocked (it refuses our credentials; nothing happened). A method whose capability is
+    missing raises Permanent without a call.
     """
 
     capabilities: frozenset[Capability]

@@ -21,6 +21,7 @@ from pydantic.alias_generators import to_camel
 
 from ops import http
 from ops.errors import Permanent, Transient, UnknownOutcome
+from wms import access
 from wms.adapters.base import (
     CancelAnswer,
     Capability,
@@ -38,6 +39,7 @@ from wms.statuses import parse_status
 
 TIMEOUT = (3, 20)
 """Seconds to connect, seconds between two bytes of the answer: well inside a job's 50 s."""
+REFUSED_STATUSES = frozenset({401, 403})
 MAX_MESSAGE = 500
 """Characters of a vendor's message that are kept."""
 
@@ -101,6 +103,7 @@ class RestAdapter:
 
     def __init__(self, connection: Connection, capabilities: frozenset[Capability]) -> None:
         self.capabilities = capabilities
+        self._connection = connection
         self._slug = connection.slug
         self._base = connection.base_url.rstrip("/")
         self._token = connection.token
@@ -187,7 +190,7 @@ class RestAdapter:
         headers: dict[str, str] | None = None,
         changes: bool = False,
     ) -> requests.Response:
-        return http.send(
+        response = http.send(
             method,
             f"{self._base}/{path}",
             headers={"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
@@ -199,6 +202,9 @@ class RestAdapter:
             what=f"{self._slug} {method} /{path}",
             pool=f"wms:{self._slug}",
         )
+        if response.status_code in REFUSED_STATUSES:
+            raise access.refused(self._connection, status=response.status_code)
+        return response
 
     def _read(self, response: requests.Response, shape: type[A], *, changes: bool = False) -> A:
         """The typed body of a 2xx answer; Permanent with the vendor's words for any other status."""
