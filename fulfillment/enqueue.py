@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from fulfillment.models import Order, Return, WmsOrder
+from fulfillment.models import Order, Return, Shipment, WmsOrder
 from ops import jobs
 from ops.models import Priority
 from shops.models import Shop
@@ -99,6 +99,18 @@ def fulfil(order: Order) -> None:
         payload={"order": order.id},
         subject=order.subject,
         priority=Priority.HIGH,
+        coalesce=True,
+    )
+
+
+def update_tracking(shipment: Shipment, order: Order) -> None:
+    """Have a corrected tracking number told to Shopify."""
+    jobs.enqueue(
+        "fulfillment.update_tracking",
+        key=f"tracking:{shipment.id}",
+        lane=order.shop.lane,
+        payload={"shipment": shipment.id},
+        subject=order.subject,
         coalesce=True,
     )
 

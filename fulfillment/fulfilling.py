@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from fulfillment import reading, shipments
+from fulfillment import reading, shipments, tracking
 from fulfillment.models import Order, Shipment
 from fulfillment.readiness import GOING_STATUSES, SHIPPED_METHODS
 from fulfillment.snapshots import FulfillmentNode, WorkNode
@@ -28,7 +28,6 @@ from ops.models import Priority, Severity
 from shops.client import execute
 from shops.gids import gid, number
 from shops.models import Shop
-from wms.carriers import shopify_carrier
 
 logger = structlog.get_logger(__name__)
 
@@ -158,14 +157,13 @@ def fulfillment_input(shipment: Shipment, picks: Sequence[Pick], *, notify: bool
     for each in picks:
         line = {"id": gid("FulfillmentOrderLineItem", each.line_id), "quantity": each.quantity}
         by_order.setdefault(each.fulfillment_order_id, []).append(line)
-    tracking = {"number": shipment.tracking_number, "company": shopify_carrier(shipment.carrier_code)}
     return {
         "lineItemsByFulfillmentOrder": [
             {"fulfillmentOrderId": gid("FulfillmentOrder", order_id), "fulfillmentOrderLineItems": lines}
             for order_id, lines in by_order.items()
         ],
         "notifyCustomer": notify,
-        "trackingInfo": {name: value for name, value in tracking.items() if value} or None,
+        "trackingInfo": tracking.tracking_input(shipment) or None,
     }
 
 

@@ -224,6 +224,9 @@ class Shipment(models.Model):
     tracking_number = models.CharField(max_length=255, blank=True, default="")
     carrier_code = models.CharField(max_length=100, blank=True, default="")
     shipped_at = models.DateTimeField(null=True, blank=True)
+    reported_at = models.DateTimeField(
+        null=True, blank=True, help_text="The WMS's time of the newest report."
+    )
     received_at = models.DateTimeField(db_default=Now())
     attempt_at = models.DateTimeField(null=True, blank=True)
     shopify_fulfillment_id = models.BigIntegerField(null=True, blank=True, unique=True)

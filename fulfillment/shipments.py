@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
 
-from fulfillment import enqueue, order_states, progress
+from fulfillment import enqueue, order_states, progress, tracking
 from fulfillment.models import Order, Shipment, ShipmentLine, ShipmentUnit, WmsOrder, WmsOrderLine
 from fulfillment.states import ShipmentState
 from inventory import reservations
@@ -77,8 +77,8 @@ def _problem(rows: list[WmsOrderLine], over: Mapping[str, int]) -> str:
     return "; ".join(parts)
 
 
-def receive(connection_id: int, event: ShipmentEvent) -> None:
-    """Record a shipment, once, and have it told to Shopify.
+def receive(connection_id: int, event: ShipmentEvent, *, occurred_at: datetime) -> None:
+    """Record a shipment, once, and have it told to Shopify; a newer report of a known one may correct its tracking.
 
     Raises Blocked when its order is not known yet, Throttled when another worker is at the same shipment.
     """
@@ -89,11 +89,11 @@ def receive(connection_id: int, event: ShipmentEvent) -> None:
         row = progress.wms_order_of(connection_id, event.wms_order_id)
         if row is None:
             raise progress.not_known_yet(connection_id, event.wms_order_id)
-        record(row, event)
+        record(row, event, occurred_at=occurred_at)
 
 
 @transaction.atomic
-def record(row: WmsOrder, event: ShipmentEvent) -> Shipment | None:
+def record(row: WmsOrder, event: ShipmentEvent, *, occurred_at: datetime) -> Shipment | None:
     """Store the shipment and count its units; None when it is stored already (its tracking may be new)."""
     order = order_states.lock(row.order_id)
     items: dict[str, int] = {}
@@ -108,10 +108,11 @@ def record(row: WmsOrder, event: ShipmentEvent) -> Shipment | None:
             "tracking_number": event.tracking_number[:255],
             "carrier_code": event.carrier_code[:100],
             "shipped_at": event.shipped_at,
+            "reported_at": occurred_at,
         },
     )
     if not created:
-        logger.info("shipment_known", shipment=shipment.id, order=order.id)
+        tracking.correct(order, shipment, event, occurred_at=occurred_at)
         return None
     ShipmentLine.objects.bulk_create(
         ShipmentLine(shipment=shipment, item_code=item, quantity=units)

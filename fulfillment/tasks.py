@@ -20,6 +20,7 @@ from fulfillment import (
     submission,
     sync,
     topics,
+    tracking,
 )
 from ops.models import Job
 from ops.runner import Queue, job, job_batch
@@ -27,7 +28,7 @@ from shops.models import Shop
 from wms.callbacks import parse_order_status, parse_return_receipt, parse_shipment
 
 for _topic in topics.ORDER_TOPICS:
-    job(f"shopify.{_topic}", queue=Queue.SUBMISSION)(topics.order_changed)
+    job_batch(f"shopify.{_topic}", queue=Queue.SUBMISSION, size=50)(topics.orders_changed)
 
 
 @job_batch("fulfillment.read_orders", queue=Queue.SUBMISSION, size=reading.ORDERS_PER_READ)
@@ -78,13 +79,20 @@ def announce_return(job: Job) -> None:
 @job("wms.shipment", queue=Queue.CALLBACKS)
 def shipment_reported(job: Job) -> None:
     """A consignment left a warehouse."""
-    shipments.receive(job.payload["connection"], parse_shipment(job.payload["data"]))
+    occurred_at = datetime.fromisoformat(job.payload["occurred_at"])
+    shipments.receive(job.payload["connection"], parse_shipment(job.payload["data"]), occurred_at=occurred_at)
 
 
 @job("fulfillment.fulfil", queue=Queue.CALLBACKS)
 def fulfil(job: Job) -> None:
     """Tell Shopify of an order's shipments."""
     fulfilling.fulfil(job.payload["order"])
+
+
+@job("fulfillment.update_tracking", queue=Queue.CALLBACKS)
+def update_tracking(job: Job) -> None:
+    """Tell Shopify of a corrected tracking number."""
+    tracking.update(job.payload["shipment"])
 
 
 @job("fulfillment.expect_shipment", queue=Queue.CALLBACKS)

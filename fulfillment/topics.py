@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -71,22 +72,33 @@ def named_fulfillment_orders(body: Any) -> list[int]:
     return list(found)
 
 
-def order_changed(job: Job) -> None:
-    """Have the order read that a webhook is about; by its subject, or by the fulfilment orders that it names."""
-    shop = Shop.objects.get(id=job.payload["shop"])
-    delay = enqueue.NOW if job.payload["topic"] in PROMPT_TOPICS else SWARM
+def orders_changed(jobs: Sequence[Job]) -> None:
+    """Have the orders read that webhooks of one topic are about: by subject, or by the fulfilment orders they name."""
+    shop = Shop.objects.get(id=jobs[0].payload["shop"])
+    delay = enqueue.NOW if jobs[0].payload["topic"] in PROMPT_TOPICS else SWARM
+    by_subject = {number for job in jobs if (number := _order_of(shop, job)) is not None}
+    nameless = [job for job in jobs if _order_of(shop, job) is None]
+    for order_id in by_subject | _owners(shop, nameless):
+        enqueue.read(shop, order_id, delay=delay)
+
+
+def _order_of(shop: Shop, job: Job) -> int | None:
     owner, _, order_id = job.subject.rpartition(":")
-    if owner == f"order:{shop.id}":
-        enqueue.read(shop, int(order_id), delay=delay)
-        return
-    named = named_fulfillment_orders(job.payload.get("body"))
+    return int(order_id) if owner == f"order:{shop.id}" else None
+
+
+def _owners(shop: Shop, jobs: Sequence[Job]) -> set[int]:
+    """Orders of the fulfilment orders that the bodies name; Shopify is asked where none of a body's is known."""
+    named = [named_fulfillment_orders(job.payload.get("body")) for job in jobs]
     known = dict(
-        FulfillmentOrder.objects.filter(order__shop=shop, shopify_fulfillment_order_id__in=named).values_list(
-            "shopify_fulfillment_order_id", "order__shopify_order_id"
-        )
+        FulfillmentOrder.objects.filter(
+            order__shop=shop,
+            shopify_fulfillment_order_id__in={number for numbers in named for number in numbers},
+        ).values_list("shopify_fulfillment_order_id", "order__shopify_order_id")
+        if named
+        else ()
     )
-    for found in set(known.values()):
-        enqueue.read(shop, found, delay=delay)
-    if not known:
-        for fulfillment_order_id in named[:1]:
-            enqueue.find_order(shop, fulfillment_order_id)
+    for numbers in named:
+        if numbers and not known.keys() & set(numbers):
+            enqueue.find_order(shop, numbers[0])
+    return set(known.values())

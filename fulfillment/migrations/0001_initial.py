@@ -305,6 +305,12 @@ class Migration(migrations.Migration):
                 ("tracking_number", models.CharField(blank=True, default="", max_length=255)),
                 ("carrier_code", models.CharField(blank=True, default="", max_length=100)),
                 ("shipped_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "reported_at",
+                    models.DateTimeField(
+                        blank=True, help_text="The WMS's time of the newest report.", null=True
+                    ),
+                ),
                 ("received_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("attempt_at", models.DateTimeField(blank=True, null=True)),
                 ("shopify_fulfillment_id", models.BigIntegerField(blank=True, null=True, unique=True)),

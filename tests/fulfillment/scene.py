@@ -152,10 +152,12 @@ class Scene:
         )
         return done
 
-    def callback(self, kind: str, data: Json, *, slug: str = "north", event_id: str | None = None) -> None:
+    def callback(
+        self, kind: str, data: Json, *, slug: str = "north", at: str = "2027-01-01T00:00:00+00:00"
+    ) -> None:
         """A WMS callback is stored, as its receiver would, and everything due is done."""
         connection = (self.berlin if slug == "north" else self.lyon).connection
-        event = event_id or f"e{next(self._numbers)}"
+        event = f"e{next(self._numbers)}"
         jobs.enqueue(
             f"wms.{kind}",
             key=f"wms:{slug}:{event}",
@@ -163,7 +165,7 @@ class Scene:
             payload={
                 "connection": connection.id,
                 "event_id": event,
-                "occurred_at": "2027-01-01T00:00:00+00:00",
+                "occurred_at": at,
                 "data": data,
             },
         )

@@ -211,3 +211,13 @@ def test_allocation_never_counts_a_unit_twice_nor_drops_one(
             row.shipped += found.shipped.get(row.id, 0)
             fulfilled[row.id] = fulfilled.get(row.id, 0) + found.units.get(row.id, 0)
     assert all(row.shipped <= row.quantity and fulfilled.get(row.id, 0) == row.shipped for row in rows)
+
+
+def test_a_corrected_tracking_number_reaches_shopify_and_an_older_report_does_not(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1))
+    data = scene.ship(order, tracking="WRONG")
+    scene.callback("shipment", {**data, "trackingNumber": "RIGHT"}, at="2027-01-02T00:00:00+00:00")
+    scene.callback("shipment", data, at="2027-01-01T12:00:00+00:00")
+    (made,) = scene.fulfillments(order)
+    assert made["tracking"]["numbers"] == ["RIGHT"]
+    assert Shipment.objects.get().tracking_number == "RIGHT"
