@@ -6,17 +6,14 @@ import re
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.db import DataError, InterfaceError, OperationalError
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from ops import jobs, signatures
+from ops.receiving import Door, Refusal, bounded_body
 from shops.bodies import BodyError, parse_body
 from shops.models import Shop
 from shops.topics import kind_of, subject_of
@@ -30,36 +27,8 @@ _WORD = re.compile(r"[\x21-\x7e]{1,200}")
 """Topic and webhook id: printable, without spaces; both become part of keys and kinds."""
 
 
-class Refusal(Exception):
-    """A webhook that is not stored, with its status code."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-
-
-class AlwaysJson(BaseContentNegotiation):
-    """A machine gets its status code whatever Accept header it sends."""
-
-    def select_parser(self, request: Request, parsers: Any) -> Any:
-        """None is ever used: the body is read raw."""
-        return parsers[0]
-
-    def select_renderer(
-        self, request: Request, renderers: Any, format_suffix: str | None = None
-    ) -> tuple[BaseRenderer, str]:
-        """The JSON renderer."""
-        return renderers[0], renderers[0].media_type
-
-
-class WebhookView(APIView):
+class WebhookView(Door):
     """Takes the webhooks of all shops."""
-
-    authentication_classes = []
-    permission_classes = []
-    throttle_classes = []
-    renderer_classes = [JSONRenderer]
-    content_negotiation_class = AlwaysJson
 
     @extend_schema(
         request=OpenApiTypes.OBJECT,
@@ -85,7 +54,7 @@ class WebhookView(APIView):
 
 
 def _receive(request: Request, *, domain: str) -> Response:
-    raw = _bounded_body(request)
+    raw = bounded_body(request)
     if not domain:
         raise Refusal(400, "X-Shopify-Shop-Domain is missing")
     shop = _shop(domain)
@@ -103,23 +72,6 @@ def _receive(request: Request, *, domain: str) -> Response:
     outcome = "duplicate" if job_id is None else "stored"
     logger.info("webhook_received", shop=domain, topic=topic, webhook=webhook_id, outcome=outcome, job=job_id)
     return Response({"status": outcome})
-
-
-def _bounded_body(request: Request) -> bytes:
-    """The raw body. One that says it is larger than we take is not read at all."""
-    http_request = request._request
-    length = http_request.META.get("CONTENT_LENGTH") or "0"
-    if not length.isdecimal():
-        raise Refusal(400, "Content-Length is not a number")
-    if len(length) > 18 or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-        raise Refusal(413, "body too large")
-    try:
-        raw = bytes(http_request.read(int(length)))
-    except OSError as error:
-        raise Refusal(400, "body was cut off") from error
-    if len(raw) != int(length):
-        raise Refusal(400, "body was cut off")
-    return raw
 
 
 def _shop(domain: str) -> Shop:

@@ -69,3 +69,11 @@ def redis_server() -> Iterator[redis.Redis]:
 def empty_redis(redis_server: redis.Redis) -> None:
     """Every test starts with an empty Valkey."""
     redis_server.flushdb()
+
+
+@pytest.fixture(autouse=True)
+def fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process remembers between calls, forgotten."""
+    monkeypatch.setattr("shops.client._told", set())
+    monkeypatch.setattr("shops.budget._local_buckets", {})
+    monkeypatch.setattr("ops.redis._quiet_until", 0.0)

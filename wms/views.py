@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import structlog
-from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from ops import jobs, signatures
+from ops.receiving import Door, Refusal, bounded_body
 from wms.callbacks import EVENT_TYPES, Envelope, EnvelopeError, parse_envelope, subject_of
 from wms.models import Connection
 
@@ -23,28 +18,8 @@ logger = structlog.get_logger(__name__)
 SIGNATURE_HEADER = "X-WMS-Signature"
 
 
-class AlwaysJson(BaseContentNegotiation):
-    """A machine gets its status code whatever Accept header it sends."""
-
-    def select_parser(self, request: Request, parsers: Any) -> Any:
-        """None is ever used: the body is read raw."""
-        return parsers[0]
-
-    def select_renderer(
-        self, request: Request, renderers: Any, format_suffix: str | None = None
-    ) -> tuple[BaseRenderer, str]:
-        """The JSON renderer."""
-        return renderers[0], renderers[0].media_type
-
-
-class CallbackView(APIView):
+class CallbackView(Door):
     """Takes the callbacks of one connection."""
-
-    authentication_classes = []
-    permission_classes = []
-    throttle_classes = []
-    renderer_classes = [JSONRenderer]
-    content_negotiation_class = AlwaysJson
 
     @extend_schema(
         request=Envelope,
@@ -60,27 +35,13 @@ class CallbackView(APIView):
     )
     def post(self, request: Request, slug: str) -> Response:
         """Store one event: one SELECT, one INSERT, and one Redis write after the commit."""
-        body = _bounded_body(request)
-        if body is None:
-            return _refuse(413, slug=slug, error="body too large")
+        signature = request.headers.get(SIGNATURE_HEADER, "")
         try:
-            return _receive(slug, body, signature=request.headers.get(SIGNATURE_HEADER, ""))
+            return _receive(slug, bounded_body(request), signature=signature)
+        except Refusal as refusal:
+            return _refuse(refusal.status, slug=slug, error=str(refusal))
         except (OperationalError, InterfaceError) as error:
             return _refuse(503, slug=slug, error=f"could not be stored: {type(error).__name__}")
-
-
-def _bounded_body(request: Request) -> bytes | None:
-    """The raw body; None when it says that it is larger than we take (then it is not read)."""
-    http_request = request._request
-    length = http_request.META.get("CONTENT_LENGTH") or "0"
-    if not length.isdecimal():
-        return b""
-    if len(length) > 20 or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-        return None
-    try:
-        return bytes(http_request.read(int(length)))
-    except OSError:
-        return b""  # the sender hung up: what is left fits no signature
 
 
 def _receive(slug: str, body: bytes, *, signature: str) -> Response:
@@ -90,13 +51,13 @@ def _receive(slug: str, body: bytes, *, signature: str) -> Response:
         .first()
     )
     if connection is None:
-        return _refuse(404, slug=slug, error="no such connection")
+        raise Refusal(404, "no such connection")
     if not signatures.matches(body, signature, connection.hmac_secrets):
-        return _refuse(401, slug=slug, error="signature does not match")
+        raise Refusal(401, "signature does not match")
     try:
         envelope = parse_envelope(body)
     except EnvelopeError as error:
-        return _refuse(400, slug=slug, error=str(error))
+        raise Refusal(400, str(error)) from error
     return _answer(_store(connection, envelope), connection=connection, envelope=envelope)
 
 

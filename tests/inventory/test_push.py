@@ -18,7 +18,7 @@ from tests.inventory.promises import make_counted
 from tests.inventory.shopify_stock import Item, ShopifyStock
 from wms.models import Warehouse
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("calls_allowed")]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

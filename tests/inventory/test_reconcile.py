@@ -25,7 +25,7 @@ from tests.builders import make_connection, make_level, make_shop, make_warehous
 from tests.drain import drain
 from wms.models import Connection, Warehouse
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("calls_allowed")]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from shops import budget, client, installation
 from shops.models import Shop
 from tests.builders import make_shop
 
-pytestmark = pytest.mark.usefixtures("calls_allowed")
+pytestmark = pytest.mark.django_db
 
 ROOT = "https://berlin.myshopify.com/admin/api/2026-10"
 GRAPHQL = f"{ROOT}/graphql.json"

@@ -24,7 +24,7 @@ GRANT = "https://berlin.myshopify.com/admin/oauth/access_token"
 GRAPHQL = "https://berlin.myshopify.com/admin/api/2026-10/graphql.json"
 DAY = 86_399
 
-pytestmark = pytest.mark.usefixtures("calls_allowed")
+pytestmark = pytest.mark.django_db
 
 
 def app_shop(**changes: Any) -> Shop:

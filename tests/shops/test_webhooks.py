@@ -75,7 +75,7 @@ class Subscriptions:
 
 
 @pytest.fixture
-def remote(shopify: responses.RequestsMock, calls_allowed: None) -> Subscriptions:
+def remote(shopify: responses.RequestsMock, db: None) -> Subscriptions:
     return Subscriptions(shopify)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -47,12 +46,9 @@ class Variants:
 
 @pytest.fixture
 def variants(db: None) -> Iterator[Variants]:
-    """Shopify at berlin.myshopify.com; the test's own transaction is not the application's."""
-    connection = importlib.import_module("django.db").connection
-    connection.call_in_transaction_allowed = True
+    """Shopify at berlin.myshopify.com."""
     shop = Variants()
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         url = "https://berlin.myshopify.com/admin/api/2026-10/graphql.json"
         mock.add_callback(responses.POST, url, callback=shop.answer)
         yield shop
-    connection.call_in_transaction_allowed = False

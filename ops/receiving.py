@@ -1,0 +1,63 @@
+"""What the doors of both ends share: machines post here, get a status code, and nothing but the body is looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+
+class Refusal(Exception):
+    """Something sent to us that is not stored, with its status code."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class AlwaysJson(BaseContentNegotiation):
+    """A machine gets its status code whatever Accept header it sends."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        """None is ever used: the body is read raw."""
+        return parsers[0]
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """The JSON renderer."""
+        return renderers[0], renderers[0].media_type
+
+
+class Door(APIView):
+    """A view without sessions, permissions or throttles: the signature over the raw body is all that counts."""
+
+    authentication_classes = []
+    permission_classes = []
+    throttle_classes = []
+    renderer_classes = [JSONRenderer]
+    content_negotiation_class = AlwaysJson
+
+
+def bounded_body(request: Request) -> bytes:
+    """The raw body, b"" when there is none. One that says it is larger than we take is not read at all.
+
+    Raises Refusal: 413 too large, 400 cut off or without a usable length.
+    """
+    http_request = request._request
+    length = http_request.META.get("CONTENT_LENGTH") or "0"
+    if not length.isdecimal():
+        raise Refusal(400, "Content-Length is not a number")
+    if len(length) > 18 or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        raise Refusal(413, "body too large")
+    try:
+        raw = bytes(http_request.read(int(length)))
+    except OSError as error:
+        raise Refusal(400, "body was cut off") from error
+    if len(raw) != int(length):
+        raise Refusal(400, "body was cut off")
+    return raw
