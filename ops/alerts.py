@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import structlog
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from ops import jobs
@@ -23,6 +23,7 @@ RETURNING id, count
 """
 
 
+@transaction.atomic(savepoint=False)
 def raise_alert(
     kind: str,
     *,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 from celery import current_app
+from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from ops import lanes, leases, redis
@@ -46,12 +47,14 @@ def offer(claimed: leases.Claimed) -> None:
 def _bury_orphan(claimed: leases.Claimed) -> None:
     job = leases.start(claimed.id, claimed.token)
     if job is not None:
-        leases.bury(job, JobAttempt.Outcome.PERMANENT, "NoOwner", f"no task is named {claimed.kind}")
-        report_dead(job, f"no task is named {claimed.kind}")
+        bury(job, JobAttempt.Outcome.PERMANENT, "NoOwner", f"no task is named {claimed.kind}")
 
 
-def report_dead(job: Job, error: str) -> None:
-    """Alert a person that a job became a dead letter."""
+@transaction.atomic
+def bury(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) -> None:
+    """Make a job a dead letter and alert a person. Raises LeaseLost."""
+    if not leases.bury(job, outcome, error_class, error):
+        return
     logger.error("job_dead", job=job.id, kind=job.kind, subject=job.subject, error=error[:500])
     raise_alert(
         "dead_letter",
@@ -78,8 +81,7 @@ def _give_back(job: Job) -> None:
     error = leases.LeaseLost("the worker died or was killed during the run")
     try:
         if job.attempts >= attempts_of(job.kind):
-            leases.bury(job, JobAttempt.Outcome.LOST, "WorkerLost", str(error))
-            report_dead(job, str(error))
+            bury(job, JobAttempt.Outcome.LOST, "WorkerLost", str(error))
         else:
             leases.retry(job, JobAttempt.Outcome.LOST, error, counts=True)
     except leases.LeaseLost:

@@ -23,11 +23,15 @@ class UnknownOutcome(Transient):
 
 
 class Throttled(JobError):
-    """Not now: the other side's budget says when. Costs no attempt."""
+    """Not now: the other side's budget says when. Costs no attempt.
 
-    def __init__(self, message: str, *, wait: timedelta) -> None:
+    `endpoint` is True when the other side itself said so: then nothing else of the lane goes out before that either.
+    """
+
+    def __init__(self, message: str, *, wait: timedelta, endpoint: bool = False) -> None:
         super().__init__(message)
         self.wait = wait
+        self.endpoint = endpoint
 
 
 class Permanent(JobError):

@@ -136,7 +136,7 @@ def _judge(response: requests.Response, *, changes: bool, what: str) -> requests
     status = response.status_code
     if status == 429:
         answered.set(True)
-        raise Throttled(f"{what}: 429", wait=_retry_after(response))
+        raise Throttled(f"{what}: 429", wait=_retry_after(response), endpoint=True)
     if status == 408 or status >= 500:
         raise _unclear(f"{what}: HTTP {status}", changes=changes)
     answered.set(True)

@@ -36,7 +36,7 @@ ON CONFLICT (key) DO UPDATE SET
     rerun = ops_job.rerun OR ops_job.state = 'running',
     run_at = CASE WHEN ops_job.state = 'running' AND NOT ops_job.rerun THEN EXCLUDED.run_at
                   WHEN ops_job.state = 'running' THEN LEAST(ops_job.run_at, EXCLUDED.run_at)
-                  WHEN ops_job.state = 'ready' AND ops_job.parked_on = '{}' AND ops_job.error_class = ''
+                  WHEN ops_job.state = 'ready' AND ops_job.parked_on = '{}'
                        THEN LEAST(ops_job.run_at, EXCLUDED.run_at)
                   ELSE EXCLUDED.run_at END,
     attempts = CASE WHEN ops_job.state IN ('done', 'dead') THEN 0 ELSE ops_job.attempts END,

@@ -9,7 +9,7 @@ import structlog
 from celery import current_app
 from django.db import transaction
 from django.db.models import F, Q
-from django.utils import timezone
+from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
 from ops import redis
@@ -60,17 +60,25 @@ def open_for(failures: int) -> timedelta:
 
 
 def answered(name: str) -> bool:
-    """The endpoint gave a proper answer: close the circuit. True when it was open until now."""
+    """The endpoint gave a proper answer: close the circuit. True when it was open until now.
+
+    A lane that only rests is not called up by the answer to a call from before.
+    """
     with transaction.atomic():
         lane = (
             Lane.objects.select_for_update()
-            .filter(Q(failures__gt=0) | ~Q(circuit=Circuit.CLOSED), name=name)
+            .filter(Q(failures__gt=0) | Q(circuit=Circuit.HALF_OPEN), name=name)
             .first()
         )
         if lane is None:
             return False
         Lane.objects.filter(name=name).update(failures=0, circuit=Circuit.CLOSED, open_until=None)
     return lane.circuit != Circuit.CLOSED
+
+
+def rest(name: str, wait: timedelta) -> None:
+    """The endpoint asks to be left alone for a while: nothing of the lane goes out, then one probe at a time."""
+    Lane.objects.filter(name=name).update(circuit=Circuit.OPEN, open_until=Now() + wait)
 
 
 def failed(name: str) -> tuple[bool, bool]:
@@ -80,8 +88,8 @@ def failed(name: str) -> tuple[bool, bool]:
         failures = lane.failures + 1
         opens = lane.circuit != Circuit.CLOSED or failures >= FAILURES_TO_OPEN
         if opens:
-            until = timezone.now() + open_for(failures)
+            until = Now() + open_for(failures)
             Lane.objects.filter(name=name).update(failures=failures, circuit=Circuit.OPEN, open_until=until)
         else:
             Lane.objects.filter(name=name).update(failures=F("failures") + 1)
-    return opens, opens and lane.circuit == Circuit.CLOSED
+    return opens, failures == FAILURES_TO_OPEN

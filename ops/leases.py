@@ -16,7 +16,6 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from ops.errors import Blocked
 from ops.jobs import RECHECK_PARKED, lock_keys
@@ -40,17 +39,18 @@ WHERE name = %s AND NOT paused
 RETURNING concurrency, circuit
 """
 
+# ANY (ARRAY (..)): the planner takes a LIMIT that it cannot read for a tenth of the lane, and would scan the table.
 _CLAIM = """
 WITH taken AS (
 UPDATE ops_job SET state = 'running', lease_token = gen_random_uuid(), lease_until = now() + %(pick_up)s,
                    started_at = NULL
-WHERE id IN (
+WHERE id = ANY (ARRAY (
     SELECT id FROM ops_job
-    WHERE lane_id = %(lane)s AND state = 'ready' AND parked_on = '{}' AND run_at <= clock_timestamp()
+    WHERE lane_id = %(lane)s AND state = 'ready' AND parked_on = '{}' AND run_at <= statement_timestamp()
     ORDER BY priority, run_at, id
     LIMIT GREATEST(0, %(room)s - (SELECT count(DISTINCT lease_token) FROM ops_job
                                   WHERE lane_id = %(lane)s AND state = 'running'))
-    FOR UPDATE SKIP LOCKED)
+    FOR UPDATE SKIP LOCKED))
 RETURNING id, kind, lease_token, priority, run_at)
 SELECT id, kind, lease_token FROM taken ORDER BY priority, run_at, id
 """
@@ -58,13 +58,13 @@ SELECT id, kind, lease_token FROM taken ORDER BY priority, run_at, id
 _CLAIM_ALONG = """
 UPDATE ops_job SET state = 'running', lease_token = %(token)s, lease_until = now() + %(run)s, started_at = now(),
                    attempts = attempts + 1
-WHERE id IN (
+WHERE id = ANY (ARRAY (
     SELECT id FROM ops_job
     WHERE lane_id = %(lane)s AND kind = %(kind)s AND state = 'ready' AND parked_on = '{}'
-      AND run_at <= clock_timestamp() AND attempts = 0
+      AND run_at <= statement_timestamp() AND attempts = 0
     ORDER BY priority, run_at, id
     LIMIT %(limit)s
-    FOR UPDATE SKIP LOCKED)
+    FOR UPDATE SKIP LOCKED))
 RETURNING id
 """
 
@@ -144,6 +144,14 @@ def _held(job: Job) -> QuerySet[Job]:
     return Job.objects.filter(id=job.id, state=Job.State.RUNNING, lease_token=job.lease_token)
 
 
+def _noticed(job: Job) -> bool:
+    """Whether a further notice came while the job ran; from here on none comes before the run has ended."""
+    noticed = _held(job).select_for_update().values_list("rerun", flat=True).first()
+    if noticed is None:
+        raise LeaseLost(str(job.lease_token))
+    return noticed
+
+
 def _end(job: Job, **changes: object) -> None:
     if not _held(job).update(lease_token=None, lease_until=None, rerun=False, **changes):
         raise LeaseLost(str(job.lease_token))
@@ -175,7 +183,7 @@ def retry(job: Job, outcome: JobAttempt.Outcome, error: BaseException, *, counts
         _end(
             job,
             state=Job.State.READY,
-            run_at=timezone.now() + backoff(job.attempts),
+            run_at=Now() + backoff(job.attempts),
             attempts=job.attempts if counts else job.attempts - 1,
             error_class=type(error).__name__,
             error=str(error)[:LONGEST_ERROR],
@@ -191,7 +199,7 @@ def put_back(job: Job, *, wait: timedelta, reason: str) -> None:
     _end(
         job,
         state=Job.State.READY,
-        run_at=timezone.now() + wait,
+        run_at=Now() + wait,
         attempts=job.attempts - 1,
         error_class="Throttled",
         error=reason[:LONGEST_ERROR],
@@ -201,21 +209,21 @@ def put_back(job: Job, *, wait: timedelta, reason: str) -> None:
 def park(job: Job, blocked: Blocked) -> bool:
     """End a run that cannot go on: parked under the keys of its cause, the attempt given back.
 
-    Looks at the cause again under the keys' locks; when it is gone by now the job is due at once and False is returned.
+    Looks at the cause again under the keys' locks; when it is gone by now, or a further notice came while the job ran,
+    the job is due at once and False is returned.
     Raises LeaseLost.
     """
     with transaction.atomic():
         lock_keys(blocked.on)
-        still = blocked.recheck()
-        now = timezone.now()
+        still = blocked.recheck() and not _noticed(job)
         if still and (job.error_class, job.error) != ("Blocked", str(blocked)):
             _note(job, JobAttempt.Outcome.BLOCKED, "Blocked", str(blocked))
         _end(
             job,
             state=Job.State.READY,
-            run_at=now + RECHECK_PARKED if still else now,
+            run_at=Now() + RECHECK_PARKED if still else Now(),
             parked_on=list(blocked.on) if still else [],
-            parked_since=now if still else None,
+            parked_since=Now() if still else None,
             attempts=job.attempts - 1,
             error_class="Blocked" if still else "",
             error=str(blocked)[:LONGEST_ERROR] if still else "",
@@ -223,20 +231,22 @@ def park(job: Job, blocked: Blocked) -> bool:
     return still
 
 
-def bury(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) -> None:
+def bury(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) -> bool:
     """End a run for good: a dead letter that waits for a person.
 
-    Raises LeaseLost.
+    False when a further notice came while it ran: then the job begins anew. Raises LeaseLost.
     """
     with transaction.atomic():
+        again = _noticed(job)
+        ended: dict[str, object] = {"state": Job.State.DEAD, "finished_at": Now()}
         _end(
             job,
-            state=Job.State.DEAD,
-            finished_at=Now(),
+            **({"state": Job.State.READY, "attempts": 0} if again else ended),
             error_class=error_class,
             error=error[:LONGEST_ERROR],
         )
         _note(job, outcome, error_class, error)
+    return not again
 
 
 def lost(limit: int = 200) -> list[Job]:

@@ -56,7 +56,7 @@ def job_batch(
 ) -> Callable[[BatchHandler], BatchHandler]:
     """As `job`, for a handler that takes up to `size` due jobs of its kind and lane at once.
 
-    When a batch fails, its jobs are tried again one by one.
+    When a batch fails, its jobs are tried again one by one: none pays for another's permanent error.
     """
 
     def decorate(handler: BatchHandler) -> BatchHandler:
@@ -102,10 +102,9 @@ def _attempt(handler: BatchHandler, batch: list[Job]) -> str:
     try:
         handler(batch)
     except Exception as error:  # noqa: BLE001
-        _note_answer(batch[0].lane_id)
         opened = _circuit_after(batch[0].lane_id, error)
-        for each in batch:
-            _end_failed(each, error, circuit_open=opened)
+        one_by_one = len(batch) > 1 and isinstance(error, Permanent)
+        _end_each(batch, Transient(str(error)) if one_by_one else error, circuit_open=opened)
         return type(error).__name__
     _note_answer(batch[0].lane_id)
     assert batch[0].lease_token is not None  # noqa: S101
@@ -120,8 +119,18 @@ def _note_answer(lane: str) -> None:
 
 
 def _circuit_after(lane: str, error: Exception) -> bool:
-    if not (isinstance(error, Transient) and error.endpoint):
-        return False
+    """Whether the lane's circuit is open now. A run that met a failure is no answer, whatever else was answered."""
+    match error:
+        case Throttled(endpoint=True):
+            lanes.rest(lane, error.wait)
+            return False
+        case Transient(endpoint=True):
+            return _note_failure(lane, error)
+    _note_answer(lane)
+    return False
+
+
+def _note_failure(lane: str, error: Transient) -> bool:
     is_open, just_opened = lanes.failed(lane)
     if just_opened:
         raise_alert(
@@ -135,6 +144,14 @@ def _circuit_after(lane: str, error: Exception) -> bool:
     return is_open
 
 
+def _end_each(batch: list[Job], error: Exception, *, circuit_open: bool) -> None:
+    for job in batch:
+        try:
+            _end_failed(job, error, circuit_open=circuit_open)
+        except leases.LeaseLost:
+            logger.info("lease_lost", job=job.id)
+
+
 def _end_failed(job: Job, error: Exception, *, circuit_open: bool) -> None:
     match error:
         case Throttled():
@@ -142,8 +159,7 @@ def _end_failed(job: Job, error: Exception, *, circuit_open: bool) -> None:
         case Blocked():
             leases.park(job, error)
         case Permanent():
-            leases.bury(job, JobAttempt.Outcome.PERMANENT, type(error).__name__, str(error))
-            dispatch.report_dead(job, str(error))
+            dispatch.bury(job, JobAttempt.Outcome.PERMANENT, type(error).__name__, str(error))
         case Transient():
             unknown = isinstance(error, UnknownOutcome)
             outcome = JobAttempt.Outcome.UNKNOWN if unknown else JobAttempt.Outcome.TRANSIENT
@@ -155,7 +171,6 @@ def _end_failed(job: Job, error: Exception, *, circuit_open: bool) -> None:
 
 def _retry_or_bury(job: Job, outcome: JobAttempt.Outcome, error: Exception, *, counts: bool) -> None:
     if counts and job.attempts >= dispatch.attempts_of(job.kind):
-        leases.bury(job, outcome, type(error).__name__, str(error))
-        dispatch.report_dead(job, str(error))
+        dispatch.bury(job, outcome, type(error).__name__, str(error))
     else:
         leases.retry(job, outcome, error, counts=counts)

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from ops import dispatch, jobs, leases
+from ops import dispatch, jobs, lanes, leases
+from ops.errors import Blocked
 from ops.models import Alert, Job, JobAttempt, Lane
 from tests.drain import drain
 from tests.ops.acting import BATCH_KIND, KIND, acts, raising
@@ -123,3 +125,53 @@ def test_a_kind_that_nobody_owns_is_a_dead_letter_not_a_loop() -> None:
 def test_back_off_grows_and_is_capped() -> None:
     assert all(leases.backoff(1) <= timedelta(seconds=2) for _ in range(50))
     assert all(timedelta(0) <= leases.backoff(30) <= leases.LONGEST_BACKOFF for _ in range(50))
+
+
+def run(key: str) -> Job:
+    """Claim and start the one due job."""
+    (claimed,) = leases.claim(Job.objects.get(key=key).lane_id)
+    job = leases.start(claimed.id, claimed.token)
+    assert job is not None
+    return job
+
+
+def look_at(key: str, **how: Any) -> None:
+    jobs.enqueue(KIND, key=key, lane="shop:a", coalesce=True, **how)
+
+
+def test_a_notice_during_a_run_that_dies_is_a_job_of_its_own() -> None:
+    look_at("a")
+    job = run("a")
+    look_at("a")
+    assert not leases.bury(job, JobAttempt.Outcome.PERMANENT, "Permanent", "no")
+    assert (Job.objects.get(key="a").state, Job.objects.get(key="a").attempts) == ("ready", 0)
+    assert leases.bury(run("a"), JobAttempt.Outcome.PERMANENT, "Permanent", "no")
+    assert Job.objects.get(key="a").state == "dead"
+
+
+def test_a_notice_during_a_run_that_parks_makes_the_job_due() -> None:
+    look_at("a")
+    job = run("a")
+    look_at("a")
+    assert not leases.park(job, Blocked("no stock", on=["stock:1"], recheck=lambda: True))
+    assert leases.park(run("a"), Blocked("no stock", on=["stock:1"], recheck=lambda: True))
+
+
+def test_notices_never_put_off_a_job_that_failed() -> None:
+    look_at("a")
+    leases.put_back(run("a"), wait=timedelta(seconds=1), reason="busy")
+    before = Job.objects.get(key="a").run_at
+    look_at("a", delay=timedelta(minutes=1))
+    assert Job.objects.get(key="a").run_at == before
+
+
+def test_a_worker_with_a_wrong_clock_gives_jobs_the_database_s_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django.utils.timezone.now", lambda: datetime(2001, 1, 1, tzinfo=UTC))
+    look_at("a")
+    leases.put_back(run("a"), wait=timedelta(minutes=1), reason="busy")
+    lanes.failed("shop:a")
+    Lane.objects.update(failures=10)
+    lanes.failed("shop:a")
+    assert leases.claim("shop:a") == []
+    assert Job.objects.filter(run_at__gt=Now(), run_at__lt=Now() + timedelta(minutes=2)).exists()
+    assert Lane.objects.get().open_until.year > 2001  # type: ignore[union-attr]

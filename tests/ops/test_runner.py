@@ -9,7 +9,7 @@ from ops import http, jobs, lanes
 from ops.errors import Permanent, Throttled, Transient, UnknownOutcome
 from ops.models import Alert, Circuit, Job, JobAttempt, Lane
 from tests.drain import drain
-from tests.ops.acting import KIND, acts, raising
+from tests.ops.acting import BATCH_KIND, KIND, acts, raising
 
 pytestmark = pytest.mark.django_db
 LATER = timedelta(minutes=10)
@@ -134,3 +134,59 @@ def test_a_refused_alert_channel_is_tried_again(settings: object, monkeypatch: p
 
 def raise_os_error(*_: object, **__: object) -> None:
     raise OSError("mail server away")
+
+
+def test_a_permanent_error_of_a_batch_kills_only_the_job_it_is_about() -> None:
+    for key in ("a", "b", "c"):
+        jobs.enqueue(BATCH_KIND, key=key, lane="wms:north")
+    Lane.objects.update(concurrency=1)
+
+    def refuse_b(batch: list[Job]) -> None:
+        if any(job.key == "b" for job in batch):
+            raise Permanent("b is bad")
+
+    acts.extend([refuse_b] * 10)
+    drain()
+    drain(advance=LATER)
+    states = dict(Job.objects.filter(kind=BATCH_KIND).values_list("key", "state"))
+    assert states == {"a": "done", "b": "dead", "c": "done"}
+
+
+def test_a_job_of_a_batch_that_lost_its_lease_does_not_keep_the_others_running() -> None:
+    for key in ("a", "b", "c"):
+        jobs.enqueue(BATCH_KIND, key=key, lane="wms:north")
+    Lane.objects.update(concurrency=1)
+
+    def lose_the_first(batch: list[Job]) -> None:
+        Job.objects.filter(id=batch[0].id).update(state="ready", lease_token=None)
+        raise Transient("busy")
+
+    acts.append(lose_the_first)
+    drain()
+    assert set(Job.objects.values_list("state", flat=True)) <= {"ready", "done"}
+
+
+def test_an_answer_before_the_failure_does_not_hide_an_outage() -> None:
+    put(*[f"k{n}" for n in range(6)])
+
+    def look_up_then_fail(_: list[Job]) -> None:
+        http.answered.set(True)
+        raise Transient("POST: 503", endpoint=True)
+
+    acts.extend([look_up_then_fail] * 60)
+    for _ in range(30):
+        drain(advance=LATER)
+    assert Lane.objects.get(name="wms:north").circuit == Circuit.OPEN
+    assert not Job.objects.filter(state="dead").exists()
+
+
+def test_an_endpoint_that_asks_for_time_is_left_alone_by_the_whole_lane() -> None:
+    put(*[f"k{n}" for n in range(20)])
+    Lane.objects.update(concurrency=2)
+    acts.extend([raising(Throttled("429", wait=timedelta(seconds=30), endpoint=True))] * 20)
+    assert len(drain()) <= 2
+    assert len(drain(advance=timedelta(seconds=31))) == 1
+    acts.clear()
+    acts.append(lambda _: http.answered.set(True))
+    assert len(drain(advance=timedelta(seconds=31))) == 20
+    assert not Alert.objects.exists()
