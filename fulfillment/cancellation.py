@@ -35,8 +35,9 @@ def stop(order: Order) -> None:
         first = WmsOrder.objects.filter(id=row.id, cancel_requested_at__isnull=True).update(
             cancel_requested_at=Now()
         )
-        if first and row.wms_status != WmsStatus.SUBMITTING:
-            enqueue.cancel(row)
+        if first:
+            # One in flight is cancelled once its outcome is known; its job may be a dead letter by now.
+            (enqueue.submit if row.wms_status == WmsStatus.SUBMITTING else enqueue.cancel)(row)
     for kind in ("no_warehouse", "order_held_back", "wms_rejected", "wms_cancelled", "custom_line"):
         close_alert(kind, subject=order.subject)
     if not order.wms_orders.filter(order_states.NOT_ENDED).exists():
@@ -112,7 +113,7 @@ def _ask_a_person(row: WmsOrder) -> None:
 @transaction.atomic
 def record(wms_order_id: int, answer: CancelAnswer) -> None:
     """Store what the WMS said to the cancellation."""
-    if answer.cancelled:
+    if answer.cancelled or phase(answer.status) == CancellationPhase.CANCELLED:
         confirmed(wms_order_id)
         return
     order_states.lock(WmsOrder.objects.values_list("order_id", flat=True).get(id=wms_order_id))
@@ -146,17 +147,18 @@ def confirmed(wms_order_id: int, *, ended_as: WmsStatus = WmsStatus.CANCELLED, r
     )
     if not ended:
         return False
-    reservations.release(row.external_id)
     close_alert("cancel_by_hand", subject=order.subject)
-    if order.cancelled_at:
-        order_states.settle(order)
-    else:
-        _hold_ended_by_wms(order, row, reason=reason)
+    ended_by_wms(order, row, reason=reason)
     logger.info("wms_order_cancelled", order=order.id, wms_order=row.id, asked=bool(order.cancelled_at))
     return True
 
 
-def _hold_ended_by_wms(order: Order, row: WmsOrder, *, reason: str) -> None:
+def ended_by_wms(order: Order, row: WmsOrder, *, reason: str = "") -> None:
+    """The WMS order was ended, asked or not: its stock is free, and a person decides unless Shopify cancelled it."""
+    reservations.release(row.external_id)
+    if order.cancelled_at:
+        order_states.settle(order)
+        return
     order_states.stand(order, OrderState.HELD, Reason.WMS_CANCELLED, reason or row.external_id)
     raise_alert(
         "wms_cancelled",

@@ -53,7 +53,7 @@ def is_not_there(wms_order_id: int, *, user_id: int) -> bool:
         enqueue.submit(row)
     else:
         cancellation.end_absent(row.id)
-    jobs.wake(submission.decision_key(row))
+        jobs.wake(submission.decision_key(row))
     logger.info("outcome_decided", wms_order=row.id, there=False, user=user_id)
     return goes_on
 

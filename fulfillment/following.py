@@ -44,7 +44,8 @@ def _go_on(order: Order) -> None:
     if not measured.uncovered:
         order_states.settle(order)
         return
-    if not order.wms_orders.filter(order_states.NOT_ENDED).exists() and order.state != OrderState.HELD:
+    stays_held = order.state == OrderState.HELD and order.reason != Reason.NO_ADDRESS
+    if not stays_held and not order.wms_orders.filter(order_states.NOT_ENDED).exists():
         order_states.stand(order, OrderState.READY)
     enqueue.route(order)
 

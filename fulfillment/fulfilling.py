@@ -13,10 +13,10 @@ from typing import Any
 
 import structlog
 from django.db import transaction
+from django.db.models import F
 from django.db.models.functions import Now
-from django.utils import timezone
 
-from fulfillment import reading, shipments, tracking
+from fulfillment import moving, reading, shipments, tracking
 from fulfillment.models import Order, Shipment
 from fulfillment.readiness import GOING_STATUSES, SHIPPED_METHODS
 from fulfillment.snapshots import FulfillmentNode, WorkNode
@@ -122,7 +122,7 @@ def _fulfil_one(shop: Shop, order: Order, shipment: Shipment) -> None:
         record(shipment.id, there.id)
         return
     _wait_until_settled(shipment)
-    picks = pick(wanted, reading.fulfillment_orders(shop, order.shopify_order_id))
+    picks = _picks(shop, order, shipment, wanted)
     if picks is None:
         refuse(
             order,
@@ -130,25 +130,40 @@ def _fulfil_one(shop: Shop, order: Order, shipment: Shipment) -> None:
             "Shopify no longer asks for these units (cancelled, or fulfilled by somebody else)",
         )
         return
-    if not _begin(shipment):
-        return
+    _begin(shipment)
     _create(shop, order, shipment, picks)
+
+
+def _picks(shop: Shop, order: Order, shipment: Shipment, wanted: Wanted) -> list[Pick] | None:
+    """What the fulfilment takes, at the warehouse's location: work that still lies elsewhere is moved there first.
+
+    A parcel may overtake the move, e.g. after an outage. Where Shopify refuses the move, the other location serves.
+    """
+    work = reading.fulfillment_orders(shop, order.shopify_order_id)
+    at_warehouse = [node for node in work if node.location_id == wanted.location_id]
+    if shipment.wms_order_id and pick(wanted, at_warehouse) is None and pick(wanted, work) is not None:
+        moving.move(shipment.wms_order_id)
+        work = reading.fulfillment_orders(shop, order.shopify_order_id)
+    return pick(wanted, work)
 
 
 def _wait_until_settled(shipment: Shipment) -> None:
     if shipment.state != ShipmentState.FULFILLING or shipment.attempt_at is None:
         return
-    left = SETTLE - (timezone.now() - shipment.attempt_at)
+    ages = Shipment.objects.annotate(age=Now() - F("attempt_at")).values_list("age", flat=True)
+    left = SETTLE - ages.get(id=shipment.id)
     if left > timedelta(0):
         raise Throttled("the answer was lost: too early to tell that it was not done", wait=left)
 
 
-def _begin(shipment: Shipment) -> bool:
-    return bool(
-        Shipment.objects.filter(
-            id=shipment.id, state__in=[ShipmentState.RECEIVED, ShipmentState.FULFILLING]
-        ).update(state=ShipmentState.FULFILLING, attempt_at=Now())
-    )
+def _begin(shipment: Shipment) -> None:
+    begun = Shipment.objects.filter(
+        id=shipment.id,
+        state__in=[ShipmentState.RECEIVED, ShipmentState.FULFILLING],
+        tracking_number=shipment.tracking_number,
+    ).update(state=ShipmentState.FULFILLING, attempt_at=Now())
+    if not begun:
+        raise Transient("the shipment was changed while Shopify was read")
 
 
 def fulfillment_input(shipment: Shipment, picks: Sequence[Pick], *, notify: bool) -> dict[str, Any]:
@@ -174,17 +189,30 @@ def _create(shop: Shop, order: Order, shipment: Shipment, picks: Sequence[Pick])
     except UnknownOutcome:
         raise
     except (Transient, Throttled):
-        # Nothing was sent, or it was refused unread: the next attempt need not wait for it to settle.
-        Shipment.objects.filter(id=shipment.id, state=ShipmentState.FULFILLING).update(
-            state=ShipmentState.RECEIVED
-        )
+        _take_back(shipment)
         raise
-    payload = data.get("fulfillmentCreate") or {}
+    _conclude(shop, order, shipment, picks, payload=data.get("fulfillmentCreate") or {})
+
+
+def _take_back(shipment: Shipment) -> None:
+    """Nothing was sent, or it was refused: the next attempt need not wait for this one to settle."""
+    Shipment.objects.filter(id=shipment.id, state=ShipmentState.FULFILLING).update(
+        state=ShipmentState.RECEIVED
+    )
+
+
+def _conclude(
+    shop: Shop, order: Order, shipment: Shipment, picks: Sequence[Pick], *, payload: Mapping[str, Any]
+) -> None:
+    """Take over Shopify's answer. A refusal of fulfilment orders that were moved meanwhile is none."""
     made = payload.get("fulfillment")
     if made:
         record(shipment.id, number(made["id"]))
         return
     messages = "; ".join(error.get("message", "") for error in payload.get("userErrors") or [])
+    if pick(_wanted(shipment), reading.fulfillment_orders(shop, order.shopify_order_id)) != picks:
+        _take_back(shipment)
+        raise Transient(f"the fulfilment orders changed while they were fulfilled: {messages}")
     refuse(order, shipment, f"Shopify refused the fulfilment: {messages or 'without a reason'}")
 
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from fulfillment import reading
-from fulfillment.models import WmsOrder, WmsOrderLine
+from fulfillment.models import ShipmentUnit, WmsOrder, WmsOrderLine
 from fulfillment.readiness import GOING_STATUSES, SHIPPED_METHODS
 from fulfillment.snapshots import WorkNode
+from fulfillment.states import ShipmentState
 from inventory.levels import mark_due
 from ops.alerts import raise_alert
 from shops.client import execute
@@ -56,9 +57,16 @@ def _take(node: WorkNode, left: dict[int, int]) -> dict[int, int]:
 
 
 def _units(row: WmsOrder) -> dict[int, int]:
+    """Shopify units by Shopify line id that Shopify still has to count: given to the warehouse, not fulfilled yet.
+
+    Not "not shipped yet": a parcel may be on its way while Shopify has not been told.
+    """
     units: dict[int, int] = {}
     for line in WmsOrderLine.objects.filter(wms_order=row).select_related("order_line"):
-        units[line.order_line.shopify_line_id] = -(-(line.quantity - line.shipped) // line.per_unit)
+        units[line.order_line.shopify_line_id] = -(-line.quantity // line.per_unit)
+    told = ShipmentUnit.objects.filter(shipment__wms_order=row, shipment__state=ShipmentState.FULFILLED)
+    for line_id, quantity in told.values_list("order_line__shopify_line_id", "quantity"):
+        units[line_id] -= quantity
     return units
 
 

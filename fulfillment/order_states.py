@@ -44,15 +44,12 @@ def note_ready(order: Order) -> None:
 
 def settle(order: Order) -> None:
     """Derive where an order stands from its WMS orders, unless a person has to decide. The order is locked."""
-    if order.state == OrderState.HELD and order.reason in PERSON_DECIDES:
-        return
     statuses = set(WmsOrder.objects.filter(order=order).values_list("wms_status", flat=True))
     live = statuses - {str(status) for status in ENDED}
-    if not live:
-        if order.cancelled_at:
-            stand(order, OrderState.CANCELLED)
-        return
-    stand(order, _from_live(live))
+    if order.cancelled_at and not live:
+        stand(order, OrderState.CANCELLED)
+    elif live and not (order.state == OrderState.HELD and order.reason in PERSON_DECIDES):
+        stand(order, _from_live(live))
 
 
 def _from_live(live: set[str]) -> OrderState:

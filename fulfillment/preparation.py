@@ -18,7 +18,7 @@ from fulfillment.states import OrderState, Reason
 from inventory import reservations
 from inventory.reservations import Need
 from ops.alerts import close_alert, raise_alert
-from ops.errors import Blocked
+from ops.errors import Blocked, Transient
 from ops.models import Severity
 from skumap.resolve import Component, Resolution, resolve
 from skumap.verification import report_unmapped
@@ -26,7 +26,13 @@ from wms.models import Warehouse
 
 logger = structlog.get_logger(__name__)
 
-ROUTABLE = (OrderState.READY, OrderState.HELD, OrderState.AT_WAREHOUSE, OrderState.PARTIALLY_SHIPPED)
+ROUTABLE = (
+    OrderState.READY,
+    OrderState.HELD,
+    OrderState.AT_WAREHOUSE,
+    OrderState.PARTIALLY_SHIPPED,
+    OrderState.SHIPPED,
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,11 @@ class Plan:
             for i in self.units
             if self.lines[i].shopify_variant_id is None or self.lines[i].shopify_variant_id in missing
         ]
+
+    @property
+    def goes(self) -> bool:
+        """Whether a warehouse can send all of it."""
+        return self.decision.chosen is not None and not self.unmapped
 
 
 def plan(order: Order) -> Plan | None:
@@ -145,18 +156,15 @@ def prepare(order_id: int) -> WmsOrder | None:
     """Route an order's uncovered units: reserve their stock and make the WMS order, or hold the order with the reason.
 
     One transaction; the submission is enqueued in it. Returns None when there is nothing to route.
-    Raises Blocked after the reason was stored and the alert raised.
+    Raises Blocked after the reason was stored and the alert raised, Transient when another order was faster.
     """
     with transaction.atomic():
         order = order_states.lock(order_id)
         found = plan(order)
         if found is None:
             return None
-        if found.decision.chosen is not None and not found.unmapped:
-            made = _reserve_and_make(order, found)
-            if made is not None:
-                return made
-            found = plan(order) or found
+        if found.goes:
+            return _reserve_and_make(order, found)
         _hold(order, found)
     raise Blocked(
         f"{order.get_reason_display()}: {order.reason_detail}",
@@ -168,18 +176,17 @@ def prepare(order_id: int) -> WmsOrder | None:
 def still_blocked(order_id: int) -> bool:
     """Whether the order still cannot be routed: looked at again under the park keys' locks."""
     found = plan(Order.objects.select_related("shop").get(id=order_id))
-    return found is not None and (found.decision.chosen is None or bool(found.unmapped))
+    return found is not None and not found.goes
 
 
-def _reserve_and_make(order: Order, found: Plan) -> WmsOrder | None:
-    """None when another order took the stock between the look and the lock."""
+def _reserve_and_make(order: Order, found: Plan) -> WmsOrder:
     chosen = found.decision.chosen
     assert chosen is not None and chosen.needs is not None  # noqa: S101, PT018
     part = (order.wms_orders.aggregate(last=Max("part"))["last"] or 0) + 1
     external_id = f"wms:order:{order.shop.domain}:{order.shopify_order_id}:{part}"
     needs = [Need(chosen.id, item, units) for item, units in sorted(chosen.needs.items())]
     if reservations.reserve(external_id, needs):
-        return None
+        raise Transient("another order took the stock between the look and the lock")
     row = WmsOrder.objects.create(
         order=order, part=part, warehouse=found.warehouses[chosen.id], external_id=external_id
     )

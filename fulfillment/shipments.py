@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.db import transaction
 
-from fulfillment import enqueue, order_states, progress, tracking
+from fulfillment import cancellation, enqueue, order_states, progress, tracking
 from fulfillment.models import Order, Shipment, ShipmentLine, ShipmentUnit, WmsOrder, WmsOrderLine
 from fulfillment.states import ShipmentState
 from inventory import reservations
@@ -147,6 +147,8 @@ def count(order: Order, shipment: Shipment) -> bool:
     reservations.ship(row.external_id, items, shipped_at=shipment.shipped_at)
     complete = all(line.shipped == line.quantity for line in rows)
     progress.note_shipped(row, complete=complete, shipped_at=shipment.shipped_at)
+    if row.cancel_requested_at:
+        cancellation.too_late(row.id)
     close_alert("shipment_missing", subject=row.external_id)
     close_alert("shipment_held", subject=subject_of(shipment))
     order_states.settle(order)

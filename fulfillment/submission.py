@@ -1,14 +1,14 @@
 """Placing a WMS order, exactly once (law 3).
 
 begin   one transaction: the attempt is recorded before the call
-send    no transaction: the identity travels along; after a doubtful attempt the order is looked up first
+look up, place   no transaction: the identity travels along; after a doubtful attempt the order is looked up first
 record  one transaction: what the WMS said, only while the order is still being submitted
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
@@ -16,7 +16,6 @@ import structlog
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from fulfillment import cancellation, enqueue, order_states
 from fulfillment.models import FulfillmentOrder, Order, WmsOrder
@@ -26,7 +25,7 @@ from inventory import reservations
 from ops import claims, jobs
 from ops.alerts import close_alert, raise_alert
 from ops.claims import ClaimState, Window
-from ops.errors import Blocked, Permanent, Throttled
+from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
 from ops.models import Severity
 from wms.adapters import adapter_for, capabilities_of
 from wms.adapters.base import Address, Capability, OrderAnswer, OrderLineRequest, OrderRequest
@@ -42,19 +41,35 @@ SETTLE = timedelta(minutes=2)
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt to place an order, as it was committed before the call."""
+    """One attempt to place an order, as it was committed before the call. `age`: of the one before it."""
 
     wms_order: WmsOrder
     connection: Connection
     request: OrderRequest
+    age: timedelta | None
     doubtful: bool
     cancelled: bool
+
+    def can(self, capability: Capability) -> bool:
+        """Whether the WMS is able to do this."""
+        return capability in capabilities_of(self.connection)
+
+    @property
+    def unsettled(self) -> timedelta:
+        """How long a request of before may still be under way."""
+        return max(SETTLE - self.age, timedelta(0)) if self.doubtful and self.age else timedelta(0)
+
+    @property
+    def certain(self) -> bool:
+        """Whether an order that was not found is not there."""
+        return not self.doubtful or (self.can(Capability.FIND_ORDER) and not self.unsettled)
 
 
 def submit(wms_order_id: int) -> None:
     """Place a WMS order, or find out that it is placed.
 
-    Raises Blocked while only a person can know, and what the adapter raises.
+    Raises Blocked while only a person can know, Throttled while a look-up is too early to trust, and what the adapter
+    raises.
     """
     attempt = begin(wms_order_id)
     if attempt is None:
@@ -62,16 +77,12 @@ def submit(wms_order_id: int) -> None:
     with claims.claim(Window.SUBMISSION, attempt.request.external_id) as claim:
         if claim.state is ClaimState.BUSY:
             raise Throttled("another worker is placing this order", wait=timedelta(seconds=5))
-        doubtful = attempt.doubtful or claim.state is ClaimState.DONE
-        try:
-            answer = send(attempt, doubtful=doubtful)
-        except Permanent as error:
-            refuse(attempt.wms_order.id, str(error))
-            raise
-        if answer is None:
+        attempt = replace(attempt, doubtful=attempt.doubtful or claim.state is ClaimState.DONE)
+        found = look_up(attempt) if attempt.doubtful else None
+        if found is None and attempt.cancelled and attempt.certain:
             cancellation.end_absent(attempt.wms_order.id)
         else:
-            record(attempt.wms_order.id, answer)
+            record(attempt.wms_order.id, found or place(attempt))
 
 
 @transaction.atomic
@@ -79,7 +90,8 @@ def begin(wms_order_id: int) -> Attempt | None:
     """Commit that the order is about to be sent; None when there is nothing to send (any more)."""
     order_id = WmsOrder.objects.values_list("order_id", flat=True).get(id=wms_order_id)
     order = order_states.lock(order_id)
-    row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_id)
+    rows = WmsOrder.objects.select_related("warehouse__connection").annotate(age=Now() - F("attempt_at"))
+    row = rows.get(id=wms_order_id)
     row.order = order
     if row.wms_status not in (WmsStatus.PENDING, WmsStatus.SUBMITTING, WmsStatus.REJECTED):
         return None
@@ -88,15 +100,14 @@ def begin(wms_order_id: int) -> Attempt | None:
     if row.outcome == Outcome.UNKNOWN:
         raise _undecided(row)
     doubtful = row.wms_status == WmsStatus.SUBMITTING and row.outcome != Outcome.ABSENT
-    if not doubtful and row.wms_status != WmsStatus.PENDING and _held_at_shopify(order).exists():
+    if not doubtful and row.attempt and _held_at_shopify(order).exists():
         raise Blocked(
             "the order is on hold at Shopify",
             on=[f"order:{order.id}"],
             recheck=_held_at_shopify(order).exists,
         )
-    rows = WmsOrder.objects.filter(id=row.id, wms_status=row.wms_status)
     if not doubtful:
-        rows.update(
+        WmsOrder.objects.filter(id=row.id, wms_status=row.wms_status).update(
             wms_status=WmsStatus.SUBMITTING,
             status_at=Now(),
             attempt=F("attempt") + 1,
@@ -104,7 +115,7 @@ def begin(wms_order_id: int) -> Attempt | None:
             outcome=Outcome.IN_FLIGHT,
         )
     cancelled = order.cancelled_at is not None
-    return Attempt(row, row.warehouse.connection, request_of(row), doubtful=doubtful, cancelled=cancelled)
+    return Attempt(row, row.warehouse.connection, request_of(row), row.age, doubtful, cancelled)
 
 
 def _held_at_shopify(order: Order) -> QuerySet[FulfillmentOrder]:
@@ -128,41 +139,46 @@ def request_of(row: WmsOrder) -> OrderRequest:
     )
 
 
-def send(attempt: Attempt, *, doubtful: bool) -> OrderAnswer | None:
-    """Make the call; after a doubtful attempt look the order up first, and never try blindly.
+def look_up(attempt: Attempt) -> OrderAnswer | None:
+    """After a doubtful attempt: the order as the WMS has it; None = not there, or the identity makes a repeat safe.
 
-    None = the WMS certainly does not have it, and it was cancelled meanwhile: nothing is to be sent.
-    Raises Blocked when neither look-up nor idempotency can tell, Throttled while a look-up is too early to trust, and
-    what the adapter raises.
+    A refusal to be asked says nothing about the order, which stays in doubt. Raises Blocked when neither look-up nor
+    idempotency can tell, Throttled while "not found" is too early to trust, and what the adapter raises.
     """
-    adapter, can = adapter_for(attempt.connection), capabilities_of(attempt.connection)
-    if not doubtful:
-        return adapter.create_order(attempt.request)
-    if Capability.FIND_ORDER in can:
-        found = adapter.find_order(attempt.request.external_id)
-        if found is not None:
-            return found
-        if attempt.cancelled or Capability.IDEMPOTENT_CREATE not in can:
-            _wait_until_settled(attempt)
-        if attempt.cancelled:
-            return None
-    elif Capability.IDEMPOTENT_CREATE not in can:
-        _hand_to_a_person(attempt)
-    _note_another_attempt(attempt.wms_order.id)
-    return adapter.create_order(attempt.request)
+    idempotent = attempt.can(Capability.IDEMPOTENT_CREATE)
+    if not attempt.can(Capability.FIND_ORDER):
+        if not idempotent:
+            _hand_to_a_person(attempt)
+        return None
+    found = adapter_for(attempt.connection).find_order(attempt.request.external_id)
+    if found is None and attempt.unsettled and (attempt.cancelled or not idempotent):
+        raise Throttled("not found yet: the first request may still be under way", wait=attempt.unsettled)
+    return found
+
+
+def place(attempt: Attempt) -> OrderAnswer:
+    """Make the call. Raises what the adapter raises, after what that means for the order was stored."""
+    if attempt.doubtful:
+        _note_another_attempt(attempt.wms_order.id)
+    try:
+        return adapter_for(attempt.connection).create_order(attempt.request)
+    except UnknownOutcome:
+        raise
+    except Permanent as error:
+        if not attempt.certain:
+            _hand_to_a_person(attempt)
+        refuse(attempt.wms_order.id, str(error))
+        raise
+    except (Transient, Throttled, Blocked):
+        if not attempt.doubtful:
+            take_back(attempt.wms_order.id)
+        raise
 
 
 def _note_another_attempt(wms_order_id: int) -> None:
     WmsOrder.objects.filter(id=wms_order_id, wms_status=WmsStatus.SUBMITTING).update(
         attempt=F("attempt") + 1, attempt_at=Now(), outcome=Outcome.IN_FLIGHT
     )
-
-
-def _wait_until_settled(attempt: Attempt) -> None:
-    tried_at = attempt.wms_order.attempt_at
-    left = SETTLE - (timezone.now() - tried_at) if tried_at else timedelta(0)
-    if left > timedelta(0):
-        raise Throttled("not found yet: the first request may still be under way", wait=left)
 
 
 def _hand_to_a_person(attempt: Attempt) -> None:
@@ -194,6 +210,18 @@ def _undecided(row: WmsOrder) -> Blocked:
     undecided = WmsOrder.objects.filter(id=row.id, outcome=Outcome.UNKNOWN)
     return Blocked(
         "a person must say whether the WMS has it", on=[decision_key(row)], recheck=partial(undecided.exists)
+    )
+
+
+@transaction.atomic
+def take_back(wms_order_id: int) -> None:
+    """Nothing was sent: the order is to be submitted as before, or ended when it was cancelled meanwhile."""
+    row = WmsOrder.objects.get(id=wms_order_id)
+    if order_states.lock(row.order_id).cancelled_at:
+        cancellation.end_absent(row.id)
+        return
+    WmsOrder.objects.filter(id=row.id, wms_status=WmsStatus.SUBMITTING).update(
+        wms_status=WmsStatus.PENDING, status_at=Now(), outcome=Outcome.NONE
     )
 
 
@@ -250,13 +278,13 @@ def record(wms_order_id: int, answer: OrderAnswer, *, decided_by_id: int | None 
 
 def _after_acceptance(row: WmsOrder, *, status: WmsStatus, wms_order_id: str) -> None:
     order = row.order
-    if status in order_states.ENDED:
-        reservations.release(row.external_id)
-    else:
-        reservations.confirm(row.external_id)
     if order.state == OrderState.HELD and order.reason in (Reason.WMS_REJECTED, Reason.OUTCOME_UNKNOWN):
         order_states.stand(order, OrderState.READY)
-    order_states.settle(order)
+    if status in order_states.ENDED:
+        cancellation.ended_by_wms(order, row)
+    else:
+        reservations.confirm(row.external_id)
+        order_states.settle(order)
     close_alert("wms_rejected", subject=order.subject)
     close_alert("outcome_unknown", subject=row.external_id)
     if order.cancelled_at:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from django.db.models import Q
@@ -10,13 +10,15 @@ from django.db.models import Q
 from fulfillment import enqueue
 from fulfillment.models import Order, Shipment
 from fulfillment.states import ShipmentState
-from ops.errors import Permanent
+from ops.errors import Permanent, Throttled
 from shops.client import execute
 from shops.gids import gid
 from wms.callbacks import ShipmentEvent
 from wms.carriers import shopify_carrier
 
 logger = structlog.get_logger(__name__)
+
+LATER = timedelta(seconds=30)
 
 
 def tracking_input(shipment: Shipment) -> dict[str, str]:
@@ -26,14 +28,20 @@ def tracking_input(shipment: Shipment) -> dict[str, str]:
 
 
 def correct(order: Order, shipment: Shipment, event: ShipmentEvent, *, occurred_at: datetime) -> bool:
-    """Take over tracking from a newer report of a known shipment; False when it says nothing new. Order locked."""
+    """Take over tracking from a newer report of a known shipment; False when it says nothing new. Order locked.
+
+    Raises Throttled while Shopify is being told of the shipment: its fulfilment is known again by its tracking.
+    """
     newer = Shipment.objects.filter(
         Q(reported_at__lt=occurred_at) | Q(reported_at__isnull=True), id=shipment.id
     )
     number, carrier = event.tracking_number[:255], event.carrier_code[:100]
     if not number or (number, carrier) == (shipment.tracking_number, shipment.carrier_code):
         return False
-    if not newer.update(tracking_number=number, carrier_code=carrier, reported_at=occurred_at):
+    settled = newer.exclude(state=ShipmentState.FULFILLING)
+    if not settled.update(tracking_number=number, carrier_code=carrier, reported_at=occurred_at):
+        if newer.exists():
+            raise Throttled("the shipment is being told to Shopify", wait=LATER)
         return False
     logger.info("tracking_corrected", shipment=shipment.id, order=order.id)
     enqueue.update_tracking(shipment, order)

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import User
 from django.db.models.functions import Now
 
-from fulfillment import cancellation, submission
+from fulfillment import cancellation, decisions, submission
 from fulfillment.models import Return, WmsOrder
 from fulfillment.states import OrderState, Reason, ReturnState
 from inventory.models import Reservation, StockLevel
 from ops.models import Alert, Job, Lane
 from tests.drain import drain
-from tests.fulfillment.scene import LATER, MUG, UNMAPPED, Scene
+from tests.fulfillment.scene import LATER, MUG, TEE, UNMAPPED, Scene
+from wms.adapters.base import CancelAnswer
+from wms.models import Connection
+from wms.statuses import WmsStatus
 
 pytestmark = pytest.mark.django_db
 
@@ -173,3 +177,59 @@ def test_received_returns_are_recorded_once(scene: Scene) -> None:
     scene.callback("return_receipt", data)
     line = Return.objects.get().lines.get()
     assert (line.quantity, line.sellable, line.damaged) == (2, 1, 1)
+
+
+def test_a_cancellation_has_a_forgotten_submission_looked_up(scene: Scene) -> None:
+    scene.wms.fault("POST /north/orders", "timeout_after", delay=0.1)
+    order = scene.arrive((MUG, 1))
+    Job.objects.filter(kind="fulfillment.submit").update(state="dead")
+    scene.staff(order, "cancel")
+    drain(advance=LATER)
+    assert scene.row(order).state == OrderState.CANCELLED
+    assert [o["status"] for o in scene.wms_books()["orders"]] == ["cancelled"]
+
+
+def test_what_ships_although_it_was_cancelled_is_to_come_back(scene: Scene) -> None:
+    order = picking(scene, "ask")
+    scene.ship(order)
+    assert Return.objects.get().wms_order == WmsOrder.objects.get()
+    assert Alert.objects.filter(kind="cancel_too_late", subject=scene.row(order).subject).exists()
+
+
+def test_one_that_a_person_found_absent_is_not_sent_once_it_is_cancelled(scene: Scene) -> None:
+    scene.wms.post("/connections/north", {"lookup": False, "idempotency": False})
+    Connection.objects.filter(slug="north").update(capabilities=["cancel_order"])
+    scene.wms.fault("POST /north/orders", "timeout_before", delay=0.1)
+    order = scene.arrive((MUG, 1))
+    drain(advance=LATER)
+    decisions.is_not_there(WmsOrder.objects.get().id, user_id=User.objects.create_user("ada").id)
+    hold_lane("wms:north")
+    scene.staff(order, "cancel")
+    drain()
+    hold_lane("wms:north", paused=False)
+    drain(advance=LATER)
+    assert scene.row(order).state == OrderState.CANCELLED
+    assert scene.wms_books()["create_calls"] == {}
+
+
+def test_a_wms_that_had_cancelled_already_has_cancelled(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1))
+    answer = CancelAnswer(cancelled=False, status=WmsStatus.CANCELLED, reason="is cancelled")
+    scene.staff(order, "cancel")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("wms.adapters.rest.RestAdapter.cancel_order", lambda *_, **__: answer)
+        drain()
+    assert scene.row(order).state == OrderState.CANCELLED
+
+
+def test_a_cancelled_order_needs_no_person_any_more(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1))
+    scene.staff(order, "edit", {"additions": [{"variant_id": TEE, "quantity": 1}]})
+    drain()
+    first, second = WmsOrder.objects.order_by("part")
+    scene.callback("order_status", {"wmsOrderId": first.wms_order_id, "status": "cancelled"})
+    assert scene.row(order).reason == Reason.WMS_CANCELLED
+    scene.staff(order, "cancel")
+    drain()
+    second.refresh_from_db()
+    assert (second.wms_status, scene.row(order).state) == ("cancelled", OrderState.CANCELLED)

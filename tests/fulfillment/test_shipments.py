@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fulfillment import fulfilling, shipments
+from fulfillment import fulfilling, reading, shipments
 from fulfillment.models import Shipment, WmsOrder, WmsOrderLine
 from fulfillment.shipments import allocate
 from fulfillment.states import OrderState, ShipmentState
@@ -182,14 +182,26 @@ def test_units_that_shopify_no_longer_asks_for_hold_the_shipment(scene: Scene) -
     assert len(scene.fulfillments(order)) == 1
 
 
-def test_fulfilment_works_where_the_move_did_not(scene: Scene) -> None:
+def test_a_parcel_that_overtakes_the_move_is_fulfilled_at_its_warehouse_s_location(scene: Scene) -> None:
     scene.shopify.fault("fulfillmentOrderMove", "500", count=None)
     order = scene.arrive((MUG, 1), at=LYON)
     assert WmsOrder.objects.get().warehouse == scene.berlin
     scene.ship(order)
     scene.shopify.heal()
     drain(advance=LATER)
-    assert len(scene.fulfillments(order)) == 1
+    (made,) = scene.fulfillments(order)
+    assert made["location_id"] == scene.berlin.shopify_location_id
+
+
+def test_where_shopify_refuses_the_move_the_other_location_serves(scene: Scene) -> None:
+    refused = {"fulfillmentOrderMove": {"userErrors": [{"message": "not stocked there"}]}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fulfillment.moving.execute", lambda *_, **__: refused)
+        order = scene.arrive((MUG, 1), at=LYON)
+        scene.ship(order)
+    (made,) = scene.fulfillments(order)
+    assert made["location_id"] == LYON
+    assert Alert.objects.filter(kind="move_refused").exists()
 
 
 @given(
@@ -221,3 +233,28 @@ def test_a_corrected_tracking_number_reaches_shopify_and_an_older_report_does_no
     (made,) = scene.fulfillments(order)
     assert made["tracking"]["numbers"] == ["RIGHT"]
     assert Shipment.objects.get().tracking_number == "RIGHT"
+
+
+def test_fulfilment_orders_that_are_moved_meanwhile_are_read_again(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1))
+    (stale,) = reading.fulfillment_orders(scene.shop, order["id"])
+    real, refused = reading.fulfillment_orders, {"userErrors": [{"message": "it is closed"}]}
+    readings = iter([[stale.model_copy(update={"id": 1})], *[None] * 9])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "fulfillment_orders", lambda *given: next(readings) or real(*given))
+        patch.setattr(fulfilling, "execute", lambda *_, **__: {"fulfillmentCreate": refused})
+        scene.ship(order)
+    drain(advance=LATER)
+    assert len(scene.fulfillments(order)) == 1
+    assert not Alert.objects.exists()
+
+
+def test_tracking_is_not_corrected_while_its_fulfilment_is_in_doubt(scene: Scene) -> None:
+    order = scene.arrive((MUG, 3))
+    scene.shopify.fault(CREATE, "timeout_after", delay=0.1)
+    told = scene.ship(order, ("MUG", 1), tracking="OLD")
+    scene.callback("shipment", {**told, "trackingNumber": "NEW"}, at="2027-01-02T00:00:00+00:00")
+    for _ in range(3):
+        drain(advance=LATER)
+    (made,) = scene.fulfillments(order)
+    assert made["tracking"]["numbers"] == ["NEW"]

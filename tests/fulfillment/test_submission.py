@@ -1,17 +1,21 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from fulfillment import decisions, submission
+from fulfillment import cancellation, decisions, submission, sync
 from fulfillment.models import WmsOrder
 from fulfillment.states import OrderState, Outcome, Reason
+from inventory import reservations
 from inventory.models import Reservation
+from inventory.reservations import Shortage
 from ops import jobs
+from ops.errors import Throttled, Transient
 from ops.models import Alert, Job
 from tests.drain import drain
 from tests.fulfillment.scene import LATER, MUG, TEE, Scene
@@ -192,3 +196,92 @@ def test_the_database_refuses_a_second_order_with_the_same_identity(scene: Scene
     row = WmsOrder.objects.get()
     with pytest.raises(IntegrityError, match="external_id"), transaction.atomic():
         WmsOrder.objects.create(order=row.order, part=2, warehouse=row.warehouse, external_id=row.external_id)
+
+
+def test_a_refused_look_up_says_nothing_about_the_order(scene: Scene) -> None:
+    scene.wms.fault(CREATE, "timeout_after", delay=0.1)
+    scene.wms.fault("GET /north/orders", "404")
+    order = scene.arrive((MUG, 1))
+    drain(advance=LATER)
+    assert (WmsOrder.objects.get().wms_status, scene.row(order).state) == ("submitting", OrderState.READY)
+    assert not cancellation.route_again(scene.row(order).id)
+    jobs.replay([Job.objects.get(state="dead").id])
+    drain()
+    assert scene.row(order).state == OrderState.AT_WAREHOUSE
+    assert placed(scene) == 1
+
+
+def test_without_look_up_a_refusal_after_a_lost_answer_is_for_a_person_to_judge(scene: Scene) -> None:
+    able_to("idempotent_create")
+    scene.wms.fault(CREATE, "timeout_after", delay=0.1)
+    scene.wms.fault(CREATE, "422")
+    order = scene.arrive((MUG, 1))
+    drain(advance=LATER)
+    assert scene.row(order).reason == Reason.OUTCOME_UNKNOWN
+    assert WmsOrder.objects.get().outcome == Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("nothing_sent", [Transient("could not connect"), Throttled("429", wait=LATER)])
+def test_where_nothing_was_sent_nothing_is_in_doubt(scene: Scene, nothing_sent: Exception) -> None:
+    able_to("cancel_order")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("wms.adapters.rest.RestAdapter.create_order", raising(nothing_sent))
+        scene.arrive((MUG, 1))
+    assert WmsOrder.objects.get().wms_status == "pending"
+    drain(advance=LATER)
+    assert WmsOrder.objects.get().wms_status == "accepted"
+    assert not Alert.objects.exists()
+
+
+def test_where_nothing_was_sent_a_cancellation_meanwhile_ends_it(scene: Scene) -> None:
+    def cancel_and_fail(*_: object) -> None:
+        scene.staff(order, "cancel")
+        sync.read(scene.shop.id, [order["id"]])
+        raise Transient("could not connect")
+
+    order = scene.place((MUG, 1))
+    scene.notice(order)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("wms.adapters.rest.RestAdapter.create_order", cancel_and_fail)
+        drain()
+    drain(advance=LATER)
+    assert scene.row(order).state == OrderState.CANCELLED
+    assert placed(scene) == Reservation.objects.count() == 0
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
+
+
+def test_an_order_that_is_found_cancelled_at_the_wms_waits_for_a_person(scene: Scene) -> None:
+    scene.wms.fault(CREATE, "timeout_after", delay=0.1)
+    order = scene.arrive((MUG, 1))
+    scene.in_warehouse(order, "cancel")
+    drain(advance=LATER)
+    assert (scene.row(order).state, scene.row(order).reason) == (OrderState.HELD, Reason.WMS_CANCELLED)
+    assert Alert.objects.filter(kind="wms_cancelled").exists()
+    assert not Reservation.objects.exists()
+
+
+def test_not_there_is_judged_by_the_database_s_clock(scene: Scene) -> None:
+    able_to("find_order")
+    scene.wms.fault(CREATE, "timeout_before", delay=0.1)
+    scene.arrive((MUG, 1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("django.utils.timezone.now", lambda: datetime(2099, 1, 1, tzinfo=UTC))
+        drain(advance=LATER)
+    assert placed(scene) == 0
+
+
+def test_two_orders_that_meet_over_the_last_unit_alarm_nobody(scene: Scene) -> None:
+    order = scene.place((MUG, 8))
+    scene.notice(order)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reservations, "reserve", lambda *_: [Shortage(scene.berlin.id, "MUG", 8, 0)])
+        drain()
+    drain(advance=LATER)
+    assert scene.row(order).state == OrderState.AT_WAREHOUSE
+    assert not Alert.objects.exists()

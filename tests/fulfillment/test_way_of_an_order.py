@@ -101,6 +101,14 @@ def test_an_order_without_an_address_is_held_and_a_person_told(scene: Scene) -> 
     assert Alert.objects.get().kind == "order_held_back"
 
 
+def test_it_goes_on_by_itself_once_the_address_is_complete(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1), address={"name": "", "address1": ""})
+    scene.staff(order, "edit", {"address": {"name": "Ada Lovelace", "address1": "Main Street 1"}})
+    drain()
+    assert scene.row(order).state == OrderState.AT_WAREHOUSE
+    assert Alert.objects.get().state == "closed"
+
+
 def test_shopify_s_work_is_moved_to_the_chosen_location(scene: Scene) -> None:
     order = scene.arrive((MUG, 1), at=LYON)
     (work,) = [fo for fo in scene.shopify_order(order)["fulfillment_orders"] if fo["status"] == "OPEN"]
@@ -126,7 +134,7 @@ def test_the_statements_of_an_order_do_not_grow_with_its_lines(scene: Scene) -> 
 
     statements((MUG, 1))
     one, three = statements((MUG, 1)), statements((MUG, 1), (TEE, 1), (GIFT_SET, 1))
-    assert one == three == {"fulfillment.read_orders": 30, "fulfillment.route": 25, "fulfillment.submit": 22}
+    assert one == three == {"fulfillment.read_orders": 30, "fulfillment.route": 26, "fulfillment.submit": 22}
 
 
 def test_an_added_line_becomes_a_second_part(scene: Scene) -> None:
@@ -146,3 +154,12 @@ def test_a_reduced_order_is_alerted(scene: Scene) -> None:
     assert Alert.objects.filter(kind="order_edited", subject=scene.row(order).subject).exists()
     assert Reservation.objects.get().quantity == 3
     assert Job.objects.filter(state="dead").count() == 0
+
+
+def test_a_line_added_after_everything_was_shipped_becomes_a_second_part(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1))
+    scene.ship(order)
+    scene.staff(order, "edit", {"additions": [{"variant_id": TEE, "quantity": 2}]})
+    drain()
+    assert [part.wms_status for part in WmsOrder.objects.order_by("part")] == ["shipped", "accepted"]
+    assert scene.row(order).state == OrderState.PARTIALLY_SHIPPED

@@ -1,0 +1,87 @@
+"""Whatever warehouses there are: the decision is the first eligible one by priority, and says why of each other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fulfillment.routing import Candidate, Decision, PassedOver, decide
+
+ITEMS = ("MUG", "TEE")
+needs = st.dictionaries(st.sampled_from(ITEMS), st.integers(1, 4), min_size=1)
+candidate = st.builds(
+    Candidate,
+    id=st.integers(1, 10_000),
+    name=st.just("a warehouse"),
+    priority=st.integers(0, 3),
+    active=st.sampled_from([True, True, True, False]),
+    paused=st.sampled_from([False, False, False, True]),
+    countries=st.frozensets(st.sampled_from(["DE", "FR"])),
+    capacity_left=st.none() | st.integers(-1, 2),
+    needs=st.none() | needs,
+    unmapped=st.just(()),
+    free=st.dictionaries(st.sampled_from(ITEMS), st.integers(0, 6)),
+)
+candidates = st.lists(candidate, max_size=6, unique_by=lambda c: c.id)
+
+
+def eligible(warehouse: Candidate, country: str) -> bool:
+    """As the manual says it, and not as the code does."""
+    open_to_it = warehouse.active and not warehouse.paused
+    serves = not warehouse.countries or country in warehouse.countries
+    has_room = warehouse.capacity_left is None or warehouse.capacity_left > 0
+    wanted = warehouse.needs
+    in_stock = wanted is not None and all(warehouse.free.get(i, 0) >= n for i, n in wanted.items())
+    return open_to_it and serves and has_room and in_stock
+
+
+def outcomes(decision: Decision) -> list[PassedOver]:
+    return [verdict.outcome for verdict in decision.verdicts]
+
+
+@given(candidates)
+def test_the_first_eligible_warehouse_by_priority_is_chosen(warehouses: list[Candidate]) -> None:
+    able = [each for each in warehouses if eligible(each, "DE")]
+    expected = min(able, key=lambda each: (each.priority, each.id), default=None)
+    assert decide(warehouses, country="DE").chosen == expected
+
+
+@given(candidates)
+def test_every_warehouse_has_its_verdict_and_every_refusal_a_key_that_wakes(
+    warehouses: list[Candidate],
+) -> None:
+    decision = decide(warehouses, country="DE")
+    assert sorted(v.warehouse_id for v in decision.verdicts) == sorted(each.id for each in warehouses)
+    assert outcomes(decision).count(PassedOver.CHOSEN) == (decision.chosen is not None)
+    assert (PassedOver.NOT_NEEDED in outcomes(decision)) <= (decision.chosen is not None)
+    for verdict in decision.verdicts:
+        refused = verdict.outcome not in (PassedOver.CHOSEN, PassedOver.NOT_NEEDED)
+        assert (f"warehouse:{verdict.warehouse_id}" in decision.wake_on) == refused
+    assert len(decision.as_json()) == len(warehouses)
+
+
+@given(candidates, st.randoms())
+def test_it_is_the_same_in_whatever_order_they_come(warehouses: list[Candidate], random: object) -> None:
+    shuffled = sorted(warehouses, key=lambda _: random.random())  # type: ignore[attr-defined]
+    assert decide(shuffled, country="DE") == decide(warehouses, country="DE")
+
+
+@given(candidates)
+def test_what_is_behind_the_chosen_one_changes_nothing(warehouses: list[Candidate]) -> None:
+    decision = decide(warehouses, country="DE")
+    if decision.chosen is not None:
+        chosen = decision.chosen
+        before = [each for each in warehouses if (each.priority, each.id) <= (chosen.priority, chosen.id)]
+        assert decide(before, country="DE").chosen == chosen
+
+
+@given(candidate.filter(lambda each: each.needs is not None))
+def test_short_stock_names_each_missing_item_and_waits_for_it(warehouse: Candidate) -> None:
+    ready = replace(warehouse, active=True, paused=False, countries=frozenset(), capacity_left=None)
+    decision = decide([ready], country="DE")
+    missing = [item for item, n in (ready.needs or {}).items() if ready.free.get(item, 0) < n]
+    waits_for = [key for key in decision.wake_on if key.startswith("stock:")]
+    assert sorted(waits_for) == sorted(f"stock:{ready.id}:{item}" for item in missing)
+    assert all(item in decision.verdicts[0].detail for item in missing)
