@@ -42,11 +42,22 @@ def test_a_paused_lane_gives_out_nothing_and_loses_nothing() -> None:
     assert drain() == [KIND]
 
 
-def test_claiming_takes_two_statements_whatever_the_backlog() -> None:
+def test_claiming_takes_a_look_and_two_statements_whatever_the_backlog() -> None:
     put(*[f"k{n}" for n in range(40)])
     with CaptureQueriesContext(connection) as queries:
         leases.claim("shop:a")
-    assert [q["sql"].split()[0] for q in queries if "SAVEPOINT" not in q["sql"]] == ["UPDATE", "WITH"]
+    assert [q["sql"].split()[0] for q in queries if "SAVEPOINT" not in q["sql"]] == [
+        "SELECT",
+        "UPDATE",
+        "WITH",
+    ]
+
+
+def test_a_lane_with_nothing_due_costs_one_read(django_assert_num_queries: Any) -> None:
+    put("a")
+    drain()
+    with django_assert_num_queries(1):
+        assert leases.claim("shop:a") == []
 
 
 def test_a_dispatched_job_starts_once_however_often_its_message_comes() -> None:
