@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -44,46 +45,61 @@ def start_from(shop: Shop, since: datetime) -> None:
         enqueue.backfill(shop)
 
 
-def backfill(shop_id: int) -> int:
-    """Read one page of changed orders and have those read in full that we know less of; returns how many.
+def start(shop_id: int) -> int:
+    """Begin to read what changed since the watermark, unless that is under way; returns how many orders are to be read.
 
-    The watermark moves to the last change seen, so a run that dies is repeated and a long backlog goes page by page.
     Raises what `shops.client.execute` raises.
     """
     shop = Shop.objects.get(id=shop_id)
-    if not shop.is_active:
+    if not shop.is_active or enqueue.backfill_under_way(shop):
         return 0
     began = timezone.now()
     since = shop.orders_synced_until or began - FIRST_LOOK_BACK
-    page = reading.changed_since(shop, since - OVERLAP, cursor=None, first=PAGE)
-    changes = list(page.orders)
-    while page.next_cursor and changes[-1][1] <= since:
-        page = reading.changed_since(shop, since - OVERLAP, cursor=page.next_cursor, first=PAGE)
-        changes += page.orders
-    reached = changes[-1][1] if page.next_cursor else began
-    return _record(shop, changes, seen=since, reached=reached, more=page.next_cursor is not None)
+    return page(shop_id, Place(since=since, began=began, cursor=None))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a backfill stands: it reads what changed since `since`, began at `began`, and goes on behind `cursor`."""
+
+    since: datetime
+    began: datetime
+    cursor: str | None
+
+
+def page(shop_id: int, place: Place) -> int:
+    """Read one page of changed orders and have those read in full that we know less of; returns how many.
+
+    Each page is a job of its own, so over budget it waits where it stands. Only the last one moves the watermark.
+    Raises what `shops.client.execute` raises.
+    """
+    shop = Shop.objects.get(id=shop_id)
+    found = reading.changed_since(shop, place.since - OVERLAP, cursor=place.cursor, first=PAGE)
+    return _record(shop, place, found)
 
 
 @transaction.atomic
-def _record(
-    shop: Shop, changes: list[tuple[int, datetime]], *, seen: datetime, reached: datetime, more: bool
-) -> int:
-    known = dict(
-        Order.objects.filter(
-            shop=shop, shopify_order_id__in=[order_id for order_id, _ in changes]
-        ).values_list("shopify_order_id", "shopify_updated_at")
-    )
-    stale = [order_id for order_id, at in changes if order_id not in known or known[order_id] < at]
+def _record(shop: Shop, place: Place, found: reading.Changed) -> int:
+    ids = [order_id for order_id, _ in found.orders]
+    orders = Order.objects.filter(shop=shop, shopify_order_id__in=ids)
+    known = dict(orders.values_list("shopify_order_id", "shopify_updated_at"))
+    stale = [order_id for order_id, at in found.orders if order_id not in known or known[order_id] < at]
     for order_id in stale:
         enqueue.read(shop, order_id, priority=Priority.LOW)
-    rows = Shop.objects.filter(id=shop.id)
-    moved = rows.filter(orders_synced_until=shop.orders_synced_until).update(
-        orders_synced_until=max(seen, reached)
+    if found.next_cursor:
+        enqueue.backfill_page(shop, since=place.since, began=place.began, cursor=found.next_cursor)
+    else:
+        _move_watermark(shop, place)
+    logger.info(
+        "orders_backfilled", shop=shop.id, seen=len(ids), to_read=len(stale), more=bool(found.next_cursor)
     )
-    if more and moved:
-        enqueue.backfill(shop)
-    logger.info("orders_backfilled", shop=shop.id, seen=len(changes), to_read=len(stale), more=more)
     return len(stale)
+
+
+def _move_watermark(shop: Shop, place: Place) -> None:
+    """To when this backfill began, unless a person set it back meanwhile."""
+    not_set_back = Q(orders_synced_until__isnull=True) | Q(orders_synced_until__gte=place.since)
+    Shop.objects.filter(not_set_back, id=shop.id).update(orders_synced_until=place.began)
 
 
 def reread_waiting(limit: int = 200) -> int:

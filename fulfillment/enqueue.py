@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from fulfillment.models import Order, Return, Shipment, WmsOrder
 from ops import jobs
-from ops.models import Priority
+from ops.models import Job, Priority
 from shops.models import Shop
 
 NOW = timedelta(0)
@@ -128,7 +128,7 @@ def announce_return(row: Return) -> None:
 
 
 def backfill(shop: Shop) -> None:
-    """Have one page read of what changed at a shop since its watermark."""
+    """Have read what changed at a shop since its watermark."""
     jobs.enqueue(
         "fulfillment.backfill",
         key=f"backfill:{shop.id}",
@@ -138,3 +138,21 @@ def backfill(shop: Shop) -> None:
         priority=Priority.LOW,
         coalesce=True,
     )
+
+
+def backfill_page(shop: Shop, *, since: datetime, began: datetime, cursor: str) -> None:
+    """Have the next page read of a backfill that is under way."""
+    jobs.enqueue(
+        "fulfillment.backfill_page",
+        key=f"backfill:{shop.id}:{began.isoformat()}:{cursor}"[:500],
+        lane=shop.lane,
+        payload={"shop": shop.id, "since": since, "began": began, "cursor": cursor},
+        subject=f"backfill:{shop.id}",
+        priority=Priority.LOW,
+    )
+
+
+def backfill_under_way(shop: Shop) -> bool:
+    """Whether a page of a backfill of this shop waits or runs."""
+    pages = Job.objects.filter(subject=f"backfill:{shop.id}", state__in=[Job.State.READY, Job.State.RUNNING])
+    return pages.exists()

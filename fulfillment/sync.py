@@ -7,19 +7,23 @@ from collections.abc import Sequence
 
 import structlog
 from django.db import transaction
-from django.db.models import Min
+from django.db.models import Min, Sum
 from django.utils import timezone
 
 from fulfillment import following, readiness, reading
 from fulfillment.models import FulfillmentOrder, FulfillmentOrderLine, Order, OrderLine
 from fulfillment.snapshots import LineNode, OrderNode
 from fulfillment.states import Reason
+from inventory import levels
 from ops.alerts import close_alert, raise_alert
 from ops.models import Job
 from shops.models import Shop
 from wms.models import Warehouse
 
 logger = structlog.get_logger(__name__)
+
+Places = frozenset[tuple[int | None, int | None]]
+"""(Shopify location id, Shopify variant id)"""
 
 
 def read(shop_id: int, order_ids: Sequence[int]) -> None:
@@ -31,7 +35,7 @@ def read(shop_id: int, order_ids: Sequence[int]) -> None:
     found = reading.orders(shop, order_ids)
     for order_id in order_ids:
         if order_id in found:
-            store(shop, found[order_id])
+            _have_restocked(shop, store(shop, found[order_id]))
         else:
             _report_unreadable(shop, order_id)
 
@@ -46,16 +50,32 @@ def _report_unreadable(shop: Shop, order_id: int) -> None:
     )
 
 
+def _have_restocked(shop: Shop, places: Places) -> None:
+    if not places:
+        return
+    levels.mark_products_due(
+        shop.id,
+        variants={variant for _, variant in places if variant},
+        locations={location for location, _ in places if location},
+    )
+
+
 @transaction.atomic
-def store(shop: Shop, node: OrderNode) -> Order | None:
-    """Store a reading of an order and let follow what it means; None when we know a newer one already."""
+def store(shop: Shop, node: OrderNode) -> Places:
+    """Store a reading of an order and let follow what it means; nothing when we know a newer one already.
+
+    Returns the places where Shopify gave or took units by itself since the last reading (a move, an edit, a
+    cancellation): their stock has to be looked at again, after this transaction.
+    """
     order = _locked_row(shop, node)
     if node.updated_at < order.shopify_updated_at:
         logger.info("order_reading_stale", order=order.id, shop=shop.id)
-        return None
+        return frozenset()
+    before = _work(order)
     our_locations = frozenset(
         Warehouse.objects.filter(shop=shop).values_list("shopify_location_id", flat=True)
     )
+    cancelled_now = bool(node.cancelled_at) and not order.cancelled_at
     address_changed = _write_header(order, node)
     _write_lines(order, node)
     _write_fulfillment_orders(order, node, our_locations=our_locations)
@@ -63,7 +83,18 @@ def store(shop: Shop, node: OrderNode) -> Order | None:
     following.follow(
         order, readiness.verdict(node, shop, our_locations=our_locations), address_changed=address_changed
     )
-    return order
+    after = _work(order)
+    changed = before.items() | after.items() if cancelled_now else before.items() ^ after.items()
+    return frozenset(place for place, _ in changed) if before else frozenset()
+
+
+def _work(order: Order) -> dict[tuple[int | None, int | None], int]:
+    """Units that Shopify gave to each location of each variant, whatever became of them since."""
+    rows = FulfillmentOrderLine.objects.filter(fulfillment_order__order=order)
+    by_place = rows.values_list("fulfillment_order__location_id", "order_line__shopify_variant_id")
+    return {
+        (place, variant): units for place, variant, units in by_place.annotate(units=Sum("total_quantity"))
+    }
 
 
 def _locked_row(shop: Shop, node: OrderNode) -> Order:

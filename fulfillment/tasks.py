@@ -118,8 +118,15 @@ def return_received(job: Job) -> None:
 
 @job("fulfillment.backfill", queue=Queue.MAINTENANCE)
 def backfill_shop(job: Job) -> None:
-    """One page of what changed at a shop."""
-    backfill.backfill(job.payload["shop"])
+    """What changed at a shop since its watermark."""
+    backfill.start(job.payload["shop"])
+
+
+@job("fulfillment.backfill_page", queue=Queue.MAINTENANCE)
+def backfill_page(job: Job) -> None:
+    """The next page of it."""
+    since, began = (datetime.fromisoformat(job.payload[name]) for name in ("since", "began"))
+    backfill.page(job.payload["shop"], backfill.Place(since=since, began=began, cursor=job.payload["cursor"]))
 
 
 @shared_task(name="fulfillment.backfill_all")

@@ -14,6 +14,7 @@ from inventory import consequences, locking, observations
 from inventory.locking import LockedLevel
 from inventory.observations import Observation, Verdict
 from ops.alerts import raise_alert
+from skumap.models import SkuMapping
 from wms.models import Connection, Warehouse
 
 __all__ = ["Applied", "Observation", "apply", "mark_due"]
@@ -106,6 +107,22 @@ def mark_due(warehouse_id: int, item_codes: Collection[str]) -> None:
     """
     with transaction.atomic():
         consequences.ask_for_push(locking.lock(places=[(warehouse_id, item) for item in set(item_codes)]))
+
+
+def mark_products_due(shop_id: int, *, variants: Collection[int], locations: Collection[int]) -> None:
+    """Have Shopify's figures looked at anew for all that shares items with these variants at these Shopify locations.
+
+    For what Shopify books by itself: it gives a moved or cancelled unit back to the variant that was ordered, never to
+    a kit or pack of the same items. A transaction of its own: call it outside any other.
+    """
+    warehouses = Warehouse.objects.filter(shop_id=shop_id, shopify_location_id__in=locations)
+    places = SkuMapping.objects.filter(
+        warehouse__in=warehouses, shopify_variant_id__in=variants, is_active=True
+    ).values_list("warehouse_id", "wms_item_code")
+    found = set(places)
+    if found:
+        with transaction.atomic():
+            consequences.ask_for_push(locking.lock(places=found))
 
 
 def _apply_usable(warehouse: Warehouse, usable: Mapping[str, Observation]) -> Applied:

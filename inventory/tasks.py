@@ -48,7 +48,13 @@ def reconcile_page(job: Job) -> None:
         reconcile.request(connection, full=full)
 
 
-@shared_task(name="inventory.reconcile_all", queue=Queue.MAINTENANCE)
+@shared_task(name="inventory.compare_all")
+def compare_all() -> None:
+    """Once a day: Shopify's figures against ours, all of them."""
+    push_due.compare_all()
+
+
+@shared_task(name="inventory.reconcile_all")
 def reconcile_all() -> None:
     """Every quarter of an hour: the delta of every connection, and what the push missed."""
     reconcile.request_all()

@@ -21,7 +21,7 @@ FAILURES_TO_OPEN = 5
 """Endpoint failures in a row that open a circuit: below any kind's attempts, so an outage kills no job."""
 
 FIRST_OPEN = timedelta(seconds=10)
-LONGEST_OPEN = timedelta(minutes=2)
+LONGEST_OPEN = timedelta(seconds=30)
 AWAKE_SECONDS = 5
 """A wake-up that was lost blocks further ones of its lane for at most this long; the sweep finds the jobs anyway."""
 

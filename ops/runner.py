@@ -95,7 +95,9 @@ def run(handler: BatchHandler, job_id: int, token: uuid.UUID, *, size: int = 1) 
             attempt=first.attempts,
             seconds=round(time.monotonic() - began, 3),
         )
-    dispatch.serve(first.lane_id)
+    if outcome != Throttled.__name__:
+        # A lane over budget is left to the sweep: the next job would be throttled as this one was, and the next.
+        dispatch.serve(first.lane_id)
 
 
 def _attempt(handler: BatchHandler, batch: list[Job]) -> str:

@@ -26,7 +26,8 @@ app.steps["worker"].add(DjangoStructLogInitStep)
 app.steps["worker"].add(Heartbeat)
 app.autodiscover_tasks()
 
-# task -> (seconds between ticks, queue). A tick that no worker took before the next is dropped: none pile up.
+# task -> (seconds between ticks, queue). A tick that nobody took for long is dropped: none pile up. Not sooner, since
+# the time it expires at is beat's clock and the worker compares it with its own.
 SCHEDULE: dict[str, tuple[float, str]] = {
     "ops.sweep": (2, "dispatch"),
     "wmsbridge.tick": (10, "maintenance"),
@@ -35,10 +36,13 @@ SCHEDULE: dict[str, tuple[float, str]] = {
     "fulfillment.backfill_all": (3 * 60, "maintenance"),
     "inventory.reconcile_all": (15 * 60, "maintenance"),
     "ops.prune": (60 * 60, "maintenance"),
+    "inventory.compare_all": (24 * 60 * 60, "maintenance"),
     "shops.check_subscriptions_all": (60 * 60, "maintenance"),
 }
 
+TICK_KEPT = 10 * 60.0
+
 app.conf.beat_schedule = {
-    task: {"task": task, "schedule": every, "options": {"queue": queue, "expires": every}}
+    task: {"task": task, "schedule": every, "options": {"queue": queue, "expires": max(every, TICK_KEPT)}}
     for task, (every, queue) in SCHEDULE.items()
 }

@@ -49,6 +49,22 @@ def test_more_than_a_page_is_read_page_by_page(scene: Scene, monkeypatch: pytest
     assert {scene.row(order).state for order in orders} == {OrderState.AT_WAREHOUSE}
 
 
+def test_a_backfill_goes_on_where_it_was_stopped_and_a_tick_begins_no_second_one(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backfill, "PAGE", 2)
+    for _ in range(5):
+        scene.place((MUG, 1))
+    backfill.start(scene.shop.id)
+    assert backfill.start(scene.shop.id) == 0
+    scene.shopify.fault("orders", "503")
+    for _ in range(3):
+        drain(advance=LATER)
+    asked = scene.shopify.get("/books")["shops"]["berlin.myshopify.com"]["requests"]["orders"]
+    assert asked == 3
+    assert Order.objects.count() == 5
+
+
 def test_a_backfill_from_a_past_day_starts_there(scene: Scene) -> None:
     since = timezone.now() - timedelta(days=30)
     backfill.start_from(scene.shop, since)
@@ -61,7 +77,7 @@ def test_a_shop_that_is_switched_off_is_left_alone(scene: Scene) -> None:
     scene.shop.is_active = False
     scene.shop.save()
     assert backfill.backfill_all() == 0
-    assert backfill.backfill(scene.shop.id) == 0
+    assert backfill.start(scene.shop.id) == 0
 
 
 def test_waiting_orders_are_looked_at_again_when_a_policy_may_have_changed(scene: Scene) -> None:

@@ -9,7 +9,7 @@ from fulfillment.states import OrderState, Reason
 from inventory.models import Reservation, StockLevel
 from ops.models import Alert, Job
 from tests.drain import drain, drain_counting
-from tests.fulfillment.scene import GIFT_CARD, GIFT_SET, LATER, LYON, MUG, TEE, Scene
+from tests.fulfillment.scene import GIFT_CARD, GIFT_SET, LATER, LYON, MUG, TEE, UNMAPPED, Scene
 
 pytestmark = pytest.mark.django_db
 
@@ -134,7 +134,7 @@ def test_the_statements_of_an_order_do_not_grow_with_its_lines(scene: Scene) -> 
 
     statements((MUG, 1))
     one, three = statements((MUG, 1)), statements((MUG, 1), (TEE, 1), (GIFT_SET, 1))
-    assert one == three == {"fulfillment.read_orders": 28, "fulfillment.route": 24, "fulfillment.submit": 20}
+    assert one == three == {"fulfillment.read_orders": 30, "fulfillment.route": 24, "fulfillment.submit": 20}
 
 
 def test_an_added_line_becomes_a_second_part(scene: Scene) -> None:
@@ -163,3 +163,28 @@ def test_a_line_added_after_everything_was_shipped_becomes_a_second_part(scene: 
     drain()
     assert [part.wms_status for part in WmsOrder.objects.order_by("part")] == ["shipped", "accepted"]
     assert scene.row(order).state == OrderState.PARTIALLY_SHIPPED
+
+
+def test_a_move_has_the_stock_looked_at_where_it_left_and_where_it_went(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1), at=LYON)
+    StockLevel.objects.update(push_marked_at=None)
+    scene.notice(order)
+    drain()
+    due = StockLevel.objects.filter(push_marked_at__isnull=False).values_list("warehouse__name", "item_code")
+    assert set(due) == {("Berlin", "MUG"), ("Lyon", "MUG")}
+
+
+def test_a_reading_that_says_nothing_new_has_no_stock_looked_at(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1))
+    StockLevel.objects.update(push_marked_at=None)
+    scene.notice(order)
+    drain()
+    assert not StockLevel.objects.filter(push_marked_at__isnull=False).exists()
+
+
+def test_a_cancellation_has_the_stock_of_what_was_ordered_looked_at(scene: Scene) -> None:
+    order = scene.arrive((UNMAPPED, 1), (MUG, 1))
+    StockLevel.objects.update(push_marked_at=None)
+    scene.staff(order, "cancel")
+    drain()
+    assert StockLevel.objects.filter(push_marked_at__isnull=False, item_code="MUG").count() == 1

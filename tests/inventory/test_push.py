@@ -302,6 +302,20 @@ def test_a_mapping_that_comes_after_the_stock_is_caught_up_with_once(
     assert push_due.catch_up() == 0
 
 
+def test_a_daily_compare_sets_right_what_went_astray_at_shopify(
+    berlin: Warehouse, shopify: ShopifyStock
+) -> None:
+    due(berlin)
+    push.push(berlin.shop)
+    told = shopify.items[1_000_011].available
+    shopify.items[1_000_011].available = told - 2
+    push.push(berlin.shop)
+    assert shopify.items[1_000_011].available == told - 2
+    assert push_due.compare_all() == 1
+    push.push(berlin.shop)
+    assert shopify.items[1_000_011].available == told
+
+
 def test_an_inactive_warehouse_is_not_told(berlin: Warehouse, shopify: ShopifyStock) -> None:
     due(berlin)
     Warehouse.objects.update(is_active=False)
