@@ -4,12 +4,13 @@ import time
 
 import pytest
 
+from fulfillment import reading
 from fulfillment.models import WmsOrder
 from fulfillment.states import OrderState, Reason
 from inventory.models import Reservation, StockLevel
 from ops.models import Alert, Job
 from tests.drain import drain, drain_counting
-from tests.fulfillment.scene import GIFT_CARD, GIFT_SET, LATER, LYON, MUG, TEE, UNMAPPED, Scene
+from tests.fulfillment.scene import BERLIN, GIFT_CARD, GIFT_SET, LATER, LYON, MUG, TEE, UNMAPPED, Scene
 
 pytestmark = pytest.mark.django_db
 
@@ -188,3 +189,26 @@ def test_a_cancellation_has_the_stock_of_what_was_ordered_looked_at(scene: Scene
     scene.staff(order, "cancel")
     drain()
     assert StockLevel.objects.filter(push_marked_at__isnull=False, item_code="MUG").count() == 1
+
+
+def test_an_order_of_many_pages_goes_whole_and_comes_back_whole(scene: Scene) -> None:
+    StockLevel.objects.update(available=1000, on_hand=1000)
+    order = scene.arrive(*[(MUG, 1)] * 260)
+    (placed,) = scene.wms_books()["orders"]
+    assert sum(line["quantity"] for line in placed["lines"]) == 260
+    scene.ship(order, ("MUG", 260))
+    (made,) = scene.fulfillments(order)
+    assert sum(line["quantity"] for line in made["lines"]) == 260
+    assert scene.row(order).state == OrderState.SHIPPED
+
+
+def test_fulfilment_orders_of_several_pages_are_read_to_the_end(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "FIRST_FULFILLMENT_ORDERS", 1)
+    lines = [{"variant_id": MUG, "quantity": 1, "location_id": place} for place in (BERLIN, LYON)]
+    order = scene.shopify.post("/shops/berlin.myshopify.com/orders", {"lines": lines, "country": "DE"})
+    scene.notice(order)
+    drain()
+    (placed,) = scene.wms_books()["orders"]
+    assert sum(line["quantity"] for line in placed["lines"]) == 2
