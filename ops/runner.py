@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from celery import shared_task
+from django.db import InterfaceError, OperationalError, close_old_connections
 
 from ops import dispatch, http, lanes, leases
 from ops.alerts import close_alert, raise_alert
@@ -103,7 +104,8 @@ def run(handler: BatchHandler, job_id: int, token: uuid.UUID, *, size: int = 1) 
 def _attempt(handler: BatchHandler, batch: list[Job]) -> str:
     try:
         handler(batch)
-    except Exception as error:  # noqa: BLE001
+    except Exception as raised:  # noqa: BLE001
+        error = _in_our_words(raised)
         opened = _circuit_after(batch[0].lane_id, error)
         one_by_one = len(batch) > 1 and isinstance(error, Permanent)
         _end_each(batch, Transient(str(error)) if one_by_one else error, circuit_open=opened)
@@ -112,6 +114,14 @@ def _attempt(handler: BatchHandler, batch: list[Job]) -> str:
     assert batch[0].lease_token is not None  # noqa: S101
     leases.finish(batch[0].lease_token)
     return "done"
+
+
+def _in_our_words(raised: Exception) -> Exception:
+    """A database that went away, or broke a deadlock, is no bug of the handler's: the run is repeated."""
+    if not isinstance(raised, OperationalError | InterfaceError):
+        return raised
+    close_old_connections()
+    return Transient(f"the database failed: {raised}")
 
 
 def _note_answer(lane: str) -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.db import OperationalError
 
 from ops import http, jobs, lanes
 from ops.errors import Permanent, Throttled, Transient, UnknownOutcome
@@ -63,6 +64,15 @@ def test_a_bug_is_counted_and_kept_with_its_class() -> None:
     acts.append(raising(KeyError("oops")))
     drain()
     assert (JobAttempt.objects.get().outcome, Job.objects.get().error_class) == ("bug", "KeyError")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_broke_the_run_is_no_bug() -> None:
+    put("a")
+    acts.append(raising(OperationalError("terminating connection due to administrator command")))
+    drain()
+    assert (JobAttempt.objects.get().outcome, Job.objects.get().state) == ("transient", "ready")
+    assert drain(advance=LATER) == [KIND]
 
 
 def outage(times: int) -> None:
