@@ -6,13 +6,17 @@ LOCKS := requirements.txt requirements-dev.txt
 # Postgres and Valkey from wheels, and an environment with generated secrets, for the time of one command
 EMBEDDED := $(BIN)/python -m wmsbridge.embedded
 DEMO_SECONDS ?=
+CHAOS_ORDERS ?= 200
+CHAOS_SEED ?= 1
 
-.PHONY: help demo test lint format lock clean .venv
+.PHONY: help demo test chaos lint format lock clean .venv
 
 help:
 	@echo "make demo    the whole product at work against simulated stores and warehouses; Ctrl-C ends it"
 	@echo "             (DEMO_SECONDS=60 ends it by itself with a summary)"
 	@echo "make test    lint and every test"
+	@echo "make chaos   orders under load while everything goes wrong; the books at both ends are compared at the end"
+	@echo "             (CHAOS_ORDERS=200 CHAOS_SEED=1)"
 	@echo "make lint    ruff, mypy, the import contract, missing migrations, Django's checks"
 	@echo "make format  let ruff put the code in order"
 	@echo "make lock    work the locks out anew from requirements*.in"
@@ -46,6 +50,9 @@ lint: .venv
 
 test: lint chromium
 	$(BIN)/pytest
+
+chaos: .venv
+	$(BIN)/python -m tests.chaos --orders $(CHAOS_ORDERS) --seed $(CHAOS_SEED)
 
 # Browser tests drive Debian's Chromium; no browser is downloaded.
 .PHONY: chromium

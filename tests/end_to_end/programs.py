@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,11 +28,14 @@ class Programs:
     logs: Path
     environment: dict[str, str]
     port: int
+    workers: Mapping[str, tuple[str, int]] = field(default_factory=lambda: WORKERS)
+    skewed: set[str] = field(default_factory=set)
+    """Workers whose clock is wrong, see tests.chaos.skewed."""
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start_all(self) -> None:
         """Web server, every worker, beat."""
-        for name in ("web", *WORKERS, "beat"):
+        for name in ("web", *self.workers, "beat"):
             self.start(name)
 
     def start(self, name: str) -> None:
@@ -54,6 +57,21 @@ class Programs:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
+    def stop(self, name: str) -> bool:
+        """SIGTERM, and wait; False when it had to be killed."""
+        self._running[name].terminate()
+        try:
+            self._running[name].wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill(name)
+            return False
+        del self._running[name]
+        return True
+
+    def pid(self, name: str) -> int:
+        """Of the process that has the children."""
+        return self._running[name].pid
+
     @contextmanager
     def frozen(self, name: str) -> Iterator[None]:
         """Stop the clock for the process and its children; then they go on as if nothing had been."""
@@ -68,15 +86,7 @@ class Programs:
         """End everything in good order; returns what had to be killed."""
         for process in self._running.values():
             process.send_signal(signal.SIGTERM)
-        stubborn = []
-        for name, process in list(self._running.items()):
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                stubborn.append(name)
-                self.kill(name)
-        self._running.clear()
-        return stubborn
+        return [name for name in list(self._running) if not self.stop(name)]
 
     def gone(self) -> list[str]:
         """Those that ended by themselves."""
@@ -102,13 +112,14 @@ class Programs:
         return log.read_text(errors="replace").splitlines()
 
     def _command(self, name: str) -> Sequence[str]:
-        celery = [sys.executable, "-m", "celery", "--app", "wmsbridge"]
+        module = "tests.chaos.skewed" if name in self.skewed else "celery"
+        celery = [sys.executable, "-m", module, "--app", "wmsbridge"]
         if name == "web":
             granian = [str(Path(sys.executable).with_name("granian")), "--interface", "wsgi"]
             listen = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
             return [*granian, *listen, "--blocking-threads", "4", "wmsbridge.wsgi:application"]
         if name == "beat":
             return [*celery, "beat", "--schedule", str(self.logs / "beat-schedule"), "--loglevel", "INFO"]
-        queues, processes = WORKERS[name]
+        queues, processes = self.workers[name]
         worker = [*celery, "worker", "--hostname", f"{name}@e2e", "--queues", queues]
         return [*worker, "--concurrency", str(processes), "--loglevel", "INFO"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from django.test import override_settings
 
 from tests.end_to_end import world
 from tests.end_to_end.checker import Checker, Place
-from tests.end_to_end.programs import Programs
+from tests.end_to_end.programs import WORKERS, Programs
 from tests.end_to_end.waiting import until, until_none
 from tests.end_to_end.world import BASIS, SHOPS, Product, Shop
 from tests.world import End, Sandbox, sandbox_process
@@ -103,17 +103,22 @@ class Stack:
 
 
 @contextmanager
-def running_stack(folder: Path) -> Iterator[Stack]:
-    """Start everything, set it up, wait until it is ready; stop everything, and leave an empty database."""
+def running_stack(
+    folder: Path, workers: Mapping[str, tuple[str, int]] = WORKERS, **shop_options: Any
+) -> Iterator[Stack]:
+    """Start everything, set it up, wait until it is ready; stop everything, and leave an empty database.
+
+    `shop_options`: of the simulated shops, see sandbox/README.md.
+    """
     port, logs = free_port(), folder / "logs"
     logs.mkdir()
     with sandbox_process() as sandbox:
         web = f"http://127.0.0.1:{port}"
-        programs = Programs(logs, _environment(web, sandbox), port)
+        programs = Programs(logs, _environment(web, sandbox), port, workers)
         stack = Stack(web, sandbox.shopify, sandbox.wms, programs, folder)
         programs.start_all()
         try:
-            _set_up(stack)
+            _set_up(stack, shop_options)
             yield stack
         finally:
             stubborn = programs.stop_all()
@@ -137,10 +142,10 @@ def _environment(web: str, sandbox: Sandbox) -> dict[str, str]:
     }
 
 
-def _set_up(stack: Stack) -> None:
+def _set_up(stack: Stack, shop_options: dict[str, Any]) -> None:
     """Accounts at the sandbox; then the application, with the commands and the files that staff use."""
     for shop in SHOPS:
-        stack.shopify.post("/shops", world.shop_json(shop))
+        stack.shopify.post("/shops", {**world.shop_json(shop), **shop_options})
     for slug in BASIS:
         stack.wms.post("/connections", world.connection_json(slug, stack.web))
     config = stack.files / "wmsbridge.toml"

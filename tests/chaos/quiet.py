@@ -1,0 +1,68 @@
+"""Waiting until nothing moves any more. Looks at the job table only to know when to look at the books."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import psycopg
+
+from tests.end_to_end.stack import Stack
+
+LOOK_EVERY = 1.0
+SOON = "5 minutes"
+"""A job that is due later than this is none that a fault left over: no back-off is longer."""
+
+UNFINISHED = f"""
+SELECT kind, count(*) FROM ops_job
+WHERE state = 'running' OR (state = 'ready' AND parked_on = '{{}}' AND run_at < now() + interval '{SOON}'
+                            AND NOT kind = ANY(%s))
+GROUP BY kind ORDER BY kind
+"""  # noqa: S608 — a constant
+LOOKS_LATER = ["fulfillment.expect_shipment"]
+"""Kinds that look again after a time that was set without any fault."""
+
+LEFT = """
+SELECT 'dead letter ' || kind || ': ' || error_class || ' ' || left(error, 120), count(*) FROM ops_job
+WHERE state = 'dead' GROUP BY 1
+UNION ALL SELECT 'parked ' || kind || ' on ' || split_part(parked_on[1], ':', 1), count(*) FROM ops_job
+WHERE state = 'ready' AND parked_on <> '{}' GROUP BY 1
+UNION ALL SELECT 'alert ' || kind, count(*) FROM ops_alert WHERE state = 'open' GROUP BY 1 ORDER BY 1
+"""
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """`url`: the database's."""
+
+    stack: Stack
+    url: str
+
+    def wait(self, *, seconds: float) -> dict[str, int]:
+        """Until every delivery is made and no job waits or runs, twice in a row; returns what is unfinished at last."""
+        deadline, calm = time.monotonic() + seconds, 0
+        while calm < 2 and time.monotonic() < deadline:
+            time.sleep(LOOK_EVERY)
+            calm = 0 if self._unfinished() else calm + 1
+        return self._unfinished()
+
+    def left_to_people(self) -> list[str]:
+        """Dead letters, parked jobs and open alerts, counted."""
+        return [f"{count} × {what}" for what, count in self._rows(LEFT)]
+
+    def _unfinished(self) -> dict[str, int]:
+        found = dict(self._rows(UNFINISHED, [LOOKS_LATER]))
+        for name, end in (("webhooks", self.stack.shopify), ("callbacks", self.stack.wms)):
+            if not end.get("/idle")["idle"]:
+                found[name] = 1
+        moving = sum(
+            order["status"] not in ("shipped", "cancelled", "rejected")
+            for books in self.stack.wms.get("/books")["connections"].values()
+            for order in books["orders"]
+        )
+        return {**found, **({"orders in a warehouse": moving} if moving else {})}
+
+    def _rows(self, query: str, values: Iterable[object] = ()) -> Iterator[tuple[str, int]]:
+        with psycopg.connect(self.url) as connection:
+            yield from connection.execute(query, list(values) or None).fetchall()
