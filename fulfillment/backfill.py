@@ -30,6 +30,15 @@ LONGEST_WAIT = timedelta(days=59)
 """Older orders cannot be read without the scope read_all_orders."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a backfill stands: it reads what changed since `since`, began at `began`, and goes on behind `cursor`."""
+
+    since: datetime
+    began: datetime
+    cursor: str | None
+
+
 def backfill_all() -> int:
     """Enqueue a backfill for every active shop; returns how many."""
     shops = list(Shop.objects.filter(is_active=True))
@@ -56,15 +65,6 @@ def start(shop_id: int) -> int:
     began = timezone.now()
     since = shop.orders_synced_until or began - FIRST_LOOK_BACK
     return page(shop_id, Place(since=since, began=began, cursor=None))
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a backfill stands: it reads what changed since `since`, began at `began`, and goes on behind `cursor`."""
-
-    since: datetime
-    began: datetime
-    cursor: str | None
 
 
 def page(shop_id: int, place: Place) -> int:

@@ -127,6 +127,20 @@ def announce_return(row: Return) -> None:
     )
 
 
+def expect_shipment(wms_order: WmsOrder, *, delay: timedelta) -> None:
+    """Have looked, after `delay`, whether the shipment came of an order that the WMS called shipped."""
+    jobs.enqueue(
+        "fulfillment.expect_shipment",
+        key=f"expect:{wms_order.external_id}",
+        lane=wms_order.warehouse.connection.inbox_lane,
+        payload={"wms_order": wms_order.id},
+        subject=wms_order.order.subject,
+        priority=Priority.LOW,
+        delay=delay,
+        coalesce=True,
+    )
+
+
 def backfill(shop: Shop) -> None:
     """Have read what changed at a shop since its watermark."""
     jobs.enqueue(

@@ -8,13 +8,11 @@ import structlog
 from django.db import transaction
 from django.db.models.functions import Now
 
-from fulfillment import cancellation, order_states
+from fulfillment import cancellation, enqueue, order_states
 from fulfillment.models import WmsOrder
 from fulfillment.submission import arrival_key
-from ops import jobs
 from ops.alerts import raise_alert
 from ops.errors import Blocked
-from ops.models import Priority
 from wms.callbacks import OrderStatusEvent
 from wms.statuses import CancellationPhase, WmsStatus, phase
 
@@ -78,7 +76,8 @@ def apply(connection_id: int, event: OrderStatusEvent, *, occurred_at: datetime)
     elif status in (WmsStatus.CANCELLED, WmsStatus.REJECTED):
         cancellation.confirmed(row.id, ended_as=status, reason=event.reason)
     elif status in _SHIPPED:
-        _expect_shipment(row)
+        # The state follows the shipment callbacks, which say what was sent; one that is lost must be noticed.
+        enqueue.expect_shipment(row, delay=SHIPMENT_GRACE)
     else:
         _move_on(row, status, reason=event.reason, occurred_at=occurred_at)
 
@@ -114,20 +113,6 @@ def _move_on(row: WmsOrder, status: WmsStatus, *, reason: str, occurred_at: date
     order_states.settle(order)
     if row.cancel_requested_at and phase(status) == CancellationPhase.UNCANCELLABLE:
         cancellation.too_late(row.id)
-
-
-def _expect_shipment(row: WmsOrder) -> None:
-    """The order's state follows its shipment callbacks, which say what was sent; one that is lost must be noticed."""
-    jobs.enqueue(
-        "fulfillment.expect_shipment",
-        key=f"expect:{row.external_id}",
-        lane=row.warehouse.connection.inbox_lane,
-        payload={"wms_order": row.id},
-        subject=row.order.subject,
-        priority=Priority.LOW,
-        delay=SHIPMENT_GRACE,
-        coalesce=True,
-    )
 
 
 def check_shipment(wms_order_id: int) -> None:
