@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import uuid
+
 import structlog
 from celery import current_app
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from ops import lanes, leases, redis
+from ops import lanes, leases, redis, turns
 from ops.alerts import raise_alert
 from ops.models import Job, JobAttempt, Severity
 
 logger = structlog.get_logger(__name__)
 
 DEFAULT_ATTEMPTS = 10
+MOST_LOSSES = 3
+"""A job whose worker died so often is taken for the cause of it."""
 DEFAULT_QUEUE = "maintenance"
+
+
+class WorkerLost(Exception):
+    """The process that ran a job is gone."""
 
 
 def attempts_of(kind: str) -> int:
@@ -25,7 +33,7 @@ def attempts_of(kind: str) -> int:
 def serve(lane: str) -> int:
     """Claim what a lane may run now and send it off; returns how many jobs."""
     lanes.awake(lane)
-    claimed = leases.claim(lane)
+    claimed = turns.claim(lane)
     for job in claimed:
         offer(job)
     return len(claimed)
@@ -70,25 +78,43 @@ def recover() -> int:
     """Give back the runs of dead workers and offer again what no worker began; returns how many."""
     found = leases.lost()
     for job in found:
-        _give_back(job)
+        give_back(job)
     again = leases.not_picked_up()
     for claimed in again:
         offer(claimed)
     return len(found) + len(again)
 
 
-def _give_back(job: Job) -> None:
-    error = leases.LeaseLost("the worker died or was killed during the run")
+def give_back(job: Job) -> None:
+    """End the run of a worker that died: to be tried again, or a dead letter when it killed too many."""
+    error = WorkerLost("the worker died or was killed during the run")
+    losses = leases.losses(job) + 1
     try:
-        if job.attempts >= attempts_of(job.kind):
-            bury(job, JobAttempt.Outcome.LOST, "WorkerLost", str(error))
+        if losses >= MOST_LOSSES:
+            told = f"its worker died in each of {losses} runs: it may have killed them (memory, a crash in a library)"
+            bury(job, JobAttempt.Outcome.LOST, WorkerLost.__name__, told)
+        elif job.attempts >= attempts_of(job.kind):
+            bury(job, JobAttempt.Outcome.LOST, WorkerLost.__name__, str(error))
         else:
             leases.retry(job, JobAttempt.Outcome.LOST, error, counts=True)
     except leases.LeaseLost:
         logger.info("lease_taken_meanwhile", job=job.id)
 
 
+def worker_lost(token: uuid.UUID) -> int:
+    """A child of this worker died in the run of this lease: its jobs need not wait until the lease is over.
+
+    Returns how many. Called in the worker's main process.
+    """
+    jobs = leases.under(token)
+    for job in jobs:
+        give_back(job)
+    for lane in {job.lane_id for job in jobs}:
+        lanes.wake(lane)
+    return len(jobs)
+
+
 def sweep() -> int:
     """One round: recover what got lost, then serve every lane with due jobs in turn. Returns how many jobs moved."""
     moved = recover()
-    return moved + sum(serve(lane) for lane in leases.lanes_with_due_jobs())
+    return moved + sum(serve(lane) for lane in turns.lanes_with_due_jobs())

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+from ops.masking import mask_text
+
 
 class JobError(Exception):
-    """Base of all errors that the runner knows how to handle; everything else is a bug."""
+    """Base of all errors that the runner knows how to handle; everything else is a bug.
+
+    Messages quote other systems and are stored, logged and mailed: nothing in them looks like a person's address.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(mask_text(message))
 
 
 class Transient(JobError):
@@ -26,12 +34,16 @@ class Throttled(JobError):
     """Not now: the other side's budget says when. Costs no attempt.
 
     `endpoint` is True when the other side itself said so: then nothing else of the lane goes out before that either.
+    `budget` is True when the lane's budget is used up for this priority: then nothing of it or below is tried before.
     """
 
-    def __init__(self, message: str, *, wait: timedelta, endpoint: bool = False) -> None:
+    def __init__(
+        self, message: str, *, wait: timedelta, endpoint: bool = False, budget: bool = False
+    ) -> None:
         super().__init__(message)
         self.wait = wait
         self.endpoint = endpoint
+        self.budget = budget
 
 
 class Permanent(JobError):

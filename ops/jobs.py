@@ -19,8 +19,8 @@ RECHECK_PARKED = timedelta(minutes=15)
 
 _INSERT = """
 WITH lane AS (INSERT INTO ops_lane (name) VALUES (%(lane)s) ON CONFLICT (name) DO NOTHING)
-INSERT INTO ops_job (kind, lane_id, key, payload, subject, priority, state, run_at)
-VALUES (%(kind)s, %(lane)s, %(key)s, %(payload)s, %(subject)s, %(priority)s, 'ready', now() + %(delay)s)
+INSERT INTO ops_job (kind, lane_id, key, payload, subject, share, priority, state, run_at)
+VALUES (%(kind)s, %(lane)s, %(key)s, %(payload)s, %(subject)s, %(share)s, %(priority)s, 'ready', now() + %(delay)s)
 """
 
 _ONCE = _INSERT + " ON CONFLICT (key) DO NOTHING RETURNING id"
@@ -32,7 +32,8 @@ _COALESCED = (
     + """
 ON CONFLICT (key) DO UPDATE SET
     payload = EXCLUDED.payload,
-    priority = LEAST(ops_job.priority, EXCLUDED.priority),
+    priority = CASE WHEN ops_job.state IN ('done', 'dead') THEN EXCLUDED.priority
+                    ELSE LEAST(ops_job.priority, EXCLUDED.priority) END,
     rerun = ops_job.rerun OR ops_job.state = 'running',
     run_at = CASE WHEN ops_job.state = 'running' AND NOT ops_job.rerun THEN EXCLUDED.run_at
                   WHEN ops_job.state = 'running' THEN LEAST(ops_job.run_at, EXCLUDED.run_at)
@@ -55,6 +56,7 @@ def enqueue(
     lane: str,
     payload: dict[str, Any] | None = None,
     subject: str = "",
+    share: str = "",
     priority: Priority = Priority.NORMAL,
     delay: timedelta = timedelta(0),
     coalesce: bool = False,
@@ -63,7 +65,8 @@ def enqueue(
 
     `key` identifies the work for ever. `coalesce=False`: a known key is a duplicate, nothing changes and None is
     returned. `coalesce=True`: one row per key; a finished, dead or parked one becomes ready again, a running one runs
-    once more. `payload` must not hold more than the job needs. Returns the job's id.
+    once more. `share`: for whom, where a lane serves several (shops at a WMS): shares take turns. `payload` must not
+    hold more than the job needs. Returns the job's id.
     """
     row: dict[str, Any] = {
         "kind": kind,
@@ -71,6 +74,7 @@ def enqueue(
         "key": key,
         "payload": json.dumps(payload or {}, cls=DjangoJSONEncoder),
         "subject": subject[:300],
+        "share": share[:300],
         "priority": int(priority),
         "delay": delay,
     }

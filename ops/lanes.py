@@ -8,7 +8,7 @@ from datetime import timedelta
 import structlog
 from celery import current_app
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
@@ -19,6 +19,9 @@ logger = structlog.get_logger(__name__)
 
 FAILURES_TO_OPEN = 5
 """Endpoint failures in a row that open a circuit: below any kind's attempts, so an outage kills no job."""
+
+ANSWERS_A_STEP = 5
+"""After an outage a lane runs one job at a time, and one more after each so many answers: who comes back is weak."""
 
 FIRST_OPEN = timedelta(seconds=10)
 LONGEST_OPEN = timedelta(seconds=30)
@@ -60,20 +63,28 @@ def open_for(failures: int) -> timedelta:
 
 
 def answered(name: str) -> bool:
-    """The endpoint gave a proper answer: close the circuit. True when it was open until now.
+    """The endpoint gave a proper answer: a circuit closes, and what recovers goes a step on.
 
-    A lane that only rests is not called up by the answer to a call from before.
+    True when the lane is at full speed again, which it was not. A lane that only rests is not called up by the answer
+    to a call from before.
     """
+    troubled = Q(failures__gt=0) | Q(circuit=Circuit.HALF_OPEN) | Q(recovering__isnull=False)
     with transaction.atomic():
         lane = (
             Lane.objects.select_for_update()
-            .filter(Q(failures__gt=0) | Q(circuit=Circuit.HALF_OPEN), name=name)
+            .filter(troubled, name=name)
+            .exclude(circuit=Circuit.OPEN, failures=0)
             .first()
         )
         if lane is None:
             return False
-        Lane.objects.filter(name=name).update(failures=0, circuit=Circuit.CLOSED, open_until=None)
-    return lane.circuit != Circuit.CLOSED
+        out = lane.circuit != Circuit.CLOSED
+        recovering = 1 if out else lane.recovering + 1 if lane.recovering is not None else None
+        recovered = recovering is not None and recovering >= ANSWERS_A_STEP * (lane.concurrency - 1)
+        Lane.objects.filter(name=name).update(
+            failures=0, circuit=Circuit.CLOSED, open_until=None, recovering=None if recovered else recovering
+        )
+    return recovered
 
 
 def rest(name: str, wait: timedelta) -> None:
@@ -81,15 +92,27 @@ def rest(name: str, wait: timedelta) -> None:
     Lane.objects.filter(name=name).update(circuit=Circuit.OPEN, open_until=Now() + wait)
 
 
+def hold(name: str, *, priority: int, wait: timedelta) -> None:
+    """The endpoint's budget is used up for work of this priority and below: nothing of it goes out for a while."""
+    Lane.objects.filter(~Q(held_until__gt=Now()) | Q(held_priority__gte=priority), name=name).update(
+        held_until=Now() + wait, held_priority=priority
+    )
+
+
 def failed(name: str) -> tuple[bool, bool]:
-    """The endpoint failed once more. Returns (the circuit is open now, this very failure opened it)."""
+    """The endpoint failed once more. Returns (the circuit is open now, this very failure opened it).
+
+    One failure is enough where the circuit is half open or the lane recovers: staff know of that outage already.
+    """
     with transaction.atomic():
         lane = Lane.objects.select_for_update().get(name=name)
         failures = lane.failures + 1
-        opens = lane.circuit != Circuit.CLOSED or failures >= FAILURES_TO_OPEN
-        if opens:
+        again = lane.circuit != Circuit.CLOSED or lane.recovering is not None
+        if opens := again or failures >= FAILURES_TO_OPEN:
             until = Now() + open_for(failures)
-            Lane.objects.filter(name=name).update(failures=failures, circuit=Circuit.OPEN, open_until=until)
+            Lane.objects.filter(name=name).update(
+                failures=failures, circuit=Circuit.OPEN, open_until=until, recovering=None
+            )
         else:
-            Lane.objects.filter(name=name).update(failures=F("failures") + 1)
-    return opens, failures == FAILURES_TO_OPEN
+            Lane.objects.filter(name=name).update(failures=failures)
+    return opens, opens and not again

@@ -1,4 +1,4 @@
-"""What happens to a job from the moment it is taken: claim, start, and the ways a run can end.
+"""What happens to a job from the moment it is taken: start, take along, and the ways a run can end.
 
 Every statement that ends a run asks for the lease token it began with (fencing): a run that lost its lease changes
 nothing. A job is *running* from the claim on; `started_at` is set when a worker really begins.
@@ -14,12 +14,12 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from ops.errors import Blocked
 from ops.jobs import RECHECK_PARKED, lock_keys
-from ops.models import Circuit, Job, JobAttempt, Lane
+from ops.models import Job, JobAttempt
 
 PICK_UP = timedelta(seconds=15)
 """How long a dispatched job may wait in the broker before it is offered again (with the same token)."""
@@ -31,43 +31,18 @@ FIRST_BACKOFF = timedelta(seconds=1)
 LONGEST_BACKOFF = timedelta(minutes=5)
 LONGEST_ERROR = 4000
 
-_TAKE_LANE = """
-UPDATE ops_lane SET
-    served_at = clock_timestamp(),
-    circuit = CASE WHEN circuit = 'open' AND open_until <= clock_timestamp() THEN 'half_open' ELSE circuit END
-WHERE name = %s AND NOT paused
-RETURNING concurrency, circuit
-"""
-
-# ANY (ARRAY (..)): the planner takes a LIMIT that it cannot read for a tenth of the lane, and would scan the table.
-_CLAIM = """
-WITH taken AS (
-UPDATE ops_job SET state = 'running', lease_token = gen_random_uuid(), lease_until = now() + %(pick_up)s,
-                   started_at = NULL
-WHERE id = ANY (ARRAY (
-    SELECT id FROM ops_job
-    WHERE lane_id = %(lane)s AND state = 'ready' AND parked_on = '{}' AND run_at <= statement_timestamp()
-    ORDER BY priority, run_at, id
-    LIMIT GREATEST(0, %(room)s - (SELECT count(DISTINCT lease_token) FROM ops_job
-                                  WHERE lane_id = %(lane)s AND state = 'running'))
-    FOR UPDATE SKIP LOCKED))
-RETURNING id, kind, lease_token, priority, run_at)
-SELECT id, kind, lease_token FROM taken ORDER BY priority, run_at, id
-"""
-
 _CLAIM_ALONG = """
 UPDATE ops_job SET state = 'running', lease_token = %(token)s, lease_until = now() + %(run)s, started_at = now(),
                    attempts = attempts + 1
 WHERE id = ANY (ARRAY (
     SELECT id FROM ops_job
-    WHERE lane_id = %(lane)s AND kind = %(kind)s AND state = 'ready' AND parked_on = '{}'
-      AND run_at <= statement_timestamp() AND attempts = 0
-    ORDER BY priority, run_at, id
+    WHERE lane_id = %(lane)s AND priority = %(priority)s AND share = %(share)s AND kind = %(kind)s
+      AND state = 'ready' AND parked_on = '{}' AND run_at <= statement_timestamp() AND attempts = 0
+    ORDER BY run_at, id
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED))
 RETURNING id
 """
-
 
 _START = """
 UPDATE ops_job SET started_at = now(), lease_until = now() + %(run)s, attempts = attempts + 1
@@ -89,43 +64,23 @@ class Claimed:
     token: uuid.UUID
 
 
-def claim(lane: str) -> list[Claimed]:
-    """Take a lane's due jobs, by priority, as many as its concurrency and its circuit allow.
-
-    Most calls come from a run that ended and find nothing due: those cost one read and take no lock.
-    """
-    if not _due(lane).exists():
-        return []
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_TAKE_LANE, [lane])
-        found = cursor.fetchone()
-        if found is None:
-            return []
-        concurrency, circuit = found
-        room = {Circuit.CLOSED: concurrency, Circuit.HALF_OPEN: 1, Circuit.OPEN: 0}[Circuit(circuit)]
-        if not room:
-            return []
-        row: dict[str, Any] = {"lane": lane, "room": room, "pick_up": PICK_UP}
-        cursor.execute(_CLAIM, row)
-        return [Claimed(*row) for row in cursor.fetchall()]
-
-
 def start(job_id: int, token: uuid.UUID) -> Job | None:
     """Begin a dispatched run, once: the attempt is counted and committed. None when another message was first."""
     started = Job.objects.raw(_START, {"id": job_id, "token": token, "run": RUN})
     return next(iter(started), None)
 
 
-def _due(lane: str) -> QuerySet[Job]:
-    return Job.objects.filter(lane=lane, state=Job.State.READY, parked_on=[], run_at__lte=Now())
-
-
 def take_along(job: Job, *, limit: int) -> list[Job]:
-    """Further due jobs of the same kind and lane, under the same lease. Jobs that failed before run alone."""
+    """Further due jobs of the same kind, lane, priority and share, under the same lease.
+
+    Jobs that failed before run alone.
+    """
     if limit <= 0 or job.attempts > 1:
         return []
     row: dict[str, Any] = {
         "lane": job.lane_id,
+        "priority": job.priority,
+        "share": job.share,
         "kind": job.kind,
         "token": job.lease_token,
         "limit": limit,
@@ -205,15 +160,15 @@ def retry(job: Job, outcome: JobAttempt.Outcome, error: BaseException, *, counts
         _note(job, outcome, type(error).__name__, str(error))
 
 
-def put_back(job: Job, *, wait: timedelta, reason: str) -> None:
+def put_back(job: Job, *, wait: timedelta | None, reason: str) -> None:
     """End a run that could not begin its call yet: due again after `wait`, the attempt given back.
 
-    Raises LeaseLost.
+    `wait=None`: its lane is held, so the job keeps its place among those that wait as it does. Raises LeaseLost.
     """
     _end(
         job,
         state=Job.State.READY,
-        run_at=Now() + wait,
+        run_at=F("run_at") if wait is None else Now() + wait,
         attempts=job.attempts - 1,
         error_class="Throttled",
         error=reason[:LONGEST_ERROR],
@@ -263,6 +218,21 @@ def bury(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) ->
     return not again
 
 
+def under(token: uuid.UUID) -> list[Job]:
+    """The jobs that run under this lease, begun or about to be."""
+    return list(Job.objects.filter(state=Job.State.RUNNING, lease_token=token))
+
+
+def losses(job: Job) -> int:
+    """How many runs in a row, up to the last one noted, ended with the worker's death since the job was begun anew."""
+    count, attempt = 0, job.attempts
+    for past in job.history.order_by("-id")[:10]:
+        if past.outcome != JobAttempt.Outcome.LOST or past.attempt >= attempt:
+            break
+        count, attempt = count + 1, past.attempt
+    return count
+
+
 def lost(limit: int = 200) -> list[Job]:
     """Runs whose worker died: started, and the lease is over."""
     overdue = Job.objects.filter(state=Job.State.RUNNING, lease_until__lt=Now(), started_at__isnull=False)
@@ -294,14 +264,3 @@ def recheck_parked(limit: int = 500) -> int:
             .values_list("id", flat=True)[:limit]
         )
         return Job.objects.filter(id__in=ids).update(parked_on=[], parked_since=None, run_at=Now())
-
-
-def lanes_with_due_jobs() -> list[str]:
-    """Lanes that have something to do now, the one served longest ago first."""
-    due = Job.objects.filter(state=Job.State.READY, parked_on=[], run_at__lte=Now())
-    return list(
-        Lane.objects.filter(paused=False, name__in=due.values("lane_id").distinct())
-        .exclude(circuit=Circuit.OPEN, open_until__gt=Now())
-        .order_by("served_at")
-        .values_list("name", flat=True)
-    )

@@ -1,8 +1,9 @@
-"""What staff see of a payload: its shape and its numbers, but nothing about a person and no secret."""
+"""What staff see of payloads and of other systems' words: nothing about a person and no secret."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 MASKED = "•••"
@@ -33,3 +34,36 @@ def mask_personal(value: Any, *, hidden: bool = False) -> Any:
 def _hides(key: str) -> bool:
     plain = re.sub(r"[^a-z0-9]", "", key.lower())
     return bool(_PERSONAL.search(plain)) and not _OUR_NAMES.search(plain)
+
+
+# Words of another system: whoever the message is about may be in it. A number is taken for a telephone number when it
+# has a country code, or a leading 0 and something between its digits: item codes and order ids have neither.
+_EMAIL = re.compile(r"[\w.%+-]+@[\w-]+(?:\.[\w-]+)+")
+_GAP = r"[\s./()-]{0,3}"
+_INTERNATIONAL = rf"\+{_GAP}\d(?:{_GAP}\d){{6,14}}"
+_NATIONAL = rf"(?=\(?\d+[\s./)-]{{1,3}}\d)\(?0\d(?:{_GAP}\d){{5,12}}"
+_PHONE = re.compile(rf"(?<![\w+])(?:{_INTERNATIONAL}|{_NATIONAL})(?!\w)")
+_DIGITS_THAT_TELL = 7
+_SHORTEST_NAME = 3
+
+
+def mask_text(text: str, *, known: Iterable[str] = ()) -> str:
+    """The text without e-mail addresses, telephone numbers, and the `known` values, however they are capitalised.
+
+    A known telephone number (7 digits and no letters) is found in any spelling. Known values of less than 3 characters
+    are left: they are in every other word.
+    """
+    for value in sorted({" ".join(value.split()) for value in known}, key=len, reverse=True):
+        text = _known(value).sub(MASKED, text) if len(value) >= _SHORTEST_NAME else text
+    if "@" in text:
+        text = _EMAIL.sub(MASKED, text)
+    return _PHONE.sub(MASKED, text)
+
+
+def _known(value: str) -> re.Pattern[str]:
+    digits = re.sub(r"\D", "", value)
+    if len(digits) >= _DIGITS_THAT_TELL and not re.search(r"[^\W\d]", value):
+        tail = _GAP.join(digits[-_DIGITS_THAT_TELL:])
+        return re.compile(rf"(?<!\d)\+?(?:\d{_GAP}){{0,8}}{tail}(?!\d)")
+    words = r"\s+".join(re.escape(word) for word in value.split())
+    return re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)

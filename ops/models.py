@@ -35,6 +35,17 @@ class Lane(models.Model):
     )
     failures = models.PositiveIntegerField(default=0, db_default=0, help_text="Endpoint failures in a row.")
     open_until = models.DateTimeField(null=True, blank=True)
+    recovering = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Answers since the circuit closed, until the lane is at full speed again.",
+    )
+    held_until = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Until then the endpoint's budget is used up for work of less priority.",
+    )
+    held_priority = models.PositiveSmallIntegerField(null=True, blank=True, choices=Priority.choices)
     served_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -44,6 +55,11 @@ class Lane(models.Model):
             models.CheckConstraint(
                 condition=Q(circuit=Circuit.CLOSED) | Q(open_until__isnull=False),
                 name="lane_open_circuit_has_an_end",
+            ),
+            models.CheckConstraint(
+                condition=Q(held_until__isnull=True, held_priority__isnull=True)
+                | Q(held_until__isnull=False, held_priority__isnull=False),
+                name="lane_hold_is_for_a_priority",
             ),
         ]
 
@@ -65,6 +81,13 @@ class Job(models.Model):
     key = models.CharField(max_length=500, unique=True)
     payload = models.JSONField(default=dict)
     subject = models.CharField(max_length=300, blank=True)
+    share = models.CharField(
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="For whom, where a lane serves several.",
+    )
     priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.NORMAL)
     state = models.CharField(max_length=10, choices=State.choices, default=State.READY)
     attempts = models.PositiveIntegerField(default=0, db_default=0)
@@ -100,9 +123,10 @@ class Job(models.Model):
             models.Index(
                 F("lane"),
                 F("priority"),
+                F("share"),
                 F("run_at"),
                 F("id"),
-                name="job_due",
+                name="job_turn",
                 condition=Q(state="ready", parked_on=[]),
             ),
             models.Index(fields=["lane", "lease_until"], name="job_running", condition=Q(state="running")),
@@ -112,6 +136,11 @@ class Job(models.Model):
             ),
             models.Index(fields=["-finished_at"], name="job_dead", condition=Q(state="dead")),
             models.Index(fields=["finished_at"], name="job_done", condition=Q(state="done")),
+            models.Index(
+                fields=["finished_at"],
+                name="job_payload",
+                condition=Q(state="done") & ~Q(payload__has_key="erased_on"),
+            ),
             models.Index(fields=["subject", "id"], name="job_subject"),
         ]
 
@@ -193,6 +222,7 @@ class Alert(models.Model):
         indexes = [
             models.Index(fields=["subject"], name="alert_subject"),
             models.Index(fields=["-last_at"], name="alert_last"),
+            models.Index(fields=["closed_at"], name="alert_closed", condition=Q(state="closed")),
         ]
 
     def __str__(self) -> str:

@@ -96,9 +96,7 @@ def run(handler: BatchHandler, job_id: int, token: uuid.UUID, *, size: int = 1) 
             attempt=first.attempts,
             seconds=round(time.monotonic() - began, 3),
         )
-    if outcome != Throttled.__name__:
-        # A lane over budget is left to the sweep: the next job would be throttled as this one was, and the next.
-        dispatch.serve(first.lane_id)
+    dispatch.serve(first.lane_id)
 
 
 def _attempt(handler: BatchHandler, batch: list[Job]) -> str:
@@ -106,7 +104,7 @@ def _attempt(handler: BatchHandler, batch: list[Job]) -> str:
         handler(batch)
     except Exception as raised:  # noqa: BLE001
         error = _in_our_words(raised)
-        opened = _circuit_after(batch[0].lane_id, error)
+        opened = _lane_after(batch, error)
         one_by_one = len(batch) > 1 and isinstance(error, Permanent)
         _end_each(batch, Transient(str(error)) if one_by_one else error, circuit_open=opened)
         return type(error).__name__
@@ -130,11 +128,15 @@ def _note_answer(lane: str) -> None:
         close_alert("circuit_open", subject=lane)
 
 
-def _circuit_after(lane: str, error: Exception) -> bool:
+def _lane_after(batch: list[Job], error: Exception) -> bool:
     """Whether the lane's circuit is open now. A run that met a failure is no answer, whatever else was answered."""
+    lane = batch[0].lane_id
     match error:
         case Throttled(endpoint=True):
             lanes.rest(lane, error.wait)
+            return False
+        case Throttled(budget=True):
+            lanes.hold(lane, priority=batch[0].priority, wait=error.wait)
             return False
         case Transient(endpoint=True):
             return _note_failure(lane, error)
@@ -167,7 +169,7 @@ def _end_each(batch: list[Job], error: Exception, *, circuit_open: bool) -> None
 def _end_failed(job: Job, error: Exception, *, circuit_open: bool) -> None:
     match error:
         case Throttled():
-            leases.put_back(job, wait=error.wait, reason=str(error))
+            leases.put_back(job, wait=None if error.budget else error.wait, reason=str(error))
         case Blocked():
             leases.park(job, error)
         case Permanent():

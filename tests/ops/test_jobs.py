@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from ops import jobs, leases
+from ops import jobs, leases, turns
 from ops.errors import Blocked
 from ops.models import Job
 from tests.drain import drain
@@ -22,7 +22,7 @@ def put(key: str = "k", *, lane: str = "shop:a", **options: Any) -> int | None:
 
 
 def start(lane: str = "shop:a") -> Job:
-    (claimed,) = leases.claim(lane)
+    (claimed,) = turns.claim(lane)
     job = leases.start(claimed.id, claimed.token)
     assert job is not None
     return job

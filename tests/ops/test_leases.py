@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from ops import dispatch, jobs, lanes, leases
+from ops import dispatch, jobs, lanes, leases, turns
 from ops.errors import Blocked
 from ops.models import Alert, Job, JobAttempt, Lane
 from tests.drain import drain
@@ -30,14 +30,14 @@ def expire_leases() -> None:
 def test_a_lane_gives_out_no_more_than_its_concurrency() -> None:
     put("a", "b", "c", "d", "e", "f")
     Lane.objects.update(concurrency=2)
-    assert len(leases.claim("shop:a")) == 2
-    assert leases.claim("shop:a") == []
+    assert len(turns.claim("shop:a")) == 2
+    assert turns.claim("shop:a") == []
 
 
 def test_a_paused_lane_gives_out_nothing_and_loses_nothing() -> None:
     put("a")
     Lane.objects.update(paused=True)
-    assert leases.claim("shop:a") == []
+    assert turns.claim("shop:a") == []
     Lane.objects.update(paused=False)
     assert drain() == [KIND]
 
@@ -45,7 +45,7 @@ def test_a_paused_lane_gives_out_nothing_and_loses_nothing() -> None:
 def test_claiming_takes_a_look_and_two_statements_whatever_the_backlog() -> None:
     put(*[f"k{n}" for n in range(40)])
     with CaptureQueriesContext(connection) as queries:
-        leases.claim("shop:a")
+        turns.claim("shop:a")
     assert [q["sql"].split()[0] for q in queries if "SAVEPOINT" not in q["sql"]] == [
         "SELECT",
         "UPDATE",
@@ -57,12 +57,12 @@ def test_a_lane_with_nothing_due_costs_one_read(django_assert_num_queries: Any) 
     put("a")
     drain()
     with django_assert_num_queries(1):
-        assert leases.claim("shop:a") == []
+        assert turns.claim("shop:a") == []
 
 
 def test_a_dispatched_job_starts_once_however_often_its_message_comes() -> None:
     put("a")
-    (claimed,) = leases.claim("shop:a")
+    (claimed,) = turns.claim("shop:a")
     assert leases.start(claimed.id, claimed.token) is not None
     assert leases.start(claimed.id, claimed.token) is None
     assert leases.start(claimed.id, uuid.uuid4()) is None
@@ -70,7 +70,7 @@ def test_a_dispatched_job_starts_once_however_often_its_message_comes() -> None:
 
 def test_a_message_that_was_lost_is_offered_again_with_the_same_token() -> None:
     put("a")
-    (claimed,) = leases.claim("shop:a")
+    (claimed,) = turns.claim("shop:a")
     assert leases.not_picked_up() == []
     expire_leases()
     assert leases.not_picked_up() == [claimed]
@@ -79,7 +79,7 @@ def test_a_message_that_was_lost_is_offered_again_with_the_same_token() -> None:
 
 def test_a_run_that_lost_its_lease_changes_nothing() -> None:
     put("a")
-    (claimed,) = leases.claim("shop:a")
+    (claimed,) = turns.claim("shop:a")
     job = leases.start(claimed.id, claimed.token)
     assert job is not None
     expire_leases()
@@ -95,7 +95,7 @@ def test_a_job_that_kills_its_worker_again_and_again_ends_as_a_dead_letter() -> 
     put("a")
     for _ in range(3):
         Job.objects.filter(state="ready").update(run_at=Now())
-        (claimed,) = leases.claim("shop:a")
+        (claimed,) = turns.claim("shop:a")
         leases.start(claimed.id, claimed.token)
         expire_leases()
         dispatch.recover()
@@ -140,7 +140,7 @@ def test_back_off_grows_and_is_capped() -> None:
 
 def run(key: str) -> Job:
     """Claim and start the one due job."""
-    (claimed,) = leases.claim(Job.objects.get(key=key).lane_id)
+    (claimed,) = turns.claim(Job.objects.get(key=key).lane_id)
     job = leases.start(claimed.id, claimed.token)
     assert job is not None
     return job
@@ -183,6 +183,6 @@ def test_a_worker_with_a_wrong_clock_gives_jobs_the_database_s_time(monkeypatch:
     lanes.failed("shop:a")
     Lane.objects.update(failures=10)
     lanes.failed("shop:a")
-    assert leases.claim("shop:a") == []
+    assert turns.claim("shop:a") == []
     assert Job.objects.filter(run_at__gt=Now(), run_at__lt=Now() + timedelta(minutes=2)).exists()
     assert Lane.objects.get().open_until.year > 2001  # type: ignore[union-attr]
