@@ -12,6 +12,7 @@ from django.db import connection
 
 from inventory.locking import LockedLevel, free_units
 from ops import jobs
+from ops.models import Priority
 
 PUSH_DELAY = timedelta(seconds=1)
 """Changes within this time go to Shopify together."""
@@ -46,13 +47,18 @@ def ask_for_push(levels: Collection[LockedLevel]) -> None:
 
 
 def enqueue_push(shop_id: int, *, lane: str, delay: timedelta = timedelta(0)) -> None:
-    """One push job per shop, for ever: a further request while it waits is the same one."""
+    """One push job per shop, for ever: a further request while it waits is the same one.
+
+    As urgent as orders, and with a share of its own: in a flash sale nothing is as wrong as stock that nobody tells.
+    """
     jobs.enqueue(
         "inventory.push",
         key=f"inventory.push:{shop_id}",
         lane=lane,
         payload={"shop": shop_id},
         subject=f"stock:{shop_id}",
+        share="stock",
+        priority=Priority.HIGH,
         delay=delay,
         coalesce=True,
     )

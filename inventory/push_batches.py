@@ -21,6 +21,7 @@ from inventory.models import PushBatch
 from inventory.push_plan import Change
 from ops.errors import Permanent, Throttled, Transient, UnknownOutcome
 from ops.models import Priority
+from ops.retention import BATCH, Chore, work_off
 from shops import client
 from shops.gids import gid
 from shops.models import Shop
@@ -106,8 +107,13 @@ def resume(shop: Shop) -> None:
 
 def prune() -> int:
     """Forget batches that were answered KEEP ago; returns how many."""
-    deleted, _ = PushBatch.objects.filter(finished_at__lt=timezone.now() - KEEP).delete()
-    return deleted
+    return work_off([Chore("push_batches_deleted", _forget_some, BATCH)])["push_batches_deleted"]
+
+
+def _forget_some() -> int:
+    old = PushBatch.objects.filter(finished_at__lt=timezone.now() - KEEP).order_by("finished_at")
+    ids = list(old.values_list("pk", flat=True)[:BATCH])
+    return PushBatch.objects.filter(pk__in=ids).delete()[0]
 
 
 def _set_one_batch(warehouse: Warehouse, changes: list[Change], outcome: Outcome) -> None:
@@ -199,7 +205,7 @@ def _open(shop: Shop, operation: PushBatch.Operation, variables: dict[str, Any])
 def _deliver(shop: Shop, batch: PushBatch) -> list[dict[str, Any]]:
     """Send a batch and close it with the userErrors it got, which are returned."""
     try:
-        data = client.execute(shop, batch.operation, batch.variables, priority=Priority.NORMAL)
+        data = client.execute(shop, batch.operation, batch.variables, priority=Priority.HIGH)
     except Permanent as error:
         _close(batch, [{"message": str(error)}])
         raise

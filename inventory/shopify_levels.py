@@ -50,7 +50,7 @@ def read(shop: Shop, *, location: int, inventory_items: Collection[int]) -> dict
             "ids": [gid("InventoryItem", each) for each in some],
             "location": gid("Location", location),
         }
-        data = client.execute(shop, "inventory_levels", variables, priority=Priority.NORMAL)
+        data = client.execute(shop, "inventory_levels", variables, priority=Priority.HIGH)
         try:
             items = [_Item.model_validate(node) for node in data["nodes"] if node]
         except (ValidationError, KeyError, TypeError) as error:

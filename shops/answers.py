@@ -53,7 +53,7 @@ def error_in(body: Mapping[str, Any], *, changes: bool, what: str) -> JobError |
         return None if isinstance(data, dict) else _unclear(f"{what}: answer without data", changes=changes)
     codes, told = codes_of(body), f"{what}: " + "; ".join(_told(error) for error in errors)[:1000]
     if "THROTTLED" in codes:
-        return Throttled(told, wait=_wait(receipt_of(body)))
+        return Throttled(told, wait=_wait(receipt_of(body)), budget=True)
     if CONCURRENT in codes:
         return Throttled(told, wait=timedelta(seconds=2))
     if any(_passes(error) for error in errors):

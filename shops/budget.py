@@ -35,6 +35,9 @@ HOLD_SECONDS = 60.0
 LEFT_BEHIND = 0.1
 """Share of the bucket that calls below HIGH leave for submissions and fulfilments."""
 
+PATIENCE_SECONDS = 60.0
+"""After this long of refusals a priority asks as an equal for one call: a busy shop's stock must be pushed, too."""
+
 LOCAL_SHARE = 1 / 8
 """Share of a bucket that one process takes when Redis is away: one over the usual number of processes."""
 
@@ -105,7 +108,8 @@ def _elements(value: object) -> int:
 def reserve(domain: str, *, limits: Limits, operation: str, priority: int = Priority.NORMAL) -> Reservation:
     """Take room for one call of `operation` (name and size class), or say when there will be.
 
-    LOW is admitted only above 50 % of the bucket, NORMAL above 20 %, both leave 10 % behind; HIGH and URGENT take all.
+    LOW is admitted only above 50 % of the bucket, NORMAL above 20 % (less the longer it is refused), both leave 10 %
+    behind; HIGH and URGENT take all.
     Raises Throttled(wait = until it fits, if nobody else calls meanwhile).
     """
     token = uuid.uuid4().hex
@@ -115,6 +119,7 @@ def reserve(domain: str, *, limits: Limits, operation: str, priority: int = Prio
         raise Throttled(
             f"{limits.name} budget of {domain}: {cost:g} for {operation} fit in {seconds:.2f} s",
             wait=timedelta(seconds=seconds),
+            budget=True,
         )
     return Reservation(domain, limits, operation, token, cost, local)
 
@@ -151,6 +156,7 @@ def _ask(
     floor, leave = _shares(priority)
     if redis.available():
         arguments = [token, operation, str(limits.cost), str(floor), str(leave), str(HOLD_SECONDS)]
+        arguments.append(str(PATIENCE_SECONDS))
         try:
             admitted, wait, cost = _run("reserve", domain, limits, arguments)
         except redis.RedisError as error:

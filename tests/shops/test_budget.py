@@ -199,6 +199,19 @@ def test_low_waits_below_half_and_normal_below_a_fifth(clock: Clock) -> None:
     ask("a", "small", Priority.HIGH)
 
 
+def test_who_is_refused_for_long_asks_as_an_equal_once(clock: Clock) -> None:
+    learn("a", ShopifyBucket(1000, 50), clock)
+    ask("a", "large")
+    ask("a", "large")  # 200 are left
+    assert refused_for("a", "small", Priority.LOW)
+    for _ in range(int(budget.PATIENCE_SECONDS)):
+        clock.now += 1
+        for _ in range(5):
+            budget.settle(ask("a", "small"), Receipt(charged=10.0))  # what is restored is used up
+    assert not refused_for("a", "small", Priority.LOW)
+    assert refused_for("a", "small", Priority.LOW)
+
+
 def test_a_call_that_costs_more_than_the_bucket_goes_when_it_is_full(clock: Clock) -> None:
     budget.settle(ask("a"), Receipt(charged=0, requested=5000, available=1000, maximum=1000, restore=50))
     ask("a", "small", Priority.LOW)
