@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Annotated, Any, NoReturn, TypeVar
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -19,6 +20,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from ops.errors import Permanent
+from ops.masking import mask_text
 from wms.statuses import WmsStatus, parse_status
 
 MAX_DEPTH = 20
@@ -106,7 +108,7 @@ class OrderStatusEvent(_Contract):
 
     wms_order_id: Id
     status: Id
-    reason: Text = ""
+    reason: Annotated[Text, AfterValidator(mask_text)] = ""
 
     @property
     def wms_status(self) -> WmsStatus:
@@ -188,6 +190,12 @@ def subject_of(envelope: Envelope) -> str:
         if isinstance(value, str | int) and value:
             return str(value)[:200]
     return envelope.event_id
+
+
+def warehouse_of(envelope: Envelope) -> str:
+    """The WMS's code of the warehouse the event is about; "" = it names none. Warehouses take turns in the lane."""
+    code = envelope.data.get("warehouseId")
+    return str(code)[:100] if isinstance(code, str | int) else ""
 
 
 def _parse(data: dict[str, Any], shape: type[E]) -> E:

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from ops import jobs, signatures
 from ops.receiving import Door, Refusal, bounded_body
-from wms.callbacks import EVENT_TYPES, Envelope, EnvelopeError, parse_envelope, subject_of
+from wms.callbacks import EVENT_TYPES, Envelope, EnvelopeError, parse_envelope, subject_of, warehouse_of
 from wms.models import Connection
 
 logger = structlog.get_logger(__name__)
@@ -75,6 +75,7 @@ def _store(connection: Connection, envelope: Envelope) -> int | None:
             "data": envelope.data,
         },
         subject=f"wms:{connection.slug}:{subject_of(envelope)}",
+        share=warehouse_of(envelope),
     )
 
 

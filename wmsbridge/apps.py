@@ -10,5 +10,6 @@ class WmsbridgeConfig(AppConfig):
     verbose_name = "wmsbridge"
 
     def ready(self) -> None:
-        """Register the system checks, which need the other apps to be loaded."""
+        """What needs the other apps to be loaded: the system checks, and what workers do around tasks."""
         importlib.import_module("wmsbridge.checks")
+        importlib.import_module("wmsbridge.worker_signals").connect()
