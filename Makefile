@@ -3,20 +3,26 @@
 PYTHON ?= python3
 BIN := .venv/bin
 LOCKS := requirements.txt requirements-dev.txt
+# Whoever forbids bytecode has each of the many processes compile Django, Celery and us anew: 3 s of CPU every time.
+unexport PYTHONDONTWRITEBYTECODE
 # Postgres and Valkey from wheels, and an environment with generated secrets, for the time of one command
 EMBEDDED := $(BIN)/python -m wmsbridge.embedded
 DEMO_SECONDS ?=
-CHAOS_ORDERS ?= 200
-CHAOS_SEED ?= 1
+CHAOS_ORDERS ?= 2000
+CHAOS_SEEDS ?= 1 2 3
+CHAOS_KEEP ?=
+BENCH_ROWS ?= 10000000
 
-.PHONY: help demo test chaos lint format lock clean .venv
+.PHONY: help demo test chaos bench bench-tables lint format lock clean .venv
 
 help:
 	@echo "make demo    the whole product at work against simulated stores and warehouses; Ctrl-C ends it"
 	@echo "             (DEMO_SECONDS=60 ends it by itself with a summary)"
 	@echo "make test    lint and every test"
 	@echo "make chaos   orders under load while everything goes wrong; the books at both ends are compared at the end"
-	@echo "             (CHAOS_ORDERS=200 CHAOS_SEED=1)"
+	@echo "             (CHAOS_ORDERS=2000 CHAOS_SEEDS=\"1 2 3\"; CHAOS_KEEP=folder leaves logs and books there)"
+	@echo "make bench   how one shop's backlog, or an endpoint that is down, slows the others; for a machine that is idle"
+	@echo "make bench-tables   the plan of every statement that runs all day, at 10,000,000 jobs (BENCH_ROWS; 30 GB of disk)"
 	@echo "make lint    ruff, mypy, the import contract, missing migrations, Django's checks"
 	@echo "make format  let ruff put the code in order"
 	@echo "make lock    work the locks out anew from requirements*.in"
@@ -52,7 +58,14 @@ test: lint chromium
 	$(BIN)/pytest
 
 chaos: .venv
-	$(BIN)/python -m tests.chaos --orders $(CHAOS_ORDERS) --seed $(CHAOS_SEED)
+	$(BIN)/python -m tests.chaos --orders $(CHAOS_ORDERS) --seeds $(CHAOS_SEEDS) $(if $(CHAOS_KEEP),--keep $(CHAOS_KEEP))
+
+bench: .venv
+	$(BIN)/python -m bench.fairness
+	$(BIN)/python -m bench.outage
+
+bench-tables: .venv
+	$(BIN)/python -m bench.tables --rows $(BENCH_ROWS)
 
 # Browser tests drive Debian's Chromium; no browser is downloaded.
 .PHONY: chromium

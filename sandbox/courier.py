@@ -18,6 +18,8 @@ from sandbox.timers import Timers
 TIMEOUT_SECONDS = 5.0
 WORKERS = 8
 KEPT_DELIVERIES = 5000
+COUNTS = ("made", "attempts", "delivered", "lost", "failed", "duplicated", "late", "overtaken")
+"""Of messages by topic, but `attempts` and `delivered` of copies. Overtaken: a later one of its account came first."""
 
 
 @dataclass
@@ -27,7 +29,10 @@ class Settings:
     copies: int = 1
     duplicate: float = 0.0
     shuffle_seconds: float = 0.0
+    late: float = 0.0
+    late_seconds: float = 20.0
     loss: float = 0.0
+    spare: list[str] = field(default_factory=list)  # topics and accounts of which nothing gets lost
     seed: int = 0
     deliver: bool = True
     retry_delays: list[float] = field(default_factory=lambda: [0.2, 0.4, 0.8, 1.6, 3, 6, 12, 24])
@@ -44,7 +49,10 @@ class Settings:
 
 @dataclass
 class Delivery:
-    """One message to one address; its copies and retries share the id."""
+    """One message to one address; its copies and retries share the id.
+
+    `number` counts the account's messages; `arrived` is called when the first copy was taken.
+    """
 
     id: str
     event_id: str
@@ -55,6 +63,8 @@ class Delivery:
     body: bytes
     state: str = "pending"
     open_copies: int = 0
+    number: int = 0
+    arrived: Callable[[], None] | None = None
     attempts: list[dict[str, Any]] = field(default_factory=list)
 
     def summary(self) -> dict[str, Any]:
@@ -97,9 +107,9 @@ class Courier:
             self.log: deque[Delivery] = deque(maxlen=KEPT_DELIVERIES)
             self.held: list[Delivery] = []
             self.pending = 0
-            self.counts: dict[str, Counter[str]] = {
-                name: Counter() for name in ("made", "attempts", "delivered", "lost", "failed")
-            }
+            self.counts: dict[str, Counter[str]] = {name: Counter() for name in COUNTS}
+            self.numbers: Counter[str] = Counter()
+            self.newest_arrived: Counter[str] = Counter()
 
     def stop(self) -> None:
         """Ends the threads once they are idle."""
@@ -122,8 +132,11 @@ class Courier:
         """Takes a message; returns at once."""
         with self.lock:
             self.counts["made"][delivery.topic] += 1
+            self.numbers[delivery.account] += 1
+            delivery.number = self.numbers[delivery.account]
             self.log.append(delivery)
-            if self.random.random() < self.settings.loss:
+            spared = {delivery.topic, delivery.account} & set(self.settings.spare)
+            if self.random.random() < self.settings.loss and not spared:
                 delivery.state = "lost"
                 self.counts["lost"][delivery.topic] += 1
                 return
@@ -139,8 +152,13 @@ class Courier:
         with self.lock:
             delivery.state = "pending"
             delivery.open_copies = self.settings.copies + (self.random.random() < self.settings.duplicate)
+            self.counts["duplicated"][delivery.topic] += delivery.open_copies > 1
+            late = self.random.random() < self.settings.late
+            self.counts["late"][delivery.topic] += late
+            longest = self.settings.shuffle_seconds
             waits = [
-                self.random.uniform(0, self.settings.shuffle_seconds) for _ in range(delivery.open_copies)
+                self.random.uniform(0, longest) + late * self.settings.late_seconds
+                for _ in range(delivery.open_copies)
             ]
             this_round = self.round
         for copy, wait in enumerate(waits, start=1):
@@ -177,6 +195,8 @@ class Courier:
                 {"at": datetime.now(UTC).isoformat(), "status": status, "copy": copy, "seconds": seconds}
             )
             self.counts["attempts"][delivery.topic] += 1
+            if good and delivery.state != "delivered":
+                self.arrive(delivery)
             again = not good and attempt < len(self.settings.retry_delays)
             if not again:
                 self.counts["delivered" if good else "failed"][delivery.topic] += 1
@@ -184,6 +204,15 @@ class Courier:
         if again:
             wait = self.settings.retry_delays[attempt]
             self.later(wait, delivery, copy=copy, attempt=attempt + 1, this_round=this_round)
+
+    def arrive(self, delivery: Delivery) -> None:
+        """Its first copy was taken."""
+        if delivery.number < self.newest_arrived[delivery.account]:
+            self.counts["overtaken"][delivery.topic] += 1
+        else:
+            self.newest_arrived[delivery.account] = delivery.number
+        if delivery.arrived:
+            delivery.arrived()
 
     def finish(self, delivery: Delivery, *, good: bool) -> None:
         """One copy is through; the delivery is done when its last copy is."""

@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ AFTER = {"timeout_after", "reset_after", "truncate", "not_json", "slow", "500_af
 
 @dataclass
 class Fault:
-    """One armed rule. `count` is what is left of it (None = for ever)."""
+    """One armed rule. `count` is what is left of it (None = for ever), `until` when it ends by the monotonic clock."""
 
     id: int
     match: str
@@ -22,7 +23,13 @@ class Fault:
     probability: float = 1.0
     account: str | None = None  # shop domain or connection slug
     retry_after: float = 1.0
+    until: float | None = None
     fired: int = field(default=0)
+
+    @property
+    def spent(self) -> bool:
+        """True when it fires no more."""
+        return self.count == 0 or (self.until is not None and time.monotonic() > self.until)
 
     @property
     def before(self) -> bool:
@@ -47,7 +54,17 @@ class Faults:
             raise ValueError(
                 f"unknown fault {kind!r}; known: 400 to 599, {', '.join(sorted(BEFORE | AFTER))}"
             )
-        known = {"match", "fault", "delay", "count", "probability", "domain", "slug", "retry_after"}
+        known = {
+            "match",
+            "fault",
+            "delay",
+            "count",
+            "probability",
+            "domain",
+            "slug",
+            "retry_after",
+            "seconds",
+        }
         if unknown := set(spec) - known:
             raise ValueError(f"unknown keys in a fault: {', '.join(sorted(unknown))}")
         with self.lock:
@@ -61,6 +78,7 @@ class Faults:
                 probability=float(spec.get("probability", 1.0)),
                 account=spec.get("domain") or spec.get("slug"),
                 retry_after=float(spec.get("retry_after", 1.0)),
+                until=time.monotonic() + float(spec["seconds"]) if spec.get("seconds") else None,
             )
             self.rules.append(rule)
         return rule
@@ -84,7 +102,7 @@ class Faults:
         names = set(labels)
         with self.lock:
             for rule in self.rules:
-                if rule.count == 0 or (rule.account is not None and rule.account != account):
+                if rule.spent or (rule.account is not None and rule.account != account):
                     continue
                 if not fits(rule.match, method=method, path=path, labels=names):
                     continue
@@ -100,7 +118,14 @@ class Faults:
         """All rules with the number of times each fired."""
         with self.lock:
             return [
-                {"id": r.id, "match": r.match, "fault": r.fault, "count": r.count, "fired": r.fired}
+                {
+                    "id": r.id,
+                    "match": r.match,
+                    "fault": r.fault,
+                    "count": r.count,
+                    "fired": r.fired,
+                    "spent": r.spent,
+                }
                 for r in self.rules
             ]
 

@@ -6,6 +6,7 @@ import struct
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,12 +44,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer."""
+    """One answer. `returned` is called when the caller has it, or will never have it."""
 
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
     label: str = ""
+    returned: Callable[[], None] | None = None
 
 
 def json_reply(status: int, content: object, **headers: str) -> Reply:
@@ -148,9 +150,8 @@ class Handler(BaseHTTPRequestHandler):
         self.note(request, reply, fault, time.monotonic() - started)
         if application.courier.settings.latency:
             self.server.stopping.wait(application.courier.settings.latency)
-        if fault is not None:
-            return self.spoil(reply, fault)
-        return self.answer(reply)
+        self.send(reply, fault)
+        return None
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_any  # noqa: N815 - the base class looks for these
 
@@ -191,6 +192,17 @@ class Handler(BaseHTTPRequestHandler):
         extra = {"Retry-After": f"{fault.retry_after:g}"} if fault.fault == "429" else {}
         reply = json_reply(int(fault.fault), {"error": "fault", "message": f"injected {fault.fault}"})
         return self.answer(Reply(reply.status, reply.body, extra))
+
+    def send(self, reply: Reply, fault: Fault | None) -> None:
+        """The answer, or what a fault makes of it."""
+        try:
+            if fault is not None:
+                self.spoil(reply, fault)
+            else:
+                self.answer(reply)
+        finally:
+            if reply.returned:
+                reply.returned()
 
     def spoil(self, reply: Reply, fault: Fault) -> None:
         """The work is done; its answer goes wrong."""

@@ -29,6 +29,8 @@ def handle(application: "ShopifyApplication", request: Request) -> Reply:
             with world.lock:
                 world.shops[body["domain"]] = make_shop(body)
             return json_reply(201, {"domain": body["domain"]})
+        case "GET", ["counts"]:
+            return json_reply(200, application.courier.books())
         case "GET", ["books"]:
             return json_reply(200, books(application, request.query.get("domain")))
         case "POST", ["webhooks", "send"]:
@@ -173,10 +175,15 @@ def hold(world: World, shop: Shop, order: Order, body: Json) -> None:
     orders.updated(world, shop, order, event=new_event())
 
 
-def release(world: World, shop: Shop, order: Order, body: Json) -> None:
-    """All holds are lifted."""
+def release_alone(world: World, shop: Shop, order: Order, body: Json) -> None:
+    """All holds are lifted, and the order's own updatedAt stays."""
     for each in named_or_open(shop, order, body, "ON_HOLD"):
         routing.release(world, shop, each, hold_ids=None)
+
+
+def release(world: World, shop: Shop, order: Order, body: Json) -> None:
+    """All holds are lifted."""
+    release_alone(world, shop, order, body)
     orders.updated(world, shop, order, event=new_event())
 
 
@@ -203,6 +210,7 @@ ORDER_ACTIONS: dict[str, Callable[[World, Shop, Order, Json], None]] = {
     "touch": lambda world, shop, order, body: orders.touch(world, shop, order, note=body.get("note")),
     "hold": hold,
     "release": release,
+    "release_alone": release_alone,
     "fulfill": fulfill,
     "move": move,
 }

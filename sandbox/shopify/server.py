@@ -3,6 +3,7 @@
 import json
 import secrets
 import time
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -85,7 +86,7 @@ class ShopifyApplication:
         label = ",".join(engine.root_fields(query, operation))
         body = json.dumps(answer, separators=(",", ":"), default=str).encode()
         headers = {"X-Shopify-API-Version": version, "X-Request-Id": secrets.token_hex(8)}
-        return Reply(200, body, headers, label)
+        return Reply(200, body, {**headers, "Date": formatdate(usegmt=True)}, label)
 
     def grant(self, shop: Shop, request: Request) -> Reply:
         """Client-credentials grant; JSON or form."""

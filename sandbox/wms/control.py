@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,8 @@ def handle(application: "WmsApplication", request: Request) -> Reply:
             return json_reply(200, books(application, request.query.get("slug")))
         case "POST", ["callbacks", "send"]:
             return json_reply(200, send_callback(application, body))
+        case "GET", ["counts"]:
+            return json_reply(200, {**application.courier.books(), **counts(depot)})
         case "GET", ["callbacks"]:
             limit = int(request.query.get("limit", 100))
             found = application.courier.newest(
@@ -98,6 +101,10 @@ def of_connection(
             except orders.NotPossible as problem:
                 raise Refused(409, {"error": str(problem)}) from problem
             return json_reply(200, order_books(order))
+        case ["shipments", shipment_id, "tell"]:
+            for shipment in connection.shipments:
+                if shipment["id"] == shipment_id:
+                    orders.tell_shipment(depot, connection, shipment)
         case ["stock"]:
             set_stock(depot, connection, body)
         case ["returns", return_id, "receive"] if return_id in connection.returns:
@@ -237,10 +244,19 @@ def connection_books(connection: Connection) -> Json:
             }
             for each in connection.stock.values()
         ],
+        "early": dict(connection.early),
         "requests": dict(connection.requests),
         "unauthorised": connection.unauthorised,
         "refused": connection.refused,
     }
+
+
+def counts(depot: Depot) -> Json:
+    """How many orders are not at their end, and the callbacks that were taken before their order's call returned."""
+    with depot.lock:
+        every = [order for each in depot.connections.values() for order in each.orders.values()]
+        early = sum((each.early for each in depot.connections.values()), Counter())
+    return {"moving": sum(order.status not in orders.FINAL for order in every), "early": dict(early)}
 
 
 def books(application: "WmsApplication", slug: str | None) -> Json:

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -139,7 +140,7 @@ def create_order(connection: Connection, depot: Depot, request: Request) -> Repl
     check_order(connection, body)
     order = orders.take_in(depot, connection, body)
     connection.replies[key] = (external_id, shown(order))
-    return json_reply(201, shown(order))
+    return replace(json_reply(201, shown(order)), returned=lambda: setattr(order, "returned", True))
 
 
 def find_orders(connection: Connection, _depot: Depot, request: Request) -> Reply:

@@ -76,6 +76,7 @@ class WmsOrder:
     shipping_method: str
     status: str = "accepted"
     cancel_asked: bool = False
+    returned: bool = False  # the call that placed it has its answer, or never will
     history: list[Json] = field(default_factory=list)
     created_at: datetime = field(default_factory=now)
 
@@ -114,6 +115,7 @@ class Connection:
     returns: dict[str, Json] = field(default_factory=dict)
     create_calls: Counter[str] = field(default_factory=Counter)
     requests: Counter[str] = field(default_factory=Counter)
+    early: Counter[str] = field(default_factory=Counter)  # callbacks taken before our caller knew the order
     unauthorised: int = 0
     refused: int = 0
 
@@ -130,7 +132,15 @@ class Depot:
         """Sends a signed callback, if the connection has an address."""
         if connection.callback_url:
             content = {"eventId": str(uuid.uuid4()), "type": kind, "occurredAt": stamp(now()), "data": data}
-            self.courier.post(make_delivery(connection, kind, content))
+            delivery = make_delivery(connection, kind, content)
+            if (order := connection.orders.get(data.get("wmsOrderId", ""))) and not order.returned:
+                delivery.arrived = lambda: count_early(connection, order, kind)
+            self.courier.post(delivery)
+
+
+def count_early(connection: Connection, order: WmsOrder, kind: str) -> None:
+    """A callback was taken: in the books, when the call that placed the order has not returned even now."""
+    connection.early[kind] += not order.returned
 
 
 def make_delivery(connection: Connection, kind: str, content: Json) -> Delivery:

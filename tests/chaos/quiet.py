@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import psycopg
 
+from tests.chaos.staff import Staff
 from tests.end_to_end.stack import Stack
 
 LOOK_EVERY = 1.0
@@ -20,12 +21,11 @@ WHERE state = 'running' OR (state = 'ready' AND parked_on = '{{}}' AND run_at < 
                             AND NOT kind = ANY(%s))
 GROUP BY kind ORDER BY kind
 """  # noqa: S608 — a constant
-LOOKS_LATER = ["fulfillment.expect_shipment"]
+LOOKS_LATER = ["fulfillment.expect_shipment", "fulfillment.expect_cancellation"]
 """Kinds that look again after a time that was set without any fault."""
 
 LEFT = """
-SELECT 'dead letter ' || kind || ': ' || error_class || ' ' || left(error, 120), count(*) FROM ops_job
-WHERE state = 'dead' GROUP BY 1
+SELECT 'dead letter ' || kind, count(*) FROM ops_job WHERE state = 'dead' GROUP BY 1
 UNION ALL SELECT 'parked ' || kind || ' on ' || split_part(parked_on[1], ':', 1), count(*) FROM ops_job
 WHERE state = 'ready' AND parked_on <> '{}' GROUP BY 1
 UNION ALL SELECT 'alert ' || kind, count(*) FROM ops_alert WHERE state = 'open' GROUP BY 1 ORDER BY 1
@@ -37,13 +37,18 @@ class Quiet:
     """`url`: the database's."""
 
     stack: Stack
+    staff: Staff
     url: str
 
     def wait(self, *, seconds: float) -> dict[str, int]:
-        """Until every delivery is made and no job waits or runs, twice in a row; returns what is unfinished at last."""
+        """Until every delivery is made, nobody has to act and no job waits or runs, twice in a row.
+
+        Returns what is unfinished at last.
+        """
         deadline, calm = time.monotonic() + seconds, 0
         while calm < 2 and time.monotonic() < deadline:
             time.sleep(LOOK_EVERY)
+            self.stack.programs.revive()
             calm = 0 if self._unfinished() else calm + 1
         return self._unfinished()
 
@@ -52,16 +57,11 @@ class Quiet:
         return [f"{count} × {what}" for what, count in self._rows(LEFT)]
 
     def _unfinished(self) -> dict[str, int]:
+        webhooks, callbacks = self.stack.shopify.get("/counts"), self.stack.wms.get("/counts")
         found = dict(self._rows(UNFINISHED, [LOOKS_LATER]))
-        for name, end in (("webhooks", self.stack.shopify), ("callbacks", self.stack.wms)):
-            if not end.get("/idle")["idle"]:
-                found[name] = 1
-        moving = sum(
-            order["status"] not in ("shipped", "cancelled", "rejected")
-            for books in self.stack.wms.get("/books")["connections"].values()
-            for order in books["orders"]
-        )
-        return {**found, **({"orders in a warehouse": moving} if moving else {})}
+        found |= {"webhooks": webhooks["pending"], "callbacks": callbacks["pending"]}
+        found |= {"orders in a warehouse": callbacks["moving"], "alerts that staff see to": self.staff.busy}
+        return {what: count for what, count in found.items() if count}
 
     def _rows(self, query: str, values: Iterable[object] = ()) -> Iterator[tuple[str, int]]:
         with psycopg.connect(self.url) as connection:

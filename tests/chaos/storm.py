@@ -8,58 +8,98 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
+from math import inf
 from pathlib import Path
 
 import structlog
 
 from tests.chaos.servers import Servers
-from tests.chaos.weather import PROGRAMS, Fault
+from tests.chaos.weather import CAUSES, EARLY, FATES, FRESH, ORDERS, Fault
 from tests.end_to_end.stack import Stack
 from tests.world import End, Json
 
 logger = structlog.get_logger(__name__)
-KINDS = {"kill": "SIGKILL", "terminate": "SIGTERM", "skew": "clock skewed", "no_beat": "beat away"}
-GENTLE = {"terminate", "skew"}
-MIDST_OF_A_CALL = 10.0
-FRESH = 10.0
-"""Seconds for which a fault of the wire waits for its call."""
+GLANCE = 0.3
+"""Seconds between two looks whether a call that is to be killed is under way."""
+STOP_SECONDS = 30.0
+"""So long a worker may take to end in good order: a call that it waits for takes 20."""
+REVIVED = "started again by its supervisor"
+"""A worker ends by itself when it loses a process while it starts."""
+TRIES = 3
+"""So often a fault that met nothing comes again by itself; what is missing still is made up for at the end."""
 
 
 class Storm:
     """The faults, and how often each kind came true."""
 
     def __init__(self, stack: Stack, servers: Servers, faults: Sequence[Fault], *, seed: int) -> None:
-        self.stack, self.servers, self.made = stack, servers, Counter[str]()
+        self.stack, self.servers, self.faults = stack, servers, faults
+        self.ends: dict[str, End] = {"wms": stack.wms, "shopify": stack.shopify}
+        self.made = Counter[str]()
+        self.armed: dict[tuple[str, int], str] = {}
         self.dice = random.Random(f"victims {seed}")
         self.away: set[str] = set()
-        self.armed: dict[tuple[int, str], tuple[End, Json, float]] = {}
-        self.outages = 0
+        self.asked_at: dict[str, float] = {}
         self.numbers = iter(range(10**9))
         self.agenda: list[tuple[float, int, Callable[[], None]]] = []
-        for fault in faults:
-            self._plan(fault.at, partial(self._begin, fault))
+        self.began = time.monotonic()
+
+    # --- The course of it ---
 
     def rage(self) -> None:
-        """Until the last fault is over; then everything that was stopped runs again, and no call goes wrong."""
+        """Until the last fault of the forecast is over."""
         self.began = time.monotonic()
-        self._plan(FRESH, self._weed_all)
-        while self.agenda:
+        for fault in self.faults:
+            self._plan(fault.at, partial(self._begin, fault, TRIES))
+        self._live(until=inf)
+
+    def make(
+        self, kinds: Collection[str], *, missing: Callable[[], Collection[str]], patience: float
+    ) -> None:
+        """One more fault of each kind, now, wherever it may be met; returns when none is missing, or after so many
+        seconds."""
+        wanted = {CAUSES.get(kind, kind) for kind in kinds}
+        places = {(each.kind, each.rule.get("match")): each for each in self.faults if each.kind in wanted}
+        for fault in places.values():
+            lasting = replace(fault, rule={**fault.rule, "seconds": patience, "count": 1})
+            again = (lasting, 1) if fault.rule else (fault, TRIES)
+            self._after(0, partial(self._begin, *again))
+        until = self._now() + patience
+        while self._now() < until and missing():
+            self._live(until=self._now() + GLANCE)
+        self._live(until=inf)
+
+    def end(self) -> None:
+        """No call goes wrong from now on."""
+        for end in self.ends.values():
+            end.heal()
+
+    def kinds(self) -> Counter[str]:
+        """Kind of fault -> how often it came true, by the sandbox's count where it is the sandbox's fault."""
+        found = Counter(self.made)
+        for name, end in self.ends.items():
+            for rule in end.get("/faults"):
+                found[self.armed.get((name, rule["id"]), "other")] += rule["fired"]
+        for what, name in (("webhooks", "shopify"), ("callbacks", "wms")):
+            counts = self.ends[name].get("/counts")
+            found.update({f"{what} {fate}": sum(counts[fate].values()) for fate in FATES})
+            if "early" in counts:
+                found[EARLY] = sum(counts["early"].values())
+        return +found
+
+    def _live(self, *, until: float) -> None:
+        """Do what is planned until then, or until nothing is planned any more."""
+        while self.agenda and self.agenda[0][0] <= until:
             at, _, act = heapq.heappop(self.agenda)
             time.sleep(max(0.0, at - self._now()))
             act()
-        for end in (self.stack.shopify, self.stack.wms):
-            end.heal()
-
-    def kinds(self) -> dict[str, int]:
-        """Kind of fault -> how often it came true, by the sandbox's count where it is the sandbox's fault."""
-        found = Counter(self.made)
-        for name, end in (("shopify", self.stack.shopify), ("wms", self.stack.wms)):
-            for rule in end.get("/faults"):
-                found[f"{name} {rule['fault']}"] += rule["fired"]
-        return dict(sorted((+found).items()))
+            self.made[REVIVED] += len(self.stack.programs.revive(but=self.away))
+        if until < inf:
+            time.sleep(max(0.0, until - self._now()))
 
     def _now(self) -> float:
         return time.monotonic() - self.began
@@ -70,106 +110,126 @@ class Storm:
     def _after(self, seconds: float, act: Callable[[], None]) -> None:
         self._plan(self._now() + seconds, act)
 
-    def _begin(self, fault: Fault) -> None:
-        logger.info("fault", at=round(self._now(), 1), kind=fault.kind, target=fault.target, **fault.detail)
-        match fault.kind:
-            case "wms":
-                self._arm(self.stack.wms, fault.detail)
-            case "shopify":
-                self._arm(self.stack.shopify, fault.detail)
-            case "outage":
-                self._outage(fault)
-            case "flush":
-                self.servers.flush_valkey()
-                self.made["valkey flushed"] += 1
-            case "drop_connections":
-                self.made["connections dropped"] += self.servers.drop_connections()
-            case "restart":
-                self._restart(fault)
-            case "kill_in_call":
-                self._kill_in_call(fault)
-            case "kill_child":
-                self._kill_children(fault.target, at_most=1)
-            case _:
-                self._take_away(fault)
+    def _begin(self, fault: Fault, tries: int) -> None:
+        logger.info("fault", at=round(self._now(), 1), kind=fault.kind, target=fault.target, **fault.rule)
+        getattr(self, fault.act)(fault, tries)
 
-    def _arm(self, end: End, rule: Json) -> None:
-        self.armed[end.post("/faults", rule)["id"], end.root] = end, rule, self._now()
+    def _again(self, fault: Fault, tries: int) -> None:
+        if tries > 1:
+            self._begin(fault, tries - 1)
 
-    def _outage(self, fault: Fault) -> None:
+    # --- Of the wire ---
+
+    def arm(self, fault: Fault, tries: int) -> None:
+        """The next calls that fit go wrong; when none came, it is tried again."""
+        armed = self._rule(fault.target, fault.rule, fault.kind)
+        if tries > 1:
+            self._after(fault.rule["seconds"], partial(self._unless_fired, fault.target, armed, fault, tries))
+
+    def _unless_fired(self, end: str, armed: int, fault: Fault, tries: int) -> None:
+        if not self._fired(end, armed):
+            self._again(fault, tries)
+
+    def outage(self, fault: Fault, tries: int) -> None:
         """Nothing of a WMS answers."""
-        self.stack.wms.post("/faults", {"match": f"* /{fault.target}/**", "fault": "503", "count": None})
-        self.made["wms outage"] += 1
-        self.outages += 1
-        self._after(fault.lasts, self._end_outage)
+        everything = {"match": f"* /{fault.target}/**", "fault": "503", "count": None, "seconds": fault.lasts}
+        armed = self._rule("wms", everything, fault.kind)
+        self._after(fault.lasts, partial(self._unless_fired, "wms", armed, fault, tries))
 
-    def _end_outage(self) -> None:
-        self.outages -= 1
-        self._weed(self.stack.wms)
+    def _rule(self, end: str, rule: Json, kind: str) -> int:
+        armed: int = self.ends[end].post("/faults", rule)["id"]
+        self.armed[end, armed] = kind
+        return armed
 
-    def _weed(self, end: End) -> None:
-        """Disarm what is old: where a circuit is open, faults would gather and meet every single probe.
+    def _fired(self, end: str, armed: int) -> bool:
+        return any(rule["fired"] for rule in self.ends[end].get("/faults") if rule["id"] == armed)
 
-        The sandbox disarms all or nothing: what is young is armed again for what is left of it.
-        """
-        left = {rule["id"]: rule["count"] for rule in end.get("/faults")}
-        end.heal()
-        for number, root in [key for key in self.armed if key[1] == end.root]:
-            _, rule, at = self.armed.pop((number, root))
-            if left[number] and self._now() - at < FRESH:
-                self.armed[end.post("/faults", {**rule, "count": left[number]})["id"], root] = end, rule, at
+    # --- Of servers ---
 
-    def _weed_all(self) -> None:
-        if self.outages == 0:
-            for end in (self.stack.shopify, self.stack.wms):
-                self._weed(end)
-        if self.agenda:
-            self._after(FRESH / 2, self._weed_all)
+    def flush(self, fault: Fault, _tries: int) -> None:
+        """Valkey forgets everything."""
+        self.servers.flush_valkey()
+        self.made[fault.kind] += 1
 
-    def _restart(self, fault: Fault) -> None:
+    def drop_connections(self, fault: Fault, _tries: int) -> None:
+        """Every connection to the database breaks."""
+        self.made[fault.kind] += bool(self.servers.drop_connections())
+
+    def restart(self, fault: Fault, _tries: int) -> None:
         """Short enough to wait for: nothing else happens meanwhile."""
         self.servers.stop(fault.target)
         time.sleep(fault.lasts)
         self.servers.start(fault.target)
-        self.made[f"{fault.target} restarted"] += 1
+        self.made[fault.kind] += 1
 
-    def _take_away(self, fault: Fault) -> None:
-        """A program ends, at once or in good order, and is started again after a while."""
-        if fault.target in self.away:
+    # --- Of programs ---
+
+    def kill(self, fault: Fault, tries: int) -> None:
+        """The machine of a program dies; after a while there is another."""
+        self._take_away(fault, tries, gently=False)
+
+    def terminate(self, fault: Fault, tries: int) -> None:
+        """A program is asked to end, and started again, as in a deployment."""
+        self._take_away(fault, tries, gently=True)
+
+    def skew(self, fault: Fault, tries: int) -> None:
+        """A worker comes back with a wrong clock, which it has until it is taken away once more."""
+        self._take_away(fault, tries, gently=True, skewed=True)
+
+    def _take_away(self, fault: Fault, tries: int, *, gently: bool, skewed: bool = False) -> None:
+        programs, name = self.stack.programs, fault.target
+        if name in self.away:
+            self._after(FRESH, partial(self._again, fault, tries))
             return
-        self.away.add(fault.target)
-        programs, kind = self.stack.programs, KINDS[fault.kind]
-        (programs.skewed.add if fault.kind == "skew" else programs.skewed.discard)(fault.target)
-        if fault.kind in GENTLE:
-            os.kill(programs.pid(fault.target), signal.SIGTERM)
+        self.away.add(name)
+        (programs.skewed.add if skewed else programs.skewed.discard)(name)
+        if gently:
+            self.asked_at[name] = self._now()
+            os.kill(programs.pid(name), signal.SIGTERM)
         else:
-            programs.kill(fault.target)
-        self.made[kind] += 1
-        self._after(fault.lasts, partial(self._bring_back, fault))
+            programs.kill(name)
+        self._after(fault.lasts, partial(self._bring_back, fault, gently=gently))
 
-    def _bring_back(self, fault: Fault) -> None:
-        if fault.kind in GENTLE and not self.stack.programs.stop(fault.target):
-            self.made["SIGTERM, then SIGKILL"] += 1
+    def _bring_back(self, fault: Fault, *, gently: bool) -> None:
+        if gently and fault.target not in self.stack.programs.gone():
+            if self._now() < self.asked_at[fault.target] + STOP_SECONDS:
+                self._after(GLANCE, partial(self._bring_back, fault, gently=True))
+                return
+            self.stack.programs.kill(fault.target)
+            self.made["SIGKILL after SIGTERM"] += 1
         self.stack.programs.start(fault.target)
         self.away.discard(fault.target)
+        self.made[fault.kind] += 1
 
-    def _kill_in_call(self, fault: Fault) -> None:
+    def kill_in_call(self, fault: Fault, tries: int) -> None:
         """The WMS takes an order and does not answer; the worker that waits for the answer dies."""
-        rule = {"match": f"POST /{fault.target}/orders", "fault": "timeout_after", "delay": MIDST_OF_A_CALL}
-        self._arm(self.stack.wms, rule)
-        self._after(fault.lasts, self._kill_order_workers)
+        rule = {"match": f"POST /{fault.target}/orders", "fault": "timeout_after", "delay": fault.lasts}
+        armed = self._rule("wms", {**rule, "seconds": FRESH}, "call whose caller dies")
+        self._watch(fault, armed, self._now() + FRESH, tries)
 
-    def _kill_order_workers(self) -> None:
-        for name in PROGRAMS[:2]:
-            self._kill_children(name, at_most=99)
+    def _watch(self, fault: Fault, armed: int, until: float, tries: int) -> None:
+        if self._fired("wms", armed):
+            killed = sum(self._kill_children(name, at_most=99) for name in ORDERS)
+            self.made[fault.kind] += bool(killed)
+        elif self._now() < until:
+            self._after(GLANCE, partial(self._watch, fault, armed, until, tries))
+        else:
+            self._again(fault, tries)
 
-    def _kill_children(self, name: str, *, at_most: int) -> None:
-        """SIGKILL to processes of a worker's pool: its parent goes on and makes new ones."""
+    def kill_child(self, fault: Fault, tries: int) -> None:
+        """One process of a worker's pool dies: its parent goes on and makes a new one."""
+        if self._kill_children(fault.target, at_most=1):
+            self.made[fault.kind] += 1
+        else:
+            self._after(FRESH, partial(self._again, fault, tries))
+
+    def _kill_children(self, name: str, *, at_most: int) -> int:
         if name in self.away:
-            return
-        pid = self.stack.programs.pid(name)
+            return 0
+        pid, killed = self.stack.programs.pid(name), 0
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         for child in self.dice.sample(children, min(at_most, len(children))):
             with suppress(ProcessLookupError):
                 os.kill(int(child), signal.SIGKILL)
-                self.made["SIGKILL of a child"] += 1
+                killed += 1
+        return killed

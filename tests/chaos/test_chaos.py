@@ -1,10 +1,14 @@
-"""What of the chaos can be judged without a run; the run itself is `make chaos`."""
+"""What of the chaos can be judged without a run; the run itself is in test_short_run and `make chaos`."""
 
 from __future__ import annotations
 
-from tests.chaos.customers import wishes
+import json
+from pathlib import Path
+
+from tests.chaos.plans import Fate, wishes
+from tests.chaos.report import Report, table
 from tests.chaos.verdict import sort_out
-from tests.chaos.weather import SHOPIFY_FAULTS, WMS_FAULTS, forecast
+from tests.chaos.weather import forecast, required
 
 
 def test_a_seed_always_means_the_same_run() -> None:
@@ -12,21 +16,21 @@ def test_a_seed_always_means_the_same_run() -> None:
     assert forecast(60, seed=3) == forecast(60, seed=3) != forecast(60, seed=4)
 
 
-def test_even_a_short_run_meets_every_kind_of_fault() -> None:
-    faults = forecast(10, seed=1)
-    assert {fault.detail["fault"] for fault in faults if fault.kind == "wms"} == set(WMS_FAULTS)
-    assert {
-        (fault.detail["match"], fault.detail["fault"]) for fault in faults if fault.kind == "shopify"
-    } == set(SHOPIFY_FAULTS)
-    assert {fault.kind for fault in faults} >= {
-        "kill",
-        "terminate",
-        "kill_in_call",
-        "kill_child",
-        "no_beat",
-        "flush",
-    }
-    assert all(0 <= fault.at <= 10 for fault in faults)
+def test_every_seed_and_every_length_forecast_the_same_kinds() -> None:
+    kinds = required(forecast(10, seed=1))
+    assert all(required(forecast(seconds, seed=seed)) == kinds for seed in range(20) for seconds in (40, 500))
+    assert len(kinds) > 50
+
+
+def test_every_fate_is_among_fifty_orders() -> None:
+    assert {wish.fate for wish in wishes(50, rate=5, seed=1)} == set(Fate)
+
+
+def test_a_fault_that_never_came_true_fails_the_run() -> None:
+    met = Report(seed=1, orders=50, rate=4, faults={"beat dead": 1, "wms down": 0}, required=["beat dead"])
+    assert met.passed
+    met.required = ["beat dead", "wms down"]
+    assert (met.passed, met.missing) == (False, ["wms down"])
 
 
 def test_complaints_are_sorted_by_what_they_mean() -> None:
@@ -41,3 +45,11 @@ def test_complaints_are_sorted_by_what_they_mean() -> None:
         ]
     )
     assert (len(verdict.lost), len(verdict.doubled), len(verdict.wrong)) == (2, 2, 2)
+
+
+def test_a_saved_report_can_be_read_again(tmp_path: Path) -> None:
+    report = Report(seed=7, orders=50, rate=4, faults={"beat dead": 2}, seconds={"storm": 30.0})
+    report.save(tmp_path / "report.json")
+    *_, line = table([json.loads((tmp_path / "report.json").read_text())])
+    assert line.split()[:3] == ["7", "50", "2"]
+    assert line.endswith("30 s  passed")

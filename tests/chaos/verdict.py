@@ -33,10 +33,11 @@ class Verdict:
         return f"lost {len(self.lost)}, doubled {len(self.doubled)}, wrong {len(self.wrong)}"
 
 
-def judge(checker: Checker) -> Verdict:
-    """Orders, parcels and stock. Calls that were slowed down or refused are no violation here: faults do that."""
+def judge(checker: Checker, further: Iterable[str] = ()) -> Verdict:
+    """Orders, parcels and stock, and further complaints. Calls that were slowed down or refused are no violation here:
+    faults do that."""
     gone = _cancelled_names(checker.shopify)
-    complaints = [*checker.orders(), *checker.stock()]
+    complaints = [*checker.orders(), *checker.stock(), *further]
     complaints += (each for each in checker.parcels() if not _left_after_cancellation(each, gone))
     return sort_out(complaints)
 
@@ -83,9 +84,9 @@ def lags(checker: Checker, since: Mapping[Placed, float]) -> list[float]:
     return sorted(max(0.0, made - began) for made, began in found if made is not None)
 
 
-def percentiles(seconds: list[float]) -> str:
-    """In words."""
+def percentiles(seconds: list[float]) -> dict[str, float]:
+    """Of sorted figures: p50, p90, p99 and max."""
     if not seconds:
-        return "no order arrived"
-    told = (f"p{share} {seconds[(len(seconds) - 1) * share // 100]:.1f} s" for share in (50, 90, 99))
-    return ", ".join([*told, f"max {seconds[-1]:.1f} s"])
+        return {}
+    told = {f"p{share}": seconds[(len(seconds) - 1) * share // 100] for share in (50, 90, 99)}
+    return {**told, "max": seconds[-1]}

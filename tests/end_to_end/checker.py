@@ -59,9 +59,9 @@ class Checker:
         """An order is at the WMSs once and whole, or not at all."""
         for slug, books in self.wms.items():
             yield from (f"{slug} has two orders for {identity}" for identity in books["duplicates"])
-        for domain, order in self._shopify_orders():
+        for domain, order in self.shopify_orders():
             name = f"{order['name']} of {domain}"
-            live = [each for each in self._at_wms[domain, order["id"]] if each["status"] not in ENDED]
+            live = [each for each in self.at_wms[domain, order["id"]] if each["status"] not in ENDED]
             if order["cancelled_at"]:
                 late = (each for each in live if each["status"] not in TOO_LATE)
                 yield from (f"{name} is cancelled, and {each['status']} at the WMS" for each in late)
@@ -73,7 +73,7 @@ class Checker:
         yield from (f"the WMS has {i} of {d}, which Shopify does not know" for d, i in self._strays())
 
     def _strays(self) -> Collection[tuple[str, int]]:
-        return self._at_wms.keys() - {(domain, order["id"]) for domain, order in self._shopify_orders()}
+        return self.at_wms.keys() - {(domain, order["id"]) for domain, order in self.shopify_orders()}
 
     def _may_ship(self, domain: str, order: Json) -> bool:
         waits = any(each["status"] in ("ON_HOLD", "SCHEDULED") for each in order["fulfillment_orders"])
@@ -91,7 +91,7 @@ class Checker:
 
     def parcels(self) -> Iterator[str]:
         """Each shipment is exactly one fulfilment, and each fulfilment a shipment."""
-        for domain, order in self._shopify_orders():
+        for domain, order in self.shopify_orders():
             told = [each for each in order["fulfillments"] if each["status"] != "CANCELLED"]
             sent = [(s, each) for s, each in self._shipments if _identity(each) == (domain, order["id"])]
             numbers = {parcel["trackingNumber"] for _, parcel in sent}
@@ -173,12 +173,14 @@ class Checker:
     def _parts_by_variant(self) -> dict[int, tuple[tuple[str, int], ...]]:
         return {variant: parts for (variant, _), parts in self.parts.items()}
 
-    def _shopify_orders(self) -> Iterator[tuple[str, Json]]:
+    def shopify_orders(self) -> Iterator[tuple[str, Json]]:
+        """(domain, order), all of them."""
         for domain, books in self.shopify.items():
             yield from ((domain, order) for order in books["orders"])
 
     @cached_property
-    def _at_wms(self) -> defaultdict[tuple[str, int], list[Json]]:
+    def at_wms(self) -> defaultdict[tuple[str, int], list[Json]]:
+        """(domain, Shopify's order id) -> what the WMSs have of it, whatever its state."""
         found = defaultdict(list)
         for books in self.wms.values():
             for order in books["orders"]:

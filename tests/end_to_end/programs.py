@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,6 +91,13 @@ class Programs:
     def gone(self) -> list[str]:
         """Those that ended by themselves."""
         return [name for name, process in self._running.items() if process.poll() is not None]
+
+    def revive(self, but: Collection[str] = ()) -> list[str]:
+        """Start again what ended by itself, as a supervisor does; returns which."""
+        found = [name for name in self.gone() if name not in but]
+        for name in found:
+            self.start(name)
+        return found
 
     def tails(self, lines: int = 20, width: int = 220) -> str:
         """The end of every log."""

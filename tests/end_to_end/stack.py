@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,11 @@ class Stack:
 
 @contextmanager
 def running_stack(
-    folder: Path, workers: Mapping[str, tuple[str, int]] = WORKERS, **shop_options: Any
+    folder: Path,
+    workers: Mapping[str, tuple[str, int]] = WORKERS,
+    *,
+    start_sandbox: Callable[[], AbstractContextManager[Sandbox]] = sandbox_process,
+    **shop_options: Any,
 ) -> Iterator[Stack]:
     """Start everything, set it up, wait until it is ready; stop everything, and leave an empty database.
 
@@ -112,7 +116,7 @@ def running_stack(
     """
     port, logs = free_port(), folder / "logs"
     logs.mkdir()
-    with sandbox_process() as sandbox:
+    with start_sandbox() as sandbox:
         web = f"http://127.0.0.1:{port}"
         programs = Programs(logs, _environment(web, sandbox), port, workers)
         stack = Stack(web, sandbox.shopify, sandbox.wms, programs, folder)
@@ -150,7 +154,8 @@ def _set_up(stack: Stack, shop_options: dict[str, Any]) -> None:
         stack.wms.post("/connections", world.connection_json(slug, stack.web))
     config = stack.files / "wmsbridge.toml"
     config.write_text(world.config_toml(stack.wms.root))
-    assert "8 created" in stack.command("load_config", str(config))
+    made = len(SHOPS) + len(BASIS) + len(PLACES)
+    assert f"{made} created" in stack.command("load_config", str(config))
     for shop in SHOPS:
         stack.import_skus(shop, *shop.products)
     try:

@@ -1,4 +1,4 @@
-"""Two shops and two WMSs, a warehouse of each for each shop: the same at both ends of the wire and in the set-up."""
+"""Two shops and three WMSs, a warehouse of each for each shop: the same at both ends of the wire and in the set-up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ AT_SHOPIFY = 1
 """What Shopify believes of each product until the first push: wrong, so that a push must have come."""
 
 ACCESS_TOKEN, WMS_TOKEN = "shpat_e2e", "e2e-wms-token"
-BASIS = {"north": "available", "south": "on_hand"}
+BASIS = {"north": "available", "south": "on_hand", "east": "available"}
+CAPABILITIES = {"east": ("update_order", "cancel_order", "stock_delta", "returns")}
+"""The east can neither be asked whether it has an order nor be told twice; the others can do everything."""
 CARRIERS = {"dhl": "DHL", "dpd": "DPD", "gls": "GLS"}
 """Carrier codes of the warehouses -> Shopify's spelling."""
 
@@ -53,7 +55,7 @@ class Shop:
 
     domain: str
     number: int
-    houses: tuple[House, House]
+    houses: tuple[House, ...]
 
     @property
     def secret(self) -> str:
@@ -92,6 +94,7 @@ BERLIN = Shop(
     (
         House("Berlin", "north", "BER1", 101, 1, "DE", ("DE", "AT")),
         House("Lyon", "south", "LYO1", 102, 2, "FR", ("FR", "DE")),
+        House("Posen", "east", "POS1", 103, 3, "PL", ("PL",)),
     ),
 )
 LYON = Shop(
@@ -100,6 +103,7 @@ LYON = Shop(
     (
         House("Lyon", "south", "LYO2", 202, 1, "FR", ("FR", "BE")),
         House("Berlin", "north", "BER2", 201, 2, "DE", ("DE", "FR")),
+        House("Posen", "east", "POS2", 203, 3, "PL", ("PL",)),
     ),
 )
 SHOPS = (BERLIN, LYON)
@@ -128,6 +132,7 @@ def config_toml(wms_url: str) -> str:
     tables += [
         f'[[connections]]\nslug = "{slug}"\nadapter = "rest"\nbase_url = "{wms_url}/{slug}"\n'
         f'token = "env:E2E_WMS_TOKEN"\ncallback_secret = "env:E2E_{slug.upper()}"\nstock_basis = "{basis}"\n'
+        + (f"capabilities = {list(CAPABILITIES[slug])}\n" if slug in CAPABILITIES else "")
         for slug, basis in BASIS.items()
     ]
     tables += [
@@ -181,11 +186,14 @@ def shop_json(shop: Shop) -> dict[str, Any]:
 
 def connection_json(slug: str, web_url: str) -> dict[str, Any]:
     """A simulated account at a WMS."""
+    able = slug not in CAPABILITIES
     codes = [house.code for shop in SHOPS for house in shop.houses if house.slug == slug]
     return {
         "slug": slug,
         "token": WMS_TOKEN,
         "callback_secret": callback_secret(slug),
         "callback_url": f"{web_url}/webhooks/wms/{slug}/",
+        "lookup": able,
+        "idempotency": able,
         "warehouses": [{"code": code, "stock": dict.fromkeys(ITEMS, ON_SHELF)} for code in codes],
     }

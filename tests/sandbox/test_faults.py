@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-from tests.sandbox.clients import ShopClient, WmsClient
+from tests.sandbox.clients import ShopClient, WmsClient, eventually
 
 
 def fired(client: ShopClient | WmsClient) -> list[int]:
@@ -82,6 +82,13 @@ def test_faults_may_be_a_matter_of_chance_and_account(wms: WmsClient) -> None:
     wms.fault("*", "503", count=None, slug="south")
     statuses = {wms.call("GET", "inventory").status_code for _ in range(30)}
     assert statuses == {200, 500}
+
+
+def test_a_rule_stands_for_as_long_as_it_is_told(wms: WmsClient) -> None:
+    wms.fault("POST /north/orders", "500", seconds=0.1)
+    [rule] = eventually(lambda: [each for each in wms.control("GET", "faults") if each["spent"]])
+    assert wms.create().ok
+    assert rule["fired"] == 0
 
 
 def test_nonsense_is_not_armed(wms: WmsClient) -> None:

@@ -100,6 +100,18 @@ def test_lost_ones_never_come_and_held_ones_come_later(shop: ShopClient, ear: Ea
     assert shop.control("GET", "books")["webhooks"]["lost"]["orders/create"] == 1
 
 
+def test_what_goes_wrong_with_deliveries_is_counted(shop: ShopClient, ear: Ear) -> None:
+    shop.control("POST", "settings", {"duplicate": 1.0, "late": 1.0, "late_seconds": 0.2})
+    order = shop.place((201, 1))
+    shop.control("POST", "settings", {"duplicate": 0.0, "late": 0.0})
+    shop.act(order, "touch")
+    ear.wait("orders/create", 2)
+    eventually(lambda: not shop.control("GET", "counts")["pending"])
+    counts = shop.control("GET", "counts")
+    assert [counts[name]["orders/create"] for name in ("duplicated", "late", "overtaken")] == [1, 1, 1]
+    assert ear.of("orders/updated")[0] == ear.heard[0]
+
+
 def test_subscriptions_are_made_compared_and_used(shop: ShopClient, ear: Ear) -> None:
     shop.control("POST", "shops", SHOP)  # no webhook_url: only subscriptions count
     made = shop.data(SUBSCRIBE, {"topic": "ORDERS_CREATE", "uri": ear.url})["webhookSubscriptionCreate"]

@@ -204,3 +204,27 @@ def test_an_order_is_found_by_its_external_id(wms: WmsClient) -> None:
         wms.control("POST", "connections/north/orders/pick?external=wms%3Aorder%3Aberlin%3A5%3A1")["status"]
         == "picking"
     )
+
+
+def test_callbacks_that_come_before_the_callers_answer_are_counted(wms: WmsClient, ear: Ear) -> None:
+    wms.control("POST", "connections/north", {"auto": {"pick_after": 0.0, "pack_after": 60}})
+    wms.fault("POST /north/orders", "slow", delay=0.5)
+    wms.create("a:1")
+    wms.create("a:2")
+    ear.wait("order_status", 2)
+    counts = wms.control("GET", "counts")
+    assert (counts["early"]["order_status"] >= 1, counts["moving"]) == (True, 2)
+
+
+def test_a_shipment_is_told_again_on_request(wms: WmsClient, ear: Ear) -> None:
+    wms.act(wms.create().json()["id"], "ship")
+    first = data(ear, "shipment")
+    wms.control("POST", f"connections/north/shipments/{first['wmsShipmentId']}/tell")
+    assert json.loads(ear.wait("shipment", 2)[-1]["raw"])["data"] == first
+
+
+def test_what_is_spared_never_gets_lost(wms: WmsClient, ear: Ear) -> None:
+    wms.control("POST", "settings", {"loss": 1.0, "spare": ["shipment"]})
+    wms.act(wms.create().json()["id"], "ship")
+    ear.wait("shipment")
+    assert wms.control("GET", "counts")["lost"] == {"inventory": 1}

@@ -1,0 +1,73 @@
+"""Where the machine's time goes in a run: CPU seconds by program, those that died on the way included."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from pathlib import Path
+
+LOOK_EVERY = 2.0
+TICKS = os.sysconf("SC_CLK_TCK")
+NAMES = ("web", "sandbox", "beat", "valkey", "postgres")
+
+
+class Meter(threading.Thread):
+    """Looks at /proc again and again. What a process used after the last look at it is not counted."""
+
+    def __init__(self) -> None:
+        super().__init__(name="meter", daemon=True)
+        self.used: dict[tuple[int, str], tuple[str, float]] = {}
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        """Until `stop`."""
+        while not self.over.wait(LOOK_EVERY):
+            self.look()
+
+    def stop(self) -> Counter[str]:
+        """One last look; returns program -> CPU seconds, the largest first."""
+        self.over.set()
+        self.look()
+        total = Counter[str]()
+        for program, seconds in self.used.values():
+            total[program] += seconds  # type: ignore[assignment]
+        return total
+
+    def look(self) -> None:
+        """Every process below this one."""
+        found = {int(each.name): stat for each in Path("/proc").glob("[0-9]*") if (stat := _stat(each))}
+        names: dict[int, str | None] = {os.getpid(): "harness"}
+        for pid, stat in found.items():
+            if name := _program(pid, found, names):
+                self.used[pid, stat[19]] = name, (int(stat[11]) + int(stat[12])) / TICKS
+
+
+def _stat(process: Path) -> list[str] | None:
+    """The fields of /proc/<pid>/stat from `state` on (proc(5) counts them from 3)."""
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+
+
+def _program(pid: int, found: dict[int, list[str]], names: dict[int, str | None]) -> str | None:
+    """The name of our own child that this process descends from; None: it is no process of this run."""
+    if pid not in names:
+        parent = int(found[pid][1]) if pid in found else 0
+        own = _name(pid) if parent == os.getpid() else None
+        names[pid] = own or (_program(parent, found, names) if parent > 1 else None)
+    return names[pid]
+
+
+def _name(pid: int) -> str:
+    """Out of the command line."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return "gone"
+    if "--hostname" in words:
+        return words[words.index("--hostname") + 1].partition("@")[0]
+    line = " ".join(words)
+    known = {"web": "granian", "valkey": "valkey-server", "postgres": "/postgres"}
+    return next((name for name in NAMES if known.get(name, name) in line), "others")
