@@ -8,7 +8,9 @@ import structlog
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from ops import jobs
+from ops import channels, jobs
+from ops.channels import Channel
+from ops.masking import mask_text
 from ops.models import Alert, Priority, Severity
 
 logger = structlog.get_logger(__name__)
@@ -35,15 +37,15 @@ def raise_alert(
 ) -> bool:
     """Open the alert of this kind and subject, or count it again when it is open already.
 
-    Returns True when it is new; then its notification (e-mail, other channels) is enqueued in the same transaction.
+    Returns True when it is new; then its notification is enqueued for each channel, in the same transaction.
     """
     row = {
         "kind": kind,
         "subject": subject[:300],
         "severity": str(severity),
-        "title": title[:300],
-        "meaning": meaning,
-        "action": action,
+        "title": mask_text(title)[:300],
+        "meaning": mask_text(meaning),
+        "action": mask_text(action),
     }
     with connection.cursor() as cursor:
         cursor.execute(_RAISE, row)
@@ -51,15 +53,21 @@ def raise_alert(
     if count > 1:
         return False
     logger.warning("alert_raised", alert=alert_id, kind=kind, subject=subject)
+    for channel in channels.configured():
+        if channel.lane != subject:  # that a channel is away is not told by it
+            _notify(alert_id, channel)
+    return True
+
+
+def _notify(alert_id: int, channel: Channel) -> None:
     jobs.enqueue(
         "ops.notify",
-        key=f"notify:{alert_id}",
-        lane="internal",
-        payload={"alert": alert_id},
+        key=f"notify:{alert_id}:{channel.name}",
+        lane=channel.lane,
+        payload={"alert": alert_id, "channel": channel.name},
         subject=f"alert:{alert_id}",
         priority=Priority.HIGH,
     )
-    return True
 
 
 def close_alert(kind: str, *, subject: str) -> bool:

@@ -25,6 +25,10 @@ class WorkerLost(Exception):
     """The process that ran a job is gone."""
 
 
+class NoOwner(Exception):
+    """This worker knows no task of that name."""
+
+
 def attempts_of(kind: str) -> int:
     """How many attempts a job of this kind has."""
     return int(getattr(current_app.tasks.get(kind), "job_attempts", DEFAULT_ATTEMPTS))
@@ -43,7 +47,7 @@ def offer(claimed: leases.Claimed) -> None:
     """Send one claimed job to its Celery task. A message that cannot be sent is offered again by the sweep."""
     task = current_app.tasks.get(claimed.kind)
     if task is None:
-        _bury_orphan(claimed)
+        _put_off_orphan(claimed)
         return
     try:
         queue: str = getattr(task, "job_queue", DEFAULT_QUEUE)
@@ -52,10 +56,16 @@ def offer(claimed: leases.Claimed) -> None:
         logger.warning("offer_lost", job=claimed.id, kind=claimed.kind)
 
 
-def _bury_orphan(claimed: leases.Claimed) -> None:
+def _put_off_orphan(claimed: leases.Claimed) -> None:
+    """During a deployment an older worker meets jobs of newer kinds: those are tried again for minutes."""
     job = leases.start(claimed.id, claimed.token)
-    if job is not None:
-        bury(job, JobAttempt.Outcome.PERMANENT, "NoOwner", f"no task is named {claimed.kind}")
+    if job is None:
+        return
+    error = NoOwner(f"no task is named {claimed.kind}")
+    if job.attempts >= DEFAULT_ATTEMPTS:
+        bury(job, JobAttempt.Outcome.PERMANENT, NoOwner.__name__, str(error))
+    else:
+        leases.retry(job, JobAttempt.Outcome.TRANSIENT, error, counts=True)
 
 
 @transaction.atomic

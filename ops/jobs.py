@@ -18,7 +18,7 @@ RECHECK_PARKED = timedelta(minutes=15)
 """A parked job is looked at again after this long even when nobody woke it."""
 
 _INSERT = """
-WITH lane AS (INSERT INTO ops_lane (name) VALUES (%(lane)s) ON CONFLICT (name) DO NOTHING)
+WITH lane AS (INSERT INTO ops_lane (name, concurrency) VALUES (%(lane)s, %(room)s) ON CONFLICT (name) DO NOTHING)
 INSERT INTO ops_job (kind, lane_id, key, payload, subject, share, priority, state, run_at)
 VALUES (%(kind)s, %(lane)s, %(key)s, %(payload)s, %(subject)s, %(share)s, %(priority)s, 'ready', now() + %(delay)s)
 """
@@ -71,6 +71,7 @@ def enqueue(
     row: dict[str, Any] = {
         "kind": kind,
         "lane": lane,
+        "room": lanes.room_at_first(lane),
         "key": key,
         "payload": json.dumps(payload or {}, cls=DjangoJSONEncoder),
         "subject": subject[:300],
@@ -112,7 +113,8 @@ def wake(*keys: str) -> int:
         lock_keys(keys)
         cursor.execute(
             "UPDATE ops_job SET parked_on = '{}', parked_since = NULL, run_at = now()"
-            " WHERE state = 'ready' AND parked_on <> '{}' AND parked_on && %s::varchar[] RETURNING lane_id",
+            # Only a ready job parks, and not to say so leaves this index alone to choose from: job_waits_for.
+            " WHERE parked_on <> '{}' AND parked_on && %s::varchar[] RETURNING lane_id",
             [list(keys)],
         )
         woken = [lane for (lane,) in cursor.fetchall()]

@@ -29,6 +29,18 @@ AWAKE_SECONDS = 5
 """A wake-up that was lost blocks further ones of its lane for at most this long; the sweep finds the jobs anyway."""
 
 
+LOCAL = "/in"
+"""What the names of lanes end with whose work calls nobody. It never waits for a socket, so more of it at once would
+not get done sooner, but take processors from others."""
+
+ROOM, LOCAL_ROOM = 4, 2
+
+
+def room_at_first(name: str) -> int:
+    """The concurrency of a new lane, until a person changes it."""
+    return LOCAL_ROOM if name.endswith(LOCAL) else ROOM
+
+
 def _awake_key(name: str) -> str:
     return f"wmsbridge:awake:{name}"
 

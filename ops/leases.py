@@ -19,6 +19,7 @@ from django.db.models.functions import Now
 
 from ops.errors import Blocked
 from ops.jobs import RECHECK_PARKED, lock_keys
+from ops.masking import mask_text
 from ops.models import Job, JobAttempt
 
 PICK_UP = timedelta(seconds=15)
@@ -36,13 +37,21 @@ UPDATE ops_job SET state = 'running', lease_token = %(token)s, lease_until = now
                    attempts = attempts + 1
 WHERE id = ANY (ARRAY (
     SELECT id FROM ops_job
-    WHERE lane_id = %(lane)s AND priority = %(priority)s AND share = %(share)s AND kind = %(kind)s
-      AND state = 'ready' AND parked_on = '{}' AND run_at <= statement_timestamp() AND attempts = 0
+    WHERE id = ANY (ARRAY (
+        SELECT id FROM ops_job
+        WHERE lane_id = %(lane)s AND priority = %(priority)s AND share = %(share)s
+          AND state = 'ready' AND parked_on = '{}' AND run_at <= statement_timestamp()
+        ORDER BY run_at, id
+        LIMIT %(window)s))
+      AND kind = %(kind)s AND state = 'ready' AND parked_on = '{}' AND attempts = 0
     ORDER BY run_at, id
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED))
 RETURNING id
 """
+
+# Looked for among the next ones only: the planner takes due jobs of one kind for so few that it would read them all.
+_WINDOW = 4
 
 _START = """
 UPDATE ops_job SET started_at = now(), lease_until = now() + %(run)s, attempts = attempts + 1
@@ -84,6 +93,7 @@ def take_along(job: Job, *, limit: int) -> list[Job]:
         "kind": job.kind,
         "token": job.lease_token,
         "limit": limit,
+        "window": _WINDOW * limit,
         "run": RUN,
     }
     with connection.cursor() as cursor:
@@ -133,7 +143,7 @@ def _note(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) -
         started_at=job.started_at,
         outcome=outcome,
         error_class=error_class,
-        error=error[:LONGEST_ERROR],
+        error=mask_text(error)[:LONGEST_ERROR],
     )
 
 
@@ -155,7 +165,7 @@ def retry(job: Job, outcome: JobAttempt.Outcome, error: BaseException, *, counts
             run_at=Now() + backoff(job.attempts),
             attempts=job.attempts if counts else job.attempts - 1,
             error_class=type(error).__name__,
-            error=str(error)[:LONGEST_ERROR],
+            error=mask_text(str(error))[:LONGEST_ERROR],
         )
         _note(job, outcome, type(error).__name__, str(error))
 
@@ -212,7 +222,7 @@ def bury(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) ->
             job,
             **({"state": Job.State.READY, "attempts": 0} if again else ended),
             error_class=error_class,
-            error=error[:LONGEST_ERROR],
+            error=mask_text(error)[:LONGEST_ERROR],
         )
         _note(job, outcome, error_class, error)
     return not again

@@ -1,20 +1,23 @@
-"""Filters of the console's job list."""
+"""Filters of the console's job list: the operators' questions, each answered from an index."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from celery import current_app
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
 from ops.models import Job
 
+DAY = timedelta(days=1)
+
 
 class SituationFilter(admin.SimpleListFilter):
-    """The operators' questions about jobs, each answered from an index."""
+    """Where jobs stand."""
 
     title = "situation"
     parameter_name = "situation"
@@ -43,6 +46,89 @@ class SituationFilter(admin.SimpleListFilter):
             case "dead" | "running" | "done" as state:
                 return queryset.filter(state=state)
         return queryset
+
+
+class AgeFilter(admin.SimpleListFilter):
+    """Since when: dead letters and done jobs by their end, the others by their beginning."""
+
+    title = "since"
+    parameter_name = "since"
+    _ages = {
+        "hour": ("the last hour", timedelta(hours=1), True),
+        "day": ("the last 24 hours", DAY, True),
+        "week": ("the last 7 days", 7 * DAY, True),
+        "older": ("more than 7 days", 7 * DAY, False),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Spans of time."""
+        return [(name, label) for name, (label, _, _) in self._ages.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
+        """The jobs of that age."""
+        found = self._ages.get(self.value() or "")
+        if found is None:
+            return queryset
+        _, span, younger = found
+        comparison = "gte" if younger else "lt"
+        ended = Q(**{f"finished_at__{comparison}": Now() - span})
+        begun = Q(**{"finished_at": None, f"created_at__{comparison}": Now() - span})
+        return queryset.filter(ended | begun)
+
+
+class ErrorFilter(admin.SimpleListFilter):
+    """What kind of error: no DISTINCT over the table, so what no list can name is «anything else»."""
+
+    title = "error"
+    parameter_name = "error"
+    _known = {
+        "Permanent": "refused for good",
+        "UnknownOutcome": "outcome unknown",
+        "Transient": "attempts used up",
+        "WorkerLost": "its worker died",
+        "NoOwner": "no worker knows the kind",
+        "Blocked": "blocked",
+        "Throttled": "told to wait",
+        "Discarded": "discarded",
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Error classes."""
+        named = [(name, f"{label} ({name})") for name, label in self._known.items()]
+        return [*named, ("bug", "anything else: a bug")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
+        """The jobs whose last run ended so."""
+        match self.value():
+            case None | "":
+                return queryset
+            case "bug":
+                return queryset.exclude(error_class__in=["", *self._known])
+            case name:
+                return queryset.filter(error_class=name)
+
+
+class CauseFilter(admin.SimpleListFilter):
+    """What parked jobs wait for, by the first word of the key of the cause."""
+
+    title = "waits for"
+    parameter_name = "cause"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The chosen cause only: the front page leads here."""
+        chosen = request.GET.get(self.parameter_name, "")
+        return [(chosen, chosen)] if chosen else []
+
+    def has_output(self) -> bool:
+        """Chosen or not, so that the choice can be taken back."""
+        return bool(self.value())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
+        """The jobs that wait for such a cause."""
+        if not self.value():
+            return queryset
+        parked = queryset.filter(state=Job.State.READY).exclude(parked_on=[])
+        return parked.filter(parked_on__0__startswith=f"{self.value()}:")
 
 
 class KindFilter(admin.SimpleListFilter):

@@ -53,10 +53,10 @@ def mask_text(text: str, *, known: Iterable[str] = ()) -> str:
     A known telephone number (7 digits and no letters) is found in any spelling. Known values of less than 3 characters
     are left: they are in every other word.
     """
-    for value in sorted({" ".join(value.split()) for value in known}, key=len, reverse=True):
-        text = _known(value).sub(MASKED, text) if len(value) >= _SHORTEST_NAME else text
     if "@" in text:
         text = _EMAIL.sub(MASKED, text)
+    for value in sorted({" ".join(value.split()) for value in known}, key=len, reverse=True):
+        text = _known(value).sub(MASKED, text) if len(value) >= _SHORTEST_NAME else text
     return _PHONE.sub(MASKED, text)
 
 

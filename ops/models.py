@@ -131,9 +131,7 @@ class Job(models.Model):
             ),
             models.Index(fields=["lane", "lease_until"], name="job_running", condition=Q(state="running")),
             models.Index(fields=["run_at"], name="job_parked", condition=Q(state="ready") & ~Q(parked_on=[])),
-            GinIndex(
-                fields=["parked_on"], name="job_parked_on", condition=Q(state="ready") & ~Q(parked_on=[])
-            ),
+            GinIndex(fields=["parked_on"], name="job_waits_for", condition=~Q(parked_on=[])),
             models.Index(fields=["-finished_at"], name="job_dead", condition=Q(state="dead")),
             models.Index(fields=["finished_at"], name="job_done", condition=Q(state="done")),
             models.Index(
@@ -141,7 +139,9 @@ class Job(models.Model):
                 name="job_payload",
                 condition=Q(state="done") & ~Q(payload__has_key="erased_on"),
             ),
-            models.Index(fields=["subject", "id"], name="job_subject"),
+            models.Index(  # also for what begins with a text, whatever the database's collation
+                fields=["subject", "id"], name="job_about", opclasses=["varchar_pattern_ops", "int8_ops"]
+            ),
         ]
 
     def __str__(self) -> str:

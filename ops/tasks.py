@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from ops import dispatch, leases, notifications, retention
+from ops import channels, dispatch, leases, notifications, retention
 from ops.models import Job
-from ops.runner import Queue, job
+from ops.runner import Queue, job_batch
 
 
 @shared_task(name="ops.dispatch")
@@ -29,11 +29,13 @@ def recheck_parked() -> None:
 
 @shared_task(name="ops.prune")
 def prune() -> None:
-    """Hourly: finished jobs and closed alerts past their age."""
+    """Every ten minutes: payloads, finished jobs, failed runs and closed alerts past their age."""
     retention.prune()
 
 
-@job("ops.notify", queue=Queue.MAINTENANCE, attempts=6)
-def notify(job: Job) -> None:
-    """A new alert goes out by e-mail and the configured channels."""
-    notifications.send(job.payload["alert"])
+@job_batch("ops.notify", queue=Queue.MAINTENANCE, size=notifications.MOST_IN_ONE, attempts=6)
+def notify(jobs: list[Job]) -> None:
+    """New alerts go out by a channel, those that wait there in one message."""
+    notifications.send(
+        [each.payload["alert"] for each in jobs], by=jobs[0].payload.get("channel", channels.MAIL)
+    )

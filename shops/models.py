@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from ops.lanes import LOCAL
 from ops.secrets import EncryptedTextField
 
 
@@ -40,6 +41,7 @@ class Shop(models.Model):
     is_active = models.BooleanField(default=True)
     uninstalled_at = models.DateTimeField(null=True, blank=True)
     orders_synced_until = models.DateTimeField(null=True, blank=True, editable=False)
+    fulfillment_orders_synced_until = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -62,7 +64,7 @@ class Shop(models.Model):
     @property
     def inbox_lane(self) -> str:
         """The lane of what this shop sent us: local work, so an outage of Shopify does not hold it up."""
-        return f"shop:{self.domain}/in"
+        return f"shop:{self.domain}{LOCAL}"
 
     @property
     def hmac_secrets(self) -> list[str]:

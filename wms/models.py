@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from ops.lanes import LOCAL
 from ops.secrets import EncryptedTextField
 from shops.models import Shop
 
@@ -55,7 +56,7 @@ class Connection(models.Model):
     @property
     def inbox_lane(self) -> str:
         """The lane of what this WMS sent us: local work, so an outage of the WMS does not hold it up."""
-        return f"wms:{self.slug}/in"
+        return f"wms:{self.slug}{LOCAL}"
 
     @property
     def hmac_secrets(self) -> list[str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
-from django.db.models import Count
+from django.db.models import Count, Min
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -17,7 +19,8 @@ from fulfillment.models import Order
 from fulfillment.states import OrderState
 from ops import depth
 from ops.models import Alert, Circuit, Lane
-from wmsbridge import health
+from ops.notifications import URGENCY
+from wmsbridge import health, waiting
 from wmsbridge.navigation import list_url
 
 MOST_ALERTS = 8
@@ -50,6 +53,7 @@ class LaneRow:
 
     lane: Lane
     depth: depth.Depth
+    down_since: datetime | None = None
 
     @property
     def tone(self) -> str:
@@ -70,14 +74,16 @@ class LaneRow:
 
 
 def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """What templates/admin/index.html shows; eleven statements whatever the load."""
-    lanes = lane_rows()
+    """What templates/admin/index.html shows; thirteen statements whatever the load."""
+    standstill = waiting.standstill()
+    lanes = lane_rows(standstill.down)
     measurements = health.measure()
     return {
         **context,
         "tiles": [_tile(each) for each in measurements],
-        "alerts": Alert.objects.filter(state=Alert.State.OPEN).order_by("-last_at")[:MOST_ALERTS],
+        "alerts": Alert.objects.filter(state=Alert.State.OPEN).order_by(URGENCY, "-last_at")[:MOST_ALERTS],
         "lanes": lanes,
+        "standstill": standstill,
         "dead": sum(row.depth.dead for row in lanes),
         "orders": order_states(),
         "links": {
@@ -103,22 +109,27 @@ def _tile(measurement: health.Measurement) -> dict[str, Any]:
     }
 
 
-def lane_rows() -> list[LaneRow]:
-    """The lanes that need eyes first, then the deepest."""
+def lane_rows(down: Mapping[str, datetime]) -> list[LaneRow]:
+    """The lanes that need eyes first, then the deepest. `down`: since when circuits are open, by lane."""
     depths = depth.by_lane()
-    rows = [LaneRow(lane, depths.get(lane.name, depth.Depth())) for lane in Lane.objects.order_by("name")]
+    rows = [
+        LaneRow(lane, depths.get(lane.name, depth.Depth()), down.get(lane.name))
+        for lane in Lane.objects.order_by("name")
+    ]
     return sorted(rows, key=lambda row: row.weight, reverse=True)
 
 
 def order_states() -> list[dict[str, Any]]:
     """Unfinished orders by state; the finished ones are never counted, there are too many."""
-    found = Order.objects.filter(state__in=UNFINISHED).values_list("state").annotate(Count("id")).order_by()
-    counts = dict(found)
+    unfinished = Order.objects.filter(state__in=UNFINISHED).values_list("state").order_by()
+    found = unfinished.annotate(Count("id"), Min("state_since"))
+    counts = {state: (count, since) for state, count, since in found}
     return [
         {
             "state": state,
             "label": str(state.label),
-            "count": counts.get(state, 0),
+            "count": counts.get(state, (0, None))[0],
+            "since": counts.get(state, (0, None))[1],
             "url": list_url("fulfillment.order", f"state__exact={state}"),
         }
         for state in UNFINISHED

@@ -5,6 +5,7 @@ message announced. So there is no result backend, no late acknowledgement, and n
 """
 
 import os
+import sys
 
 from celery import Celery
 from django_structlog.celery.steps import DjangoStructLogInitStep
@@ -24,6 +25,7 @@ app.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name i
 app.conf.task_default_queue = "maintenance"
 app.steps["worker"].add(DjangoStructLogInitStep)
 app.steps["worker"].add(Heartbeat)
+app.conf.CELERY_DB_REUSE_MAX = sys.maxsize  # else Celery opens a new connection for each task
 app.autodiscover_tasks()
 
 # task -> (seconds between ticks, queue). A tick that nobody took for long is dropped: none pile up. Not sooner, since
@@ -34,9 +36,12 @@ SCHEDULE: dict[str, tuple[float, str]] = {
     "ops.recheck_parked": (60, "maintenance"),
     "wmsbridge.measure_health": (60, "maintenance"),
     "fulfillment.backfill_all": (3 * 60, "maintenance"),
+    "fulfillment.look_up_all": (5 * 60, "maintenance"),
     "inventory.reconcile_all": (15 * 60, "maintenance"),
-    "ops.prune": (60 * 60, "maintenance"),
+    "ops.prune": (10 * 60, "maintenance"),
+    "fulfillment.erase_personal_data": (60 * 60, "maintenance"),
     "inventory.compare_all": (24 * 60 * 60, "maintenance"),
+    "wmsbridge.clear_sessions": (24 * 60 * 60, "maintenance"),
     "shops.check_subscriptions_all": (60 * 60, "maintenance"),
 }
 

@@ -85,6 +85,19 @@ def every_metric_has_a_threshold(**_: Any) -> Sequence[CheckMessage]:
     ]
 
 
+AGES = ("KEEP_PERSONAL_DATA_DAYS", "KEEP_PERSONAL_DATA_AT_MOST_DAYS", "KEEP_PAYLOADS_DAYS", "KEEP_JOBS_DAYS")
+
+
+@register(Tags.compatibility)
+def every_age_is_at_least_a_day(**_: Any) -> Sequence[CheckMessage]:
+    """Nought days would erase the addresses of orders under way, and forget webhooks that Shopify still repeats."""
+    return [
+        Error(f"{name} is {getattr(settings, name)}; it must be at least 1", id="wmsbridge.E005")
+        for name in AGES
+        if getattr(settings, name) < 1
+    ]
+
+
 @register(Tags.security, deploy=True)
 def reachable_and_heard(**_: Any) -> Sequence[CheckMessage]:
     """What a production installation needs beyond starting."""

@@ -110,6 +110,10 @@ class _Run:
         for shop in self._new_shops:
             installation.check_subscriptions(shop)
         for shop, changed in self._changed_shops:
+            if "is_active" in changed and shop.is_active:
+                installation.taken_up(shop)
+            elif shop.is_active:
+                installation.check_subscriptions(shop)
             if changed & CREDENTIALS:
                 installation.credentials_changed(shop)
             else:

@@ -184,6 +184,7 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_TIME_LIMIT = 55  # below the lease of 60 s: a run that is killed never overlaps its successor
 CELERY_TASK_SOFT_TIME_LIMIT = 50
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_DISABLE_PREFETCH = True  # no message waits at a busy worker while another has a free process
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 5_000
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # concerns late acknowledgement: none here
@@ -211,8 +212,12 @@ HEALTH_THRESHOLDS: dict[str, float] = {
 # Set: /metrics answers only to this bearer token and to staff. Empty: keep /metrics off the public proxy.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
-# Finished jobs, with what they carried, are kept this long: longer than any sender repeats itself.
-KEEP_JOBS_DAYS = env.int("KEEP_JOBS_DAYS", default=30)
+# --- How long things are kept: docs/configuration.md says what each is about ---
+
+KEEP_PERSONAL_DATA_DAYS = env.int("KEEP_PERSONAL_DATA_DAYS", default=30)
+KEEP_PERSONAL_DATA_AT_MOST_DAYS = env.int("KEEP_PERSONAL_DATA_AT_MOST_DAYS", default=180)
+KEEP_PAYLOADS_DAYS = env.int("KEEP_PAYLOADS_DAYS", default=7)
+KEEP_JOBS_DAYS = env.int("KEEP_JOBS_DAYS", default=30)  # longer than any sender repeats itself
 
 # --- API documentation ---
 

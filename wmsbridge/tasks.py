@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.core.management import call_command
 
 from wmsbridge import alarms, workers
 
@@ -18,3 +19,9 @@ def measure_health() -> None:
 def tick() -> None:
     """Every few seconds: beat, broker and a worker work together, or /readyz says so."""
     workers.note_tick()
+
+
+@shared_task(name="wmsbridge.clear_sessions")
+def clear_sessions() -> None:
+    """Daily: staff's sessions that are over."""
+    call_command("clearsessions")

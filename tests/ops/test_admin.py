@@ -11,7 +11,9 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone
 
-from ops.models import Alert, Job, Lane
+from ops import dead_letters
+from ops.admin import jobs as job_page
+from ops.models import Alert, Job, JobAttempt, Lane
 from tests.builders import make_dead_letter, make_job
 
 pytestmark = pytest.mark.django_db
@@ -145,6 +147,95 @@ def test_discard_ends_what_is_dead_or_parked_and_nothing_else(admin_client: Clie
     dead, waiting = make_dead_letter(), make_job()
     parked = make_job(parked_on=["sku:1:2"], parked_since=timezone.now())
     chosen = [dead.pk, waiting.pk, parked.pk]
-    admin_client.post(JOBS, {"action": "discard", "_selected_action": chosen})
+    said = {"action": "discard", "_selected_action": chosen}
+    assert "Nothing brings a discarded job back" in admin_client.post(JOBS, said).content.decode()
+    assert {*Job.objects.values_list("state", flat=True)} == {"dead", "ready"}
+    admin_client.post(JOBS, {**said, "sure": "1"})
     states = dict(Job.objects.values_list("pk", "state"))
     assert [states[pk] for pk in chosen] == ["done", "ready", "done"]
+
+
+def test_a_dead_letter_s_page_says_why_what_was_tried_and_by_whom(admin_client: Client) -> None:
+    job = make_dead_letter("wms.shipment", error="trackingNumber: missing, call 0170 1234567")
+    began = timezone.now() - timedelta(seconds=90)
+    JobAttempt.objects.update(started_at=began, ended_at=began + timedelta(seconds=12.5))
+    act(admin_client, JOBS, "replay", job)
+    Job.objects.update(state="dead", finished_at=timezone.now())
+    text = admin_client.get(f"{JOBS}{job.id}/change/").content.decode()
+    for told in (
+        "Its work is to book a shipment",
+        "Have the vendor correct",
+        "12.5 s",
+        "Replayed",
+        "by admin",
+    ):
+        assert told in text
+    assert "1234567" not in text
+
+
+def test_a_button_on_the_page_replays_and_stays_there(admin_client: Client) -> None:
+    job = make_dead_letter()
+    data = {"action": "replay", "_selected_action": job.pk, "page": job.pk}
+    assert admin_client.post(JOBS, data).headers["Location"] == f"{JOBS}{job.pk}/change/"
+    job.refresh_from_db()
+    assert job.state == "ready"
+
+
+@pytest.mark.parametrize(
+    ("query", "meant"),
+    [
+        ("error=Permanent", {"refused"}),
+        ("error=bug", {"bug"}),
+        ("since=older", {"bug"}),
+        ("since=hour", {"refused", "slow"}),
+        ("lane__name__exact=wms:south", {"slow"}),
+        ("kind=inventory.push", {"slow"}),
+    ],
+)
+def test_dead_letters_are_filtered(admin_client: Client, query: str, meant: set[str]) -> None:
+    rows = {
+        "refused": make_dead_letter(),
+        "bug": make_dead_letter(error_class="KeyError"),
+        "slow": make_dead_letter("inventory.push", "wms:south", error_class="Transient"),
+    }
+    Job.objects.filter(id=rows["bug"].id).update(finished_at=timezone.now() - timedelta(days=8))
+    text = admin_client.get(f"{JOBS}?situation=dead&{query}").content.decode()
+    assert {name for name, row in rows.items() if f"{JOBS}{row.id}/change/" in text} == meant
+    assert f"{len(meant)} dead letter{'s' if len(meant) > 1 else ''} match" in text
+
+
+def test_all_that_match_are_replayed_and_nothing_else(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "BATCH", 7)
+    monkeypatch.setattr(job_page.JobAdmin, "list_per_page", 5)
+    for _ in range(20):
+        make_dead_letter()
+    other = make_dead_letter("inventory.push")
+    query = f"{JOBS}?situation=dead&kind=fulfillment.submit"
+    said = {"action": "replay", "select_across": "1", "_selected_action": "0"}
+    assert "20 dead letters replayed." in admin_client.post(query, said, follow=True).content.decode()
+    assert Job.objects.get(state="dead") == other
+    assert LogEntry.objects.count() == 20
+
+
+def test_a_request_ends_in_time_and_says_that_there_is_more(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "BATCH", 2)
+    monkeypatch.setattr(job_page, "SECONDS_OF_A_REQUEST", 0.0)
+    for _ in range(5):
+        make_dead_letter()
+    said = {"action": "replay", "select_across": "1", "_selected_action": "0"}
+    text = admin_client.post(f"{JOBS}?situation=dead", said, follow=True).content.decode()
+    assert "2 dead letters replayed." in text
+    assert "There are more" in text
+
+
+def test_parked_jobs_are_listed_by_their_cause(admin_client: Client) -> None:
+    mapping, stock = make_job(key="a"), make_job(key="b")
+    park(mapping, "sku:1:2")
+    park(stock, "stock:1:MUG")
+    text = admin_client.get(f"{JOBS}?situation=parked&cause=sku").content.decode()
+    assert f"{JOBS}{mapping.id}/change/" in text
+    assert f"{JOBS}{stock.id}/change/" not in text

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from io import StringIO
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
+from ops import dead_letters
 from ops.models import Job
 from tests.builders import make_dead_letter, make_job
 
@@ -65,3 +70,65 @@ def test_all_replays_all() -> None:
         make_dead_letter()
     replay("--all")
     assert dead() == 0
+
+
+def test_subject_class_and_time_narrow_the_selection() -> None:
+    now = timezone.now()
+    mine = make_dead_letter(subject="order:1:5", error_class="Transient")
+    make_dead_letter(subject="order:1:5")
+    make_dead_letter(subject="order:2:5", error_class="Transient")
+    old = make_dead_letter(subject="order:1:5", error_class="Transient")
+    Job.objects.filter(id=old.id).update(finished_at=now - timedelta(days=2))
+    since = f"{now - timedelta(hours=1):%Y-%m-%dT%H:%M}"
+    replay("--subject", "order:1:", "--error-class", "Transient", "--since", since)
+    assert Job.objects.get(state="ready") == mine
+    replay("--until", since)
+    assert {*Job.objects.filter(state="ready")} == {mine, old}
+
+
+def test_a_limit_takes_the_oldest_and_says_that_there_are_more() -> None:
+    old, new = make_dead_letter(), make_dead_letter()
+    Job.objects.filter(id=old.id).update(finished_at=timezone.now() - timedelta(days=2))
+    assert "more" in replay("--all", "--limit", "1")
+    assert Job.objects.get(state="dead") == new
+    with pytest.raises(CommandError, match="limit"):
+        replay("--all", "--limit", "0")
+
+
+def test_who_replays_is_told_in_the_job_s_history() -> None:
+    job, ada = make_dead_letter(), User.objects.create_user("ada")
+    replay("--all", "--by", "ada")
+    assert LogEntry.objects.values_list("user", "object_id", "change_message").get() == (
+        ada.id,
+        str(job.id),
+        "Replayed.",
+    )
+    with pytest.raises(CommandError, match="nobody"):
+        replay("--all", "--by", "eve")
+
+
+def test_what_is_not_dead_is_never_touched() -> None:
+    jobs = [make_job(state=state, attempts=3, finished_at=timezone.now()) for state in ("ready", "done")]
+    before = list(Job.objects.order_by("id").values())
+    assert "0 dead letters are due again" in replay("--all")
+    with pytest.raises(CommandError):
+        replay("--id", *(str(job.id) for job in jobs))
+    assert list(Job.objects.order_by("id").values()) == before
+
+
+def test_many_are_replayed_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_letters, "BATCH", 2)
+    for _ in range(5):
+        make_dead_letter()
+    assert "5 dead letters are due again" in replay("--all")
+
+
+def test_what_dies_anew_meanwhile_is_not_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_letters, "BATCH", 1)
+    make_dead_letter()
+
+    def dies_at_once(ids: list[int]) -> int:
+        return Job.objects.filter(id__in=ids).update(state="dead", finished_at=timezone.now())
+
+    monkeypatch.setattr("ops.jobs.replay", dies_at_once)
+    assert "1 dead letters are due again" in replay("--all")

@@ -177,3 +177,9 @@ def test_a_replayed_poison_gets_its_runs_anew() -> None:
         assert Job.objects.get(key="poison").state == "dead"
         Job.objects.exclude(key="poison").delete()
         jobs.replay([Job.objects.get().id])
+
+
+def test_local_work_begins_with_less_room_than_work_that_waits_for_answers() -> None:
+    put("a")
+    put("b", lane=f"{LANE}{lanes.LOCAL}")
+    assert dict(Lane.objects.values_list("name", "concurrency")) == {LANE: 4, f"{LANE}/in": 2}

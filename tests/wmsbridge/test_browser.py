@@ -12,6 +12,7 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from ops.admin import JobAdmin
 from ops.alerts import raise_alert
 from ops.models import Job
 from skumap.models import SkuMapping
@@ -24,6 +25,7 @@ from tests.builders import (
     make_shop,
     make_warehouse,
 )
+from tests.fulfillment.told import at_warehouse, in_question, place
 from wms.models import Warehouse
 
 # Playwright's event loop runs in this thread, and Django then refuses its synchronous database calls.
@@ -106,12 +108,50 @@ def test_a_dead_letter_is_read_and_replayed(page: Page) -> None:
     expect(page.get_by_text("WMS does not know item MUG").first).to_be_visible()
     expect(page.get_by_text("a@b.example")).to_have_count(0)
     picture(page, "dead-letter")
-    page.go_back()
-    page.locator("input.action-select").first.check()
+    expect(page.get_by_text("Its work is to place the order at the warehouse.")).to_be_visible()
+    page.get_by_role("button", name="Replay").click()
+    expect(page.get_by_text("1 dead letters replayed.")).to_be_visible()
+    expect(page.locator("[data-tried]")).to_contain_text("by ada")
+    picture(page, "dead-letter-replayed")
+    assert Job.objects.get(id=job.id).state == "ready"
+
+
+def test_all_dead_letters_that_match_are_replayed_page_by_page_or_at_once(
+    page: Page, live_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(JobAdmin, "list_per_page", 3)
+    jobs = [make_dead_letter() for _ in range(7)] + [make_dead_letter("inventory.push") for _ in range(2)]
+    page.goto(f"{live_server.url}/admin/ops/job/?situation=dead&kind=fulfillment.submit")
+    page.locator("#action-toggle").check()
+    page.get_by_text("Select all that match, on every page").click()
+    picture(page, "dead-letters-selected")
     page.locator("select[name=action]").select_option("replay")
     page.get_by_role("button", name="Run").click()
-    expect(page.get_by_text("1 dead letters replayed.")).to_be_visible()
-    assert Job.objects.get(id=job.id).state == "ready"
+    expect(page.get_by_text("7 dead letters replayed.")).to_be_visible()
+    page.get_by_role("link", name="Dead letters").click()
+    expect(page.get_by_text("2 dead letters match.")).to_be_visible()
+    page.get_by_role("button", name="Replay all that match").click()
+    expect(page.get_by_text("2 dead letters replayed.")).to_be_visible()
+    assert Job.objects.filter(id__in=[job.id for job in jobs], state="ready").count() == 9
+
+
+def test_a_person_decides_whether_the_wms_has_an_order(page: Page, live_server: Any) -> None:
+    warehouse = place()
+    row, other = in_question(warehouse), at_warehouse(warehouse).wms_orders.get()
+    page.goto(f"{live_server.url}/admin/fulfillment/wmsorder/{row.pk}/change/")
+    expect(page.locator("[data-decision]")).to_contain_text(row.external_id)
+    picture(page, "decision")
+    page.fill("#there_wms_order_id", other.wms_order_id)
+    page.locator("#there_looked").check()
+    page.get_by_role("button", name="It is there under this id").click()
+    expect(page.locator("body")).to_contain_text(f"is part 1 of order {other.order.name}")
+    page.fill("#there_wms_order_id", "W77")
+    page.locator("#there_looked").check()
+    page.get_by_role("button", name="It is there under this id").click()
+    expect(page.locator("body")).to_contain_text("Decided: the WMS has it as W77.")
+    page.goto(f"{live_server.url}/admin/fulfillment/order/{row.order_id}/change/")
+    expect(page.locator("[data-timeline]")).to_contain_text("ada: Decided: the WMS has it as W77.")
+    picture(page, "decided")
 
 
 def test_a_mapping_is_corrected(page: Page, live_server: Any) -> None:

@@ -39,6 +39,11 @@ def test_a_threshold_that_always_alerts_is_an_error(settings: Any) -> None:
     assert found.hint == "Set HEALTH_STOCK_SYNC_LAG_… in the environment."
 
 
+def test_an_age_of_less_than_a_day_is_an_error(settings: Any) -> None:
+    settings.KEEP_PERSONAL_DATA_DAYS = 0
+    assert [found.id for found in checks.every_age_is_at_least_a_day()] == ["wmsbridge.E005"]
+
+
 def test_a_deployment_must_be_reachable_and_heard(settings: Any) -> None:
     settings.PUBLIC_URL, settings.ALERT_EMAILS, settings.ALERT_URLS = "", [], []
     found = [each.id for each in checks.reachable_and_heard()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from ops.alerts import raise_alert
-from ops.models import Lane
+from ops.models import Alert, Lane, Severity
 from tests.builders import make_dead_letter, make_job, make_order, make_shop
 
 pytestmark = pytest.mark.django_db
@@ -59,7 +60,7 @@ def test_the_front_page_takes_a_constant_number_of_statements(
     admin_client: Client, django_assert_num_queries: Any
 ) -> None:
     page(admin_client)
-    with django_assert_num_queries(14) as few:
+    with django_assert_num_queries(16) as few:
         page(admin_client)
     for number in range(30):
         make_dead_letter(lane=f"wms:w{number}")
@@ -82,3 +83,34 @@ def test_the_sidebar_shows_only_what_a_user_may_see(client: Client) -> None:
     text = page(client)
     assert "<span>Dead letters</span>" in text
     assert "<span>Connections</span>" not in text
+
+
+def test_what_waits_is_counted_by_its_cause_with_the_list_behind_it(admin_client: Client) -> None:
+    long_ago = timezone.now() - timedelta(hours=5)
+    parked = [make_job(parked_on=["sku:b:1", "warehouse:7"], parked_since=long_ago) for _ in range(3)]
+    raise_alert("outcome_unknown", subject="wms:order:b:1:1", title="There?", meaning="m", action="a")
+    text = page(admin_client)
+    assert re.search(r"<strong[^>]*>3</strong> wait for a SKU mapping", text)
+    assert re.search(r"<strong[^>]*>1</strong> to be decided: does the WMS have it", text)
+    assert "the oldest for 5" in text
+    (url,) = re.findall(r'href="([^"]*cause=sku)"', text)
+    found = admin_client.get(url.replace("&amp;", "&")).content.decode()
+    assert all(f"/admin/ops/job/{job.id}/change/" in found for job in parked)
+
+
+def test_an_open_circuit_says_since_when_and_old_orders_for_how_long(admin_client: Client) -> None:
+    make_job(lane="wms:z")
+    Lane.objects.update(circuit="open", open_until=timezone.now())
+    raise_alert("circuit_open", subject="wms:z", title="down", meaning="m", action="a")
+    long_ago = timezone.now() - timedelta(days=2, hours=1)
+    Alert.objects.update(first_at=long_ago)
+    make_order(make_shop(), state="held", reason="unmapped_sku", state_since=long_ago)
+    text = page(admin_client)
+    assert text.count("for 2\xa0days") == 2
+
+
+def test_critical_alerts_come_first(admin_client: Client) -> None:
+    raise_alert("a", subject="1", title="Urgent", meaning="m", action="a", severity=Severity.CRITICAL)
+    for number in range(10):
+        raise_alert("b", subject=str(number), title="Later", meaning="m", action="a")
+    assert "Urgent" in page(admin_client)

@@ -49,3 +49,14 @@ def test_other_libraries_speak_the_same_language(lines: io.StringIO) -> None:
 def test_wake_ups_of_celery_leave_no_line(lines: io.StringIO) -> None:
     logging.getLogger("celery.worker.strategy").info("Task ops.sweep received")
     assert lines.getvalue() == ""
+
+
+def test_no_address_of_a_person_gets_into_a_line(lines: io.StringIO) -> None:
+    try:
+        raise ValueError("Key (email)=(ada@b.example) exists; call +49 170 1234567")
+    except ValueError:
+        structlog.get_logger("ops.jobs").exception("job_bug", error="to ada@b.example", job=7)
+    logging.getLogger("vendor").error("refused %s", "ada@b.example")
+    assert "ada@" not in lines.getvalue()
+    assert "1234567" not in lines.getvalue()
+    assert '"job": 7' in lines.getvalue()

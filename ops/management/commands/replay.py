@@ -3,46 +3,68 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from datetime import UTC, datetime
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 
-from ops import jobs
+from ops import dead_letters
+from ops.masking import mask_text
 from ops.models import Job
 
 MOST_LISTED = 100
-BATCH = 1000
+SELECTING = ("id", "kind", "lane", "error_class", "subject", "since", "until", "all")
 
 
 class Command(BaseCommand):
-    """`replay` alone lists; a selection (or --all) replays it, --dry-run only says what it would do."""
+    """`replay` alone lists; a selection (or --all) replays it, --dry-run only says what it would do.
 
-    help = "List dead letters, or replay those chosen by --id, --kind, --lane or --all."
+    The lanes give the pace: replayed jobs run as any other work of theirs.
+    """
+
+    help = "List dead letters, or replay those chosen. Several conditions narrow the choice."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """The selection; several conditions narrow it."""
+        """The selection."""
         parser.add_argument("--id", type=int, nargs="+", default=[], metavar="N", help="job numbers")
-        parser.add_argument("--kind", default="", help="job kind, e.g. fulfillment.submit")
-        parser.add_argument("--lane", default="", help="lane, e.g. wms:north")
+        parser.add_argument("--kind", help="job kind, e.g. fulfillment.submit")
+        parser.add_argument("--lane", help="lane, e.g. wms:north")
+        parser.add_argument("--error-class", metavar="C", help="e.g. Permanent, Transient, WorkerLost")
+        parser.add_argument("--subject", metavar="S", help="its beginning: order:1:500, order:1:, wms:north:")
+        parser.add_argument("--since", type=_time, metavar="T", help="dead since then or later; UTC")
+        parser.add_argument("--until", type=_time, metavar="T", help="dead before then; UTC")
         parser.add_argument("--all", action="store_true", help="every dead letter")
+        parser.add_argument("--limit", type=int, metavar="N", help="at most so many, the oldest first")
+        parser.add_argument("--by", metavar="USER", help="your name in the console, for the jobs' history")
         parser.add_argument("--dry-run", action="store_true", help="list them, change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Raises CommandError when job numbers are no dead letters."""
+        """Raises CommandError when job numbers are no dead letters, a limit is none, or nobody has that name."""
+        if options["limit"] is not None and options["limit"] < 1:
+            raise CommandError("--limit must be 1 or more")
+        by = _user_id(options["by"]) if options["by"] else None
         chosen = self._chosen(options)
-        selected = bool(options["id"] or options["kind"] or options["lane"] or options["all"])
-        if not selected or options["dry_run"]:
+        if options["dry_run"] or not any(options[name] for name in SELECTING):
             self._list(chosen)
             return
-        self.stdout.write(f"{replay_all(chosen)} dead letters are due again.")
+        done = dead_letters.replay(chosen, by=by, most=options["limit"])
+        self.stdout.write(f"{done.count} dead letters are due again.")
+        if done.more:
+            self.stdout.write("There are more of them: the limit was reached, or a job was being changed.")
 
     def _chosen(self, options: dict[str, Any]) -> QuerySet[Job]:
-        chosen = Job.objects.filter(state=Job.State.DEAD)
-        if options["kind"]:
-            chosen = chosen.filter(kind=options["kind"])
-        if options["lane"]:
-            chosen = chosen.filter(lane_id=options["lane"])
+        conditions = {
+            "kind": options["kind"],
+            "lane_id": options["lane"],
+            "error_class": options["error_class"],
+            "subject__startswith": options["subject"],
+            "finished_at__gte": options["since"],
+            "finished_at__lt": options["until"],
+        }
+        given = {name: value for name, value in conditions.items() if value is not None}
+        chosen = Job.objects.filter(state=Job.State.DEAD, **given)
         if options["id"]:
             chosen = chosen.filter(id__in=options["id"])
             missing = set(options["id"]) - set(chosen.values_list("id", flat=True))
@@ -52,14 +74,22 @@ class Command(BaseCommand):
 
     def _list(self, chosen: QuerySet[Job]) -> None:
         for job in chosen.defer("payload").order_by("-finished_at")[:MOST_LISTED]:
+            told = mask_text(" ".join(job.error.split()))[:200]
             self.stdout.write(
                 f"{job.id}\t{job.finished_at:%Y-%m-%d %H:%M}\t{job.kind}\t{job.lane_id}"
-                f"\t{job.subject or job.key}\t{job.error_class}: {' '.join(job.error.split())[:200]}"
+                f"\t{job.subject or job.key}\t{job.error_class}: {told}"
             )
         self.stdout.write(f"{chosen.count()} dead letters; the newest {MOST_LISTED} at most are listed.")
 
 
-def replay_all(chosen: QuerySet[Job]) -> int:
-    """Replay in batches, each its own transaction; returns how many."""
-    ids = list(chosen.order_by("id").values_list("id", flat=True))
-    return sum(jobs.replay(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH))
+def _time(text: str) -> datetime:
+    """A point in time; without a zone it is UTC. Raises ValueError, which argparse tells."""
+    found = datetime.fromisoformat(text.strip())
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+
+
+def _user_id(name: str) -> int:
+    user = get_user_model().objects.filter(username=name).first()
+    if user is None:
+        raise CommandError(f"nobody in the console has the name {name}")
+    return int(user.pk)

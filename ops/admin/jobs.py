@@ -1,0 +1,170 @@
+"""Jobs: everything that came in and must go out. Dead letters are read and replayed here."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.html import format_html
+from unfold.decorators import action, display
+
+from ops import dead_letters, jobs
+from ops.admin.rows import ReadOnlyAdmin
+from ops.dead_letters import SECONDS_OF_A_REQUEST
+from ops.history import history
+from ops.list_filters import AgeFilter, CauseFilter, ErrorFilter, KindFilter, SituationFilter
+from ops.masking import mask_personal, mask_text
+from ops.models import Job
+
+MOST_WOKEN = 5000
+MOST_COUNTED = 100_000
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyAdmin):
+    """Everything that came in and must go out; dead letters are replayed here."""
+
+    list_display = ["situation", "since", "subject", "kind", "why", "attempts", "lane_name"]
+    list_display_links = ["situation", "subject"]
+    list_filter = [SituationFilter, AgeFilter, ErrorFilter, CauseFilter, "lane", KindFilter]
+    search_fields = ["key__startswith", "subject__startswith"]
+    search_help_text = "The beginning of a key or a subject, e.g. order:1:5000000000001"
+    actions = ["replay", "wake_parked", "discard"]
+    list_before_template = "admin/ops/dead_letters.html"
+    change_form_outer_before_template = "admin/ops/job_before.html"
+    change_form_outer_after_template = "admin/ops/job_after.html"
+    fieldsets = [
+        (None, {"fields": [("situation", "kind"), ("subject", "lane"), ("key", "priority")]}),
+        ("Why", {"fields": [("error_class", "told"), ("parked_on", "parked_since")]}),
+        ("When", {"fields": [("created_at", "run_at"), ("started_at", "finished_at"), "attempts"]}),
+        ("Payload (personal data masked)", {"fields": ["masked_payload"]}),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        """Without payloads in the list."""
+        jobs_of_all = super().get_queryset(request)
+        wants_one = request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
+        return jobs_of_all if wants_one else jobs_of_all.defer("payload")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Of dead letters it is said how many match, with a button that replays them all."""
+        answer = super().changelist_view(request, extra_context)
+        found = getattr(answer, "context_data", None) or {}
+        if "cl" in found and request.GET.get(SituationFilter.parameter_name) == "dead":
+            matching = found["cl"].queryset.order_by().values("pk")[: MOST_COUNTED + 1].count()
+            found |= {"matching": matching, "may_replay": self.has_operate_permission(request)}
+        return answer
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """With what was tried, and the buttons."""
+        job = kwargs.get("obj")
+        if isinstance(job, Job):
+            context |= {"tried": history(job), "buttons": self._buttons(request, job)}
+            context |= {"job": job, "reason": mask_text(job.error)}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _buttons(self, request: HttpRequest, job: Job) -> list[tuple[str, str]]:
+        if not self.has_operate_permission(request):
+            return []
+        if job.state == Job.State.DEAD:
+            return [("replay", "Replay"), ("discard", "Discard")]
+        return [("wake_parked", "Look again now"), ("discard", "Discard")] if job.parked_on else []
+
+    @display(
+        description="Situation",
+        label={
+            "dead letter": "danger",
+            "parked": "warning",
+            "to be tried again": "warning",
+            "running": "info",
+            "done": "success",
+        },
+    )
+    def situation(self, job: Job) -> str:
+        """Where it stands, in the words of the filter."""
+        if job.state != Job.State.READY:
+            return str(Job.State(job.state).label)
+        if job.parked_on:
+            return "parked"
+        return "to be tried again" if job.error_class else "waits its turn"
+
+    @admin.display(description="Lane", ordering="lane_id")
+    def lane_name(self, job: Job) -> str:
+        """Its lane, without reading the lane."""
+        return job.lane_id
+
+    @admin.display(description="Since / due", ordering="run_at")
+    def since(self, job: Job) -> Any:
+        """When it ended, parked, or is due."""
+        return job.finished_at or job.parked_since or job.run_at
+
+    @admin.display(description="Reason")
+    def why(self, job: Job) -> str:
+        """The error or the cause, short."""
+        told = mask_text(job.error)
+        return told if len(told) <= 160 else told[:159] + "…"
+
+    @admin.display(description="Error")
+    def told(self, job: Job) -> str:
+        """The error, whoever's words it is in."""
+        return mask_text(job.error)
+
+    @admin.display(description="Payload")
+    def masked_payload(self, job: Job) -> str:
+        """The payload as JSON, masked."""
+        text = json.dumps(mask_personal(job.payload), indent=2, ensure_ascii=False)
+        return format_html('<pre class="max-h-96 overflow-auto text-xs whitespace-pre-wrap">{}</pre>', text)
+
+    @action(description="Replay: dead letters become due again", permissions=["operate"])
+    def replay(self, request: HttpRequest, chosen: QuerySet[Job]) -> HttpResponse | None:
+        """Only enqueues: the handlers look before they act, as ever."""
+        done = dead_letters.replay(chosen, by=request.user.pk, seconds=SECONDS_OF_A_REQUEST)
+        self._say(request, done, "dead letters replayed")
+        return self.back_to_page(request)
+
+    @action(description="Wake: parked jobs look at their cause again", permissions=["operate"])
+    def wake_parked(self, request: HttpRequest, chosen: QuerySet[Job]) -> HttpResponse | None:
+        """Everything that waits for the same causes wakes with them; what still is blocked parks again."""
+        waiting = chosen.filter(state=Job.State.READY).exclude(parked_on=[])
+        parked = list(waiting.defer("payload")[:MOST_WOKEN])
+        with transaction.atomic():
+            self.log(request, parked, "Woken.")
+            woken = jobs.wake(*{key for job in parked for key in job.parked_on})
+        self.message_user(request, f"{woken} parked jobs look again.", messages.SUCCESS)
+        return self.back_to_page(request)
+
+    @action(description="Discard: dead letters and parked jobs are not to be done", permissions=["operate"])
+    def discard(self, request: HttpRequest, chosen: QuerySet[Job]) -> HttpResponse | None:
+        """For what a person did by hand, or what nobody needs; running and waiting jobs are left alone.
+
+        Asks first: nothing brings a discarded job back.
+        """
+        if "sure" not in request.POST:
+            return self._ask(request, chosen)
+        done = dead_letters.discard(chosen, by=int(str(request.user.pk)), seconds=SECONDS_OF_A_REQUEST)
+        self._say(request, done, "jobs discarded")
+        return self.back_to_page(request)
+
+    def _ask(self, request: HttpRequest, chosen: QuerySet[Job]) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Discard jobs",
+            "opts": self.opts,
+            "posted": [(name, value) for name, values in request.POST.lists() for value in values],
+            "examples": list(chosen.order_by("id")[:20]),
+            "matching": chosen.order_by().values("pk")[: MOST_COUNTED + 1].count(),
+        }
+        return TemplateResponse(request, "admin/ops/discard.html", context)
+
+    def _say(self, request: HttpRequest, done: dead_letters.Done, what: str) -> None:
+        self.message_user(request, f"{done.count} {what}.", messages.SUCCESS)
+        if done.more:
+            rest = "There are more: do it again for the rest, or use «manage.py replay» for very many."
+            self.message_user(request, rest, messages.WARNING)

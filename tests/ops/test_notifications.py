@@ -1,0 +1,154 @@
+"""Alerts reach people: by every channel, in one message after an outage, and a dead mail server loses none."""
+
+from __future__ import annotations
+
+import smtplib
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core import mail
+
+from ops.alerts import close_alert, raise_alert
+from ops.models import Alert, Job, Lane, Severity
+from tests.drain import drain
+
+pytestmark = pytest.mark.django_db
+HOURS = timedelta(hours=3)
+
+
+def alert(subject: str, severity: Severity = Severity.WARNING) -> None:
+    raise_alert(
+        "unmapped_sku",
+        subject=subject,
+        severity=severity,
+        title=f"{subject} is not mapped",
+        meaning="m",
+        action="a",
+    )
+
+
+class MailServer:
+    """Stands in for the SMTP connection. `trouble`: what each message meets until it is taken away."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.trouble: Exception | None = None
+        self.tried = 0
+        send = mail.EmailMessage.send
+
+        def deliver(message: Any, *args: Any) -> int:
+            self.tried += 1
+            if self.trouble:
+                raise self.trouble
+            return int(send(message, *args))
+
+        monkeypatch.setattr(mail.EmailMessage, "send", deliver)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> MailServer:
+    return MailServer(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        ConnectionRefusedError(),
+        TimeoutError(),
+        smtplib.SMTPServerDisconnected("gone"),
+        smtplib.SMTPAuthenticationError(535, b"no"),
+        smtplib.SMTPDataError(451, b"greylisted"),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_an_outage_of_hours_loses_no_alert_and_ends_in_one_message(
+    server: MailServer, trouble: Exception
+) -> None:
+    server.trouble = trouble
+    for number in range(30):
+        alert(f"TEE-{number}")
+    alert("MUG", Severity.CRITICAL)
+    for _ in range(20):
+        drain(advance=HOURS)
+    assert server.tried <= 30
+    assert not Job.objects.filter(state="dead").exists()
+    close_alert("unmapped_sku", subject="TEE-7")
+    server.trouble = None
+    drain(advance=HOURS)
+    drain(advance=HOURS)
+    assert [message.subject[:45] for message in mail.outbox] == [
+        "[wmsbridge] 30 alerts, 1 of them critical: MUG"[:45]
+    ]
+    assert "TEE-7 is" not in mail.outbox[0].body
+    assert mail.outbox[0].body.index("MUG is") < mail.outbox[0].body.index("TEE-0 is")
+    assert not Job.objects.exclude(state="done").exists()
+
+
+def test_that_the_mail_server_is_away_is_seen_in_the_console_and_ends_by_itself(server: MailServer) -> None:
+    server.trouble = ConnectionRefusedError()
+    alert("MUG")
+    drain()
+    told = Alert.objects.get(kind="alerts_unsent")
+    assert (told.subject, told.state, Lane.objects.get(name="alerts:mail").circuit) == (
+        "alerts:mail",
+        "open",
+        "open",
+    )
+    server.trouble = None
+    drain(advance=HOURS)
+    told.refresh_from_db()
+    assert (told.state, Lane.objects.get(name="alerts:mail").circuit) == ("closed", "closed")
+    assert len(mail.outbox) == 1
+
+
+def test_a_message_that_is_refused_does_not_hold_up_the_others(server: MailServer) -> None:
+    server.trouble = smtplib.SMTPDataError(554, b"spam")
+    alert("SPAM")
+    drain()
+    server.trouble = None
+    alert("MUG")
+    drain(advance=HOURS)
+    assert sorted(message.subject for message in mail.outbox) == [
+        "[wmsbridge] warning: MUG is not mapped",
+        "[wmsbridge] warning: SPAM is not mapped",
+    ]
+
+
+def test_a_channel_that_is_away_repeats_nothing_on_the_others(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.ALERT_URLS = ["json://alerts.example/secret-token"]
+    monkeypatch.setattr("apprise.Apprise.notify", lambda *_, **__: False)
+    alert("MUG")
+    for _ in range(5):
+        drain(advance=HOURS)
+    assert [message.subject for message in mail.outbox].count("[wmsbridge] warning: MUG is not mapped") == 1
+    (chat,) = Lane.objects.filter(name__startswith="alerts:json-")
+    assert "secret-token" not in chat.name
+    assert Job.objects.filter(lane=chat, state="dead").count() == 0
+    monkeypatch.setattr("apprise.Apprise.notify", lambda *_, **__: True)
+    drain(advance=HOURS)
+    assert not Job.objects.exclude(state="done").exists()
+
+
+def test_an_alert_that_a_former_version_enqueued_is_sent(server: MailServer) -> None:
+    alert("MUG")
+    Job.objects.update(payload={"alert": Alert.objects.get().id})
+    drain()
+    assert len(mail.outbox) == 1
+
+
+def test_a_mail_tells_what_to_do_and_leads_to_the_console_without_naming_a_customer() -> None:
+    raise_alert(
+        "k",
+        subject="order:1:5",
+        title="Refused for ada@b.example",
+        meaning="Call +49 170 1234567",
+        action="Fix it",
+    )
+    drain()
+    text = f"{mail.outbox[0].subject}\n{mail.outbox[0].body}"
+    assert "What to do: Fix it" in text
+    assert f"https://bridge.example.com/admin/ops/alert/{Alert.objects.get().id}/change/" in text
+    assert "ada@" not in text
+    assert "1234567" not in text

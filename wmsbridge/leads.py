@@ -1,0 +1,134 @@
+"""From a job or an alert to the pages of what it is about, and to what a person would edit to remove the cause."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from django.contrib.auth.models import AbstractUser
+from django.db.models import Model
+from django.urls import reverse
+
+from fulfillment.models import Order, Return, Shipment, WmsOrder
+from fulfillment.sections import at_shopify
+from ops.models import Alert, Lane
+from shops.models import Shop
+from skumap.models import SkuMapping
+from wms.models import Connection, Warehouse
+from wmsbridge.navigation import list_url
+
+MOST_MAPPINGS = 5
+BIGGEST = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Lead:
+    """Where a person may go next; `away` = out of the console."""
+
+    text: str
+    url: str
+    away: bool = False
+
+
+def leads(
+    subject: str, *, lane: str = "", payload: Mapping[str, Any] | None = None, user: AbstractUser
+) -> list[Lead]:
+    """Links to what a job or an alert is about, those that the user may see; at most nine statements."""
+    found: dict[str, Lead] = {}
+    for model, lead in _about(subject, lane, payload or {}):
+        if user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}"):
+            found.setdefault(lead.url, lead)
+    return list(found.values())
+
+
+def of_alert(alert: Alert, *, user: AbstractUser) -> list[Lead]:
+    """Links to what an alert is about; of dead letters, the list of those that it counts."""
+    found = leads(alert.subject, user=user)
+    if alert.kind == "dead_letter" and user.has_perm("ops.view_job"):
+        kind, _, lane = alert.subject.partition(" ")
+        query = urlencode({"situation": "dead", "kind": kind, "lane__name__exact": lane})
+        found.insert(0, Lead("These dead letters", list_url("ops.job", query)))
+    if user.has_perm("ops.view_lane") and Lane.objects.filter(name=alert.subject).exists():
+        found.append(Lead(f"Lane {alert.subject}", reverse("admin:ops_lane_change", args=[alert.subject])))
+    return found
+
+
+def _about(subject: str, lane: str, payload: Mapping[str, Any]) -> Iterator[tuple[type[Model], Lead]]:
+    part = _wms_order(subject, payload)
+    order = part.order if part else _order(subject)
+    if order:
+        yield Order, Lead(f"Order {order.name}", _page(order))
+    if part:
+        yield from _of_part(part)
+    yield from _of_goods(subject)
+    if order:
+        yield Order, Lead("The order in Shopify", at_shopify(order), away=True)
+    if variant := re.fullmatch(r"sku:[^:]+:(\d+)", subject):
+        yield from _mappings(variant[1], "Its SKU mappings")
+    yield from _of_ends(subject, lane)
+
+
+def _of_part(part: WmsOrder) -> Iterator[tuple[type[Model], Lead]]:
+    yield WmsOrder, Lead(f"WMS order, part {part.part}", _page(part))
+    yield Warehouse, Lead(f"Warehouse {part.warehouse.name}", _page(part.warehouse))
+    items = part.lines.order_by("item_code").values_list("item_code", flat=True).distinct()
+    for item in items[:MOST_MAPPINGS]:
+        yield from _mappings(item, f"SKU mappings of {item}")
+    yield from _of_ends("", part.warehouse.connection.lane)
+
+
+def _mappings(what: str, text: str) -> Iterator[tuple[type[Model], Lead]]:
+    yield SkuMapping, Lead(text, list_url("skumap.skumapping", f"q={quote(what)}"))
+
+
+def _of_goods(subject: str) -> Iterator[tuple[type[Model], Lead]]:
+    """shipment:<connection id>:<its id>, and returns by their external id."""
+    if found := re.fullmatch(r"shipment:(\d{1,18}):(.+)", subject):
+        shipment = Shipment.objects.filter(connection_id=int(found[1]), wms_shipment_id=found[2]).first()
+        if shipment:
+            yield Shipment, Lead(f"Shipment {shipment.wms_shipment_id}", _page(shipment))
+    if ":return" in subject:
+        row = Return.objects.filter(external_id=subject).first()
+        if row:
+            yield Return, Lead("The return", _page(row))
+
+
+def _of_ends(subject: str, lane: str) -> Iterator[tuple[type[Model], Lead]]:
+    """The shop and the connection that a lane or a subject names."""
+    for name in (lane.removesuffix("/in"), subject):
+        end, _, rest = name.partition(":")
+        if end == "shop":
+            named = {"id": int(rest)} if re.fullmatch(r"\d{1,18}", rest) else {"domain": rest}
+            for shop in Shop.objects.filter(**named).only("id", "domain"):
+                yield Shop, Lead(f"Shop {shop.domain}", _page(shop))
+        elif end == "wms":
+            for connection in Connection.objects.filter(slug=rest.partition(":")[0]).only("id", "slug"):
+                yield Connection, Lead(f"Connection {connection.slug}", _page(connection))
+
+
+def _order(subject: str) -> Order | None:
+    """order:<shop id>:<Shopify's id>"""
+    found = re.fullmatch(r"order:(\d{1,18}):(\d{1,19})", subject)
+    if found is None or int(found[2]) > BIGGEST:
+        return None
+    orders = Order.objects.select_related("shop").defer("ship_to", "routing")
+    return orders.filter(shop_id=int(found[1]), shopify_order_id=int(found[2])).first()
+
+
+def _wms_order(subject: str, payload: Mapping[str, Any]) -> WmsOrder | None:
+    """By the payload, by the external id, or by the WMS's id: wms:<slug>:<id>."""
+    rows = WmsOrder.objects.select_related("order__shop", "warehouse__connection").defer("order__ship_to")
+    if isinstance(payload.get("wms_order"), int):
+        return rows.filter(id=payload["wms_order"]).first()
+    if subject.startswith("wms:order:"):
+        return rows.filter(external_id=subject.partition(":return")[0]).first()
+    if found := re.fullmatch(r"wms:([^:]+):(.+)", subject):
+        return rows.filter(warehouse__connection__slug=found[1], wms_order_id=found[2]).first()
+    return None
+
+
+def _page(row: Model) -> str:
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])

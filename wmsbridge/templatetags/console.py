@@ -1,0 +1,31 @@
+"""What the templates of lower apps' pages show of the whole: ops knows neither orders nor shops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+
+from ops.models import Alert, Job
+from wmsbridge import job_words
+from wmsbridge.leads import Lead, leads, of_alert
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def leads_of_job(context: dict[str, Any], job: Job) -> list[Lead]:
+    """Links to what a job is about."""
+    return leads(job.subject, lane=job.lane_id, payload=job.payload, user=context["request"].user)
+
+
+@register.simple_tag(takes_context=True)
+def leads_of_alert(context: dict[str, Any], alert: Alert) -> list[Lead]:
+    """Links to what an alert is about."""
+    return of_alert(alert, user=context["request"].user)
+
+
+@register.simple_tag
+def in_words(job: Job) -> job_words.DeadLetter:
+    """Why it is dead, what that means, what to do."""
+    return job_words.dead_letter(job)

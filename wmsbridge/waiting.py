@@ -1,0 +1,83 @@
+"""What stands still and why, for the front page: parked work by its cause, decisions, circuits. Two statements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import connection
+
+from ops.models import Alert
+from wmsbridge.navigation import list_url
+
+MOST_ALERTS = 1000
+
+_PARKED = """
+SELECT split_part(parked_on[1], ':', 1), count(*), min(parked_since)
+  FROM ops_job WHERE state = 'ready' AND NOT parked_on = '{}' GROUP BY 1 ORDER BY 2 DESC, 1
+"""
+
+CAUSES = {
+    "sku": "a SKU mapping",
+    "stock": "stock",
+    "warehouse": "a warehouse that can serve",
+    "shop": "a shop's access",
+    "connection": "a WMS's access",
+    "decision": "a decision of staff",
+    "order": "Shopify to let an order go",
+    "wms_order": "a WMS order that is not known",
+}
+"""First word of a park key -> what the work waits for."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Work that waits for one kind of cause, with the list that shows it."""
+
+    label: str
+    count: int
+    since: datetime | None
+    url: str
+
+
+@dataclass(frozen=True)
+class Standstill:
+    """`decisions`: what nobody knows whether a WMS has it. `down`: lane -> since when its circuit is open."""
+
+    parked: list[Waiting]
+    decisions: Waiting | None
+    down: dict[str, datetime] = field(default_factory=dict)
+
+
+def standstill() -> Standstill:
+    """What waits now."""
+    decisions: list[datetime] = []
+    down: dict[str, datetime] = {}
+    alerts = Alert.objects.filter(kind__in=["outcome_unknown", "circuit_open"], state=Alert.State.OPEN)
+    for kind, subject, since in alerts.values_list("kind", "subject", "first_at")[:MOST_ALERTS]:
+        if kind == "circuit_open":
+            down[subject] = since
+        else:
+            decisions.append(since)
+    return Standstill(parked=_parked(), decisions=_decisions(decisions), down=down)
+
+
+def _parked() -> list[Waiting]:
+    with connection.cursor() as cursor:
+        cursor.execute(_PARKED)
+        return [
+            Waiting(
+                f"wait for {CAUSES.get(cause, cause)}",
+                count,
+                since,
+                list_url("ops.job", f"situation=parked&cause={cause}"),
+            )
+            for cause, count, since in cursor.fetchall()
+        ]
+
+
+def _decisions(since: list[datetime]) -> Waiting | None:
+    if not since:
+        return None
+    url = list_url("ops.alert", "state__exact=open&q=outcome_unknown")
+    return Waiting("to be decided: does the WMS have it?", len(since), min(since), url)
