@@ -1,9 +1,15 @@
-"""Making up for notices that never came: what changed at Shopify since a watermark, read in pages within the budget."""
+"""Making up for notices that never came: what changed at Shopify since a watermark, read in pages within the budget.
+
+Two lists are followed, each with a watermark of its own: orders, and fulfilment orders, whose holds, moves and dates
+need not change their order. Watermarks are Shopify's time, never ours: a clock that is wrong loses nothing.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.db import transaction
@@ -12,8 +18,11 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from fulfillment import enqueue, reading
-from fulfillment.models import Order
-from fulfillment.states import OrderState, Reason
+from fulfillment.models import FulfillmentOrder, Order
+from fulfillment.reading import Changed
+from fulfillment.states import OrderState
+from ops.alerts import close_alert, raise_alert
+from ops.errors import Permanent
 from ops.models import Priority
 from shops.models import Shop
 
@@ -24,94 +33,202 @@ OVERLAP = timedelta(minutes=10)
 
 FIRST_LOOK_BACK = timedelta(days=1)
 PAGE = 50
-REREAD_SOON = timedelta(minutes=15)
-REREAD_SLOWLY = timedelta(hours=3)
+PAGES_OF_A_QUERY = 400
+"""Shopify ends a list after 25,000 objects: before that the rest is asked for anew, by time."""
+
+REREAD = timedelta(hours=3)
 LONGEST_WAIT = timedelta(days=59)
 """Older orders cannot be read without the scope read_all_orders."""
+
+FAILED = "backfill_failed"
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A list at Shopify, and how far it is read.
+
+    `watermark` is the shop's field; `known` tells by id up to when we know the things.
+    """
+
+    name: str
+    watermark: str
+    read: Callable[..., Changed]
+    known: Callable[[Shop, Collection[int]], dict[int, datetime | None]]
+
+
+def _known_orders(shop: Shop, ids: Collection[int]) -> dict[int, datetime | None]:
+    rows = Order.objects.filter(shop=shop, shopify_order_id__in=ids)
+    return dict(rows.values_list("shopify_order_id", "shopify_updated_at"))
+
+
+def _known_fulfillment_orders(shop: Shop, ids: Collection[int]) -> dict[int, datetime | None]:
+    rows = FulfillmentOrder.objects.filter(order__shop=shop, shopify_fulfillment_order_id__in=ids)
+    return dict(rows.values_list("shopify_fulfillment_order_id", "shopify_updated_at"))
+
+
+FEEDS = {
+    feed.name: feed
+    for feed in (
+        Feed("orders", "orders_synced_until", reading.orders_changed_since, _known_orders),
+        Feed(
+            "fulfillment_orders",
+            "fulfillment_orders_synced_until",
+            reading.fulfillment_orders_changed_since,
+            _known_fulfillment_orders,
+        ),
+    )
+}
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a backfill stands: it reads what changed since `since`, began at `began`, and goes on behind `cursor`."""
+    """Where a backfill stands: it began at the watermark `since`, asks for what changed from `asked` on, and goes on
+    behind `cursor`. `until` is where the watermark will stand, in Shopify's time."""
 
     since: datetime
-    began: datetime
-    cursor: str | None
+    asked: datetime
+    cursor: str | None = None
+    pages: int = 0
+    newest: datetime | None = None
+    until: datetime | None = None
+
+    @classmethod
+    def parse(cls, stored: Mapping[str, Any]) -> Place:
+        """From a job's payload."""
+        times = {
+            name: datetime.fromisoformat(stored[name])
+            for name in ("since", "asked", "newest", "until")
+            if stored[name]
+        }
+        return cls(**{**stored, **times})
 
 
 def backfill_all() -> int:
-    """Enqueue a backfill for every active shop; returns how many."""
+    """Enqueue the backfills of every active shop, but for those under way; returns how many shops."""
     shops = list(Shop.objects.filter(is_active=True))
     for shop in shops:
-        enqueue.backfill(shop)
+        request(shop)
     return len(shops)
 
 
+def request(shop: Shop) -> None:
+    """Have read what changed at the shop since its watermarks, unless that is under way."""
+    for name in FEEDS:
+        if not enqueue.backfill_under_way(shop, name):
+            enqueue.backfill(shop, name)
+
+
 def start_from(shop: Shop, since: datetime) -> None:
-    """Set the watermark back to `since` and enqueue the backfill."""
+    """Set the watermarks back to `since` (never forward) and enqueue the backfills, anew where one is under way."""
     with transaction.atomic():
-        Shop.objects.filter(id=shop.id).update(orders_synced_until=since)
-        enqueue.backfill(shop)
+        for feed in FEEDS.values():
+            ahead = Q(**{f"{feed.watermark}__isnull": True}) | Q(**{f"{feed.watermark}__gt": since})
+            Shop.objects.filter(ahead, id=shop.id).update(**{feed.watermark: since})
+            enqueue.backfill(shop, feed.name)
 
 
-def start(shop_id: int) -> int:
-    """Begin to read what changed since the watermark, unless that is under way; returns how many orders are to be read.
+def page(shop_id: int, feed_name: str, place: Place | None = None) -> int:
+    """Read one page of what changed and have those orders read in full that we know less of; returns how many.
 
-    Raises what `shops.client.execute` raises.
+    Without a place it begins at the watermark. Each page is a run of the same job, so over budget it waits where it
+    stands; only the last one moves the watermark. What fails for good is alerted and begun anew at the next tick.
+    Raises what `shops.client.execute` raises, but Permanent.
     """
-    shop = Shop.objects.get(id=shop_id)
-    if not shop.is_active or enqueue.backfill_under_way(shop):
+    shop, feed = Shop.objects.get(id=shop_id), FEEDS[feed_name]
+    if not shop.is_active:
         return 0
-    began = timezone.now()
-    since = shop.orders_synced_until or began - FIRST_LOOK_BACK
-    return page(shop_id, Place(since=since, began=began, cursor=None))
+    here = place or _beginning(shop, feed)
+    try:
+        found = feed.read(shop, here.asked, cursor=here.cursor, first=PAGE)
+    except Permanent as error:
+        _report(shop, feed, str(error))
+        return 0
+    return _record(shop, feed, here, found)
 
 
-def page(shop_id: int, place: Place) -> int:
-    """Read one page of changed orders and have those read in full that we know less of; returns how many.
-
-    Each page is a job of its own, so over budget it waits where it stands. Only the last one moves the watermark.
-    Raises what `shops.client.execute` raises.
-    """
-    shop = Shop.objects.get(id=shop_id)
-    found = reading.changed_since(shop, place.since - OVERLAP, cursor=place.cursor, first=PAGE)
-    return _record(shop, place, found)
+def _beginning(shop: Shop, feed: Feed) -> Place:
+    since = getattr(shop, feed.watermark) or timezone.now() - FIRST_LOOK_BACK
+    return Place(since=since, asked=since - OVERLAP)
 
 
 @transaction.atomic
-def _record(shop: Shop, place: Place, found: reading.Changed) -> int:
-    ids = [order_id for order_id, _ in found.orders]
-    orders = Order.objects.filter(shop=shop, shopify_order_id__in=ids)
-    known = dict(orders.values_list("shopify_order_id", "shopify_updated_at"))
-    stale = [order_id for order_id, at in found.orders if order_id not in known or known[order_id] < at]
+def _record(shop: Shop, feed: Feed, place: Place, found: Changed) -> int:
+    known = feed.known(shop, [thing.id for thing in found.things])
+    stale = dict.fromkeys(
+        thing.order_id
+        for thing in found.things
+        if (until := known.get(thing.id)) is None or until < thing.updated_at
+    )
     for order_id in stale:
         enqueue.read(shop, order_id, priority=Priority.LOW)
+    here = _behind(place, found)
     if found.next_cursor:
-        enqueue.backfill_page(shop, since=place.since, began=place.began, cursor=found.next_cursor)
+        enqueue.backfill(shop, feed.name, **vars(here))
     else:
-        _move_watermark(shop, place)
+        _move_watermark(shop, feed, here)
+        close_alert(FAILED, subject=_subject(shop, feed))
     logger.info(
-        "orders_backfilled", shop=shop.id, seen=len(ids), to_read=len(stale), more=bool(found.next_cursor)
+        "backfilled",
+        shop=shop.id,
+        feed=feed.name,
+        seen=len(found.things),
+        to_read=len(stale),
+        more=bool(found.next_cursor),
     )
     return len(stale)
 
 
-def _move_watermark(shop: Shop, place: Place) -> None:
-    """To when this backfill began, unless a person set it back meanwhile."""
-    not_set_back = Q(orders_synced_until__isnull=True) | Q(orders_synced_until__gte=place.since)
-    Shop.objects.filter(not_set_back, id=shop.id).update(orders_synced_until=place.began)
+def _behind(place: Place, found: Changed) -> Place:
+    """The place behind a page. Pure."""
+    newest = max([thing.updated_at for thing in found.things], default=place.newest)
+    here = replace(
+        place,
+        cursor=found.next_cursor,
+        pages=place.pages + 1,
+        newest=newest,
+        until=place.until or found.asked_at,
+    )
+    if here.pages >= PAGES_OF_A_QUERY and newest and newest > place.asked:
+        return replace(here, asked=newest, cursor=None, pages=0)
+    return here
+
+
+def _move_watermark(shop: Shop, feed: Feed, place: Place) -> None:
+    """To when this backfill began by Shopify's clock, else to the newest change that was seen; not when a person set it
+    back meanwhile."""
+    until = place.until or place.newest
+    if until is None:
+        return
+    unset = Q(**{f"{feed.watermark}__isnull": True})
+    not_set_back = Q(**{f"{feed.watermark}__gte": place.since})
+    Shop.objects.filter(unset | not_set_back, id=shop.id).update(**{feed.watermark: until})
+
+
+def _subject(shop: Shop, feed: Feed) -> str:
+    return f"backfill:{shop.domain}:{feed.name}"
+
+
+@transaction.atomic
+def _report(shop: Shop, feed: Feed, error: str) -> None:
+    raise_alert(
+        FAILED,
+        subject=_subject(shop, feed),
+        title=f"{shop.domain} does not let us look for missed changes ({feed.name.replace('_', ' ')})",
+        meaning=f"Webhooks that get lost are not made up for; the others go on. Shopify said: {error[:500]}",
+        action="Usually a scope is missing, or the API version is retired: give the app its scopes. It is tried again "
+        "every few minutes and goes on where it stood.",
+    )
 
 
 def reread_waiting(limit: int = 200) -> int:
-    """Have orders read again that wait for Shopify: soon where a notice may be lost, else every few hours.
-
-    Returns how many. The slow ones go on when the shop's own policy was changed, which no notice tells.
-    """
-    by_itself = Q(reason__in=[Reason.NO_FULFILLMENT_ORDERS, Reason.ON_HOLD, Reason.SCHEDULED])
-    overdue = Q(read_at__lt=Now() - REREAD_SLOWLY) | by_itself & Q(read_at__lt=Now() - REREAD_SOON)
+    """Have orders that wait for Shopify read again every few hours: the shop's own policy may have been changed, which
+    nothing at Shopify tells. Returns how many."""
     waiting = (
         Order.objects.filter(
-            overdue, state=OrderState.WAITING, shop__is_active=True, received_at__gt=Now() - LONGEST_WAIT
+            state=OrderState.WAITING,
+            read_at__lt=Now() - REREAD,
+            shop__is_active=True,
+            received_at__gt=Now() - LONGEST_WAIT,
         )
         .select_related("shop")
         .order_by("read_at")[:limit]

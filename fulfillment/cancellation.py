@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import structlog
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from fulfillment import enqueue, order_states, returns
@@ -24,11 +25,12 @@ from wms.statuses import CancellationPhase, WmsStatus, phase
 
 logger = structlog.get_logger(__name__)
 
+UNANSWERED = "cancel_unanswered"
+
 
 def stop(order: Order) -> None:
     """The order was cancelled at Shopify: stop what was not sent, ask for what was. The order is locked."""
-    withdraw_unsent(order)
-    _drop_refused(order)
+    _end(order.wms_orders.filter(wms_status__in=[WmsStatus.PENDING, WmsStatus.REJECTED]))
     for row in order.wms_orders.filter(order_states.NOT_ENDED).select_related(
         "warehouse__connection", "order__shop"
     ):
@@ -42,39 +44,37 @@ def stop(order: Order) -> None:
         close_alert(kind, subject=order.subject)
     if not order.wms_orders.filter(order_states.NOT_ENDED).exists():
         order_states.stand(order, OrderState.CANCELLED)
+    elif order.state == OrderState.HELD and order.reason != Reason.OUTCOME_UNKNOWN:
+        # What a person had to decide was about units that nobody wants any more; what is left goes its way.
+        order_states.stand(order, OrderState.READY)
+        order_states.settle(order)
     jobs.wake(f"order:{order.id}")
 
 
 def withdraw_unsent(order: Order) -> int:
     """Take back the WMS orders that no call was begun for; returns how many. The order is locked."""
-    unsent = list(order.wms_orders.filter(wms_status=WmsStatus.PENDING))
-    for row in unsent:
-        _end(row, WmsStatus.PENDING)
-    return len(unsent)
+    return _end(order.wms_orders.filter(wms_status=WmsStatus.PENDING))
 
 
 @transaction.atomic
 def end_absent(wms_order_id: int) -> None:
     """The order was cancelled, and the WMS never got this part of it: nothing is to be sent."""
-    row = WmsOrder.objects.get(id=wms_order_id)
-    order = order_states.lock(row.order_id)
-    _end(row, WmsStatus.SUBMITTING)
+    order = order_states.lock(WmsOrder.objects.values_list("order_id", flat=True).get(id=wms_order_id))
+    _end(order.wms_orders.filter(id=wms_order_id, wms_status=WmsStatus.SUBMITTING))
     order_states.settle(order)
 
 
-def _drop_refused(order: Order) -> None:
-    for row in order.wms_orders.filter(wms_status=WmsStatus.REJECTED):
-        _end(row, WmsStatus.REJECTED)
-
-
-def _end(row: WmsOrder, was: WmsStatus) -> bool:
-    ended = WmsOrder.objects.filter(id=row.id, wms_status=was).update(
-        wms_status=WmsStatus.CANCELLED, status_at=Now()
-    )
-    if ended:
-        reservations.release(row.external_id)
-        logger.info("wms_order_cancelled", order=row.order_id, wms_order=row.id, was=was)
-    return bool(ended)
+def _end(rows: QuerySet[WmsOrder]) -> int:
+    """End these parts of an order that is locked. Their stock is freed at once: part by part, the levels of two orders
+    could be locked crosswise."""
+    ending = {row.id: row for row in rows}
+    if not ending:
+        return 0
+    WmsOrder.objects.filter(id__in=ending).update(wms_status=WmsStatus.CANCELLED, status_at=Now())
+    reservations.release(*(row.external_id for row in ending.values()))
+    for row in ending.values():
+        logger.info("wms_order_cancelled", order=row.order_id, wms_order=row.id, was=row.wms_status)
+    return len(ending)
 
 
 def cancel(wms_order_id: int) -> None:
@@ -116,19 +116,48 @@ def record(wms_order_id: int, answer: CancelAnswer) -> None:
     if answer.cancelled or phase(answer.status) == CancellationPhase.CANCELLED:
         confirmed(wms_order_id)
         return
-    order_states.lock(WmsOrder.objects.values_list("order_id", flat=True).get(id=wms_order_id))
+    row = WmsOrder.objects.select_related("order__shop", "warehouse__connection").get(id=wms_order_id)
+    order_states.lock(row.order_id)
     if phase(answer.status) == CancellationPhase.UNCANCELLABLE:
-        WmsOrder.objects.filter(id=wms_order_id).exclude(wms_status=WmsStatus.SHIPPED).update(
-            wms_status=answer.status, status_at=Now()
-        )
-        too_late(wms_order_id)
+        _record_too_late(row, answer.status)
         return
     asked = [WmsStatus.ACCEPTED, WmsStatus.PICKING, WmsStatus.UNKNOWN]
     if phase(answer.status) == CancellationPhase.CANCELLABLE:
-        declined(WmsOrder.objects.select_related("order").get(id=wms_order_id), reason=answer.reason)
+        declined(row, reason=answer.reason)
         return
-    WmsOrder.objects.filter(id=wms_order_id, wms_status__in=asked).update(
-        wms_status=WmsStatus.CANCEL_REQUESTED, outcome_detail=answer.reason[:2000]
+    waits = WmsOrder.objects.filter(id=wms_order_id, wms_status__in=asked).update(
+        wms_status=WmsStatus.CANCEL_REQUESTED,
+        outcome_detail=answer.reason[:2000],
+        **order_states.look_up_later(),
+    )
+    if waits:
+        enqueue.expect_cancellation(row)
+
+
+def _record_too_late(row: WmsOrder, said: WmsStatus) -> None:
+    by_parcels = [str(status) for status in order_states.SHIPPED]
+    WmsOrder.objects.filter(id=row.id).exclude(wms_status__in=by_parcels).update(
+        wms_status=order_states.before_parcels(said), status_at=Now(), **order_states.look_up_later()
+    )
+    if said in order_states.SHIPPED:
+        enqueue.expect_shipment(row, all_of_it=said == WmsStatus.SHIPPED)
+    too_late(row.id)
+
+
+@transaction.atomic
+def check_answer(wms_order_id: int) -> None:
+    """Tell a person when a WMS that was asked to cancel says neither yes nor no."""
+    row = WmsOrder.objects.select_related("order", "warehouse").get(id=wms_order_id)
+    if row.wms_status != WmsStatus.CANCEL_REQUESTED:
+        return
+    raise_alert(
+        UNANSWERED,
+        subject=row.external_id,
+        severity=Severity.CRITICAL,
+        title=f"{row.warehouse.name} has not said whether it cancels order {row.order.name}",
+        meaning="It was asked an hour ago, while it picked the order. The parcel may go out although the order was "
+        "cancelled in Shopify.",
+        action=f"Ask the warehouse, and have the WMS report the state of {row.wms_order_id}.",
     )
 
 
@@ -148,6 +177,7 @@ def confirmed(wms_order_id: int, *, ended_as: WmsStatus = WmsStatus.CANCELLED, r
     if not ended:
         return False
     close_alert("cancel_by_hand", subject=order.subject)
+    close_alert(UNANSWERED, subject=row.external_id)
     ended_by_wms(order, row, reason=reason)
     logger.info("wms_order_cancelled", order=order.id, wms_order=row.id, asked=bool(order.cancelled_at))
     return True
@@ -175,6 +205,7 @@ def too_late(wms_order_id: int) -> None:
     """It is packed or shipped: open a return for what goes out, and tell staff."""
     row = WmsOrder.objects.select_related("order__shop", "warehouse__connection").get(id=wms_order_id)
     order_states.lock(row.order_id)
+    close_alert(UNANSWERED, subject=row.external_id)
     opened = returns.open_return(row, reason="order cancelled after packing")
     if not opened:
         return
@@ -191,6 +222,7 @@ def too_late(wms_order_id: int) -> None:
 
 def declined(row: WmsOrder, *, reason: str) -> None:
     """The WMS was asked and goes on picking: the goods will ship. The order is locked."""
+    close_alert(UNANSWERED, subject=row.external_id)
     raise_alert(
         "cancel_declined",
         subject=row.order.subject,
@@ -207,7 +239,7 @@ def route_again(order_id: int) -> bool:
     order = order_states.lock(order_id)
     if order.state != OrderState.HELD or order.reason not in (Reason.WMS_REJECTED, Reason.WMS_CANCELLED):
         return False
-    _drop_refused(order)
+    _end(order.wms_orders.filter(wms_status=WmsStatus.REJECTED))
     order_states.stand(order, OrderState.READY)
     for kind in ("wms_rejected", "wms_cancelled"):
         close_alert(kind, subject=order.subject)

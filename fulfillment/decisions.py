@@ -1,13 +1,13 @@
-"""What only a person can know: whether a WMS that can neither be asked nor told twice has an order."""
+"""What only a person can know: whether a WMS that can neither be asked nor told twice has an order or a return."""
 
 from __future__ import annotations
 
 import structlog
 from django.db import transaction
 
-from fulfillment import cancellation, enqueue, order_states, submission
-from fulfillment.models import WmsOrder
-from fulfillment.states import OrderState, Outcome
+from fulfillment import cancellation, enqueue, order_states, returns, submission
+from fulfillment.models import Return, WmsOrder
+from fulfillment.states import OrderState, Outcome, ReturnState
 from ops import claims, jobs
 from ops.alerts import close_alert
 from ops.claims import Window
@@ -18,7 +18,7 @@ logger = structlog.get_logger(__name__)
 
 
 class NothingToDecide(Exception):
-    """The outcome of this WMS order is not in question (any more)."""
+    """The outcome is not in question (any more), or the id is another's; the message says so to staff."""
 
 
 @transaction.atomic
@@ -28,9 +28,9 @@ def is_there(wms_order_id: int, *, as_id: str, user_id: int) -> None:
     Raises NothingToDecide, also when that id belongs to another of our WMS orders.
     """
     row = _in_question(wms_order_id)
-    known = WmsOrder.objects.filter(warehouse__connection=row.warehouse.connection, wms_order_id=as_id)
-    if known.exclude(id=row.id).exists():
-        raise NothingToDecide(f"{as_id} is another order's id in that WMS")
+    jobs.lock_keys([submission.arrival_key(row.warehouse.connection_id, as_id)])
+    if whose := known_as(row, as_id):
+        raise NothingToDecide(whose)
     answer = OrderAnswer(wms_order_id=as_id, status=WmsStatus.ACCEPTED, raw_status="decided by a person")
     submission.record(row.id, answer, decided_by_id=user_id)
     jobs.wake(submission.decision_key(row))
@@ -58,10 +58,64 @@ def is_not_there(wms_order_id: int, *, user_id: int) -> bool:
     return goes_on
 
 
+def known_as(row: WmsOrder, as_id: str) -> str:
+    """What staff are told when the WMS's id they give belongs to another of our orders there; "" when it does not."""
+    others = WmsOrder.objects.select_related("order").filter(
+        warehouse__connection_id=row.warehouse.connection_id, wms_order_id=as_id
+    )
+    other = others.exclude(id=row.id).first()
+    if other is None:
+        return ""
+    return f"{as_id} is part {other.part} of order {other.order.name}. Look for {row.external_id}."
+
+
 def _in_question(wms_order_id: int) -> WmsOrder:
-    row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_id)
+    row = WmsOrder.objects.select_related("warehouse__connection", "decided_by").get(id=wms_order_id)
     row.order = order_states.lock(row.order_id)
-    row.refresh_from_db(fields=["outcome"])
+    row.refresh_from_db(fields=["outcome", "decided_by", "wms_order_id"])
     if row.outcome != Outcome.UNKNOWN:
-        raise NothingToDecide(row.external_id)
+        raise NothingToDecide(_settled(row))
     return row
+
+
+def _settled(row: WmsOrder) -> str:
+    who = f"{row.decided_by.get_username()} decided it: " if row.decided_by else ""
+    if row.wms_order_id:
+        return f"It is not in question any more: {who}the WMS has it as {row.wms_order_id}."
+    return f"It is not in question any more: {who}{Outcome(row.outcome).label}."
+
+
+@transaction.atomic
+def return_is_there(return_id: int, *, as_id: str, user_id: int) -> None:
+    """A person found the announced return in the WMS under this id. Raises NothingToDecide."""
+    row = _return_in_question(return_id)
+    others = Return.objects.filter(
+        wms_return_id=as_id, wms_order__warehouse__connection_id=row.wms_order.warehouse.connection_id
+    )
+    if others.exclude(id=row.id).exists():
+        raise NothingToDecide(f"{as_id} is another order's return.")
+    Return.objects.filter(id=row.id).update(state=ReturnState.OPEN, wms_return_id=as_id)
+    _return_decided(row, there=True, user_id=user_id)
+
+
+@transaction.atomic
+def return_is_not_there(return_id: int, *, user_id: int) -> None:
+    """A person made sure that the WMS does not expect the return: it is announced again. Raises NothingToDecide."""
+    row = _return_in_question(return_id)
+    Return.objects.filter(id=row.id).update(state=ReturnState.REQUESTING, attempt_at=None)
+    _return_decided(row, there=False, user_id=user_id)
+
+
+def _return_in_question(return_id: int) -> Return:
+    row = Return.objects.select_related("wms_order__warehouse__connection").get(id=return_id)
+    row.wms_order.order = order_states.lock(row.wms_order.order_id)
+    row.refresh_from_db(fields=["state"])
+    if row.state != ReturnState.UNKNOWN:
+        raise NothingToDecide(f"It is not in question any more: {ReturnState(row.state).label}.")
+    return row
+
+
+def _return_decided(row: Return, *, there: bool, user_id: int) -> None:
+    close_alert("outcome_unknown", subject=row.external_id)
+    jobs.wake(returns.decision_key(row))
+    logger.info("outcome_decided", wms_return=row.id, there=there, user=user_id)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from fulfillment.models import Order, Return, Shipment, WmsOrder
 from ops import jobs
 from ops.models import Job, Priority
 from shops.models import Shop
+from wms.models import Connection
 
 NOW = timedelta(0)
+
+SHIPMENTS = "shipments"
+"""Share of a shop's lane: parcels that left are not told behind a backlog of orders."""
+
+SHIPMENT_GRACE = timedelta(minutes=10)
+CANCELLATION_GRACE = timedelta(hours=1)
 
 
 def read(shop: Shop, order_id: int, *, delay: timedelta = NOW, priority: Priority = Priority.HIGH) -> None:
@@ -58,6 +65,7 @@ def submit(wms_order: WmsOrder) -> None:
         "fulfillment.submit",
         key=f"submit:{wms_order.external_id}",
         lane=wms_order.warehouse.connection.lane,
+        share=_share(wms_order),
         payload={"wms_order": wms_order.id},
         subject=wms_order.order.subject,
         priority=Priority.HIGH,
@@ -71,11 +79,17 @@ def cancel(wms_order: WmsOrder) -> None:
         "fulfillment.cancel",
         key=f"cancel:{wms_order.external_id}",
         lane=wms_order.warehouse.connection.lane,
+        share=_share(wms_order),
         payload={"wms_order": wms_order.id},
         subject=wms_order.order.subject,
         priority=Priority.URGENT,
         coalesce=True,
     )
+
+
+def _share(wms_order: WmsOrder) -> str:
+    """One WMS serves several shops: none waits behind another's backlog."""
+    return f"shop:{wms_order.order.shop_id}"
 
 
 def move(wms_order: WmsOrder) -> None:
@@ -98,6 +112,7 @@ def fulfil(order: Order) -> None:
         lane=order.shop.lane,
         payload={"order": order.id},
         subject=order.subject,
+        share=SHIPMENTS,
         priority=Priority.HIGH,
         coalesce=True,
     )
@@ -111,6 +126,7 @@ def update_tracking(shipment: Shipment, order: Order) -> None:
         lane=order.shop.lane,
         payload={"shipment": shipment.id},
         subject=order.subject,
+        share=SHIPMENTS,
         coalesce=True,
     )
 
@@ -121,52 +137,84 @@ def announce_return(row: Return) -> None:
         "fulfillment.announce_return",
         key=f"return:{row.external_id}",
         lane=row.wms_order.warehouse.connection.lane,
+        share=_share(row.wms_order),
         payload={"return": row.id},
         subject=row.wms_order.order.subject,
         coalesce=True,
     )
 
 
-def expect_shipment(wms_order: WmsOrder, *, delay: timedelta) -> None:
-    """Have looked, after `delay`, whether the shipment came of an order that the WMS called shipped."""
+def expect_shipment(wms_order: WmsOrder, *, all_of_it: bool) -> None:
+    """Have looked, after a while, whether the shipment came of an order that the WMS called shipped (or partly so)."""
     jobs.enqueue(
         "fulfillment.expect_shipment",
-        key=f"expect:{wms_order.external_id}",
+        key=f"expect:{wms_order.external_id}:{'all' if all_of_it else 'part'}",
         lane=wms_order.warehouse.connection.inbox_lane,
-        payload={"wms_order": wms_order.id},
+        payload={"wms_order": wms_order.id, "all_of_it": all_of_it},
         subject=wms_order.order.subject,
         priority=Priority.LOW,
-        delay=delay,
+        delay=SHIPMENT_GRACE,
         coalesce=True,
     )
 
 
-def backfill(shop: Shop) -> None:
-    """Have read what changed at a shop since its watermark."""
+def expect_cancellation(wms_order: WmsOrder) -> None:
+    """Have looked, after a while, whether the WMS answered that was asked to cancel."""
+    jobs.enqueue(
+        "fulfillment.expect_cancellation",
+        key=f"expect-cancellation:{wms_order.external_id}",
+        lane=wms_order.warehouse.connection.inbox_lane,
+        payload={"wms_order": wms_order.id},
+        subject=wms_order.order.subject,
+        priority=Priority.LOW,
+        delay=CANCELLATION_GRACE,
+        coalesce=True,
+    )
+
+
+def look_up(connection: Connection) -> None:
+    """Have a WMS asked about orders of which it has told nothing for a while: one job per connection, for ever."""
+    jobs.enqueue(
+        "fulfillment.look_up",
+        key=_look_up_key(connection),
+        lane=connection.lane,
+        payload={"connection": connection.id},
+        subject=f"connection:{connection.slug}",
+        priority=Priority.LOW,
+        coalesce=True,
+    )
+
+
+def looking_up(connection: Connection) -> bool:
+    """Whether the WMS is being asked, or will be once its turn comes."""
+    return _under_way(_look_up_key(connection))
+
+
+def _look_up_key(connection: Connection) -> str:
+    return f"look-up:{connection.id}"
+
+
+def backfill(shop: Shop, feed: str, **place: object) -> None:
+    """Have a page read of what changed at a shop: at the given place, else from the watermark on. One job per feed."""
     jobs.enqueue(
         "fulfillment.backfill",
-        key=f"backfill:{shop.id}",
+        key=_backfill_key(shop, feed),
         lane=shop.lane,
-        payload={"shop": shop.id},
+        payload={"shop": shop.id, "feed": feed, "place": place or None},
         subject=f"shop:{shop.id}",
         priority=Priority.LOW,
         coalesce=True,
     )
 
 
-def backfill_page(shop: Shop, *, since: datetime, began: datetime, cursor: str) -> None:
-    """Have the next page read of a backfill that is under way."""
-    jobs.enqueue(
-        "fulfillment.backfill_page",
-        key=f"backfill:{shop.id}:{began.isoformat()}:{cursor}"[:500],
-        lane=shop.lane,
-        payload={"shop": shop.id, "since": since, "began": began, "cursor": cursor},
-        subject=f"backfill:{shop.id}",
-        priority=Priority.LOW,
-    )
+def backfill_under_way(shop: Shop, feed: str) -> bool:
+    """Whether a backfill of this feed waits or runs. A dead one does not: it is begun anew."""
+    return _under_way(_backfill_key(shop, feed))
 
 
-def backfill_under_way(shop: Shop) -> bool:
-    """Whether a page of a backfill of this shop waits or runs."""
-    pages = Job.objects.filter(subject=f"backfill:{shop.id}", state__in=[Job.State.READY, Job.State.RUNNING])
-    return pages.exists()
+def _backfill_key(shop: Shop, feed: str) -> str:
+    return f"backfill:{shop.id}:{feed}"
+
+
+def _under_way(key: str) -> bool:
+    return Job.objects.filter(key=key, state__in=[Job.State.READY, Job.State.RUNNING]).exists()

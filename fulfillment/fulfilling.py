@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from fulfillment import moving, reading, shipments, tracking
@@ -157,13 +157,14 @@ def _wait_until_settled(shipment: Shipment) -> None:
 
 
 def _begin(shipment: Shipment) -> None:
-    begun = Shipment.objects.filter(
-        id=shipment.id,
-        state__in=[ShipmentState.RECEIVED, ShipmentState.FULFILLING],
-        tracking_number=shipment.tracking_number,
-    ).update(state=ShipmentState.FULFILLING, attempt_at=Now())
-    if not begun:
+    """Record the attempt, unless somebody changed the shipment, or began an attempt, since it was read."""
+    as_read = Shipment.objects.filter(
+        id=shipment.id, state=shipment.state, tracking_number=shipment.tracking_number
+    )
+    first = Q(attempt_at__isnull=True) if shipment.attempt_at is None else Q(attempt_at=shipment.attempt_at)
+    if not as_read.filter(first).update(state=ShipmentState.FULFILLING, attempt_at=Now()):
         raise Transient("the shipment was changed while Shopify was read")
+    shipment.refresh_from_db(fields=["attempt_at"])
 
 
 def fulfillment_input(shipment: Shipment, picks: Sequence[Pick], *, notify: bool) -> dict[str, Any]:
@@ -196,9 +197,10 @@ def _create(shop: Shop, order: Order, shipment: Shipment, picks: Sequence[Pick])
 
 def _take_back(shipment: Shipment) -> None:
     """Nothing was sent, or it was refused: the next attempt need not wait for this one to settle."""
-    Shipment.objects.filter(id=shipment.id, state=ShipmentState.FULFILLING).update(
-        state=ShipmentState.RECEIVED
+    this_attempt = Shipment.objects.filter(
+        id=shipment.id, state=ShipmentState.FULFILLING, attempt_at=shipment.attempt_at
     )
+    this_attempt.update(state=ShipmentState.RECEIVED)
 
 
 def _conclude(
@@ -242,7 +244,8 @@ def record(shipment_id: int, fulfillment_id: int) -> bool:
 @transaction.atomic
 def refuse(order: Order, shipment: Shipment, problem: str) -> None:
     """The shipment cannot become a fulfilment as things stand: held, and a person is told."""
-    shipments.hold(shipment, problem)
+    if not shipments.hold(shipment, problem):
+        return
     cancelled = (
         " The order is cancelled in Shopify, and the parcel is on its way." if order.cancelled_at else ""
     )

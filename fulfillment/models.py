@@ -9,7 +9,7 @@ from fulfillment.states import OrderState, Outcome, Reason, ReturnState, Shipmen
 from ops.secrets import EncryptedTextField
 from shops.models import Shop
 from wms.models import Connection, Warehouse
-from wms.statuses import WmsStatus
+from wms.statuses import AT_THE_WMS, WmsStatus
 
 
 class Order(models.Model):
@@ -29,6 +29,9 @@ class Order(models.Model):
     shopify_updated_at = models.DateTimeField()
     country = models.CharField(max_length=2, blank=True, default="")
     ship_to = EncryptedTextField(blank=True, default="", help_text="JSON of the address; personal data.")
+    erased_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the customer's data was erased: not needed any more."
+    )
     shipping_method = models.CharField(max_length=255, blank=True, default="")
     routing = models.JSONField(null=True, blank=True, help_text="The last decision, warehouse by warehouse.")
     received_at = models.DateTimeField(db_default=Now(), help_text="First notice of it.")
@@ -53,6 +56,9 @@ class Order(models.Model):
             models.Index(fields=["state", "-state_since"], name="order_state_since"),
             models.Index(fields=["received_at"], name="order_received"),
             models.Index(fields=["name"], name="order_name"),
+            models.Index(
+                fields=["state", "state_since"], name="order_to_erase", condition=Q(erased_at__isnull=True)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -100,12 +106,16 @@ class FulfillmentOrder(models.Model):
     delivery_method = models.CharField(max_length=40, blank=True, default="")
     fulfill_at = models.DateTimeField(null=True, blank=True)
     hold_reason = models.CharField(max_length=255, blank=True, default="")
+    shopify_updated_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["order", "shopify_fulfillment_order_id"], name="fulfillment_order_is_stored_once"
             ),
+        ]
+        indexes = [
+            models.Index(fields=["shopify_fulfillment_order_id"], name="fulfillment_order_shopify_id"),
         ]
 
     def __str__(self) -> str:
@@ -153,6 +163,9 @@ class WmsOrder(models.Model):
     )
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     accepted_at = models.DateTimeField(null=True, blank=True)
+    look_up_at = models.DateTimeField(
+        db_default=Now(), editable=False, help_text="When the WMS is asked, unless it tells something before."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -177,6 +190,9 @@ class WmsOrder(models.Model):
             models.Index(fields=["warehouse", "created_at"], name="wms_order_capacity"),
             models.Index(fields=["wms_status"], name="wms_order_status"),
             models.Index(fields=["accepted_at"], name="wms_order_accepted"),
+            models.Index(
+                fields=["look_up_at"], name="wms_order_to_look_up", condition=Q(wms_status__in=AT_THE_WMS)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -305,6 +321,7 @@ class Return(models.Model):
     reason = models.CharField(max_length=255)
     label_url = models.URLField(max_length=1000, blank=True, default="")
     requested_at = models.DateTimeField(db_default=Now())
+    attempt_at = models.DateTimeField(null=True, blank=True, help_text="When it was last being announced.")
     received_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
@@ -88,6 +89,7 @@ class OrderPage:
     shopify_url: str
     address: list[tuple[str, str]]
     address_hidden: bool
+    erased_at: datetime | None
     sections: list[Section]
     alerts: list[Alert]
     entries: list[timeline.Entry]
@@ -104,10 +106,11 @@ def page(order: Order, *, with_personal_data: bool) -> OrderPage:
     return OrderPage(
         shopify_url=at_shopify(order),
         address=_address(order, shown=with_personal_data),
-        address_hidden=not with_personal_data,
+        address_hidden=not with_personal_data and order.erased_at is None,
+        erased_at=order.erased_at,
         sections=sections,
         alerts=list(alerts.order_by("-last_at")),
-        entries=timeline.timeline(subjects),
+        entries=timeline.timeline(subjects, rows=[order, *found.parts, *found.parcels, *found.returns]),
     )
 
 

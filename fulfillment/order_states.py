@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import structlog
 from django.db.models import Q
 from django.db.models.functions import Coalesce, Now
@@ -12,11 +15,26 @@ from wms.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 
+FIRST_LOOK_UP = timedelta(minutes=15)
+"""The WMS is asked about an order of which it has told nothing for this long."""
+
 ENDED = (WmsStatus.CANCELLED, WmsStatus.REJECTED)
 """WMS order states that stand for no work at a warehouse (a refused one may be sent again as itself)."""
 
+SHIPPED = (WmsStatus.PARTIALLY_SHIPPED, WmsStatus.SHIPPED)
+
 PERSON_DECIDES = frozenset({Reason.WMS_REJECTED, Reason.WMS_CANCELLED, Reason.OUTCOME_UNKNOWN})
 """Reasons that no new reading removes: staff choose what happens next."""
+
+
+def look_up_later() -> dict[str, Any]:
+    """What is written beside every news of a WMS order: the WMS need not be asked soon."""
+    return {"look_up_at": Now() + FIRST_LOOK_UP}
+
+
+def before_parcels(said: WmsStatus) -> WmsStatus:
+    """What is recorded when a WMS calls an order `said`: only its shipments, with what they hold, make it shipped."""
+    return WmsStatus.MANIFESTED if said in SHIPPED else said
 
 
 def lock(order_id: int) -> Order:

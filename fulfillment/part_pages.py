@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Q
+from django.db.models import Model, Q
 
 from fulfillment import finding
 from fulfillment.models import Order, Return, Shipment, WmsOrder
@@ -45,11 +45,11 @@ def find_returns(text: str) -> list[int]:
 
 
 def _page(
-    order: Order | None, sections: list[Section], *, links: Sequence[Link], subjects: list[str]
+    order: Order | None, row: Model, sections: list[Section], *, links: Sequence[Link], subjects: list[str]
 ) -> PartPage:
     to_order = [link(order, f"Order {order.name}")] if order else []
     alerts = Alert.objects.filter(subject__in=subjects, state=Alert.State.OPEN).order_by("-last_at")
-    return PartPage([*to_order, *links], sections, list(alerts), timeline.timeline(subjects))
+    return PartPage([*to_order, *links], sections, list(alerts), timeline.timeline(subjects, rows=[row]))
 
 
 def wms_order(row: WmsOrder) -> PartPage:
@@ -81,7 +81,7 @@ def wms_order(row: WmsOrder) -> PartPage:
         Section("Shipments", ["Shipment", "State", "Tracking", "Shipped", "Fulfilment at Shopify"], parcels),
     ]
     named = [f"wms:{row.warehouse.connection.slug}:{row.wms_order_id}"] if row.wms_order_id else []
-    return _page(row.order, sections, links=[], subjects=[row.external_id, *named])
+    return _page(row.order, row, sections, links=[], subjects=[row.external_id, row.order.subject, *named])
 
 
 def shipment(row: Shipment) -> PartPage:
@@ -98,7 +98,7 @@ def shipment(row: Shipment) -> PartPage:
     parts = [link(row.wms_order, f"WMS order, part {row.wms_order.part}")] if row.wms_order else []
     order = row.wms_order.order if row.wms_order else None
     subjects = [subject_of(row), f"wms:{row.connection.slug}:{row.wms_order_ref}"]
-    return _page(order, sections, links=parts, subjects=subjects)
+    return _page(order, row, sections, links=parts, subjects=subjects)
 
 
 def goods_back(row: Return) -> PartPage:
@@ -108,4 +108,4 @@ def goods_back(row: Return) -> PartPage:
     ]
     sections = [Section("Items", ["Item", "Expected", "Sellable", "Damaged"], lines)]
     parts = [link(row.wms_order, f"WMS order, part {row.wms_order.part}")]
-    return _page(row.wms_order.order, sections, links=parts, subjects=[row.external_id])
+    return _page(row.wms_order.order, row, sections, links=parts, subjects=[row.external_id])

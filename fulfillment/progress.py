@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 from django.db import transaction
+from django.db.models import Sum
 from django.db.models.functions import Now
 
-from fulfillment import cancellation, enqueue, order_states
+from fulfillment import cancellation, coverage, enqueue, order_states
 from fulfillment.models import WmsOrder
+from fulfillment.states import ShipmentState
 from fulfillment.submission import arrival_key
-from ops.alerts import raise_alert
+from ops.alerts import close_alert, raise_alert
 from ops.errors import Blocked
 from wms.callbacks import OrderStatusEvent
 from wms.statuses import CancellationPhase, WmsStatus, phase
 
 logger = structlog.get_logger(__name__)
 
-SHIPMENT_GRACE = timedelta(minutes=10)
 _FORWARD = (
     WmsStatus.SUBMITTING,
     WmsStatus.ACCEPTED,
@@ -26,7 +27,6 @@ _FORWARD = (
     WmsStatus.PACKED,
     WmsStatus.MANIFESTED,
 )
-_SHIPPED = (WmsStatus.PARTIALLY_SHIPPED, WmsStatus.SHIPPED)
 
 
 def wms_order_of(connection_id: int, wms_order_ref: str) -> WmsOrder | None:
@@ -70,16 +70,23 @@ def apply(connection_id: int, event: OrderStatusEvent, *, occurred_at: datetime)
     row = wms_order_of(connection_id, event.wms_order_id)
     if row is None:
         raise not_known_yet(connection_id, event.wms_order_id)
-    status = event.wms_status
+    take(row, event.wms_status, word=event.status, reason=event.reason, occurred_at=occurred_at)
+
+
+def take(row: WmsOrder, status: WmsStatus, *, word: str, reason: str = "", occurred_at: datetime) -> None:
+    """Apply that the WMS says `status` of an order, in its own `word`: told by a callback, or asked for.
+
+    `occurred_at` is when it was so at the earliest: states move forward only, whichever arrives first.
+    """
     if status == WmsStatus.UNKNOWN:
-        _report_word(row, event.status)
+        _report_word(row, word)
     elif status in (WmsStatus.CANCELLED, WmsStatus.REJECTED):
-        cancellation.confirmed(row.id, ended_as=status, reason=event.reason)
-    elif status in _SHIPPED:
+        cancellation.confirmed(row.id, ended_as=status, reason=reason)
+    elif status in order_states.SHIPPED:
         # The state follows the shipment callbacks, which say what was sent; one that is lost must be noticed.
-        enqueue.expect_shipment(row, delay=SHIPMENT_GRACE)
+        enqueue.expect_shipment(row, all_of_it=status == WmsStatus.SHIPPED)
     else:
-        _move_on(row, status, reason=event.reason, occurred_at=occurred_at)
+        _move_on(row, status, reason=reason, occurred_at=occurred_at)
 
 
 def _report_word(row: WmsOrder, word: str) -> None:
@@ -98,27 +105,41 @@ def _move_on(row: WmsOrder, status: WmsStatus, *, reason: str, occurred_at: date
     order = order_states.lock(row.order_id)
     row.refresh_from_db(fields=["wms_status", "cancel_requested_at"])
     if row.wms_status == WmsStatus.CANCEL_REQUESTED:
+        if status == WmsStatus.CANCEL_REQUESTED:
+            return
         if row.cancel_requested_at and occurred_at < row.cancel_requested_at:
             return
         WmsOrder.objects.filter(id=row.id, wms_status=WmsStatus.CANCEL_REQUESTED).update(
-            wms_status=status, status_at=occurred_at
+            wms_status=status, status_at=occurred_at, **order_states.look_up_later()
         )
         if phase(status) == CancellationPhase.IN_PROGRESS:
             cancellation.declined(row, reason=reason)
     elif status in _FORWARD:
         earlier = [str(s) for s in _FORWARD[1 : _FORWARD.index(status)]] + [str(WmsStatus.UNKNOWN)]
         WmsOrder.objects.filter(id=row.id, wms_status__in=earlier).update(
-            wms_status=status, status_at=occurred_at
+            wms_status=status, status_at=occurred_at, **order_states.look_up_later()
         )
     order_states.settle(order)
     if row.cancel_requested_at and phase(status) == CancellationPhase.UNCANCELLABLE:
         cancellation.too_late(row.id)
 
 
-def check_shipment(wms_order_id: int) -> None:
-    """Tell a person when the WMS said «shipped» and no shipment came that says so."""
+def check_shipment(wms_order_id: int, *, all_of_it: bool) -> None:
+    """Tell a person when the WMS said «shipped» and no shipment came that says so, or not of all units.
+
+    Nobody is told twice (a shipment that is held has its own alert), nor when somebody fulfilled it in Shopify.
+    """
     row = WmsOrder.objects.select_related("order", "warehouse").get(id=wms_order_id)
-    if row.wms_status in _SHIPPED or row.wms_status == WmsStatus.CANCELLED:
+    done = [WmsStatus.SHIPPED, WmsStatus.CANCELLED, WmsStatus.REJECTED]
+    if row.wms_status in (done if all_of_it else [*done, WmsStatus.PARTIALLY_SHIPPED]):
+        return
+    if row.shipments.filter(state=ShipmentState.HELD).exists():
+        return
+    if not coverage.measure(row.order).open:
+        _close_missing(row, complete=True)
+        return
+    if row.wms_status == WmsStatus.PARTIALLY_SHIPPED:
+        _report_rest_missing(row)
         return
     raise_alert(
         "shipment_missing",
@@ -129,9 +150,30 @@ def check_shipment(wms_order_id: int) -> None:
     )
 
 
+def _report_rest_missing(row: WmsOrder) -> None:
+    units = row.lines.aggregate(asked=Sum("quantity"), shipped=Sum("shipped"))
+    raise_alert(
+        "shipment_incomplete",
+        subject=row.external_id,
+        title=f"{row.warehouse.name} says that order {row.order.name} is shipped, but reported a part of it only",
+        meaning=f"Shipments were reported of {units['shipped']} of {units['asked']} units. Shopify shows the rest as "
+        "unfulfilled.",
+        action="Have the WMS send all shipment callbacks of this order again. If it sent less for good, put that right "
+        "in Shopify (refund, or send the rest anew), then close this alert.",
+    )
+
+
 def note_shipped(row: WmsOrder, *, complete: bool, shipped_at: datetime | None) -> None:
     """A shipment was recorded for the order. The order is locked."""
     WmsOrder.objects.filter(id=row.id).exclude(wms_status=WmsStatus.SHIPPED).update(
         wms_status=WmsStatus.SHIPPED if complete else WmsStatus.PARTIALLY_SHIPPED,
         status_at=shipped_at or Now(),
+        **order_states.look_up_later(),
     )
+    _close_missing(row, complete=complete)
+
+
+def _close_missing(row: WmsOrder, *, complete: bool) -> None:
+    close_alert("shipment_missing", subject=row.external_id)
+    if complete:
+        close_alert("shipment_incomplete", subject=row.external_id)

@@ -19,7 +19,7 @@ from fulfillment.snapshots import (
 )
 from ops.errors import Permanent
 from ops.models import Priority
-from shops.client import execute
+from shops.client import answered_at, execute
 from shops.gids import gid, number
 from shops.models import Shop
 
@@ -36,11 +36,21 @@ FULFILLMENT_LINES = 20
 
 
 @dataclass(frozen=True)
-class Changed:
-    """One page of orders that changed: (order id, updatedAt), oldest change first."""
+class ChangedThing:
+    """An order, or a fulfilment order and whose it is."""
 
-    orders: list[tuple[int, datetime]]
+    id: int
+    order_id: int
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class Changed:
+    """One page of what changed, oldest change first. `asked_at`: by Shopify's clock, as far as it told."""
+
+    things: list[ChangedThing]
     next_cursor: str | None
+    asked_at: datetime | None
 
 
 def orders(shop: Shop, ids: Sequence[int], *, priority: Priority = Priority.HIGH) -> dict[int, OrderNode]:
@@ -55,7 +65,9 @@ def orders(shop: Shop, ids: Sequence[int], *, priority: Priority = Priority.HIGH
         "fulfillmentOrders": FIRST_FULFILLMENT_ORDERS,
     }
     data = execute(shop, "orders_by_id", variables, priority=priority)
-    found = [parse(OrderNode, node) for node in data.get("nodes") or [] if node]
+    read_at = answered_at()
+    nodes = [node for node in data.get("nodes") or [] if node]
+    found = [parse(OrderNode, node).model_copy(update={"read_at": read_at}) for node in nodes]
     return {order.id: _complete(shop, order, priority=priority) for order in found}
 
 
@@ -159,11 +171,34 @@ def owner_of_fulfillment_order(shop: Shop, fulfillment_order_id: int) -> int | N
     return number(found["orderId"]) if found else None
 
 
-def changed_since(shop: Shop, since: datetime, *, cursor: str | None, first: int) -> Changed:
+def orders_changed_since(shop: Shop, since: datetime, *, cursor: str | None, first: int) -> Changed:
     """One page of the orders updated at or after `since`, at low priority."""
+    return _changed(shop, "orders", since, cursor=cursor, first=first)
+
+
+def fulfillment_orders_changed_since(
+    shop: Shop, since: datetime, *, cursor: str | None, first: int
+) -> Changed:
+    """One page of the fulfilment orders updated at or after `since`, closed ones too, at low priority.
+
+    A hold, a move, a split or a date that has come changes them and need not change their order.
+    """
+    return _changed(shop, "fulfillmentOrders", since, cursor=cursor, first=first)
+
+
+_CHANGED = {"orders": "orders_updated_since", "fulfillmentOrders": "fulfillment_orders_updated_since"}
+
+
+def _changed(shop: Shop, what: str, since: datetime, *, cursor: str | None, first: int) -> Changed:
     variables = {"query": f"updated_at:>='{since.isoformat()}'", "first": first, "after": cursor}
-    data = execute(shop, "orders_updated_since", variables, priority=Priority.LOW)
-    page = data["orders"]
-    found = [(number(node["id"]), datetime.fromisoformat(node["updatedAt"])) for node in page["nodes"]]
+    page = execute(shop, _CHANGED[what], variables, priority=Priority.LOW)[what]
+    things = [
+        ChangedThing(
+            id=number(node["id"]),
+            order_id=number(node.get("orderId") or node["id"]),
+            updated_at=datetime.fromisoformat(node["updatedAt"]),
+        )
+        for node in page["nodes"]
+    ]
     more = page["pageInfo"]["hasNextPage"]
-    return Changed(orders=found, next_cursor=page["pageInfo"]["endCursor"] if more else None)
+    return Changed(things, page["pageInfo"]["endCursor"] if more else None, answered_at())

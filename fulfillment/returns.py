@@ -10,8 +10,10 @@ from django.db.models.functions import Now
 from fulfillment import enqueue
 from fulfillment.models import Return, ReturnLine, WmsOrder
 from fulfillment.states import ReturnState
+from ops import jobs
 from ops.alerts import close_alert, raise_alert
-from ops.errors import Blocked, Permanent
+from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
+from ops.models import Severity
 from wms.adapters import adapter_for, capabilities_of
 from wms.adapters.base import Capability, OrderLineRequest, ReturnRequest
 from wms.callbacks import ReturnReceiptEvent
@@ -39,21 +41,30 @@ def open_return(row: WmsOrder, *, reason: str) -> Return | None:
     if Capability.RETURNS in capabilities_of(row.warehouse.connection):
         enqueue.announce_return(parent)
     else:
-        Return.objects.filter(id=parent.id).update(state=ReturnState.FAILED)
+        _refused(parent, "it takes no announcements by its interface")
     return parent
 
 
 def announce(return_id: int) -> None:
-    """Announce a return to its warehouse; its external id is the idempotency key, so a repeat makes no second one.
+    """Announce a return to its warehouse; its external id is the idempotency key.
 
-    Raises what the adapter raises; after a refusal the return is marked failed and staff are told.
+    The attempt is recorded before the call. Where the WMS does not honour the key, an attempt whose outcome is unknown
+    is not repeated: a person says whether the WMS has it. Raises Blocked until then, and what the adapter raises; after
+    a refusal the return is marked failed and staff are told.
     """
     row = Return.objects.select_related("wms_order__warehouse__connection", "wms_order__order__shop").get(
         id=return_id
     )
+    if row.state == ReturnState.UNKNOWN:
+        raise _undecided(row)
     if row.state != ReturnState.REQUESTING:
         return
     wms_order = row.wms_order
+    doubtful = row.attempt_at is not None
+    if doubtful and Capability.IDEMPOTENT_CREATE not in capabilities_of(wms_order.warehouse.connection):
+        _hand_to_a_person(row)
+        raise _undecided(row)
+    Return.objects.filter(id=row.id, state=ReturnState.REQUESTING).update(attempt_at=Now())
     request = ReturnRequest(
         external_id=wms_order.external_id,
         wms_order_id=wms_order.wms_order_id,
@@ -64,13 +75,49 @@ def announce(return_id: int) -> None:
         answer = adapter_for(wms_order.warehouse.connection).create_return(
             request, idempotency_key=row.external_id
         )
+    except UnknownOutcome:
+        raise
     except Permanent as error:
         _refused(row, str(error))
+        raise
+    except (Transient, Throttled, Blocked):
+        if not doubtful:
+            Return.objects.filter(id=row.id).update(attempt_at=None)
         raise
     Return.objects.filter(id=row.id, state=ReturnState.REQUESTING).update(
         state=ReturnState.OPEN, wms_return_id=answer.wms_return_id, label_url=answer.label_url[:1000]
     )
     logger.info("return_announced", order=wms_order.order_id, wms_return=answer.wms_return_id)
+
+
+def decision_key(row: Return) -> str:
+    """The park key of an announcement whose outcome only a person can tell."""
+    return f"decision:{row.external_id}"
+
+
+def _undecided(row: Return) -> Blocked:
+    undecided = Return.objects.filter(id=row.id, state=ReturnState.UNKNOWN)
+    return Blocked(
+        "a person must say whether the WMS expects it", on=[decision_key(row)], recheck=undecided.exists
+    )
+
+
+@transaction.atomic
+def _hand_to_a_person(row: Return) -> None:
+    asked = Return.objects.filter(id=row.id, state=ReturnState.REQUESTING).update(state=ReturnState.UNKNOWN)
+    if not asked:
+        return
+    wms_order = row.wms_order
+    slug, order = wms_order.warehouse.connection.slug, wms_order.order
+    raise_alert(
+        "outcome_unknown",
+        subject=row.external_id,
+        severity=Severity.CRITICAL,
+        title=f"Does {slug} expect the return of order {order.name}?",
+        meaning="The answer to our announcement was lost, and this WMS may not be told twice.",
+        action="Look for it in the WMS. Then open the return in the admin and say «It is there as …» or «It is not "
+        "there».",
+    )
 
 
 @transaction.atomic
@@ -150,6 +197,8 @@ def _record_receipt(parent: Return, event: ReturnReceiptEvent) -> None:
         )
     order = parent.wms_order.order
     close_alert("cancel_too_late", subject=order.subject)
+    if close_alert("outcome_unknown", subject=parent.external_id):
+        jobs.wake(decision_key(parent))
     raise_alert(
         "return_received",
         subject=parent.external_id,

@@ -46,6 +46,7 @@ SHIPMENT_TONES: Mapping[str, str] = {
 }
 RETURN_TONES: Mapping[str, str] = {
     ReturnState.REQUESTING: "info",
+    ReturnState.UNKNOWN: "danger",
     ReturnState.OPEN: "primary",
     ReturnState.RECEIVED: "success",
     ReturnState.FAILED: "danger",

@@ -149,7 +149,6 @@ def count(order: Order, shipment: Shipment) -> bool:
     progress.note_shipped(row, complete=complete, shipped_at=shipment.shipped_at)
     if row.cancel_requested_at:
         cancellation.too_late(row.id)
-    close_alert("shipment_missing", subject=row.external_id)
     close_alert("shipment_held", subject=subject_of(shipment))
     order_states.settle(order)
     enqueue.fulfil(order)
@@ -176,10 +175,13 @@ def _hold(order: Order, shipment: Shipment, problem: str) -> None:
     )
 
 
-def hold(shipment: Shipment, problem: str) -> None:
-    """Keep a shipment from Shopify until a person has looked."""
-    Shipment.objects.filter(id=shipment.id).update(state=ShipmentState.HELD, reason=problem[:2000])
-    logger.warning("shipment_held", shipment=shipment.id, reason=problem)
+def hold(shipment: Shipment, problem: str) -> bool:
+    """Keep a shipment from Shopify until a person has looked; False when Shopify has it already."""
+    not_there = Shipment.objects.filter(id=shipment.id).exclude(state=ShipmentState.FULFILLED)
+    held = not_there.update(state=ShipmentState.HELD, reason=problem[:2000])
+    if held:
+        logger.warning("shipment_held", shipment=shipment.id, reason=problem)
+    return bool(held)
 
 
 @transaction.atomic

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -91,6 +91,7 @@ class WorkNode(_Node):
     id: Gid
     status: str
     request_status: Text = ""
+    updated_at: datetime
     fulfill_at: datetime | None = None
     delivery_method: _Method | None = None
     assigned_location: _Assigned | None = None
@@ -139,9 +140,13 @@ class _ShippingLine(_Node):
 
 
 class OrderNode(_Node):
-    """An order as it was read; lines and fulfilment orders are complete once `reading` followed their pages."""
+    """An order as it was read; lines and fulfilment orders are complete once `reading` followed their pages.
+
+    `read_at` is the time of the reading by Shopify's clock, as far as it told.
+    """
 
     id: Gid
+    read_at: datetime | None = None
     name: str
     processed_at: datetime | None = None
     updated_at: datetime
@@ -155,6 +160,15 @@ class OrderNode(_Node):
     shipping_line: _ShippingLine | None = None
     line_items: Lines
     fulfillment_orders: WorkPage
+
+    def known_until(self, updated_at: datetime) -> datetime:
+        """The time up to which a change that is dated `updated_at` is known by this reading.
+
+        Shopify dates changes in whole seconds. While that second was not over, another change in it could follow and
+        would carry the same date: then it is the moment before, so that a later look does not take us for up to date.
+        """
+        over = self.read_at is None or updated_at < self.read_at
+        return updated_at if over else updated_at - timedelta(microseconds=1)
 
 
 class _Tracking(_Node):

@@ -63,6 +63,7 @@ class ReturnState(TextChoices):
     """Where a return stands."""
 
     REQUESTING = "requesting", "being announced to the WMS"
+    UNKNOWN = "unknown", "a person must say whether the WMS expects it"
     OPEN = "open", "announced to the WMS"
     RECEIVED = "received", "received at the warehouse"
     FAILED = "failed", "the WMS did not take the announcement"

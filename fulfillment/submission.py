@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
-from fulfillment import cancellation, enqueue, order_states
+from fulfillment import cancellation, enqueue, erasure, order_states
 from fulfillment.models import FulfillmentOrder, Order, WmsOrder
 from fulfillment.readiness import GOING_STATUSES
 from fulfillment.states import OrderState, Outcome, Reason
@@ -27,6 +27,7 @@ from ops.alerts import close_alert, raise_alert
 from ops.claims import ClaimState, Window
 from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
 from ops.models import Severity
+from wms import warehouses
 from wms.adapters import adapter_for, capabilities_of
 from wms.adapters.base import Address, Capability, OrderAnswer, OrderLineRequest, OrderRequest
 from wms.models import Connection
@@ -41,9 +42,14 @@ SETTLE = timedelta(minutes=2)
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt to place an order, as it was committed before the call. `age`: of the one before it."""
+    """One attempt to place an order, as it was committed before the call. `age`: of the one before it.
+
+    `number`: its fencing token. Once a later attempt is recorded, what this one learned means nothing (but that the WMS
+    has the order: that stays true).
+    """
 
     wms_order: WmsOrder
+    number: int
     connection: Connection
     request: OrderRequest
     age: timedelta | None
@@ -80,8 +86,10 @@ def submit(wms_order_id: int) -> None:
         attempt = replace(attempt, doubtful=attempt.doubtful or claim.state is ClaimState.DONE)
         found = look_up(attempt) if attempt.doubtful else None
         if found is None and attempt.cancelled and attempt.certain:
-            cancellation.end_absent(attempt.wms_order.id)
+            end_absent(attempt)
         else:
+            if found is None and attempt.doubtful:
+                warehouses.require_open(attempt.wms_order.warehouse)
             record(attempt.wms_order.id, found or place(attempt))
 
 
@@ -100,6 +108,8 @@ def begin(wms_order_id: int) -> Attempt | None:
     if row.outcome == Outcome.UNKNOWN:
         raise _undecided(row)
     doubtful = row.wms_status == WmsStatus.SUBMITTING and row.outcome != Outcome.ABSENT
+    if not doubtful and not order.cancelled_at:
+        warehouses.require_open(row.warehouse, or_on=f"order:{order.id}")
     if not doubtful and row.attempt and _held_at_shopify(order).exists():
         raise Blocked(
             "the order is on hold at Shopify",
@@ -115,7 +125,22 @@ def begin(wms_order_id: int) -> Attempt | None:
             outcome=Outcome.IN_FLIGHT,
         )
     cancelled = order.cancelled_at is not None
-    return Attempt(row, row.warehouse.connection, request_of(row), row.age, doubtful, cancelled)
+    return Attempt(
+        wms_order=row,
+        number=row.attempt if doubtful else row.attempt + 1,
+        connection=row.warehouse.connection,
+        request=request_of(row),
+        age=row.age,
+        doubtful=doubtful,
+        cancelled=cancelled,
+    )
+
+
+def _standing(attempt: Attempt) -> QuerySet[WmsOrder]:
+    """The WMS order as long as it is being submitted and no later attempt was recorded."""
+    return WmsOrder.objects.filter(
+        id=attempt.wms_order.id, wms_status=WmsStatus.SUBMITTING, attempt=attempt.number
+    )
 
 
 def _held_at_shopify(order: Order) -> QuerySet[FulfillmentOrder]:
@@ -158,34 +183,41 @@ def look_up(attempt: Attempt) -> OrderAnswer | None:
 
 def place(attempt: Attempt) -> OrderAnswer:
     """Make the call. Raises what the adapter raises, after what that means for the order was stored."""
-    if attempt.doubtful:
-        _note_another_attempt(attempt.wms_order.id)
     try:
+        erasure.require_address(attempt.wms_order.order)
+        if attempt.doubtful:
+            attempt = _note_another(attempt)
         return adapter_for(attempt.connection).create_order(attempt.request)
     except UnknownOutcome:
         raise
     except Permanent as error:
         if not attempt.certain:
             _hand_to_a_person(attempt)
-        refuse(attempt.wms_order.id, str(error))
+        refuse(attempt, str(error))
         raise
     except (Transient, Throttled, Blocked):
         if not attempt.doubtful:
-            take_back(attempt.wms_order.id)
+            take_back(attempt)
         raise
 
 
-def _note_another_attempt(wms_order_id: int) -> None:
-    WmsOrder.objects.filter(id=wms_order_id, wms_status=WmsStatus.SUBMITTING).update(
-        attempt=F("attempt") + 1, attempt_at=Now(), outcome=Outcome.IN_FLIGHT
-    )
+def _note_another(attempt: Attempt) -> Attempt:
+    noted = _standing(attempt).update(attempt=F("attempt") + 1, attempt_at=Now(), outcome=Outcome.IN_FLIGHT)
+    if not noted:
+        raise _superseded()
+    return replace(attempt, number=attempt.number + 1)
+
+
+def _superseded() -> Transient:
+    return Transient("another worker is placing this order, or has placed it")
 
 
 def _hand_to_a_person(attempt: Attempt) -> None:
     row = attempt.wms_order
     with transaction.atomic():
         order = order_states.lock(row.order_id)
-        WmsOrder.objects.filter(id=row.id, wms_status=WmsStatus.SUBMITTING).update(outcome=Outcome.UNKNOWN)
+        if not _standing(attempt).update(outcome=Outcome.UNKNOWN):
+            raise _superseded()
         order_states.stand(
             order, OrderState.HELD, Reason.OUTCOME_UNKNOWN, f"{attempt.connection.slug}, {row.external_id}"
         )
@@ -214,23 +246,31 @@ def _undecided(row: WmsOrder) -> Blocked:
 
 
 @transaction.atomic
-def take_back(wms_order_id: int) -> None:
-    """Nothing was sent: the order is to be submitted as before, or ended when it was cancelled meanwhile."""
-    row = WmsOrder.objects.get(id=wms_order_id)
-    if order_states.lock(row.order_id).cancelled_at:
-        cancellation.end_absent(row.id)
-        return
-    WmsOrder.objects.filter(id=row.id, wms_status=WmsStatus.SUBMITTING).update(
-        wms_status=WmsStatus.PENDING, status_at=Now(), outcome=Outcome.NONE
-    )
+def end_absent(attempt: Attempt) -> None:
+    """The order was cancelled and is not there: it is ended, unless a later attempt places it."""
+    order_id = attempt.wms_order.order_id
+    order_states.lock(order_id)
+    if _standing(attempt).exists():
+        cancellation.end_absent(attempt.wms_order.id)
+        _is_known(order_states.lock(order_id), attempt.wms_order)
 
 
 @transaction.atomic
-def refuse(wms_order_id: int, reason: str) -> None:
+def take_back(attempt: Attempt) -> None:
+    """Nothing was sent: the order is to be submitted as before, or ended when it was cancelled meanwhile."""
+    order = order_states.lock(attempt.wms_order.order_id)
+    if order.cancelled_at:
+        end_absent(attempt)
+    elif _standing(attempt).update(wms_status=WmsStatus.PENDING, status_at=Now(), outcome=Outcome.NONE):
+        _is_known(order, attempt.wms_order)
+
+
+@transaction.atomic
+def refuse(attempt: Attempt, reason: str) -> None:
     """The WMS said no: nothing was created there. The stock stays reserved until a person decides."""
-    row = WmsOrder.objects.select_related("order__shop").get(id=wms_order_id)
+    row = attempt.wms_order
     order = order_states.lock(row.order_id)
-    refused = WmsOrder.objects.filter(id=row.id, wms_status=WmsStatus.SUBMITTING).update(
+    refused = _standing(attempt).update(
         wms_status=WmsStatus.REJECTED, status_at=Now(), outcome=Outcome.REFUSED, outcome_detail=reason[:2000]
     )
     if not refused:
@@ -238,7 +278,12 @@ def refuse(wms_order_id: int, reason: str) -> None:
     if order.cancelled_at:
         reservations.release(row.external_id)
         order_states.settle(order)
-        return
+    else:
+        _hold_refused(order, reason)
+    _is_known(order, row)
+
+
+def _hold_refused(order: Order, reason: str) -> None:
     order_states.stand(order, OrderState.HELD, Reason.WMS_REJECTED, reason[:2000])
     raise_alert(
         "wms_rejected",
@@ -251,15 +296,29 @@ def refuse(wms_order_id: int, reason: str) -> None:
     )
 
 
+def _is_known(order: Order, row: WmsOrder) -> None:
+    """Whether the WMS has it is known by now, so no person is asked (any more). Last in its transaction."""
+    _release_unless_in_question(order)
+    if close_alert("outcome_unknown", subject=row.external_id):
+        jobs.wake(decision_key(row))
+
+
+def _release_unless_in_question(order: Order) -> None:
+    if order.state != OrderState.HELD or order.reason != Reason.OUTCOME_UNKNOWN:
+        return
+    if not order.wms_orders.filter(wms_status=WmsStatus.SUBMITTING, outcome=Outcome.UNKNOWN).exists():
+        order_states.stand(order, OrderState.READY)
+
+
 @transaction.atomic
 def record(wms_order_id: int, answer: OrderAnswer, *, decided_by_id: int | None = None) -> bool:
     """Store that the WMS has the order; False when someone recorded it before."""
     row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_id)
     order = order_states.lock(row.order_id)
     row.order = order
-    status = (
-        answer.status if answer.status not in (WmsStatus.PENDING, WmsStatus.UNKNOWN) else WmsStatus.ACCEPTED
-    )
+    said = answer.status
+    known = said not in (WmsStatus.PENDING, WmsStatus.UNKNOWN)
+    status = order_states.before_parcels(said) if known else WmsStatus.ACCEPTED
     recorded = WmsOrder.objects.filter(id=row.id, wms_status=WmsStatus.SUBMITTING).update(
         wms_status=status,
         status_at=Now(),
@@ -268,9 +327,12 @@ def record(wms_order_id: int, answer: OrderAnswer, *, decided_by_id: int | None 
         outcome=Outcome.CONFIRMED,
         outcome_detail="",
         decided_by_id=decided_by_id,
+        **order_states.look_up_later(),
     )
     if not recorded:
         return False
+    if said in order_states.SHIPPED:
+        enqueue.expect_shipment(row, all_of_it=said == WmsStatus.SHIPPED)
     _after_acceptance(row, status=status, wms_order_id=answer.wms_order_id)
     logger.info("order_submitted", order=order.id, shop=order.shop_id, wms_order=row.id, status=status)
     return True
@@ -278,15 +340,15 @@ def record(wms_order_id: int, answer: OrderAnswer, *, decided_by_id: int | None 
 
 def _after_acceptance(row: WmsOrder, *, status: WmsStatus, wms_order_id: str) -> None:
     order = row.order
-    if order.state == OrderState.HELD and order.reason in (Reason.WMS_REJECTED, Reason.OUTCOME_UNKNOWN):
+    if order.state == OrderState.HELD and order.reason == Reason.WMS_REJECTED:
         order_states.stand(order, OrderState.READY)
+    _release_unless_in_question(order)
     if status in order_states.ENDED:
         cancellation.ended_by_wms(order, row)
     else:
         reservations.confirm(row.external_id)
         order_states.settle(order)
     close_alert("wms_rejected", subject=order.subject)
-    close_alert("outcome_unknown", subject=row.external_id)
     if order.cancelled_at:
         enqueue.cancel(row)
     elsewhere = FulfillmentOrder.objects.filter(order=order, status__in=GOING_STATUSES).exclude(
@@ -295,6 +357,7 @@ def _after_acceptance(row: WmsOrder, *, status: WmsStatus, wms_order_id: str) ->
     if elsewhere.exists():
         enqueue.move(row)
     jobs.wake(arrival_key(row.warehouse.connection_id, wms_order_id))
+    _is_known(order, row)
 
 
 def arrival_key(connection_id: int, wms_order_id: str) -> str:

@@ -10,13 +10,13 @@ from django.db import transaction
 from django.db.models import Min, Sum
 from django.utils import timezone
 
-from fulfillment import following, readiness, reading
+from fulfillment import erasure, following, readiness, reading
 from fulfillment.models import FulfillmentOrder, FulfillmentOrderLine, Order, OrderLine
 from fulfillment.snapshots import LineNode, OrderNode
-from fulfillment.states import Reason
+from fulfillment.states import OrderState, Reason
 from inventory import levels
 from ops.alerts import close_alert, raise_alert
-from ops.models import Job
+from ops.models import Job, Priority
 from shops.models import Shop
 from wms.models import Warehouse
 
@@ -26,13 +26,13 @@ Places = frozenset[tuple[int | None, int | None]]
 """(Shopify location id, Shopify variant id)"""
 
 
-def read(shop_id: int, order_ids: Sequence[int]) -> None:
+def read(shop_id: int, order_ids: Sequence[int], *, priority: Priority = Priority.HIGH) -> None:
     """Read orders at Shopify (one request for several) and store each in a transaction of its own.
 
     Raises what `shops.client.execute` raises.
     """
     shop = Shop.objects.get(id=shop_id)
-    found = reading.orders(shop, order_ids)
+    found = reading.orders(shop, order_ids, priority=priority)
     for order_id in order_ids:
         if order_id in found:
             _have_restocked(shop, store(shop, found[order_id]))
@@ -80,9 +80,10 @@ def store(shop: Shop, node: OrderNode) -> Places:
     _write_lines(order, node)
     _write_fulfillment_orders(order, node, our_locations=our_locations)
     close_alert("order_unreadable", subject=order.subject)
-    following.follow(
-        order, readiness.verdict(node, shop, our_locations=our_locations), address_changed=address_changed
-    )
+    verdict = readiness.verdict(node, shop, our_locations=our_locations)
+    following.follow(order, verdict, address_changed=address_changed)
+    if order.erased_at is not None:
+        erasure.restore(order, _address(node), ready=verdict.state == OrderState.READY)
     after = _work(order)
     changed = before.items() | after.items() if cancelled_now else before.items() ^ after.items()
     return frozenset(place for place, _ in changed) if before else frozenset()
@@ -128,14 +129,15 @@ def _address(node: OrderNode) -> str:
 
 
 def _write_header(order: Order, node: OrderNode) -> bool:
-    address = _address(node)
+    # An address that was erased comes back only where it is needed.
+    address = _address(node) if order.erased_at is None else ""
     changed = bool(order.ship_to) and order.ship_to != address
     order.name = node.name[:100]
     order.financial_status = node.display_financial_status[:40]
     order.is_test = node.test
     order.cancelled_at = node.cancelled_at
     order.placed_at = node.processed_at
-    order.shopify_updated_at = node.updated_at
+    order.shopify_updated_at = node.known_until(node.updated_at)
     order.country = node.shipping_address.country_code[:2] if node.shipping_address else ""
     order.ship_to = address
     order.shipping_method = node.shipping_line.title[:255] if node.shipping_line else ""
@@ -184,6 +186,7 @@ def _write_fulfillment_orders(order: Order, node: OrderNode, *, our_locations: f
             delivery_method=work.method[:40],
             fulfill_at=work.fulfill_at,
             hold_reason=", ".join(hold.reason for hold in work.fulfillment_holds)[:255],
+            shopify_updated_at=node.known_until(work.updated_at),
         )
         for work in node.fulfillment_orders.nodes
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from celery import shared_task
 
@@ -10,8 +11,10 @@ from fulfillment import (
     backfill,
     cancellation,
     enqueue,
+    erasure,
     fulfilling,
     moving,
+    polling,
     preparation,
     progress,
     reading,
@@ -22,8 +25,9 @@ from fulfillment import (
     topics,
     tracking,
 )
-from ops.models import Job
+from ops.models import Job, Priority
 from ops.runner import Queue, job, job_batch
+from shops.gids import number_or_none
 from shops.models import Shop
 from wms.callbacks import parse_order_status, parse_return_receipt, parse_shipment
 
@@ -34,7 +38,9 @@ for _topic in topics.ORDER_TOPICS:
 @job_batch("fulfillment.read_orders", queue=Queue.SUBMISSION, size=reading.ORDERS_PER_READ)
 def read_orders(jobs: list[Job]) -> None:
     """Read orders at Shopify, several with one request, and store them."""
-    sync.read(jobs[0].payload["shop"], [each.payload["order"] for each in jobs])
+    # What a backfill found must not take the budget from what a webhook asked for.
+    priority = Priority(min(each.priority for each in jobs))
+    sync.read(jobs[0].payload["shop"], [each.payload["order"] for each in jobs], priority=priority)
 
 
 @job("fulfillment.find_order", queue=Queue.SUBMISSION)
@@ -98,7 +104,19 @@ def update_tracking(job: Job) -> None:
 @job("fulfillment.expect_shipment", queue=Queue.CALLBACKS)
 def expect_shipment(job: Job) -> None:
     """The WMS said «shipped» a while ago: did the shipment come?"""
-    progress.check_shipment(job.payload["wms_order"])
+    progress.check_shipment(job.payload["wms_order"], all_of_it=job.payload["all_of_it"])
+
+
+@job("fulfillment.expect_cancellation", queue=Queue.CALLBACKS)
+def expect_cancellation(job: Job) -> None:
+    """The WMS was asked to cancel a while ago: did it answer?"""
+    cancellation.check_answer(job.payload["wms_order"])
+
+
+@job("fulfillment.look_up", queue=Queue.CALLBACKS)
+def look_up(job: Job) -> None:
+    """Ask a WMS about orders of which it has told nothing for a while."""
+    polling.look_up(job.payload["connection"])
 
 
 @job("wms.order_status", queue=Queue.CALLBACKS)
@@ -117,16 +135,16 @@ def return_received(job: Job) -> None:
 
 
 @job("fulfillment.backfill", queue=Queue.MAINTENANCE)
-def backfill_shop(job: Job) -> None:
-    """What changed at a shop since its watermark."""
-    backfill.start(job.payload["shop"])
-
-
-@job("fulfillment.backfill_page", queue=Queue.MAINTENANCE)
 def backfill_page(job: Job) -> None:
-    """The next page of it."""
-    since, began = (datetime.fromisoformat(job.payload[name]) for name in ("since", "began"))
-    backfill.page(job.payload["shop"], backfill.Place(since=since, began=began, cursor=job.payload["cursor"]))
+    """A page of what changed at a shop; the next page is a run of the same job."""
+    place = job.payload["place"]
+    backfill.page(job.payload["shop"], job.payload["feed"], place and backfill.Place.parse(place))
+
+
+@job("shopify.notices_lost", queue=Queue.MAINTENANCE)
+def notices_lost(job: Job) -> None:
+    """Shopify has not told a shop's changes for a while: look at once, not only at the next tick."""
+    backfill.request(Shop.objects.get(id=job.payload["shop"]))
 
 
 @shared_task(name="fulfillment.backfill_all")
@@ -134,3 +152,39 @@ def backfill_all() -> None:
     """Beat: make up for webhooks that never came."""
     backfill.backfill_all()
     backfill.reread_waiting()
+
+
+@shared_task(name="fulfillment.look_up_all")
+def look_up_all() -> None:
+    """Beat: make up for callbacks that never came."""
+    polling.request_all()
+
+
+@shared_task(name="fulfillment.erase_personal_data")
+def erase_personal_data() -> None:
+    """Beat: customers' data of orders that need it no more."""
+    erasure.erase_due()
+
+
+@job("shopify.customers/redact", queue=Queue.MAINTENANCE)
+def redact_customer(job: Job) -> None:
+    """Shopify asks for a customer's data to be erased."""
+    shop = Shop.objects.get(id=job.payload["shop"])
+    erasure.redact_customer(shop, _numbers(job.payload["body"], "orders_to_redact"))
+
+
+@job("shopify.shop/redact", queue=Queue.MAINTENANCE)
+def redact_shop(job: Job) -> None:
+    """Shopify asks for the data of all customers of a shop to be erased."""
+    erasure.redact_shop(Shop.objects.get(id=job.payload["shop"]))
+
+
+@job("shopify.customers/data_request", queue=Queue.MAINTENANCE)
+def report_data_request(job: Job) -> None:
+    """A customer asks which of their data is stored."""
+    shop = Shop.objects.get(id=job.payload["shop"])
+    erasure.report_data_request(shop, _numbers(job.payload["body"], "orders_requested"))
+
+
+def _numbers(body: dict[str, Any], name: str) -> list[int]:
+    return [number for each in body.get(name) or [] if (number := number_or_none(each)) is not None]

@@ -41,7 +41,7 @@ WHERE level.id IN (
         UNION
         SELECT promised.warehouse_id, promised.item_code
         FROM inventory_reservation AS reservation JOIN inventory_cache AS promised ON promised.id = reservation.level_id
-        WHERE reservation.reference = %(reference)s)
+        WHERE reservation.reference = ANY(%(references)s))
     SELECT shared.id
     FROM named
     JOIN warehouse_locations AS one ON one.id = named.warehouse_id
@@ -118,12 +118,12 @@ def free_units(levels: Iterable[LockedLevel], *, reserved: dict[int, int] | None
     return {level.id: max(0, level.figure - promised[level.pool]) for level in levels}
 
 
-def lock(*, places: Collection[Place] = (), reference: str | None = None) -> list[LockedLevel]:
-    """Lock the pools of these places and of everything promised to `reference`. One query; inside a transaction."""
+def lock(*, places: Collection[Place] = (), references: Collection[str] = ()) -> list[LockedLevel]:
+    """Lock the pools of these places and of everything promised to `references`. One query; inside a transaction."""
     arguments: dict[str, Any] = {
         "warehouses": [warehouse for warehouse, _ in places],
         "items": [item for _, item in places],
-        "reference": reference,
+        "references": list(references),
     }
     return _locked(_COLUMNS + _POOLS + _IN_ORDER, arguments)
 

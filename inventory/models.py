@@ -46,6 +46,7 @@ class StockLevel(models.Model):
             models.Index(
                 fields=["push_due_since"], name="level_due", condition=Q(push_due_since__isnull=False)
             ),
+            models.Index(fields=["item_code", "warehouse"], name="level_by_item"),
         ]
 
     def __str__(self) -> str:

@@ -107,7 +107,7 @@ def resume(shop: Shop) -> None:
 
 def prune() -> int:
     """Forget batches that were answered KEEP ago; returns how many."""
-    return work_off([Chore("push_batches_deleted", _forget_some, BATCH)])["push_batches_deleted"]
+    return work_off([Chore("push_batches_deleted", _forget_some)])["push_batches_deleted"]
 
 
 def _forget_some() -> int:

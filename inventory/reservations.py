@@ -87,7 +87,7 @@ def reserve(reference: str, needs: Iterable[Need]) -> list[Shortage]:
             raise ValueError(f"a need of {need.quantity} × {need.item_code}")
         wanted[need.warehouse_id, need.item_code] += need.quantity
     with transaction.atomic():
-        levels = locking.lock(places=wanted.keys(), reference=reference)
+        levels = locking.lock(places=wanted.keys(), references=[reference])
         held = {row.level_id: row for row in _open_rows(reference)}
         shortages = _shortages(wanted, levels, held)
         if shortages:
@@ -104,14 +104,14 @@ def confirm(reference: str) -> int:
     return unconfirmed.update(accepted_at=Now())
 
 
-def release(reference: str) -> int:
-    """The order is cancelled or rejected: what is still open is free again. Returns how many rows there were.
+def release(*references: str) -> int:
+    """The orders are cancelled or rejected: what is still open is free again. Returns how many rows there were.
 
     Units that the WMS's figure had been net of come back with its next figure.
     """
     with transaction.atomic():
-        levels = locking.lock(reference=reference)
-        deleted, _ = _open_rows(reference).delete()
+        levels = locking.lock(references=references)
+        deleted, _ = _open_rows(*references).delete()
         if deleted:
             _follow_up(levels)
     return deleted
@@ -125,7 +125,7 @@ def ship(reference: str, quantities: Mapping[str, int], *, shipped_at: datetime 
     now = timezone.now()
     left = Counter(quantities)
     with transaction.atomic():
-        levels = {level.id: level for level in locking.lock(reference=reference)}
+        levels = {level.id: level for level in locking.lock(references=[reference])}
         smaller: list[Reservation] = []
         empty: list[Reservation] = []
         gone: list[Reservation] = []
@@ -146,8 +146,8 @@ def ship(reference: str, quantities: Mapping[str, int], *, shipped_at: datetime 
         logger.warning("shipped_more_than_reserved", reference=reference, units=dict(+left))
 
 
-def _open_rows(reference: str) -> QuerySet[Reservation]:
-    return Reservation.objects.filter(reference=reference, shipped_at__isnull=True)
+def _open_rows(*references: str) -> QuerySet[Reservation]:
+    return Reservation.objects.filter(reference__in=references, shipped_at__isnull=True)
 
 
 def _still_in_figure(

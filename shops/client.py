@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
@@ -37,6 +39,8 @@ REFUSED_FOR_NOW = 430
 """Shopify's own status for calls that look abusive: a 429 by another name."""
 
 FALL_FORWARD = "shopify_version_fell_forward"
+
+_answered_at: ContextVar[datetime | None] = ContextVar("answered_at", default=None)
 
 _told: set[tuple[str, ...]] = set()
 """What this process has warned of already: on every call it would drown the log."""
@@ -83,6 +87,7 @@ def execute(
     token = _token(shop)
     with _metered(shop, limits=budget.POINTS, operation=metered_as, priority=priority) as meter:
         response = _send(shop, call, token=token, meter=meter)
+        _answered_at.set(_clock_of(response))
         body = http.parse_json(response, changes=call.changes, what=call.what)
         meter.receipt = answers.receipt_of(body)
     return _data(shop, body, call=call)
@@ -109,6 +114,22 @@ def rest(
         response = _send(shop, call, token=token, meter=meter)
         meter.receipt = _calls_receipt(response)
     return http.parse_json(response, changes=changes, what=what) if response.content else {}
+
+
+def answered_at() -> datetime | None:
+    """When the last answer was given, by Shopify's own clock (header Date, whole seconds); None = it did not say.
+
+    What is compared with Shopify's times must not be ours: the clocks differ.
+    """
+    return _answered_at.get()
+
+
+def _clock_of(response: requests.Response) -> datetime | None:
+    try:
+        told = parsedate_to_datetime(response.headers["Date"])
+    except (KeyError, ValueError):
+        return None
+    return told if told.tzinfo else told.replace(tzinfo=UTC)
 
 
 def _token(shop: Shop) -> str:

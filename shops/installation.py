@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import structlog
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from ops import alerts, jobs
 from ops.errors import Blocked, Throttled
-from ops.models import Priority, Severity
+from ops.models import Job, Priority, Severity
 from shops.models import Shop
 
 logger = structlog.get_logger(__name__)
@@ -19,6 +20,7 @@ logger = structlog.get_logger(__name__)
 REFUSED = "shop_refuses_credentials"
 UNINSTALLED = "shop_uninstalled"
 FROZEN = "shop_frozen"
+CHECK_INSTALLED = "shops.check_installed"
 
 FROZEN_STATUSES = frozenset({402, 423})
 FROZEN_WAIT = timedelta(minutes=10)
@@ -50,24 +52,37 @@ def paused(shop: Shop) -> Blocked:
 def refused(shop: Shop, *, reason: str) -> AccessRefused:
     """Raise the alert that the shop's credentials are refused and return the error that parks the work.
 
-    It stays parked while the stored credentials are the refused ones.
+    It stays parked while the stored credentials are the refused ones. No alert while it is being found out whether the
+    app was uninstalled: that has its own.
     """
-    with transaction.atomic():
-        alerts.raise_alert(
-            REFUSED,
-            subject=subject(shop),
-            title=f"{shop.domain} refuses our credentials",
-            meaning=f"Nothing can be read from or written to this shop; its work waits. Shopify said: {reason}",
-            action="Check that the app is installed on the shop, then correct the client id and secret (or the access "
-            "token) of the shop in the admin. Waiting work goes on by itself.",
-            severity=Severity.CRITICAL,
-        )
+    if not _is_uninstalled_or_asked(shop):
+        _alert_refused(shop, reason=reason)
     fingerprint = _fingerprint(shop)
     return AccessRefused(
         f"{shop.domain} refuses our credentials: {reason}",
         on=[key(shop)],
         recheck=lambda: _fingerprint(Shop.objects.get(pk=shop.pk)) == fingerprint,
     )
+
+
+@transaction.atomic
+def _alert_refused(shop: Shop, *, reason: str) -> None:
+    alerts.raise_alert(
+        REFUSED,
+        subject=subject(shop),
+        title=f"{shop.domain} refuses our credentials",
+        meaning=f"Nothing can be read from or written to this shop; its work waits. Shopify said: {reason}",
+        action="Check that the app is installed on the shop, then correct the client id and secret (or the access "
+        "token) of the shop in the admin. Waiting work goes on by itself.",
+        severity=Severity.CRITICAL,
+    )
+
+
+def _is_uninstalled_or_asked(shop: Shop) -> bool:
+    told = Q(kind="shopify.app/uninstalled", lane=shop.inbox_lane) | Q(key=_key_of(CHECK_INSTALLED, shop))
+    asked = Job.objects.filter(told, state__in=[Job.State.READY, Job.State.RUNNING])
+    gone = Shop.objects.filter(pk=shop.pk, is_active=False, uninstalled_at__isnull=False)
+    return asked.exists() or gone.exists()
 
 
 def frozen(shop: Shop, *, reason: str) -> Throttled:
@@ -106,8 +121,9 @@ def uninstalled(shop: Shop) -> bool:
             title=f"The app was uninstalled from {shop.domain}",
             meaning="The shop is switched off here: its orders, shipments and stock are no longer exchanged. "
             "Work that waits is kept.",
-            action="If this was meant, nothing. Else install the app again, correct the shop's credentials if they "
-            "changed, and use the action “Switch on” in the admin: subscriptions are registered anew and work goes on.",
+            action="If this was meant, “Switch off” the shop in the admin: that closes the matter. Else install the "
+            "app again, and correct the shop's credentials if they changed. It is tried every hour for a month and "
+            "goes on by itself; at once with new credentials, or with “Switch on”. Then what was missed is read.",
             severity=Severity.CRITICAL,
         )
     logger.warning("shop_uninstalled", shop=shop.domain)
@@ -115,28 +131,52 @@ def uninstalled(shop: Shop) -> bool:
 
 
 def switch_on(shop: Shop) -> bool:
-    """Take a shop up again: its waiting work goes on and its subscriptions are looked at. False when it was on."""
-    with transaction.atomic():
-        changed = Shop.objects.filter(pk=shop.pk, is_active=False).update(is_active=True, uninstalled_at=None)
-        if not changed:
-            return False
-        check_subscriptions(shop)
-        alerts.close_alert(UNINSTALLED, subject=subject(shop))
-        jobs.wake(key(shop))
-    logger.info("shop_switched_on", shop=shop.domain)
+    """Take a shop up again: its waiting work goes on, its subscriptions are looked at, and what was missed is read.
+
+    False when it was on.
+    """
+    return _switch_on(shop, Q(is_active=False))
+
+
+def installed_again(shop: Shop) -> bool:
+    """Take a shop up again that was switched off because the app was removed, not by a person; False = it was not."""
+    return _switch_on(shop, Q(is_active=False, uninstalled_at__isnull=False))
+
+
+@transaction.atomic
+def _switch_on(shop: Shop, off: Q) -> bool:
+    if not Shop.objects.filter(off, pk=shop.pk).update(is_active=True):
+        return False
+    taken_up(shop)
     return True
 
 
+def taken_up(shop: Shop) -> None:
+    """What follows once a shop is on again, in the transaction that switched it on."""
+    Shop.objects.filter(pk=shop.pk).update(uninstalled_at=None)
+    check_subscriptions(shop)
+    notices_lost(shop)
+    alerts.close_alert(UNINSTALLED, subject=subject(shop))
+    jobs.wake(key(shop))
+    logger.info("shop_switched_on", shop=shop.domain)
+
+
+@transaction.atomic
 def switch_off(shop: Shop) -> bool:
-    """Make no more calls to a shop: its work waits. False when it was off."""
-    changed = Shop.objects.filter(pk=shop.pk, is_active=True).update(is_active=False)
+    """Make no more calls to a shop: its work waits until a person switches it on. False when it was off by a person."""
+    on_or_uninstalled = Q(is_active=True) | Q(uninstalled_at__isnull=False)
+    changed = Shop.objects.filter(on_or_uninstalled, pk=shop.pk).update(is_active=False, uninstalled_at=None)
     if changed:
+        alerts.close_alert(UNINSTALLED, subject=subject(shop))
         logger.info("shop_switched_off", shop=shop.domain)
     return changed == 1
 
 
 def credentials_changed(shop: Shop) -> None:
-    """Forget the issued token and let waiting work try the new credentials; in the transaction that saved them."""
+    """Forget the issued token and let waiting work try the new credentials; in the transaction that saved them.
+
+    A shop from which the app had been removed goes on with them.
+    """
     Shop.objects.filter(pk=shop.pk).update(
         issued_token="",
         issued_token_issued_at=None,
@@ -144,7 +184,8 @@ def credentials_changed(shop: Shop) -> None:
         token_renewal_started_at=None,
     )
     alerts.close_alert(REFUSED, subject=subject(shop))
-    jobs.wake(key(shop))
+    if not installed_again(shop):
+        jobs.wake(key(shop))
 
 
 def check_subscriptions(shop: Shop) -> None:
@@ -153,20 +194,32 @@ def check_subscriptions(shop: Shop) -> None:
 
 
 def check_installed(shop: Shop) -> None:
-    """Enqueue the question whether the app is still installed, in the caller's transaction."""
-    _enqueue(shop, "shops.check_installed", Priority.HIGH)
+    """Enqueue the question whether the app is still, or again, installed, in the caller's transaction."""
+    _enqueue(shop, CHECK_INSTALLED, Priority.HIGH)
 
 
-def _enqueue(shop: Shop, kind: str, priority: Priority) -> None:
+def notices_lost(shop: Shop) -> None:
+    """Shopify has not told us of the shop's changes for a while: whoever reads them should look now.
+
+    In the caller's transaction; local work.
+    """
+    _enqueue(shop, "shopify.notices_lost", Priority.HIGH, lane=shop.inbox_lane)
+
+
+def _enqueue(shop: Shop, kind: str, priority: Priority, *, lane: str = "") -> None:
     jobs.enqueue(
         kind,
-        key=f"{kind}:{shop.pk}",
-        lane=shop.lane,
+        key=_key_of(kind, shop),
+        lane=lane or shop.lane,
         payload={"shop": shop.pk},
         subject=subject(shop),
         priority=priority,
         coalesce=True,
     )
+
+
+def _key_of(kind: str, shop: Shop) -> str:
+    return f"{kind}:{shop.pk}"
 
 
 def _fingerprint(shop: Shop) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import structlog
 from celery import shared_task
 from django.conf import settings
 from django.db import transaction
+from django.db.models.functions import Now
 
 from ops import alerts
 from ops.models import Job, Priority
@@ -15,6 +18,9 @@ from shops.models import Shop
 from shops.topics import UNHANDLED
 
 logger = structlog.get_logger(__name__)
+
+TRIED_AFTER_REMOVAL = timedelta(days=30)
+"""How long a shop is asked every hour whether the app was installed again."""
 
 
 @job("shopify.app/uninstalled", queue=Queue.MAINTENANCE)
@@ -26,16 +32,21 @@ def app_uninstalled(job: Job) -> None:
 
 @job("shops.check_installed", queue=Queue.MAINTENANCE)
 def check_installed(job: Job) -> None:
-    """Ask the shop anything; when it refuses us, the app is gone and the shop is switched off."""
+    """Ask the shop anything; when it refuses us, the app is gone and the shop is switched off. Else it goes on.
+
+    A shop that a person switched off is left alone.
+    """
     shop = Shop.objects.get(pk=job.payload["shop"])
-    if not shop.is_active:
+    if not (shop.is_active or shop.uninstalled_at):
         return
+    shop.is_active = True  # in memory only: the client calls no shop that is off
     try:
         client.execute(shop, "shop", {}, priority=Priority.HIGH)
     except installation.AccessRefused:
         installation.uninstalled(shop)
     else:
-        logger.info("shop_still_installed", shop=shop.domain)
+        again = installation.installed_again(shop)
+        logger.info("shop_is_installed", shop=shop.domain, again=again)
 
 
 @job(UNHANDLED, queue=Queue.MAINTENANCE)
@@ -53,6 +64,8 @@ def check_subscriptions(job: Job) -> None:
     report = webhooks.register(shop, base_url=settings.PUBLIC_URL)
     installation.reachable(shop)
     with transaction.atomic():
+        if report.notices_lost:
+            installation.notices_lost(shop)
         _alert_or_close(shop, report)
 
 
@@ -73,9 +86,12 @@ def _alert_or_close(shop: Shop, report: webhooks.Report) -> None:
 
 @shared_task(name="shops.check_subscriptions_all")
 def check_subscriptions_all() -> None:
-    """Every hour: enqueue the check of every active shop, once this installation has a public address."""
-    if not settings.PUBLIC_URL:
-        return
+    """Every hour: enqueue the check of every active shop, once this installation has a public address; and the question
+    whether the app is back on shops from which it was removed."""
+    removed = Shop.objects.filter(is_active=False, uninstalled_at__gt=Now() - TRIED_AFTER_REMOVAL)
     with transaction.atomic():
-        for shop in Shop.objects.filter(is_active=True).only("id", "domain"):
-            installation.check_subscriptions(shop)
+        for shop in removed.only("id", "domain"):
+            installation.check_installed(shop)
+        if settings.PUBLIC_URL:
+            for shop in Shop.objects.filter(is_active=True).only("id", "domain"):
+                installation.check_subscriptions(shop)

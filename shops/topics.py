@@ -17,17 +17,17 @@ Subject = Callable[[Body], tuple[str, int | None]]
 
 @dataclass(frozen=True)
 class Topic:
-    """One webhook topic: its name, its name in the GraphQL enum, whether we want it, what its bodies are about."""
+    """One webhook topic: its name, its name in the GraphQL enum, whether we handle it, what its bodies are about."""
 
     name: str
     enum: str
-    subscribed: bool
+    handled: bool
     subject: Subject
 
     @property
     def kind(self) -> str:
         """The job kind of its notices."""
-        return f"shopify.{self.name}" if self.subscribed else UNHANDLED
+        return f"shopify.{self.name}" if self.handled else UNHANDLED
 
 
 def _own(name: str) -> Subject:
@@ -98,6 +98,13 @@ _WANTED: dict[str, Subject] = {
     "inventory_items/update": _own("inventory_item"),
 }
 
+# Privacy requests are not in the enum: whoever makes the app sets their address in Shopify's Dev Dashboard.
+_COMPLIANCE: dict[str, Subject] = {
+    "customers/data_request": _shop,
+    "customers/redact": _shop,
+    "shop/redact": _shop,
+}
+
 _KNOWN: dict[str, Subject] = {
     "orders/delete": _own("order"),
     "returns/request": _order_of,
@@ -109,8 +116,8 @@ _KNOWN: dict[str, Subject] = {
 }
 
 TOPICS: dict[str, Topic] = {
-    name: Topic(name, name.replace("/", "_").upper(), subscribed, subject)
-    for topics, subscribed in ((_WANTED, True), (_KNOWN, False))
+    name: Topic(name, name.replace("/", "_").upper(), handled, subject)
+    for topics, handled in ((_WANTED, True), (_COMPLIANCE, True), (_KNOWN, False))
     for name, subject in topics.items()
 }
 

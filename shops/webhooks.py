@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
@@ -31,6 +31,7 @@ class Subscription:
     topic: str  # in the GraphQL enum's words
     uri: str
     plain: bool  # JSON, whole bodies, no filter
+    version: str  # of the bodies: that of the call which made or last changed it
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,12 @@ class Plan:
     """What must change for the shop to have exactly our subscriptions. Topics in the GraphQL enum's words."""
 
     missing: tuple[str, ...] = ()
-    wrong: tuple[Subscription, ...] = ()
+    wrong: tuple[Subscription, ...] = ()  # another address, or not plain
+    outdated: tuple[Subscription, ...] = ()  # right, but of an older API version
     strays: tuple[Subscription, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.missing or self.wrong or self.strays)
+        return bool(self.missing or self.wrong or self.outdated or self.strays)
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,14 @@ class Report:
 
     created: tuple[str, ...] = ()
     corrected: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def notices_lost(self) -> bool:
+        """Whether notices went nowhere, or elsewhere, until now."""
+        return bool(self.created or self.corrected)
 
 
 def uri_of(base_url: str) -> str:
@@ -62,7 +70,7 @@ def uri_of(base_url: str) -> str:
 
 def compare(shop: Shop, *, base_url: str) -> Plan:
     """What must change at the shop; reads it (`webhookSubscriptions`). Raises as `client.execute`."""
-    return decide(fetch(shop), uri=uri_of(base_url))
+    return decide(fetch(shop), uri=uri_of(base_url), version=shop.api_version)
 
 
 def register(shop: Shop, *, base_url: str) -> Report:
@@ -71,12 +79,14 @@ def register(shop: Shop, *, base_url: str) -> Report:
     Raises as `client.execute`; a refused topic is reported and does not keep the others from being registered.
     """
     uri = uri_of(base_url)
-    plan = decide(fetch(shop), uri=uri)
+    plan = decide(fetch(shop), uri=uri, version=shop.api_version)
     report = Report()
     for stray in plan.strays:  # first: a subscription in the way makes its topic's address "already taken"
         report = _delete(shop, stray, report=report)
     for wrong in plan.wrong:
-        report = _update(shop, wrong, uri=uri, report=report)
+        report = _update(shop, wrong, uri=uri, report=report, as_="corrected")
+    for outdated in plan.outdated:
+        report = _update(shop, outdated, uri=uri, report=report, as_="updated")
     for topic in plan.missing:
         report = _create(shop, topic, uri=uri, report=report)
     logger.info(
@@ -84,6 +94,7 @@ def register(shop: Shop, *, base_url: str) -> Report:
         shop=shop.domain,
         created=len(report.created),
         corrected=len(report.corrected),
+        updated=len(report.updated),
         removed=len(report.removed),
         refused=len(report.refused),
     )
@@ -104,27 +115,37 @@ def fetch(shop: Shop) -> list[Subscription]:
     return found
 
 
-def decide(found: Iterable[Subscription], *, uri: str) -> Plan:
-    """Compare what there is with what there should be. Subscriptions that go somewhere else altogether are not ours."""
+def decide(found: Iterable[Subscription], *, uri: str, version: str) -> Plan:
+    """Compare what there is with what there should be. Subscriptions that go somewhere else altogether are not ours.
+
+    A newer API version than ours is Shopify's answer to a retired one: correcting it would change nothing.
+    """
     wanted = {TOPICS[name].enum for name in SUBSCRIBED}
-    served: set[str] = set()
-    wrong: list[Subscription] = []
+    kept: dict[str, Subscription] = {}
     strays: list[Subscription] = []
     ours = [s for s in found if s.uri.endswith(PATH)]
-    for subscription in sorted(ours, key=lambda s: (s.uri != uri, not s.plain, s.gid)):
-        if subscription.topic not in wanted or subscription.topic in served:
+    for subscription in sorted(ours, key=lambda s: (s.uri != uri, not s.plain, s.version < version, s.gid)):
+        if subscription.topic not in wanted or subscription.topic in kept:
             strays.append(subscription)
-            continue
-        served.add(subscription.topic)
-        if subscription.uri != uri or not subscription.plain:
-            wrong.append(subscription)
-    missing = [TOPICS[name].enum for name in SUBSCRIBED if TOPICS[name].enum not in served]
-    return Plan(missing=tuple(missing), wrong=tuple(wrong), strays=tuple(strays))
+        else:
+            kept[subscription.topic] = subscription
+    right = [each for each in kept.values() if each.uri == uri and each.plain]
+    return Plan(
+        missing=tuple(TOPICS[name].enum for name in SUBSCRIBED if TOPICS[name].enum not in kept),
+        wrong=tuple(each for each in kept.values() if each not in right),
+        outdated=tuple(each for each in right if each.version < version),
+        strays=tuple(strays),
+    )
 
 
 def _subscription(node: dict[str, Any]) -> Subscription:
-    plain = node["format"] == "JSON" and not node["filter"] and not node["includeFields"]
-    return Subscription(gid=node["id"], topic=node["topic"], uri=node["uri"], plain=plain)
+    return Subscription(
+        gid=node["id"],
+        topic=node["topic"],
+        uri=node["uri"],
+        plain=node["format"] == "JSON" and not node["filter"] and not node["includeFields"],
+        version=node["apiVersion"]["handle"],
+    )
 
 
 def _create(shop: Shop, topic: str, *, uri: str, report: Report) -> Report:
@@ -136,13 +157,17 @@ def _create(shop: Shop, topic: str, *, uri: str, report: Report) -> Report:
     return replace(report, created=(*report.created, topic))
 
 
-def _update(shop: Shop, wrong: Subscription, *, uri: str, report: Report) -> Report:
+def _update(
+    shop: Shop, wrong: Subscription, *, uri: str, report: Report, as_: Literal["corrected", "updated"]
+) -> Report:
     subscription = {"uri": uri, "format": "JSON", "filter": "", "includeFields": []}
     variables = {"id": wrong.gid, "subscription": subscription}
     data = client.execute(shop, "webhook_subscription_update", variables, priority=Priority.LOW)
     errors = _messages(data["webhookSubscriptionUpdate"])
     if errors:
         return replace(report, refused=(*report.refused, (wrong.topic, errors)))
+    if as_ == "updated":
+        return replace(report, updated=(*report.updated, wrong.topic))
     return replace(report, corrected=(*report.corrected, wrong.topic))
 
 

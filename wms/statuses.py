@@ -22,6 +22,18 @@ class WmsStatus(TextChoices):
     UNKNOWN = "unknown", "Unknown"  # the WMS says a word that we do not know
 
 
+AT_THE_WMS = [
+    WmsStatus.ACCEPTED.value,
+    WmsStatus.PICKING.value,
+    WmsStatus.PACKED.value,
+    WmsStatus.MANIFESTED.value,
+    WmsStatus.PARTIALLY_SHIPPED.value,
+    WmsStatus.CANCEL_REQUESTED.value,
+    WmsStatus.UNKNOWN.value,
+]
+"""States that only the WMS can lead further: it has the order, and is not done with it."""
+
+
 class CancellationPhase(TextChoices):
     """What a wish to cancel meets."""
 

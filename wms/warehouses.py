@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from django.db.models import Q
 
 from ops import jobs
+from ops.errors import Blocked
 from wms import access
 from wms.models import Connection, Warehouse
 
@@ -24,6 +25,24 @@ def connection_changed(connection: Connection) -> int:
     access.credentials_changed(connection)
     places = Warehouse.objects.filter(connection=connection).values_list("pk", "shop_id")
     return jobs.wake(*_keys(places), access.key(connection.pk))
+
+
+def require_open(warehouse: Warehouse, *, or_on: str = "") -> None:
+    """Nothing new goes to a warehouse that is paused or switched off, or whose connection is.
+
+    Raises Blocked, on the warehouse's key (and on `or_on`, for who may make an end of it otherwise).
+    """
+    if not _is_shut(warehouse):
+        return
+    raise Blocked(
+        f"{warehouse.name} takes no orders: it is paused, or it or its connection is switched off",
+        on=[key for key in (f"warehouse:{warehouse.pk}", or_on) if key],
+        recheck=lambda: _is_shut(Warehouse.objects.select_related("connection").get(pk=warehouse.pk)),
+    )
+
+
+def _is_shut(warehouse: Warehouse) -> bool:
+    return warehouse.paused or not (warehouse.is_active and warehouse.connection.is_active)
 
 
 def find(*, shop_id: int, code: str) -> list[Warehouse]:

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 
 from ops.admin import ReadOnlyAdmin
 
@@ -29,7 +28,6 @@ class Button:
 class PageAdmin(ReadOnlyAdmin):
     """A list that is searched by ids as pasted, and a page that shows all there is to know."""
 
-    show_facets = admin.ShowFacets.NEVER
     search_fields = ["pk"]  # shows the search box; what is searched is `find`
     change_form_outer_before_template = "admin/fulfillment/before.html"
     change_form_outer_after_template = "admin/fulfillment/after.html"
@@ -71,9 +69,10 @@ class PageAdmin(ReadOnlyAdmin):
             self.message_user(request, f"{done}: {count}.", messages.SUCCESS)
         if count < len(rows):
             self.message_user(request, f"{refused}: {len(rows) - count}.", messages.WARNING)
-        page = request.POST.get("page", "")
-        here = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
-        return redirect(here, page) if page.isdecimal() else None
+        if len(rows) == MOST_AT_ONCE and chosen.count() > MOST_AT_ONCE:
+            rest = f"Only the first {MOST_AT_ONCE} of them were taken: do it again for the rest."
+            self.message_user(request, rest, messages.WARNING)
+        return self.back_to_page(request)
 
     @transaction.atomic
     def _do(self, request: HttpRequest, row: Model, act: Callable[[Any], bool], message: str) -> bool:

@@ -9,14 +9,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from fulfillment import part_pages
-from fulfillment.admin.pages import PageAdmin
+from fulfillment import decisions, doubt, part_pages
+from fulfillment.admin.deciding import DecidingAdmin
 from fulfillment.models import Return
 from fulfillment.sections import RETURN_TONES, by_words, words
+from fulfillment.states import ReturnState
 
 
 @admin.register(Return)
-class ReturnAdmin(PageAdmin):
+class ReturnAdmin(DecidingAdmin):
     """Goods that come back."""
 
     find = staticmethod(part_pages.find_returns)
@@ -35,17 +36,35 @@ class ReturnAdmin(PageAdmin):
     sortable_by: list[str] = []
     fieldsets = [
         (None, {"fields": ["external_id", "wms_return_id", "order", "standing", "reason", "label_url"]}),
-        ("When", {"fields": ["requested_at", "received_at"]}),
+        ("When", {"fields": ["requested_at", "attempt_at", "received_at"]}),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Return]:
         """With its order, but nothing of the customer."""
         rows: QuerySet[Return] = super().get_queryset(request)
-        return rows.select_related("wms_order__order__shop").defer("wms_order__order__ship_to")
+        of_part = rows.select_related("wms_order__order__shop", "wms_order__warehouse__connection")
+        return of_part.defer("wms_order__order__ship_to")
 
     def page(self, request: HttpRequest, row: Return) -> dict[str, Any]:
-        """What is to come back, and what came."""
-        return {"shown": part_pages.goods_back(row)}
+        """What is to come back, what came, and the decision where one is needed."""
+        return {"shown": part_pages.goods_back(row), **self.decision(request, row)}
+
+    def doubt(self, request: HttpRequest, row: Return) -> doubt.Doubt | None:
+        """Whether the WMS expects the return."""
+        return doubt.of_return(row) if row.state == ReturnState.UNKNOWN else None
+
+    def part_of(self, row: Return) -> None:
+        """The id is a return's, no order's."""
+
+    def say_there(self, row: Return, *, as_id: str, user_id: int) -> str:
+        """The return is announced. Raises NothingToDecide."""
+        decisions.return_is_there(row.pk, as_id=as_id, user_id=user_id)
+        return f"the WMS has it as {as_id}."
+
+    def say_absent(self, row: Return, *, user_id: int) -> str:
+        """It is announced again. Raises NothingToDecide."""
+        decisions.return_is_not_there(row.pk, user_id=user_id)
+        return "the WMS does not have it; it is announced again."
 
     @display(description="State", label=by_words(RETURN_TONES))
     def standing(self, row: Return) -> str:

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.contrib import admin
 from django.db.models import QuerySet
-from django.forms import Form
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.shortcuts import get_object_or_404, redirect
-from django.urls import URLPattern, path
+from django.http import HttpRequest
 from unfold.decorators import display
 
-from fulfillment import decisions, part_pages
-from fulfillment.admin.pages import PageAdmin
-from fulfillment.decisions import NothingToDecide
-from fulfillment.forms import IsNotThereForm, IsThereForm
+from fulfillment import decisions, doubt, part_pages
+from fulfillment.admin.deciding import DecidingAdmin
 from fulfillment.list_filters import WmsOrderQuestions
 from fulfillment.models import WmsOrder
 from fulfillment.sections import WMS_TONES, by_words, words
@@ -25,7 +18,7 @@ from fulfillment.states import Outcome
 
 
 @admin.register(WmsOrder)
-class WmsOrderAdmin(PageAdmin):
+class WmsOrderAdmin(DecidingAdmin):
     """What was asked of the warehouses; here a person decides what no machine can know."""
 
     find = staticmethod(part_pages.find_parts)
@@ -56,53 +49,32 @@ class WmsOrderAdmin(PageAdmin):
         rows: QuerySet[WmsOrder] = super().get_queryset(request)
         return rows.select_related("order__shop", "warehouse__connection").defer("order__ship_to")
 
-    def get_urls(self) -> list[URLPattern]:
-        """With the decision."""
-        view = self.admin_site.admin_view(self.decide)
-        return [path("<int:pk>/decide/", view, name="fulfillment_wmsorder_decide"), *super().get_urls()]
-
     def page(self, request: HttpRequest, row: WmsOrder) -> dict[str, Any]:
         """Its lines and shipments, and the decision where one is needed."""
-        in_question = row.outcome == Outcome.UNKNOWN and self.has_operate_permission(request)
-        return {
-            "shown": part_pages.wms_order(row),
-            "decision": (IsThereForm(row), IsNotThereForm()) if in_question else None,
-        }
+        return {"shown": part_pages.wms_order(row), **self.decision(request, row)}
 
     @display(description="State", label=by_words(WMS_TONES))
     def standing(self, row: WmsOrder) -> str:
         """Its state at the WMS, as a badge."""
         return words(row.wms_status)
 
-    def decide(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """«It is there as …» or «It is not there, submit again»."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        user_id = request.user.pk
-        if user_id is None or not self.has_operate_permission(request):
-            raise PermissionDenied
-        row = get_object_or_404(self.get_queryset(request), pk=pk)
-        there = "there" in request.POST
-        form: Form = IsThereForm(row, request.POST) if there else IsNotThereForm(request.POST)
-        if form.is_valid():
-            self._decide(request, row, as_id=form.cleaned_data.get("wms_order_id"), user_id=user_id)
-        else:
-            told = " ".join(str(each) for errors in form.errors.values() for each in errors)
-            self.message_user(request, f"Nothing was decided. {told}", messages.ERROR)
-        return redirect("admin:fulfillment_wmsorder_change", pk)
+    def doubt(self, request: HttpRequest, row: WmsOrder) -> doubt.Doubt | None:
+        """Whether the WMS has the order."""
+        if row.outcome != Outcome.UNKNOWN:
+            return None
+        return doubt.of_order(row, with_personal_data=request.user.has_perm("fulfillment.view_personal_data"))
 
-    def _decide(self, request: HttpRequest, row: WmsOrder, *, as_id: str | None, user_id: int) -> None:
-        try:
-            with transaction.atomic():
-                if as_id is not None:
-                    decisions.is_there(row.pk, as_id=as_id, user_id=user_id)
-                    told = f"Decided: the WMS has it as {as_id}."
-                else:
-                    again = decisions.is_not_there(row.pk, user_id=user_id)
-                    follows = "it is submitted again" if again else "the order was cancelled, it ends here"
-                    told = f"Decided: the WMS does not have it; {follows}."
-                self.log(request, [row], told)
-        except NothingToDecide:
-            self.message_user(request, "It is not in question any more: nothing changed.", messages.WARNING)
-            return
-        self.message_user(request, told, messages.SUCCESS)
+    def part_of(self, row: WmsOrder) -> WmsOrder:
+        """Itself: the id may not be another one's."""
+        return row
+
+    def say_there(self, row: WmsOrder, *, as_id: str, user_id: int) -> str:
+        """The order goes on under this id. Raises NothingToDecide."""
+        decisions.is_there(row.pk, as_id=as_id, user_id=user_id)
+        return f"the WMS has it as {as_id}."
+
+    def say_absent(self, row: WmsOrder, *, user_id: int) -> str:
+        """It is submitted again. Raises NothingToDecide."""
+        again = decisions.is_not_there(row.pk, user_id=user_id)
+        follows = "it is submitted again" if again else "the order was cancelled, it ends here"
+        return f"the WMS does not have it; {follows}."

@@ -96,7 +96,7 @@ def test_it_is_there_records_who_said_so_and_the_order_goes_on(admin_client: Cli
     waiting = park(f"decision:{row.external_id}")
     page = admin_client.get(f"{PARTS}{row.pk}/change/").content.decode()
     assert "Does the WMS have it?" in page
-    assert "the WMS has it as W77" in decide(admin_client, row, there="1", wms_order_id=" W77 ")
+    assert "the WMS has it as W77" in decide(admin_client, row, there="1", wms_order_id=" W77 ", looked="on")
     row.refresh_from_db()
     assert (row.wms_status, row.wms_order_id, row.outcome) == ("accepted", "W77", "confirmed")
     assert row.decided_by == admin_user
@@ -131,9 +131,10 @@ def test_what_was_cancelled_meanwhile_is_not_submitted_again(admin_client: Clien
 @pytest.mark.parametrize(
     "said",
     [
-        {"there": "1", "wms_order_id": ""},
-        {"there": "1", "wms_order_id": "x" * 256},
-        {"there": "1", "wms_order_id": "TAKEN"},
+        {"there": "1", "wms_order_id": "", "looked": "on"},
+        {"there": "1", "wms_order_id": "x" * 256, "looked": "on"},
+        {"there": "1", "wms_order_id": "TAKEN", "looked": "on"},
+        {"there": "1", "wms_order_id": "W77"},
         {"absent": "1"},
         {},
     ],
@@ -149,7 +150,9 @@ def test_half_a_decision_decides_nothing(admin_client: Client, said: dict[str, s
 
 
 @pytest.mark.parametrize(
-    "said", [{"there": "1", "wms_order_id": "W77"}, {"absent": "1", "looked": "on"}], ids=["there", "absent"]
+    "said",
+    [{"there": "1", "wms_order_id": "W77", "looked": "on"}, {"absent": "1", "looked": "on"}],
+    ids=["there", "absent"],
 )
 def test_what_is_not_in_question_is_not_decided(admin_client: Client, said: dict[str, str]) -> None:
     row = at_warehouse(place()).wms_orders.get()

@@ -1,16 +1,23 @@
 from __future__ import annotations
 
+from unittest import mock
+
 import pytest
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
-from fulfillment import cancellation, decisions, submission
+from fulfillment import cancellation, decisions, order_states, submission
 from fulfillment.models import Return, WmsOrder
 from fulfillment.states import OrderState, Reason, ReturnState
+from inventory import locking
 from inventory.models import Reservation, StockLevel
 from ops.models import Alert, Job, Lane
+from tests.builders import make_wms_order
 from tests.drain import drain
 from tests.fulfillment.scene import LATER, MUG, TEE, UNMAPPED, Scene
+from tests.fulfillment.told import at_warehouse, place
 from wms.adapters.base import CancelAnswer
 from wms.models import Connection
 from wms.statuses import WmsStatus
@@ -233,3 +240,33 @@ def test_a_cancelled_order_needs_no_person_any_more(scene: Scene) -> None:
     drain()
     second.refresh_from_db()
     assert (second.wms_status, scene.row(order).state) == ("cancelled", OrderState.CANCELLED)
+
+
+def test_all_parts_are_freed_at_once_so_that_two_orders_cannot_wait_for_each_other(
+    scene: Scene,
+) -> None:
+    hold_lane("wms:north")
+    order = scene.arrive((MUG, 1))
+    scene.staff(order, "edit", {"additions": [{"variant_id": TEE, "quantity": 1}]})
+    drain()
+    with mock.patch.object(locking, "lock", wraps=locking.lock) as lock:
+        scene.staff(order, "cancel")
+        drain()
+    freed = [call.kwargs["references"] for call in lock.call_args_list if "references" in call.kwargs]
+    assert [len(references) for references in freed] == [2]
+    assert not Reservation.objects.exists()
+    assert set(WmsOrder.objects.values_list("wms_status", flat=True)) == {"cancelled"}
+
+
+def test_a_question_about_units_that_nobody_wants_any_more_holds_no_order(db: None) -> None:
+    warehouse = place()
+    packed = {"wms_status": "packed"}
+    order = at_warehouse(
+        warehouse, part=packed, state="held", reason="wms_rejected", cancelled_at=timezone.now()
+    )
+    make_wms_order(order, warehouse, part=2, external_id="second", wms_status="rejected", wms_order_id="")
+    with transaction.atomic():
+        cancellation.stop(order_states.lock(order.id))
+    order.refresh_from_db()
+    assert (order.state, order.reason) == (OrderState.AT_WAREHOUSE, "")
+    assert Job.objects.filter(kind="fulfillment.cancel").exists()

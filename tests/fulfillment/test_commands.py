@@ -43,8 +43,11 @@ def test_backfill_sets_the_watermark_back_and_enqueues(since: str, meant: dateti
     shop = make_shop(orders_synced_until=datetime(2026, 2, 1, tzinfo=UTC))
     assert f"{meant:%Y-%m-%d %H:%M:%S} UTC" in backfill(shop, since)
     shop.refresh_from_db()
-    assert shop.orders_synced_until == meant
-    assert Job.objects.get().key == f"backfill:{shop.pk}"
+    assert shop.orders_synced_until == shop.fulfillment_orders_synced_until == meant
+    assert set(Job.objects.values_list("key", flat=True)) == {
+        f"backfill:{shop.pk}:orders",
+        f"backfill:{shop.pk}:fulfillment_orders",
+    }
 
 
 def test_backfill_never_skips_what_was_not_read_yet() -> None:
@@ -53,7 +56,7 @@ def test_backfill_never_skips_what_was_not_read_yet() -> None:
     assert "it stays" in backfill(shop, (timezone.now() - timedelta(days=1)).isoformat())
     shop.refresh_from_db()
     assert shop.orders_synced_until == behind
-    assert Job.objects.count() == 1
+    assert Job.objects.count() == 2
 
 
 @pytest.mark.parametrize("since", ["yesterday", "", "2999-01-01"])

@@ -16,10 +16,12 @@ from inventory.models import Reservation
 from inventory.reservations import Shortage
 from ops import jobs
 from ops.errors import Throttled, Transient
-from ops.models import Alert, Job
+from ops.models import Alert, Job, Lane
 from tests.drain import drain
 from tests.fulfillment.scene import LATER, MUG, TEE, Scene
-from wms.models import Connection
+from tests.world import Json
+from wms import warehouses
+from wms.models import Connection, Warehouse
 
 pytestmark = pytest.mark.django_db
 CREATE = "POST /north/orders"
@@ -285,3 +287,65 @@ def test_two_orders_that_meet_over_the_last_unit_alarm_nobody(scene: Scene) -> N
     drain(advance=LATER)
     assert scene.row(order).state == OrderState.AT_WAREHOUSE
     assert not Alert.objects.exists()
+
+
+@pytest.mark.parametrize("what", ["connection off", "warehouse off", "warehouse paused"])
+def test_nothing_new_is_sent_to_a_warehouse_that_is_shut_until_it_opens(scene: Scene, what: str) -> None:
+    """Also what was routed to it before: it waits, and goes on by itself."""
+    order = routed(scene)
+    stand_open(scene, what, is_open=False)
+    drain()
+    assert WmsOrder.objects.get().wms_status == "pending"
+    assert Job.objects.get(kind="fulfillment.submit").parked_on[0] == f"warehouse:{scene.berlin.id}"
+    assert scene.wms_books()["create_calls"] == {}
+    stand_open(scene, what, is_open=True)
+    drain()
+    assert scene.row(order).state == OrderState.AT_WAREHOUSE
+
+
+def stand_open(scene: Scene, what: str, *, is_open: bool) -> None:
+    """A person switches in the console, or by load_config."""
+    if what == "connection off":
+        Connection.objects.filter(slug="north").update(is_active=is_open)
+        warehouses.connection_changed(scene.berlin.connection)
+        return
+    field = {"is_active": is_open} if what == "warehouse off" else {"paused": not is_open}
+    Warehouse.objects.filter(id=scene.berlin.id).update(**field)
+    warehouses.changed(scene.berlin)
+
+
+def routed(scene: Scene) -> Json:
+    """An order that is routed to Berlin and waits for its lane."""
+    order = scene.place((MUG, 1))
+    Lane.objects.update_or_create(name="wms:north", defaults={"paused": True})
+    scene.notice(order)
+    drain()
+    Lane.objects.filter(name="wms:north").update(paused=False)
+    return order
+
+
+def test_one_that_waits_for_a_shut_warehouse_is_ended_by_its_cancellation(scene: Scene) -> None:
+    order = routed(scene)
+    Connection.objects.update(is_active=False)
+    drain()
+    scene.staff(order, "cancel")
+    drain()
+    assert WmsOrder.objects.get().wms_status == "cancelled"
+    assert Job.objects.get(kind="fulfillment.submit").state == "done"
+
+
+@pytest.mark.parametrize(("fault", "then"), [("timeout_after", "accepted"), ("timeout_before", "submitting")])
+def test_a_lost_answer_of_a_connection_now_off_is_looked_up_and_nothing_is_sent_again(
+    scene: Scene, fault: str, then: str
+) -> None:
+    scene.wms.fault(CREATE, fault, delay=0.1)
+    scene.arrive((MUG, 1))
+    Connection.objects.update(is_active=False)
+    drain(advance=LATER)
+    assert WmsOrder.objects.get().wms_status == then
+    assert sum(scene.wms_books()["create_calls"].values()) == (fault == "timeout_after")
+    Connection.objects.update(is_active=True)
+    warehouses.connection_changed(scene.berlin.connection)
+    drain(advance=LATER)
+    assert WmsOrder.objects.get().wms_status == "accepted"
+    assert placed(scene) == 1

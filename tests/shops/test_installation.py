@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import responses
 from django.test import Client
+from django.utils import timezone
 
 from ops.models import Alert, Job
-from shops import documents, gids, installation
+from shops import client as shopify_client
+from shops import documents, gids, installation, tasks
 from shops.models import Shop
 from tests.builders import make_shop
 from tests.drain import drain
+from tests.parked import is_parked, park
 from tests.shops.delivery import deliver
 
 GRAPHQL = "https://berlin.myshopify.com/admin/api/2026-10/graphql.json"
@@ -30,9 +34,88 @@ def test_an_uninstalled_app_switches_its_shop_off_and_tells_staff(
     shop = Shop.objects.get()
     assert not shop.is_active
     assert shop.uninstalled_at is not None
-    assert [alert.kind for alert in Alert.objects.filter(state=Alert.State.OPEN)] == [
-        installation.UNINSTALLED
-    ]
+    assert Alert.objects.get().kind == installation.UNINSTALLED
+
+
+@LIVE
+def test_other_work_that_is_refused_meanwhile_raises_no_alert_of_its_own(
+    client: Client, shopify: responses.RequestsMock
+) -> None:
+    shopify.post(GRAPHQL, status=401)
+    shop = make_shop()
+    deliver(client, {"id": 1}, topic="app/uninstalled")
+    with pytest.raises(installation.AccessRefused):
+        shopify_client.execute(shop, "shop", {})
+    assert not Alert.objects.exists()
+    drain()
+    with pytest.raises(installation.AccessRefused):
+        shopify_client.execute(shop, "shop", {})
+    assert Alert.objects.get().kind == installation.UNINSTALLED
+
+
+def gone(shopify: responses.RequestsMock, *, since: timedelta = timedelta(0)) -> Shop:
+    """A shop from which the app was removed."""
+    shop = make_shop()
+    installation.uninstalled(shop)
+    Shop.objects.update(uninstalled_at=timezone.now() - since)
+    shopify.post(GRAPHQL, json={"data": {"shop": {"id": "gid://shopify/Shop/1"}}})
+    return shop
+
+
+def ask_again() -> None:
+    tasks.check_subscriptions_all()
+    tasks.check_installed(Job.objects.get(kind=installation.CHECK_INSTALLED))
+
+
+@LIVE
+def test_a_shop_that_has_the_app_again_goes_on_by_itself(shopify: responses.RequestsMock) -> None:
+    gone(shopify)
+    ask_again()
+    shop = Shop.objects.get()
+    assert (shop.is_active, shop.uninstalled_at) == (True, None)
+    assert Alert.objects.get().state == Alert.State.CLOSED
+    waiting = set(Job.objects.filter(state=Job.State.READY).values_list("kind", flat=True))
+    assert {"shops.check_subscriptions", "shopify.notices_lost"} <= waiting
+
+
+@LIVE
+def test_one_that_still_refuses_us_stays_off_without_another_alert(shopify: responses.RequestsMock) -> None:
+    gone(shopify)
+    shopify.reset()
+    shopify.post(GRAPHQL, status=401)
+    ask_again()
+    assert not Shop.objects.get().is_active
+    assert (Alert.objects.get().kind, Alert.objects.get().count) == (installation.UNINSTALLED, 1)
+
+
+def test_one_that_is_gone_for_months_is_not_asked_any_more(shopify: responses.RequestsMock, db: None) -> None:
+    gone(shopify, since=tasks.TRIED_AFTER_REMOVAL)
+    tasks.check_subscriptions_all()
+    assert not Job.objects.filter(kind=installation.CHECK_INSTALLED).exists()
+
+
+def test_a_person_who_switches_it_off_closes_the_matter(shopify: responses.RequestsMock, db: None) -> None:
+    shop = gone(shopify)
+    assert installation.switch_off(shop)
+    assert Alert.objects.get().state == Alert.State.CLOSED
+    tasks.check_subscriptions_all()
+    assert not Job.objects.filter(kind=installation.CHECK_INSTALLED).exists()
+    assert not installation.installed_again(shop)
+
+
+def test_new_credentials_take_it_up_again(shopify: responses.RequestsMock, db: None) -> None:
+    shop = gone(shopify)
+    waits = park(installation.key(shop))
+    installation.credentials_changed(shop)
+    assert Shop.objects.get().is_active
+    assert not is_parked(waits)
+
+
+def test_new_credentials_do_not_switch_on_what_a_person_switched_off(db: None) -> None:
+    shop = make_shop()
+    installation.switch_off(shop)
+    installation.credentials_changed(shop)
+    assert not Shop.objects.get().is_active
 
 
 @LIVE
@@ -66,7 +149,7 @@ def test_work_of_a_switched_off_shop_waits_and_goes_on(shopify: responses.Reques
     assert drain() == ["shops.check_subscriptions"]  # nothing to do for a shop that is off
     assert installation.switch_on(shop)
     assert not installation.switch_on(shop)
-    assert Job.objects.get().state == Job.State.READY
+    assert Job.objects.get(kind="shops.check_subscriptions").state == Job.State.READY
 
 
 def test_switching_off_twice_raises_one_alert(db: None) -> None:

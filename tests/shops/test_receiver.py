@@ -113,7 +113,7 @@ def test_a_switched_off_shop_is_still_listened_to(client: Client, shop: Shop) ->
 
 
 @pytest.mark.parametrize(
-    "topic", ["customers/redact", "brand/new", "orders/delete", "inventory_levels/update"]
+    "topic", ["carts/update", "brand/new", "orders/delete", "inventory_levels/update"]
 )
 def test_what_nobody_asked_for_is_stored_as_unhandled(client: Client, topic: str) -> None:
     assert deliver(client, topic=topic).status_code == 200

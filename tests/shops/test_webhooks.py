@@ -40,7 +40,7 @@ class Subscriptions:
 
     def add(self, topic: str, uri: str = URI, **changes: Any) -> None:
         gid = f"gid://shopify/WebhookSubscription/{next(self._ids)}"
-        plain = {"format": "JSON", "filter": "", "includeFields": []}
+        plain = {"format": "JSON", "filter": "", "includeFields": [], "apiVersion": {"handle": "2026-10"}}
         self.nodes[gid] = {"id": gid, "topic": topic, "uri": uri, **plain, **changes}
 
     @property
@@ -50,8 +50,14 @@ class Subscriptions:
     def _answer(self, request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
         sent = json.loads(request.body or b"")
         self.operations.append(sent["operationName"])
-        data = getattr(self, "_" + sent["operationName"])(sent["variables"])
+        act = getattr(self, "_" + sent["operationName"], self._nothing_changed)
+        data = act(sent["variables"])
         return 200, {}, json.dumps({"data": data, "extensions": {"cost": COST}})
+
+    def _nothing_changed(self, _: dict[str, Any]) -> dict[str, Any]:
+        """What a backfill finds here."""
+        page = {"nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
+        return {"orders": page, "fulfillmentOrders": page}
 
     def _webhook_subscriptions(self, variables: dict[str, Any]) -> dict[str, Any]:
         start = int(variables["after"] or 0)
@@ -90,22 +96,28 @@ def command(**options: Any) -> str:
     return out.getvalue()
 
 
-def subscription(topic: str, uri: str = URI, *, gid: str = "1", plain: bool = True) -> Subscription:
-    return Subscription(gid=gid, topic=topic, uri=uri, plain=plain)
+def subscription(
+    topic: str, uri: str = URI, *, gid: str = "1", plain: bool = True, version: str = "2026-10"
+) -> Subscription:
+    return Subscription(gid=gid, topic=topic, uri=uri, plain=plain, version=version)
+
+
+def planned(*found: Subscription) -> webhooks.Plan:
+    return decide(found, uri=URI, version="2026-10")
 
 
 def test_nothing_there_all_is_missing() -> None:
-    assert decide([], uri=URI).missing == tuple(ALL)
+    assert planned().missing == tuple(ALL)
 
 
 def test_all_there_nothing_to_do() -> None:
-    assert not decide([subscription(topic) for topic in ALL], uri=URI)
+    assert not planned(*[subscription(topic) for topic in ALL])
 
 
 def test_another_address_of_ours_is_corrected_and_foreign_ones_are_left_alone() -> None:
     old = subscription("ORDERS_PAID", "https://old.example.com/webhooks/shopify/")
     foreign = subscription("ORDERS_CREATE", "arn:aws:events:eu-west-1::event-source/x")
-    plan = decide([old, foreign], uri=URI)
+    plan = planned(old, foreign)
     assert plan.wrong == (old,)
     assert "ORDERS_CREATE" in plan.missing
     assert plan.strays == ()
@@ -113,16 +125,25 @@ def test_another_address_of_ours_is_corrected_and_foreign_ones_are_left_alone() 
 
 def test_a_filtered_subscription_is_corrected() -> None:
     filtered = subscription("ORDERS_PAID", plain=False)
-    assert decide([filtered], uri=URI).wrong == (filtered,)
+    assert planned(filtered).wrong == (filtered,)
 
 
 def test_a_second_one_of_a_topic_and_topics_not_wanted_are_strays() -> None:
     right = subscription("ORDERS_PAID", gid="2")
     double = subscription("ORDERS_PAID", "https://old.example.com/webhooks/shopify/", gid="1")
     unwanted = subscription("CARTS_CREATE", gid="3")
-    plan = decide([double, right, unwanted], uri=URI)
+    plan = planned(double, right, unwanted)
     assert set(plan.strays) == {double, unwanted}
     assert plan.wrong == ()
+
+
+def test_bodies_of_an_older_api_version_are_brought_up_to_date_newer_ones_are_not_ours_to_choose() -> None:
+    old, new = (
+        subscription("ORDERS_PAID", version="2026-07"),
+        subscription("ORDERS_EDITED", version="2027-01"),
+    )
+    plan = planned(old, new)
+    assert (plan.outdated, plan.wrong, plan.strays) == ((old,), (), ())
 
 
 def test_registering_makes_it_so_and_again_changes_nothing(shop: Shop, remote: Subscriptions) -> None:
@@ -197,6 +218,23 @@ def test_without_a_public_address_nothing_is_checked(shop: Shop, settings: Any) 
     settings.PUBLIC_URL = ""
     tasks.check_subscriptions_all()
     assert not Job.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_not_told_for_a_while_is_read_at_once(shop: Shop, remote: Subscriptions) -> None:
+    def looks() -> bool:
+        tasks.check_subscriptions_all()
+        return "shopify.notices_lost" in drain()
+
+    assert looks()
+    assert not looks()
+    gid = next(iter(remote.nodes))
+    remote.nodes[gid]["apiVersion"] = {"handle": "2026-07"}
+    assert not looks()
+    remote.nodes[gid]["uri"] = "https://old.example.com/webhooks/shopify/"
+    assert looks()
+    del remote.nodes[gid]
+    assert looks()
 
 
 @pytest.mark.django_db(transaction=True)

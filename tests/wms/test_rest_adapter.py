@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -299,3 +300,15 @@ def test_capabilities_are_the_adapters_unless_the_connection_lists_fewer() -> No
     assert capabilities_of(connection()) == set(Capability)
     listed = connection(capabilities=["cancel_order", "telepathy"])
     assert capabilities_of(listed) == {Capability.CANCEL_ORDER}
+
+
+def test_a_refusal_that_quotes_the_customer_is_kept_without_the_customer(
+    adapter: Adapter, wms: responses.RequestsMock
+) -> None:
+    address = Address(name="Ada Lovelace", address1="Weg 1", city="Berlin", zip="10115", phone="0170 1234567")
+    told = "Lovelace, Ada: weg 1 is not in 10115 Berlin; tried +49 170/1234567 and ada@b.example for MUG-12345678"
+    wms.post(f"{BASE}/orders", status=422, json={"error": "bad_address", "message": told})
+    with pytest.raises(Permanent) as caught:
+        adapter.create_order(replace(ORDER, address=address))
+    hidden = "•••, •••: ••• is not in 10115 Berlin; tried ••• and ••• for MUG-12345678"
+    assert str(caught.value) == f"north answered 422: bad_address: {hidden}"

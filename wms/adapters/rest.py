@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as jsonlib
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -9,6 +10,7 @@ from urllib.parse import quote
 
 import requests
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -21,6 +23,7 @@ from pydantic.alias_generators import to_camel
 
 from ops import http
 from ops.errors import Permanent, Transient, UnknownOutcome
+from ops.masking import mask_text
 from wms import access
 from wms.adapters.base import (
     CancelAnswer,
@@ -42,6 +45,7 @@ TIMEOUT = (3, 20)
 REFUSED_STATUSES = frozenset({401, 403})
 MAX_MESSAGE = 500
 """Characters of a vendor's message that are kept."""
+_REACHES = ("company", "address1", "address2", "phone", "email")
 
 Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
 Word = Annotated[str, Field(max_length=255)]
@@ -70,7 +74,7 @@ class _FoundOrders(_Answer):
 
 class _Refusal(_Answer):
     status: Text = ""
-    reason: Text = ""
+    reason: Annotated[Text, AfterValidator(mask_text)] = ""
 
 
 class _Cancellation(_Refusal):
@@ -224,13 +228,24 @@ class RestAdapter:
 
 
 def _message(response: requests.Response) -> str:
-    """The vendor's own words, on one line and short."""
+    """The vendor's own words, on one line and short, without the customer that we told it of."""
     try:
         body = http.parse_json(response, changes=False, what="error")
     except Transient:
         body = {"message": response.text[: MAX_MESSAGE * 2]}
     words = [str(body[name]) for name in ("error", "message") if body.get(name)]
-    return " ".join(": ".join(words).split())[:MAX_MESSAGE] or "no message"
+    told = mask_text(" ".join(": ".join(words).split()), known=_customer_in(response.request))
+    return told[:MAX_MESSAGE] or "no message"
+
+
+def _customer_in(request: requests.PreparedRequest) -> list[str]:
+    """What names or reaches the customer in what we sent: an error may quote it. City and postcode say why."""
+    try:
+        address = dict(jsonlib.loads(request.body or b"{}").get("shippingAddress") or {})
+    except (ValueError, AttributeError, TypeError):
+        return []
+    name = str(address.get("name") or "")
+    return [name, *name.split(), *(str(address.get(part) or "") for part in _REACHES)]
 
 
 def _order_answer(order: _Order) -> OrderAnswer:

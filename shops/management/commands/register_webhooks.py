@@ -55,6 +55,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{shop.domain}: missing {topic}")
         for wrong in plan.wrong:
             self.stdout.write(f"{shop.domain}: wrong {wrong.topic} -> {wrong.uri}")
+        for outdated in plan.outdated:
+            self.stdout.write(f"{shop.domain}: outdated {outdated.topic}, of version {outdated.version}")
         for stray in plan.strays:
             self.stdout.write(f"{shop.domain}: not needed {stray.topic} -> {stray.uri}")
         if not plan:
@@ -65,7 +67,7 @@ class Command(BaseCommand):
         report = _patiently(lambda: webhooks.register(shop, base_url=base_url))
         self.stdout.write(
             f"{shop.domain}: {len(report.created)} created, {len(report.corrected)} corrected, "
-            f"{len(report.removed)} removed, {len(report.refused)} refused"
+            f"{len(report.updated)} updated, {len(report.removed)} removed, {len(report.refused)} refused"
         )
         for topic, message in report.refused:
             self.stderr.write(f"{shop.domain}: {topic}: {message}")

@@ -1,0 +1,114 @@
+"""One order at a Shopify in memory, behind `execute`: answers get lost, calls come late, and none is idempotent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from unittest import mock
+
+from fulfillment import fulfilling, reading
+from inventory import push
+from ops.errors import Throttled, Transient, UnknownOutcome
+from shops.gids import gid
+from shops.models import Shop
+from tests import workers
+
+Json = dict[str, Any]
+FAULTS = (
+    *("ok", "throttled", "unreachable", "refused", "timeout_before", "timeout_after", "late"),
+    *("hangs_before", "hangs_after", "dies_before", "dies_late", "dies_after"),
+)
+"""What can befall a `fulfillmentCreate`. `late`: it is carried out after its time-out; `dies_late`: after its death."""
+LAST_PAGE = {"hasNextPage": False, "endCursor": None}
+
+
+@dataclass
+class FakeShopify:
+    """`left`: units of the one line that its one fulfilment order still asks for; `made`: the fulfilments."""
+
+    line: int
+    location: int
+    left: int
+    faults: list[str] = field(default_factory=list)
+    made: list[Json] = field(default_factory=list)
+    on_its_way: list[Json] = field(default_factory=list)
+
+    @contextmanager
+    def online(self) -> Iterator[None]:
+        """The application's calls about fulfilments come here; its pushes of stock are none of our business."""
+        with ExitStack() as stack:
+            for caller in (fulfilling, reading):
+                stack.enter_context(mock.patch.object(caller, "execute", self.execute))
+            stack.enter_context(mock.patch.object(push, "push"))
+            yield
+
+    def execute(self, _: Shop, operation: str, variables: Json, **__: Any) -> Json:
+        """As `shops.client.execute`."""
+        return dict(getattr(self, operation)(variables))
+
+    def arrive(self) -> None:
+        """What timed out on its way is carried out after all."""
+        while self.on_its_way:
+            self._make(self.on_its_way.pop())
+
+    def order_fulfillments(self, _: Json) -> Json:
+        return {"order": {"fulfillments": self.made}}
+
+    def fulfillment_orders_page(self, _: Json) -> Json:
+        line = {"id": gid("FulfillmentOrderLineItem", 2), "lineItem": {"id": gid("LineItem", self.line)}}
+        work = {
+            "id": gid("FulfillmentOrder", 1),
+            "status": "OPEN" if self.left else "CLOSED",
+            "updatedAt": "2027-01-01T00:00:00Z",
+            "assignedLocation": {"location": {"id": gid("Location", self.location)}},
+            "lineItems": {"nodes": [{**line, "remainingQuantity": self.left}], "pageInfo": LAST_PAGE},
+        }
+        return {"order": {"fulfillmentOrders": {"nodes": [work], "pageInfo": LAST_PAGE}}}
+
+    def fulfillment_create(self, variables: Json) -> Json:
+        fault = self.faults.pop(0) if self.faults else "ok"
+        if fault in ("late", "dies_late"):
+            self.on_its_way.append(variables)
+        match fault:
+            case "throttled":
+                raise Throttled("THROTTLED", wait=timedelta(seconds=1))
+            case "unreachable":
+                raise Transient("could not connect", endpoint=True)
+            case "refused":
+                return {"fulfillmentCreate": {"fulfillment": None, "userErrors": [{"message": "no"}]}}
+            case "timeout_before" | "late":
+                raise UnknownOutcome("timed out", endpoint=True)
+            case "hangs_before":
+                workers.hang()
+            case "dies_before" | "dies_late":
+                workers.die()
+        answer = self._make(variables)
+        match fault:
+            case "timeout_after":
+                raise UnknownOutcome("timed out", endpoint=True)
+            case "hangs_after":
+                workers.hang()
+            case "dies_after":
+                workers.die()
+        return {"fulfillmentCreate": answer}
+
+    def _make(self, variables: Json) -> Json:
+        wanted = variables["fulfillment"]
+        (lines,) = [each["fulfillmentOrderLineItems"] for each in wanted["lineItemsByFulfillmentOrder"]]
+        units = sum(line["quantity"] for line in lines)
+        if units > self.left:
+            return {"fulfillment": None, "userErrors": [{"message": "more than it asks for"}]}
+        self.left -= units
+        line = {"quantity": units, "lineItem": {"id": gid("LineItem", self.line)}}
+        tracking = wanted["trackingInfo"] or {}
+        fulfillment = {
+            "id": gid("Fulfillment", self.line * 10 + len(self.made)),
+            "status": "SUCCESS",
+            "trackingInfo": [{"number": tracking["number"]}] if tracking else [],
+            "fulfillmentLineItems": {"nodes": [line], "pageInfo": LAST_PAGE},
+        }
+        self.made.append(fulfillment)
+        return {"fulfillment": fulfillment, "userErrors": []}
