@@ -22,7 +22,7 @@ help:
 	@echo "make chaos   orders under load while everything goes wrong; the books at both ends are compared at the end"
 	@echo "             (CHAOS_ORDERS=2000 CHAOS_SEEDS=\"1 2 3\"; CHAOS_KEEP=folder leaves logs and books there)"
 	@echo "make bench   how one shop's backlog, or an endpoint that is down, slows the others; for a machine that is idle"
-	@echo "make bench-tables   the plan of every statement that runs all day, at 10,000,000 jobs (BENCH_ROWS; 30 GB of disk)"
+	@echo "make bench-tables   the plan of every statement that runs all day, at 10,000,000 jobs (BENCH_ROWS; 20 GB of disk)"
 	@echo "make lint    ruff, mypy, the import contract, missing migrations, Django's checks"
 	@echo "make format  let ruff put the code in order"
 	@echo "make lock    work the locks out anew from requirements*.in"
@@ -54,8 +54,11 @@ lint: .venv
 	$(EMBEDDED) env HTTPS=1 PUBLIC_URL=https://bridge.example.com ALERT_EMAILS=staff@example.com \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 
+# What runs the whole product, or a browser, has the machine to itself: it measures time.
+ALONE := e2e or browser
 test: lint chromium
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal -m "not ($(ALONE))"
+	$(BIN)/pytest -m "$(ALONE)"
 
 chaos: .venv
 	$(BIN)/python -m tests.chaos --orders $(CHAOS_ORDERS) --seeds $(CHAOS_SEEDS) $(if $(CHAOS_KEEP),--keep $(CHAOS_KEEP))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 from django.db import transaction
 
-from fulfillment import cancellation, enqueue, order_states, returns, submission
+from fulfillment import attempts, cancellation, enqueue, order_states, returns, submission
 from fulfillment.models import Return, WmsOrder
 from fulfillment.states import OrderState, Outcome, ReturnState
 from ops import claims, jobs
@@ -33,7 +33,7 @@ def is_there(wms_order_id: int, *, as_id: str, user_id: int) -> None:
         raise NothingToDecide(whose)
     answer = OrderAnswer(wms_order_id=as_id, status=WmsStatus.ACCEPTED, raw_status="decided by a person")
     submission.record(row.id, answer, decided_by_id=user_id)
-    jobs.wake(submission.decision_key(row))
+    jobs.wake(attempts.decision_key(row))
     logger.info("outcome_decided", wms_order=row.id, there=True, user=user_id)
 
 
@@ -53,7 +53,7 @@ def is_not_there(wms_order_id: int, *, user_id: int) -> bool:
         enqueue.submit(row)
     else:
         cancellation.end_absent(row.id)
-        jobs.wake(submission.decision_key(row))
+        jobs.wake(attempts.decision_key(row))
     logger.info("outcome_decided", wms_order=row.id, there=False, user=user_id)
     return goes_on
 

@@ -26,7 +26,7 @@ from wms.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 
-BATCH = 500
+BATCH = 100
 
 AT_REST = [
     str(state)

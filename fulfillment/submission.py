@@ -8,67 +8,30 @@ record  one transaction: what the WMS said, only while the order is still being 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 
 import structlog
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
-from fulfillment import cancellation, enqueue, erasure, order_states
+from fulfillment import attempts, cancellation, enqueue, erasure, order_states
+from fulfillment.attempts import Attempt
 from fulfillment.models import FulfillmentOrder, Order, WmsOrder
 from fulfillment.readiness import GOING_STATUSES
 from fulfillment.states import OrderState, Outcome, Reason
 from inventory import reservations
 from ops import claims, jobs
-from ops.alerts import close_alert, raise_alert
+from ops.alerts import close_alert
 from ops.claims import ClaimState, Window
 from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
-from ops.models import Severity
 from wms import warehouses
-from wms.adapters import adapter_for, capabilities_of
+from wms.adapters import adapter_for
 from wms.adapters.base import Address, Capability, OrderAnswer, OrderLineRequest, OrderRequest
-from wms.models import Connection
 from wms.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
-
-SETTLE = timedelta(minutes=2)
-"""A WMS without idempotent creation may still be working on a request that timed out: only after this long does
-"not found" mean that it is not there."""
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One attempt to place an order, as it was committed before the call. `age`: of the one before it.
-
-    `number`: its fencing token. Once a later attempt is recorded, what this one learned means nothing (but that the WMS
-    has the order: that stays true).
-    """
-
-    wms_order: WmsOrder
-    number: int
-    connection: Connection
-    request: OrderRequest
-    age: timedelta | None
-    doubtful: bool
-    cancelled: bool
-
-    def can(self, capability: Capability) -> bool:
-        """Whether the WMS is able to do this."""
-        return capability in capabilities_of(self.connection)
-
-    @property
-    def unsettled(self) -> timedelta:
-        """How long a request of before may still be under way."""
-        return max(SETTLE - self.age, timedelta(0)) if self.doubtful and self.age else timedelta(0)
-
-    @property
-    def certain(self) -> bool:
-        """Whether an order that was not found is not there."""
-        return not self.doubtful or (self.can(Capability.FIND_ORDER) and not self.unsettled)
 
 
 def submit(wms_order_id: int) -> None:
@@ -86,7 +49,7 @@ def submit(wms_order_id: int) -> None:
         attempt = replace(attempt, doubtful=attempt.doubtful or claim.state is ClaimState.DONE)
         found = look_up(attempt) if attempt.doubtful else None
         if found is None and attempt.cancelled and attempt.certain:
-            end_absent(attempt)
+            attempts.end_absent(attempt)
         else:
             if found is None and attempt.doubtful:
                 warehouses.require_open(attempt.wms_order.warehouse)
@@ -106,7 +69,7 @@ def begin(wms_order_id: int) -> Attempt | None:
     if row.wms_status != WmsStatus.SUBMITTING and (order.cancelled_at or row.wms_order_id):
         return None
     if row.outcome == Outcome.UNKNOWN:
-        raise _undecided(row)
+        raise attempts.undecided(row)
     doubtful = row.wms_status == WmsStatus.SUBMITTING and row.outcome != Outcome.ABSENT
     if not doubtful and not order.cancelled_at:
         warehouses.require_open(row.warehouse, or_on=f"order:{order.id}")
@@ -133,13 +96,6 @@ def begin(wms_order_id: int) -> Attempt | None:
         age=row.age,
         doubtful=doubtful,
         cancelled=cancelled,
-    )
-
-
-def _standing(attempt: Attempt) -> QuerySet[WmsOrder]:
-    """The WMS order as long as it is being submitted and no later attempt was recorded."""
-    return WmsOrder.objects.filter(
-        id=attempt.wms_order.id, wms_status=WmsStatus.SUBMITTING, attempt=attempt.number
     )
 
 
@@ -173,7 +129,7 @@ def look_up(attempt: Attempt) -> OrderAnswer | None:
     idempotent = attempt.can(Capability.IDEMPOTENT_CREATE)
     if not attempt.can(Capability.FIND_ORDER):
         if not idempotent:
-            _hand_to_a_person(attempt)
+            attempts.hand_to_a_person(attempt)
         return None
     found = adapter_for(attempt.connection).find_order(attempt.request.external_id)
     if found is None and attempt.unsettled and (attempt.cancelled or not idempotent):
@@ -186,128 +142,19 @@ def place(attempt: Attempt) -> OrderAnswer:
     try:
         erasure.require_address(attempt.wms_order.order)
         if attempt.doubtful:
-            attempt = _note_another(attempt)
+            attempt = attempts.note_another(attempt)
         return adapter_for(attempt.connection).create_order(attempt.request)
     except UnknownOutcome:
         raise
     except Permanent as error:
         if not attempt.certain:
-            _hand_to_a_person(attempt)
-        refuse(attempt, str(error))
+            attempts.hand_to_a_person(attempt)
+        attempts.refuse(attempt, str(error))
         raise
     except (Transient, Throttled, Blocked):
         if not attempt.doubtful:
-            take_back(attempt)
+            attempts.take_back(attempt)
         raise
-
-
-def _note_another(attempt: Attempt) -> Attempt:
-    noted = _standing(attempt).update(attempt=F("attempt") + 1, attempt_at=Now(), outcome=Outcome.IN_FLIGHT)
-    if not noted:
-        raise _superseded()
-    return replace(attempt, number=attempt.number + 1)
-
-
-def _superseded() -> Transient:
-    return Transient("another worker is placing this order, or has placed it")
-
-
-def _hand_to_a_person(attempt: Attempt) -> None:
-    row = attempt.wms_order
-    with transaction.atomic():
-        order = order_states.lock(row.order_id)
-        if not _standing(attempt).update(outcome=Outcome.UNKNOWN):
-            raise _superseded()
-        order_states.stand(
-            order, OrderState.HELD, Reason.OUTCOME_UNKNOWN, f"{attempt.connection.slug}, {row.external_id}"
-        )
-        raise_alert(
-            "outcome_unknown",
-            subject=row.external_id,
-            severity=Severity.CRITICAL,
-            title=f"Does {attempt.connection.slug} have order {order.name}?",
-            meaning="The answer to our request was lost, and this WMS can neither be asked nor told twice safely.",
-            action="Look for it in the WMS. Then open the WMS order in the admin and say «It is there as …» or "
-            "«It is not there».",
-        )
-    raise _undecided(row)
-
-
-def decision_key(row: WmsOrder) -> str:
-    """The park key of a submission whose outcome only a person can tell."""
-    return f"decision:{row.external_id}"
-
-
-def _undecided(row: WmsOrder) -> Blocked:
-    undecided = WmsOrder.objects.filter(id=row.id, outcome=Outcome.UNKNOWN)
-    return Blocked(
-        "a person must say whether the WMS has it", on=[decision_key(row)], recheck=partial(undecided.exists)
-    )
-
-
-@transaction.atomic
-def end_absent(attempt: Attempt) -> None:
-    """The order was cancelled and is not there: it is ended, unless a later attempt places it."""
-    order_id = attempt.wms_order.order_id
-    order_states.lock(order_id)
-    if _standing(attempt).exists():
-        cancellation.end_absent(attempt.wms_order.id)
-        _is_known(order_states.lock(order_id), attempt.wms_order)
-
-
-@transaction.atomic
-def take_back(attempt: Attempt) -> None:
-    """Nothing was sent: the order is to be submitted as before, or ended when it was cancelled meanwhile."""
-    order = order_states.lock(attempt.wms_order.order_id)
-    if order.cancelled_at:
-        end_absent(attempt)
-    elif _standing(attempt).update(wms_status=WmsStatus.PENDING, status_at=Now(), outcome=Outcome.NONE):
-        _is_known(order, attempt.wms_order)
-
-
-@transaction.atomic
-def refuse(attempt: Attempt, reason: str) -> None:
-    """The WMS said no: nothing was created there. The stock stays reserved until a person decides."""
-    row = attempt.wms_order
-    order = order_states.lock(row.order_id)
-    refused = _standing(attempt).update(
-        wms_status=WmsStatus.REJECTED, status_at=Now(), outcome=Outcome.REFUSED, outcome_detail=reason[:2000]
-    )
-    if not refused:
-        return
-    if order.cancelled_at:
-        reservations.release(row.external_id)
-        order_states.settle(order)
-    else:
-        _hold_refused(order, reason)
-    _is_known(order, row)
-
-
-def _hold_refused(order: Order, reason: str) -> None:
-    order_states.stand(order, OrderState.HELD, Reason.WMS_REJECTED, reason[:2000])
-    raise_alert(
-        "wms_rejected",
-        subject=order.subject,
-        severity=Severity.CRITICAL,
-        title=f"The WMS refused order {order.name}",
-        meaning=f"It was not placed. The WMS says: {reason[:500]}",
-        action="Fix what it names, then replay the dead letter «fulfillment.submit» (same warehouse), or choose "
-        "«Route again» on the order.",
-    )
-
-
-def _is_known(order: Order, row: WmsOrder) -> None:
-    """Whether the WMS has it is known by now, so no person is asked (any more). Last in its transaction."""
-    _release_unless_in_question(order)
-    if close_alert("outcome_unknown", subject=row.external_id):
-        jobs.wake(decision_key(row))
-
-
-def _release_unless_in_question(order: Order) -> None:
-    if order.state != OrderState.HELD or order.reason != Reason.OUTCOME_UNKNOWN:
-        return
-    if not order.wms_orders.filter(wms_status=WmsStatus.SUBMITTING, outcome=Outcome.UNKNOWN).exists():
-        order_states.stand(order, OrderState.READY)
 
 
 @transaction.atomic
@@ -342,7 +189,7 @@ def _after_acceptance(row: WmsOrder, *, status: WmsStatus, wms_order_id: str) ->
     order = row.order
     if order.state == OrderState.HELD and order.reason == Reason.WMS_REJECTED:
         order_states.stand(order, OrderState.READY)
-    _release_unless_in_question(order)
+    attempts.release_unless_in_question(order)
     if status in order_states.ENDED:
         cancellation.ended_by_wms(order, row)
     else:
@@ -357,7 +204,7 @@ def _after_acceptance(row: WmsOrder, *, status: WmsStatus, wms_order_id: str) ->
     if elsewhere.exists():
         enqueue.move(row)
     jobs.wake(arrival_key(row.warehouse.connection_id, wms_order_id))
-    _is_known(order, row)
+    attempts.is_known(order, row)
 
 
 def arrival_key(connection_id: int, wms_order_id: str) -> str:

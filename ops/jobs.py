@@ -112,7 +112,7 @@ def wake(*keys: str) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         lock_keys(keys)
         cursor.execute(
-            "UPDATE ops_job SET parked_on = '{}', parked_since = NULL, run_at = now()"
+            "UPDATE ops_job SET parked_on = '{}', run_at = now()"
             # Only a ready job parks, and not to say so leaves this index alone to choose from: job_waits_for.
             " WHERE parked_on <> '{}' AND parked_on && %s::varchar[] RETURNING lane_id",
             [list(keys)],

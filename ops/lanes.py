@@ -112,9 +112,10 @@ def hold(name: str, *, priority: int, wait: timedelta) -> None:
 
 
 def failed(name: str) -> tuple[bool, bool]:
-    """The endpoint failed once more. Returns (the circuit is open now, this very failure opened it).
+    """The endpoint failed once more. Returns (it is the endpoint's trouble and not the job's, the circuit opened).
 
-    One failure is enough where the circuit is half open or the lane recovers: staff know of that outage already.
+    The first failure after an answer may be the job's own; the next ones in a row are not held against their jobs.
+    One failure opens the circuit where it is half open or the lane recovers: staff know of that outage already.
     """
     with transaction.atomic():
         lane = Lane.objects.select_for_update().get(name=name)
@@ -127,4 +128,4 @@ def failed(name: str) -> tuple[bool, bool]:
             )
         else:
             Lane.objects.filter(name=name).update(failures=failures)
-    return opens, opens and not again
+    return opens or lane.failures > 0, opens and not again

@@ -111,6 +111,7 @@ def finish(token: uuid.UUID) -> None:
         cursor.execute(
             "UPDATE ops_job SET state = CASE WHEN rerun THEN 'ready' ELSE 'done' END, lease_token = NULL,"
             " lease_until = NULL, attempts = CASE WHEN rerun THEN 0 ELSE attempts END, error_class = '', error = '',"
+            " parked_since = NULL,"
             " finished_at = CASE WHEN rerun THEN NULL ELSE now() END, rerun = false"
             " WHERE lease_token = %s AND state = 'running'",
             [token],
@@ -132,7 +133,8 @@ def _noticed(job: Job) -> bool:
 
 
 def _end(job: Job, **changes: object) -> None:
-    if not _held(job).update(lease_token=None, lease_until=None, rerun=False, **changes):
+    ended = {"lease_token": None, "lease_until": None, "rerun": False, "parked_since": None, **changes}
+    if not _held(job).update(**ended):
         raise LeaseLost(str(job.lease_token))
 
 
@@ -195,14 +197,15 @@ def park(job: Job, blocked: Blocked) -> bool:
     with transaction.atomic():
         lock_keys(blocked.on)
         still = blocked.recheck() and not _noticed(job)
-        if still and (job.error_class, job.error) != ("Blocked", str(blocked)):
+        as_before = (job.error_class, job.error) == ("Blocked", str(blocked))
+        if still and not as_before:
             _note(job, JobAttempt.Outcome.BLOCKED, "Blocked", str(blocked))
         _end(
             job,
             state=Job.State.READY,
             run_at=Now() + RECHECK_PARKED if still else Now(),
             parked_on=list(blocked.on) if still else [],
-            parked_since=Now() if still else None,
+            parked_since=((as_before and job.parked_since) or Now()) if still else None,
             attempts=job.attempts - 1,
             error_class="Blocked" if still else "",
             error=str(blocked)[:LONGEST_ERROR] if still else "",
@@ -273,4 +276,4 @@ def recheck_parked(limit: int = 500) -> int:
             .order_by("run_at")
             .values_list("id", flat=True)[:limit]
         )
-        return Job.objects.filter(id__in=ids).update(parked_on=[], parked_since=None, run_at=Now())
+        return Job.objects.filter(id__in=ids).update(parked_on=[], run_at=Now())

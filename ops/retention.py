@@ -26,7 +26,7 @@ logger = structlog.get_logger(__name__)
 TICK = 25.0
 """Seconds that one tick works at most: half of what Celery lets a task run."""
 
-BATCH, MASK_BATCH = 2000, 200
+BATCH, MASK_BATCH = 1000, 200
 ERASED_ON, MASKED_ON = "erased_on", "masked_on"
 """What a payload says of itself once its content is gone, or masked: the date."""
 

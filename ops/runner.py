@@ -104,9 +104,9 @@ def _attempt(handler: BatchHandler, batch: list[Job]) -> str:
         handler(batch)
     except Exception as raised:  # noqa: BLE001
         error = _in_our_words(raised)
-        opened = _lane_after(batch, error)
+        blameless = _lane_after(batch, error)
         one_by_one = len(batch) > 1 and isinstance(error, Permanent)
-        _end_each(batch, Transient(str(error)) if one_by_one else error, circuit_open=opened)
+        _end_each(batch, Transient(str(error)) if one_by_one else error, blameless=blameless)
         return type(error).__name__
     _note_answer(batch[0].lane_id)
     assert batch[0].lease_token is not None  # noqa: S101
@@ -129,7 +129,8 @@ def _note_answer(lane: str) -> None:
 
 
 def _lane_after(batch: list[Job], error: Exception) -> bool:
-    """Whether the lane's circuit is open now. A run that met a failure is no answer, whatever else was answered."""
+    """Whether the endpoint is in trouble, so that no job is to blame. A run that met a failure is no answer, whatever
+    else was answered."""
     lane = batch[0].lane_id
     match error:
         case Throttled(endpoint=True):
@@ -145,7 +146,7 @@ def _lane_after(batch: list[Job], error: Exception) -> bool:
 
 
 def _note_failure(lane: str, error: Transient) -> bool:
-    is_open, just_opened = lanes.failed(lane)
+    in_trouble, just_opened = lanes.failed(lane)
     if just_opened:
         raise_alert(
             "circuit_open",
@@ -155,18 +156,18 @@ def _note_failure(lane: str, error: Transient) -> bool:
             meaning=f"Its work waits and nothing is lost; one probe at a time goes out. Last error: {error}",
             action="Nothing, if it comes back: the work goes on by itself. Else ask whoever runs that system.",
         )
-    return is_open
+    return in_trouble
 
 
-def _end_each(batch: list[Job], error: Exception, *, circuit_open: bool) -> None:
+def _end_each(batch: list[Job], error: Exception, *, blameless: bool) -> None:
     for job in batch:
         try:
-            _end_failed(job, error, circuit_open=circuit_open)
+            _end_failed(job, error, blameless=blameless)
         except leases.LeaseLost:
             logger.info("lease_lost", job=job.id)
 
 
-def _end_failed(job: Job, error: Exception, *, circuit_open: bool) -> None:
+def _end_failed(job: Job, error: Exception, *, blameless: bool) -> None:
     match error:
         case Throttled():
             leases.put_back(job, wait=None if error.budget else error.wait, reason=str(error))
@@ -177,7 +178,7 @@ def _end_failed(job: Job, error: Exception, *, circuit_open: bool) -> None:
         case Transient():
             unknown = isinstance(error, UnknownOutcome)
             outcome = JobAttempt.Outcome.UNKNOWN if unknown else JobAttempt.Outcome.TRANSIENT
-            _retry_or_bury(job, outcome, error, counts=not circuit_open)
+            _retry_or_bury(job, outcome, error, counts=not blameless)
         case _:
             logger.exception("job_bug", job=job.id, kind=job.kind)
             _retry_or_bury(job, JobAttempt.Outcome.BUG, error, counts=True)

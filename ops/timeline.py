@@ -82,7 +82,7 @@ def _standing(job: Job) -> tuple[str, Tone]:
     if job.state == Job.State.RUNNING:
         return "running", Tone.NEUTRAL
     if job.parked_on:
-        return f"parked since {job.parked_since:%H:%M:%S}", Tone.CARE
+        return f"parked since {job.parked_since:%Y-%m-%d %H:%M:%S}", Tone.CARE
     return ("waits to be tried again", Tone.CARE) if job.error_class else ("waits its turn", Tone.NEUTRAL)
 
 

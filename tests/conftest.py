@@ -1,7 +1,8 @@
 """Real Postgres and real Valkey under every test: started before Django reads its settings, gone afterwards.
 
 With TEST_DATABASE_URL and TEST_REDIS_URL set, those servers are used instead (the database's name gets the
-prefix `test_`, the Redis database is flushed).
+prefix `test_`, the Redis database is flushed). Under pytest-xdist each worker has servers of its own, or a database of
+its own on those.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack
+from urllib.parse import urlsplit
 
 import django
 import pytest
 import redis
 from cryptography.fernet import Fernet
+from django.conf import settings
 
 from wmsbridge import embedded
 
@@ -26,15 +29,24 @@ def _server_environment() -> dict[str, str]:
         return _RUNNING.enter_context(embedded.servers(None)).environment()
     return embedded.Servers(
         database_url=os.environ["TEST_DATABASE_URL"],
-        redis_url=os.environ["TEST_REDIS_URL"],
+        redis_url=_redis_url(),
         secret_key=secrets.token_urlsafe(48),
         field_encryption_key=Fernet.generate_key().decode(),
     ).environment()
 
 
+def _redis_url() -> str:
+    url, worker = os.environ["TEST_REDIS_URL"], os.environ.get("PYTEST_XDIST_WORKER")
+    return urlsplit(url)._replace(path=f"/{worker.removeprefix('gw')}").geturl() if worker else url
+
+
 # Before pytest-django's own hook, which does nothing as long as the settings are not configured.
 @pytest.hookimpl(tryfirst=True)
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("numprocesses", None) and "PYTEST_XDIST_WORKER" not in os.environ:
+        # This process only hands out the tests. The workers read the settings once they have servers.
+        os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+        return
     os.environ.update(_server_environment())
     os.environ.update(
         {
@@ -51,6 +63,8 @@ def pytest_configure() -> None:
         }
     )
     django.setup()
+    # The real one takes half a second for every user of a test, by design.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.hookimpl(trylast=True)

@@ -39,7 +39,7 @@ SCHEDULE: dict[str, tuple[float, str]] = {
     "fulfillment.look_up_all": (5 * 60, "maintenance"),
     "inventory.reconcile_all": (15 * 60, "maintenance"),
     "ops.prune": (10 * 60, "maintenance"),
-    "fulfillment.erase_personal_data": (60 * 60, "maintenance"),
+    "fulfillment.erase_personal_data": (10 * 60, "maintenance"),
     "inventory.compare_all": (24 * 60 * 60, "maintenance"),
     "wmsbridge.clear_sessions": (24 * 60 * 60, "maintenance"),
     "shops.check_subscriptions_all": (60 * 60, "maintenance"),

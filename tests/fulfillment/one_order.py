@@ -15,7 +15,7 @@ from django.db.models import F, Q, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from fulfillment import cancellation, decisions, enqueue, following, order_states, submission
+from fulfillment import attempts, cancellation, decisions, enqueue, following, order_states, submission
 from fulfillment.models import FulfillmentOrder, FulfillmentOrderLine, Order, OrderLine, Return, WmsOrder
 from fulfillment.readiness import READY, Verdict
 from fulfillment.states import OrderState, Outcome, Reason, ReturnState
@@ -44,10 +44,10 @@ PLACES = {
     "before T4": (submission, "begin"),
     "after T4": (claims, "_take"),
     "before T5": (submission, "record"),
-    "before a refusal is stored": (submission, "refuse"),
-    "before it is taken back": (submission, "take_back"),
-    "before a person is asked": (submission, "_hand_to_a_person"),
-    "before an absent one is ended": (submission, "end_absent"),
+    "before a refusal is stored": (attempts, "refuse"),
+    "before it is taken back": (attempts, "take_back"),
+    "before a person is asked": (attempts, "hand_to_a_person"),
+    "before an absent one is ended": (attempts, "end_absent"),
     "after T5": (leases, "finish"),
     "before the retry": (leases, "retry"),
 }
@@ -125,7 +125,7 @@ class OneOrder:
         self.leases_run_out()
         self.claims_run_out()
         self.waits_pass()
-        WmsOrder.objects.filter(order=self.order).update(attempt_at=F("attempt_at") - submission.SETTLE)
+        WmsOrder.objects.filter(order=self.order).update(attempt_at=F("attempt_at") - attempts.SETTLE)
 
     def a_message_comes_twice(self) -> None:
         for row in self.rows():
@@ -238,9 +238,15 @@ class OneOrder:
         for level in StockLevel.objects.filter(warehouse=self.warehouse).annotate(held=held):
             assert level.reserved == (level.held or 0)
         order = self.now()
-        if order.state == OrderState.HELD:
+        if order.state == OrderState.HELD and not self.is_about_to_be_routed():
             kind = ALERT_OF[Reason(order.reason)]
             assert Alert.objects.filter(state="open", kind=kind).exists(), f"in silence: {order.reason}"
+
+    def is_about_to_be_routed(self) -> bool:
+        """Its cause is gone and its alert closed, and the job that was woken by that has not run yet."""
+        return Job.objects.filter(
+            key=f"route:{self.order.id}", state__in=["ready", "running"], parked_on=[]
+        ).exists()
 
     def wanted(self) -> Counter[str]:
         return Counter({line.sku.removeprefix("SKU-"): line.quantity for line in self.order.lines.all()})
@@ -254,6 +260,11 @@ class OneOrder:
 
     def settle(self) -> None:
         """In quiet times everything is at rest, and where it should be."""
+        if FulfillmentOrder.objects.filter(order=self.order, status="ON_HOLD").exists():
+            self.shopify_holds_it(False)
+        for each in self.wms.orders:
+            if each["status"] != "accepted":
+                self.tell(each)
         for _ in range(8):
             self.time_passes()
             self.work()

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from fulfillment import cancellation, decisions, order_states, submission
+from fulfillment import attempts, cancellation, decisions, order_states
 from fulfillment.models import Return, WmsOrder
 from fulfillment.states import OrderState, Reason, ReturnState
 from inventory import locking
@@ -60,7 +60,7 @@ def test_one_in_flight_is_cancelled_as_soon_as_its_outcome_is_known(scene: Scene
     assert WmsOrder.objects.get().wms_status == "submitting"
     scene.staff(order, "cancel")
     drain(advance=LATER)
-    WmsOrder.objects.update(attempt_at=Now() - submission.SETTLE)
+    WmsOrder.objects.update(attempt_at=Now() - attempts.SETTLE)
     drain(advance=LATER)
     assert scene.row(order).state == OrderState.CANCELLED
     assert [o["status"] for o in scene.wms_books()["orders"]] == (

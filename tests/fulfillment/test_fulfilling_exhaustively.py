@@ -96,7 +96,6 @@ class TwoParcels:
         assert (len(ids), self.shopify.left) == (2, 1), self.describe()
         assert not Alert.objects.filter(kind="shipment_held", state="open").exists()
 
-
     def describe(self) -> str:
         parcels = Shipment.objects.filter(wms_order__order=self.order).values_list("state", "reason")
         jobs = Job.objects.exclude(state="done").values_list("kind", "state", "error")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db.models import F
 
-from fulfillment import submission
+from fulfillment import attempts
 from fulfillment.models import WmsOrder
 from tests import workers
 from tests.fulfillment.one_order import OneOrder
@@ -45,7 +45,7 @@ def test_that_nothing_was_sent_says_nothing_of_the_attempt_after_it(staff: worke
     one = OneOrder(frozenset({FIND}), staff)
     one.work("unreachable", at="before it is taken back", befalls="hang")
     is_given_up(one)
-    WmsOrder.objects.update(attempt_at=F("attempt_at") - submission.SETTLE)
+    WmsOrder.objects.update(attempt_at=F("attempt_at") - attempts.SETTLE)
     one.work("ok", "dies_after")
     one.a_hung_one_goes_on()
     one.settle()

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from fulfillment import cancellation, decisions, submission, sync
+from fulfillment import attempts, cancellation, decisions, sync
 from fulfillment.models import WmsOrder
 from fulfillment.states import OrderState, Outcome, Reason
 from inventory import reservations
@@ -99,7 +99,7 @@ def test_not_found_is_believed_only_when_the_first_request_must_be_over(scene: S
     job = Job.objects.get(kind="fulfillment.submit")
     assert job.error_class == "Throttled"
     assert placed(scene) == 0
-    WmsOrder.objects.update(attempt_at=Now() - submission.SETTLE)
+    WmsOrder.objects.update(attempt_at=Now() - attempts.SETTLE)
     drain(advance=LATER)
     assert placed(scene) == 1
 

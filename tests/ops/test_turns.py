@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -30,6 +31,11 @@ def claimed(count: int = 1) -> list[str]:
     return [Job.objects.get(id=each.id).key for _ in range(count) for each in turns.claim(LANE)]
 
 
+def finish(job: Job) -> None:
+    assert job.lease_token
+    leases.finish(job.lease_token)
+
+
 def room(concurrency: int) -> None:
     Lane.objects.filter(name=LANE).update(concurrency=concurrency)
 
@@ -39,7 +45,7 @@ def test_a_shop_with_a_backlog_does_not_keep_another_waiting() -> None:
     room(3)
     assert claimed() == ["a0", "a1", "a2"]
     put("b0", share="shop:2")
-    leases.finish(next(iter(Job.objects.filter(key="a0").values_list("lease_token", flat=True))))
+    finish(Job.objects.get(key="a0"))
     assert claimed() == ["b0"]
 
 
@@ -74,7 +80,7 @@ def test_a_claim_looks_at_shares_and_not_at_the_backlog() -> None:
     assert most_rows(plan["Plan"]) < 30
 
 
-VALUES = {"lane": LANE, "room": 4, "below": 100, "pick_up": MINUTE}
+VALUES: dict[str, Any] = {"lane": LANE, "room": 4, "below": 100, "pick_up": MINUTE}
 
 
 def most_rows(node: dict) -> int:
@@ -101,7 +107,7 @@ def test_after_an_outage_a_lane_comes_back_slowly() -> None:
         turns.claim(LANE)
         running = Job.objects.filter(state="running")
         under_way.append(running.count())
-        leases.finish(running.order_by("id")[0].lease_token)
+        finish(running.order_by("id")[0])
         recovered = lanes.answered(LANE)
     assert under_way == [1] + [1] * 4 + [2] * 5 + [3] * 5 + [4]
     assert recovered is False  # it was, an answer ago

@@ -112,9 +112,7 @@ def test_a_switched_off_shop_is_still_listened_to(client: Client, shop: Shop) ->
     assert Job.objects.count() == 1
 
 
-@pytest.mark.parametrize(
-    "topic", ["carts/update", "brand/new", "orders/delete", "inventory_levels/update"]
-)
+@pytest.mark.parametrize("topic", ["carts/update", "brand/new", "orders/delete", "inventory_levels/update"])
 def test_what_nobody_asked_for_is_stored_as_unhandled(client: Client, topic: str) -> None:
     assert deliver(client, topic=topic).status_code == 200
     assert Job.objects.get().kind == UNHANDLED

@@ -1,0 +1,106 @@
+"""Workers that run jobs side by side in one process: a test decides who goes on, who hangs and who dies, and where.
+
+Each run is a greenlet. Code of the test that is called during a run (a fake of another system, a wrapped function) may
+`hang()` or `die()`; everything else, the runner included, is the application's own. A dead worker's frames are kept and
+never resumed: as after SIGKILL, no `finally` of theirs runs while the test lasts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from functools import wraps
+from typing import Any
+from unittest import mock
+
+from celery import current_app
+from greenlet import getcurrent, greenlet
+
+from ops import dispatch, leases, turns
+from tests.drain import load_tasks
+
+BACKOFF, LEASE = timedelta(minutes=5), timedelta(days=1)
+MOST = 200
+_graves: list[greenlet] = []
+
+
+def hang() -> None:
+    """The worker stands still here until the test lets it go on."""
+    _leave("hangs")
+
+
+def die() -> None:
+    """The worker is killed here."""
+    _leave("dies")
+
+
+def _leave(how: str) -> None:
+    parent = getcurrent().parent
+    assert parent is not None, "only a worker can hang or die"
+    parent.switch(how)
+
+
+class Workers:
+    """`messages`: claimed jobs that are under way to a worker. `hung`: runs that stand still. `ran`: runs by kind."""
+
+    def __init__(self) -> None:
+        self.messages: deque[leases.Claimed] = deque()
+        self.hung: list[greenlet] = []
+        self.ran: Counter[str] = Counter()
+
+    def work(self) -> None:
+        """Dispatch and run what is due, until nothing is left that does not hang."""
+        before = self.ran.total()
+        while dispatch.sweep() or self.messages:
+            while self.messages:
+                self.take(0)
+            assert self.ran.total() - before < MOST, f"still busy: {self.ran}"
+
+    def take(self, which: int) -> None:
+        """A worker gets one of the messages."""
+        claimed = self.messages[which]
+        del self.messages[which]
+        self.ran[claimed.kind] += 1
+        task = current_app.tasks[claimed.kind]
+        self._switch(greenlet(lambda: task.run(claimed.id, str(claimed.token))))
+
+    def go_on(self, which: int) -> None:
+        """A hung run goes on from where it stands."""
+        self._switch(self.hung.pop(which))
+
+    def kill(self, which: int) -> None:
+        """A hung run goes no further."""
+        _graves.append(self.hung.pop(which))
+
+    def _switch(self, run: greenlet) -> None:
+        said = run.switch()
+        if not run.dead:
+            (self.hung if said == "hangs" else _graves).append(run)
+
+
+def once(place: Callable[..., Any], act: Callable[[], object]) -> Callable[..., Any]:
+    """The function `place`, whose first call begins with `act` (say, `die`)."""
+    acts = [act]
+
+    @wraps(place)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if acts:
+            acts.pop()()
+        return place(*args, **kwargs)
+
+    return wrapped
+
+
+@contextmanager
+def working() -> Iterator[Workers]:
+    """Workers in place of the broker; leases and back-offs are so long that no test depends on the machine's speed."""
+    load_tasks()
+    workers = Workers()
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch.object(dispatch, "offer", workers.messages.append))
+        stack.enter_context(mock.patch.object(leases, "backoff", return_value=BACKOFF))
+        for place, name in ((leases, "RUN"), (leases, "PICK_UP"), (turns, "PICK_UP")):
+            stack.enter_context(mock.patch.object(place, name, LEASE))
+        yield workers
