@@ -58,7 +58,7 @@ def due(connection: Connection) -> QuerySet[WmsOrder]:
             accepted_at__gt=Now() - ASKED_FOR,
         )
         .select_related("order__shop", "warehouse__connection")
-        .order_by("look_up_at")
+        .order_by("look_up_at", "id")
     )
 
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import django
 import pytest
 import redis
+import structlog
 from cryptography.fernet import Fernet
 from django.conf import settings
 
@@ -63,6 +64,8 @@ def pytest_configure(config: pytest.Config) -> None:
         }
     )
     django.setup()
+    # A logger that was used before would not be captured: a test must not depend on those before it.
+    structlog.configure(cache_logger_on_first_use=False)
     # The real one takes half a second for every user of a test, by design.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
