@@ -422,7 +422,8 @@ def test_an_outage_of_hours_costs_no_attempt_and_no_job() -> None:
             Lane.objects.update(open_until=F("open_until") - DAY)
     waiting = Job.objects.filter(lane=lane)
     assert set(waiting.values_list("state", flat=True)) == {"ready"}
-    assert sum(waiting.values_list("attempts", flat=True)) == 1  # the first failure may have been the job's own
+    # The first failure may have been the job's own.
+    assert sum(waiting.values_list("attempts", flat=True)) == 1
     with workers.working() as staff:
         for _ in range(10):
             staff.work()
