@@ -40,7 +40,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__.splitlines()[0])
     parser.add_argument("--orders", type=int, default=2000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
-    parser.add_argument("--rate", type=float, default=4.0, help="orders per second")
+    parser.add_argument("--rate", type=float, default=6.0, help="orders per second")
     parser.add_argument(
         "--keep", type=Path, help="leave report, logs, books and tables in this folder, by seed"
     )
