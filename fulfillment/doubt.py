@@ -23,11 +23,10 @@ class Doubt:
 def of_order(row: WmsOrder, *, with_personal_data: bool) -> Doubt:
     """Whether a WMS has an order. `row` has its order, warehouse and connection."""
     order = row.order
-    reference = order.name if row.part == 1 else f"{order.name}-{row.part}"
     goods = ", ".join(f"{line.quantity} × {line.item_code}" for line in row.lines.order_by("id"))
     facts = [
         ("Look for", row.external_id),
-        ("or for the reference", reference),
+        ("or for the reference", row.external_ref),
         *_where(row),
         ("Items", goods),
     ]

@@ -198,6 +198,11 @@ class WmsOrder(models.Model):
     def __str__(self) -> str:
         return self.external_id
 
+    @property
+    def external_ref(self) -> str:
+        """What people find it by at the WMS: the order's name, with the part behind it from the second on."""
+        return self.order.name if self.part == 1 else f"{self.order.name}-{self.part}"
+
 
 class WmsOrderLine(models.Model):
     """Units of one WMS item asked of the warehouse for one order line."""

@@ -109,7 +109,7 @@ def request_of(row: WmsOrder) -> OrderRequest:
     address = json.loads(order.ship_to) if order.ship_to else {}
     return OrderRequest(
         external_id=row.external_id,
-        external_ref=order.name if row.part == 1 else f"{order.name}-{row.part}",
+        external_ref=row.external_ref,
         warehouse_code=row.warehouse.wms_warehouse_code,
         lines=tuple(
             OrderLineRequest(line.item_code, line.quantity, str(line.order_line.shopify_line_id))

@@ -88,14 +88,14 @@ def recover() -> int:
     """Give back the runs of dead workers and offer again what no worker began; returns how many."""
     found = leases.lost()
     for job in found:
-        give_back(job)
+        _give_back(job)
     again = leases.not_picked_up()
     for claimed in again:
         offer(claimed)
     return len(found) + len(again)
 
 
-def give_back(job: Job) -> None:
+def _give_back(job: Job) -> None:
     """End the run of a worker that died: to be tried again, or a dead letter when it killed too many."""
     error = WorkerLost("the worker died or was killed during the run")
     losses = leases.losses(job) + 1
@@ -118,7 +118,7 @@ def worker_lost(token: uuid.UUID) -> int:
     """
     jobs = leases.under(token)
     for job in jobs:
-        give_back(job)
+        _give_back(job)
     for lane in {job.lane_id for job in jobs}:
         lanes.wake(lane)
     return len(jobs)
