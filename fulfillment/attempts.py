@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
@@ -23,7 +24,7 @@ from wms.adapters.base import Capability, OrderRequest
 from wms.models import Connection
 from wms.statuses import WmsStatus
 
-SETTLE = timedelta(minutes=2)
+SETTLE = timedelta(seconds=settings.WMS_SETTLE_SECONDS)
 """A WMS without idempotent creation may still be working on a request that timed out: only after this long does
 "not found" mean that it is not there."""
 
@@ -94,8 +95,8 @@ def hand_to_a_person(attempt: Attempt) -> None:
             severity=Severity.CRITICAL,
             title=f"Does {attempt.connection.slug} have order {order.name}?",
             meaning="The answer to our request was lost, and this WMS can neither be asked nor told twice safely.",
-            action="Look for it in the WMS. Then open the WMS order in the admin and say «It is there as …» or "
-            "«It is not there».",
+            action="Look for it in the WMS. Then open the WMS order in the admin and say «It is there as …» or, "
+            "from the time on that its page names, «It is not there».",
         )
     raise undecided(row)
 

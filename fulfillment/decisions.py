@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 from django.db import transaction
+from django.db.models.functions import Now
 
 from fulfillment import attempts, cancellation, enqueue, order_states, returns, submission
 from fulfillment.models import Return, WmsOrder
@@ -19,6 +20,10 @@ logger = structlog.get_logger(__name__)
 
 class NothingToDecide(Exception):
     """The outcome is not in question (any more), or the id is another's; the message says so to staff."""
+
+
+class TooEarly(Exception):
+    """The last request may still be on its way, so nobody can know yet; the message says so to staff."""
 
 
 @transaction.atomic
@@ -41,9 +46,11 @@ def is_there(wms_order_id: int, *, as_id: str, user_id: int) -> None:
 def is_not_there(wms_order_id: int, *, user_id: int) -> bool:
     """A person made sure that the WMS does not have the order: it is submitted again, under the same identity.
 
-    False when the order was cancelled meanwhile, so that it is not submitted. Raises NothingToDecide.
+    False when the order was cancelled meanwhile, so that it is not submitted. Raises NothingToDecide; TooEarly while
+    the last request may still arrive.
     """
     row = _in_question(wms_order_id)
+    _require_settled(row)
     WmsOrder.objects.filter(id=row.id).update(outcome=Outcome.ABSENT, decided_by_id=user_id)
     order_states.stand(row.order, OrderState.READY)
     close_alert("outcome_unknown", subject=row.external_id)
@@ -78,6 +85,12 @@ def _in_question(wms_order_id: int) -> WmsOrder:
     return row
 
 
+def _require_settled(row: WmsOrder | Return) -> None:
+    recent = type(row).objects.filter(pk=row.pk, attempt_at__gt=Now() - attempts.SETTLE)
+    if at := recent.values_list("attempt_at", flat=True).first():
+        raise TooEarly(f"It may still arrive. Look again after {at + attempts.SETTLE:%H:%M:%S} UTC.")
+
+
 def _settled(row: WmsOrder) -> str:
     who = f"{row.decided_by.get_username()} decided it: " if row.decided_by else ""
     if row.wms_order_id:
@@ -100,8 +113,12 @@ def return_is_there(return_id: int, *, as_id: str, user_id: int) -> None:
 
 @transaction.atomic
 def return_is_not_there(return_id: int, *, user_id: int) -> None:
-    """A person made sure that the WMS does not expect the return: it is announced again. Raises NothingToDecide."""
+    """A person made sure that the WMS does not expect the return: it is announced again.
+
+    Raises NothingToDecide; TooEarly while the announcement may still arrive.
+    """
     row = _return_in_question(return_id)
+    _require_settled(row)
     Return.objects.filter(id=row.id).update(state=ReturnState.REQUESTING, attempt_at=None)
     _return_decided(row, there=False, user_id=user_id)
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
+from fulfillment import attempts
 from fulfillment.models import Return, WmsOrder
 from ops.masking import mask_text
 from ops.models import JobAttempt
@@ -18,6 +19,11 @@ class Doubt:
     question: str
     asked_at: datetime | None
     facts: list[tuple[str, str]]
+
+    @property
+    def settles_at(self) -> datetime | None:
+        """Until then it may still arrive, so that nobody can say that it is not there."""
+        return self.asked_at + attempts.SETTLE if self.asked_at else None
 
 
 def of_order(row: WmsOrder, *, with_personal_data: bool) -> Doubt:

@@ -115,8 +115,8 @@ def _hand_to_a_person(row: Return) -> None:
         severity=Severity.CRITICAL,
         title=f"Does {slug} expect the return of order {order.name}?",
         meaning="The answer to our announcement was lost, and this WMS may not be told twice.",
-        action="Look for it in the WMS. Then open the return in the admin and say «It is there as …» or «It is not "
-        "there».",
+        action="Look for it in the WMS. Then open the return in the admin and say «It is there as …» or, from "
+        "the time on that its page names, «It is not there».",
     )
 
 

@@ -98,6 +98,20 @@ def every_age_is_at_least_a_day(**_: Any) -> Sequence[CheckMessage]:
     ]
 
 
+@register(Tags.compatibility)
+def a_wms_settles_after_us(**_: Any) -> Sequence[CheckMessage]:
+    """No answer "not found" may be believed while the worker that was to place the order may still send it."""
+    longest = settings.CELERY_TASK_TIME_LIMIT
+    if longest < settings.WMS_SETTLE_SECONDS:
+        return []
+    return [
+        Error(
+            f"WMS_SETTLE_SECONDS is {settings.WMS_SETTLE_SECONDS}; a job may take {longest} s, it must be more",
+            id="wmsbridge.E006",
+        )
+    ]
+
+
 @register(Tags.security, deploy=True)
 def reachable_and_heard(**_: Any) -> Sequence[CheckMessage]:
     """What a production installation needs beyond starting."""

@@ -212,6 +212,9 @@ HEALTH_THRESHOLDS: dict[str, float] = {
 # Set: /metrics answers only to this bearer token and to staff. Empty: keep /metrics off the public proxy.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
+# So long after a request without an answer its order may still appear in the WMS.
+WMS_SETTLE_SECONDS = env.int("WMS_SETTLE_SECONDS", default=120)
+
 # --- How long things are kept: docs/configuration.md says what each is about ---
 
 KEEP_PERSONAL_DATA_DAYS = env.int("KEEP_PERSONAL_DATA_DAYS", default=30)

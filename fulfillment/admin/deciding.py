@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 
 from fulfillment.admin.pages import PageAdmin
-from fulfillment.decisions import NothingToDecide
+from fulfillment.decisions import NothingToDecide, TooEarly
 from fulfillment.doubt import Doubt
 from fulfillment.forms import IsNotThereForm, IsThereForm
 from fulfillment.models import WmsOrder
@@ -35,7 +35,7 @@ class DecidingAdmin(PageAdmin):
         raise NotImplementedError
 
     def say_absent(self, row: Any, *, user_id: int) -> str:
-        """Record that the WMS does not have it; returns what follows. Raises NothingToDecide."""
+        """Record that the WMS does not have it; returns what follows. Raises NothingToDecide, TooEarly."""
         raise NotImplementedError
 
     def get_urls(self) -> list[URLPattern]:
@@ -90,7 +90,7 @@ class DecidingAdmin(PageAdmin):
                 else:
                     told = f"Decided: {self.say_absent(row, user_id=user_id)}"
                 self.log(request, [row], told)
-        except NothingToDecide as nothing:
-            self.message_user(request, f"Nothing was changed. {nothing}", messages.WARNING)
+        except (NothingToDecide, TooEarly) as reason:
+            self.message_user(request, f"Nothing was changed. {reason}", messages.WARNING)
             return
         self.message_user(request, told, messages.SUCCESS)

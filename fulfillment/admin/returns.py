@@ -62,7 +62,7 @@ class ReturnAdmin(DecidingAdmin):
         return f"the WMS has it as {as_id}."
 
     def say_absent(self, row: Return, *, user_id: int) -> str:
-        """It is announced again. Raises NothingToDecide."""
+        """It is announced again. Raises NothingToDecide, TooEarly."""
         decisions.return_is_not_there(row.pk, user_id=user_id)
         return "the WMS does not have it; it is announced again."
 

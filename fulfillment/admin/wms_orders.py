@@ -74,7 +74,7 @@ class WmsOrderAdmin(DecidingAdmin):
         return f"the WMS has it as {as_id}."
 
     def say_absent(self, row: WmsOrder, *, user_id: int) -> str:
-        """It is submitted again. Raises NothingToDecide."""
+        """It is submitted again. Raises NothingToDecide, TooEarly."""
         again = decisions.is_not_there(row.pk, user_id=user_id)
         follows = "it is submitted again" if again else "the order was cancelled, it ends here"
         return f"the WMS does not have it; {follows}."

@@ -32,6 +32,8 @@ from tests.end_to_end.stack import running_stack
 
 FEWEST = 50
 """Orders among which every fate occurs."""
+SETTLE_SECONDS = 60
+"""The least that the product allows: what is decided after it shall be seen in a short run too."""
 REPORT = "report.json"
 
 
@@ -91,6 +93,7 @@ def _set_up_django(servers: Servers, sink: Sink, *, seed: int, log_level: str) -
     os.environ.update(world.secrets())
     os.environ.update(DJANGO_SETTINGS_MODULE="wmsbridge.settings", DEBUG="0", LOG_LEVEL=log_level)
     os.environ["CHAOS_SKEW"] = str(random.Random(f"clock {seed}").choice((-300, -120, 120, 300)))
+    os.environ["WMS_SETTLE_SECONDS"] = str(SETTLE_SECONDS)
     os.environ.update(EMAIL_URL="dummymail://", ALERT_EMAILS="", ALERT_URLS=sink.url)
     django.setup()
     call_command("migrate", verbosity=0)

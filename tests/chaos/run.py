@@ -25,7 +25,7 @@ from tests.chaos.staff import Staff
 from tests.chaos.standing import Standing, by_identity
 from tests.chaos.storm import Storm
 from tests.chaos.verdict import Verdict, judge, lags, percentiles
-from tests.chaos.weather import DEAF, forecast, required
+from tests.chaos.weather import CAUSES, DEAF, NOT_THERE, forecast, required
 from tests.end_to_end import world
 from tests.end_to_end.checker import Checker
 from tests.end_to_end.people import People
@@ -169,7 +169,9 @@ class Run:
 
         def missing() -> frozenset[str]:
             self._bait(customers)
-            return required(storm.faults) - (storm.kinds() + staff.did).keys()
+            seen = (storm.kinds() + staff.did).keys()
+            sure_to_come = {NOT_THERE} if CAUSES[NOT_THERE] in seen else set()
+            return required(storm.faults) - seen - sure_to_come
 
         while (kinds := missing()) and time.monotonic() < deadline:
             _say(f"seed {self.seed}: to be made up for: {', '.join(sorted(kinds))}")

@@ -13,7 +13,7 @@ from django.core.management.base import CommandError
 from django.db import InterfaceError, OperationalError, connections
 
 from fulfillment import decisions
-from fulfillment.decisions import NothingToDecide
+from fulfillment.decisions import NothingToDecide, TooEarly
 from fulfillment.models import Return, WmsOrder
 from tests.chaos.sink import Sink, Told
 from tests.chaos.weather import ASKED_AGAIN, DEAF, MAPPED
@@ -80,6 +80,8 @@ class Staff(threading.Thread):
                 each[1]()
             except (OperationalError, InterfaceError):
                 connections.close_all()  # the database is away: later
+                continue
+            except TooEarly:
                 continue
             except (AssertionError, CommandError, OSError) as error:
                 self.broken.append(f"{error!r}")

@@ -42,9 +42,10 @@ FATES = ("duplicated", "late", "overtaken", "lost")
 DELIVERIES = frozenset({f"{what} {fate}" for what in ("webhooks", "callbacks") for fate in FATES})
 EARLY = "callback before our call returned"
 LOST_ANSWER = "wms create, without look-up: "
+NOT_THERE = "person decided: not there"
 CAUSES = {
     "person decided: there": LOST_ANSWER + "timeout_after",
-    "person decided: not there": LOST_ANSWER + "timeout_before",
+    NOT_THERE: LOST_ANSWER + "timeout_before",
 }
 """What people do -> the fault that makes them."""
 MAPPED, ASKED_AGAIN = "person mapped a SKU", "person had a shipment reported again"
@@ -85,7 +86,7 @@ def _of_the_wire(begin: float, length: float, dice: random.Random) -> list[Fault
     def at(*, until: float = 1.0) -> float:
         return begin + dice.uniform(0, until * length)
 
-    # Nobody believes the south's "not found" for two minutes: it must not be asked in every round.
+    # Nobody believes the south's "not found" until it has settled: it must not be asked in every round.
     faults = [_create(at(), kind, dice.choices(ASKABLE, (1, 2))[0], dice) for kind in AFTER]
     faults += [_create(at(until=0.5), kind, dice.choices(ASKABLE, (4, 1))[0], dice) for kind in BEFORE]
     faults += [_elsewhere(at(), match, dice) for match in ELSEWHERE]

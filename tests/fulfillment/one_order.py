@@ -126,6 +126,9 @@ class OneOrder:
         self.claims_run_out()
         self.waits_pass()
         WmsOrder.objects.filter(order=self.order).update(attempt_at=F("attempt_at") - attempts.SETTLE)
+        Return.objects.filter(wms_order__order=self.order).update(
+            attempt_at=F("attempt_at") - attempts.SETTLE
+        )
 
     def a_message_comes_twice(self) -> None:
         for row in self.rows():
@@ -218,6 +221,7 @@ class OneOrder:
             else:
                 decisions.is_not_there(row.id, user_id=user.id)
         for back in Return.objects.filter(wms_order__order=self.order, state=ReturnState.UNKNOWN):
+            self.time_passes()
             ref = back.wms_order.wms_order_id
             if ref in self.wms.returns:
                 decisions.return_is_there(back.id, as_id=f"R{ref}", user_id=user.id)

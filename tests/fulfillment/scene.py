@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from fulfillment import enqueue
-from fulfillment.models import Order
+from django.db.models import F
+
+from fulfillment import attempts, enqueue
+from fulfillment.models import Order, Return, WmsOrder
 from ops import jobs
 from shops.models import Shop
 from tests.builders import make_connection, make_level, make_mapping, make_shop, make_warehouse
@@ -124,6 +126,11 @@ class Scene:
         self.notice(order)
         drain()
         return order
+
+    def settle(self) -> None:
+        """So much time passes that no request to a WMS can be on its way any more."""
+        WmsOrder.objects.update(attempt_at=F("attempt_at") - attempts.SETTLE)
+        Return.objects.update(attempt_at=F("attempt_at") - attempts.SETTLE)
 
     def row(self, order: Json) -> Order:
         """Our row of the order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -116,6 +117,17 @@ def test_it_is_not_there_submits_it_again_under_the_same_identity(
     assert (row.outcome, row.decided_by, row.order.state) == ("absent", admin_user, "ready")
     assert Job.objects.filter(key=f"submit:{row.external_id}", state="ready").count() == 1
     assert LogEntry.objects.count() == 1
+
+
+def test_the_page_says_from_when_on_it_can_be_known_to_be_absent(admin_client: Client) -> None:
+    row = in_question(place())
+    WmsOrder.objects.update(attempt_at=timezone.now())
+    page = admin_client.get(f"{PARTS}{row.pk}/change/").content.decode()
+    (when,) = re.findall(r"Taken from (\d\d:\d\d:\d\d) on", page)
+    assert f"Look again after {when} UTC" in decide(admin_client, row, absent="1", looked="on")
+    row.refresh_from_db()
+    assert (row.outcome, row.decided_by) == ("unknown", None)
+    assert not LogEntry.objects.exists()
 
 
 def test_what_was_cancelled_meanwhile_is_not_submitted_again(admin_client: Client) -> None:

@@ -209,6 +209,7 @@ def test_one_that_a_person_found_absent_is_not_sent_once_it_is_cancelled(scene: 
     scene.wms.fault("POST /north/orders", "timeout_before", delay=0.1)
     order = scene.arrive((MUG, 1))
     drain(advance=LATER)
+    scene.settle()
     decisions.is_not_there(WmsOrder.objects.get().id, user_id=User.objects.create_user("ada").id)
     hold_lane("wms:north")
     scene.staff(order, "cancel")

@@ -67,6 +67,9 @@ def test_a_return_that_a_person_found_is_announced(scene: Scene) -> None:
 
 def test_a_return_that_is_not_there_is_announced_once_more(scene: Scene) -> None:
     row = returned(scene, "timeout_before")
+    with pytest.raises(decisions.TooEarly):
+        decisions.return_is_not_there(row.id, user_id=1)
+    scene.settle()
     decisions.return_is_not_there(row.id, user_id=person())
     drain()
     row.refresh_from_db()

@@ -137,11 +137,21 @@ def test_it_is_there_is_recorded_with_who_said_so(scene: Scene) -> None:
 
 def test_it_is_not_there_submits_again_under_the_same_identity(scene: Scene) -> None:
     row = doubtful(scene, "timeout_before")
+    scene.settle()
     decisions.is_not_there(row.id, user_id=User.objects.create_user("ada").id)
     drain()
     row.refresh_from_db()
     assert row.wms_status == "accepted"
     assert list(scene.wms_books()["creates"].values()) == [1]
+
+
+def test_nobody_knows_that_it_is_not_there_while_it_may_still_arrive(scene: Scene) -> None:
+    row = doubtful(scene, "timeout_before")
+    with pytest.raises(decisions.TooEarly, match=r"Look again after \d\d:\d\d:\d\d UTC"):
+        decisions.is_not_there(row.id, user_id=User.objects.create_user("ada").id)
+    drain(advance=LATER)
+    row.refresh_from_db()
+    assert (row.outcome, row.decided_by, placed(scene)) == (Outcome.UNKNOWN, None, 0)
 
 
 def test_a_decision_nobody_waits_for_changes_nothing(scene: Scene) -> None:

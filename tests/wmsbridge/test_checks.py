@@ -44,6 +44,14 @@ def test_an_age_of_less_than_a_day_is_an_error(settings: Any) -> None:
     assert [found.id for found in checks.every_age_is_at_least_a_day()] == ["wmsbridge.E005"]
 
 
+@pytest.mark.parametrize(("seconds", "found"), [(55, ["wmsbridge.E006"]), (56, [])])
+def test_no_order_is_missed_before_the_worker_that_sends_it_must_be_over(
+    settings: Any, seconds: int, found: list[str]
+) -> None:
+    settings.WMS_SETTLE_SECONDS = seconds
+    assert [error.id for error in checks.a_wms_settles_after_us()] == found
+
+
 def test_a_deployment_must_be_reachable_and_heard(settings: Any) -> None:
     settings.PUBLIC_URL, settings.ALERT_EMAILS, settings.ALERT_URLS = "", [], []
     found = [each.id for each in checks.reachable_and_heard()]
