@@ -33,8 +33,8 @@ SETTLE = timedelta(seconds=settings.WMS_SETTLE_SECONDS)
 class Attempt:
     """One attempt to place an order, as it was committed before the call. `age`: of the one before it.
 
-    `number`: its fencing token. Once a later attempt is recorded, what this one learned means nothing (but that the WMS
-    has the order: that stays true).
+    `unwanted`: it shall not be placed any more, if it is not there already. `number`: its fencing token. Once a later
+    attempt is recorded, what this one learned means nothing (but that the WMS has the order: that stays true).
     """
 
     wms_order: WmsOrder
@@ -43,7 +43,7 @@ class Attempt:
     request: OrderRequest
     age: timedelta | None
     doubtful: bool
-    cancelled: bool
+    unwanted: bool
 
     def can(self, capability: Capability) -> bool:
         """Whether the WMS is able to do this."""
@@ -118,7 +118,7 @@ def undecided(row: WmsOrder) -> Blocked:
 
 @transaction.atomic
 def end_absent(attempt: Attempt) -> None:
-    """The order was cancelled and is not there: it is ended, unless a later attempt places it."""
+    """The order was cancelled or given up, and is not there: it is ended, unless a later attempt places it."""
     order_id = attempt.wms_order.order_id
     order_states.lock(order_id)
     if _standing(attempt).exists():
@@ -175,8 +175,15 @@ def is_known(order: Order, row: WmsOrder) -> None:
 
 
 def release_unless_in_question(order: Order) -> None:
-    """End the hold of an order of which nothing is in question any more. The order is locked."""
-    if order.state != OrderState.HELD or order.reason != Reason.OUTCOME_UNKNOWN:
+    """End the hold of an order of which nothing is in question any more; what was refused holds it on. It is locked."""
+    if order.state != OrderState.HELD or order.reason not in (Reason.OUTCOME_UNKNOWN, Reason.WMS_REJECTED):
         return
-    if not order.wms_orders.filter(wms_status=WmsStatus.SUBMITTING, outcome=Outcome.UNKNOWN).exists():
-        order_states.stand(order, OrderState.READY)
+    if order.wms_orders.filter(wms_status=WmsStatus.SUBMITTING, outcome=Outcome.UNKNOWN).exists():
+        return
+    refused = None if order.cancelled_at else order_states.refused(order).first()
+    if refused:
+        order_states.stand(order, OrderState.HELD, Reason.WMS_REJECTED, refused.outcome_detail)
+        return
+    close_alert("wms_rejected", subject=order.subject)
+    order_states.stand(order, OrderState.READY)
+    order_states.settle(order)

@@ -56,6 +56,11 @@ def withdraw_unsent(order: Order) -> int:
     return _end(order.wms_orders.filter(wms_status=WmsStatus.PENDING))
 
 
+def end_refused(order: Order) -> int:
+    """Give up the WMS orders that were refused: what they hold is routed anew. The order is locked."""
+    return _end(order_states.refused(order))
+
+
 @transaction.atomic
 def end_absent(wms_order_id: int) -> None:
     """The order was cancelled, and the WMS never got this part of it: nothing is to be sent."""
@@ -239,7 +244,7 @@ def route_again(order_id: int) -> bool:
     order = order_states.lock(order_id)
     if order.state != OrderState.HELD or order.reason not in (Reason.WMS_REJECTED, Reason.WMS_CANCELLED):
         return False
-    _end(order.wms_orders.filter(wms_status=WmsStatus.REJECTED))
+    end_refused(order)
     order_states.stand(order, OrderState.READY)
     for kind in ("wms_rejected", "wms_cancelled"):
         close_alert(kind, subject=order.subject)

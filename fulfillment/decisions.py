@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 from fulfillment import attempts, cancellation, enqueue, order_states, returns, submission
 from fulfillment.models import Return, WmsOrder
-from fulfillment.states import OrderState, Outcome, ReturnState
+from fulfillment.states import Outcome, ReturnState
 from ops import claims, jobs
 from ops.alerts import close_alert
 from ops.claims import Window
@@ -52,7 +52,7 @@ def is_not_there(wms_order_id: int, *, user_id: int) -> bool:
     row = _in_question(wms_order_id)
     _require_settled(row)
     WmsOrder.objects.filter(id=row.id).update(outcome=Outcome.ABSENT, decided_by_id=user_id)
-    order_states.stand(row.order, OrderState.READY)
+    attempts.release_unless_in_question(row.order)
     close_alert("outcome_unknown", subject=row.external_id)
     transaction.on_commit(lambda: claims.forget(Window.SUBMISSION, row.external_id))
     goes_on = row.order.cancelled_at is None

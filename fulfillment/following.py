@@ -13,6 +13,7 @@ from fulfillment.states import OrderState, Reason
 from ops import jobs
 from ops.alerts import close_alert, raise_alert
 from ops.models import Severity
+from wms.statuses import WmsStatus
 
 SOONEST_LOOK = timedelta(seconds=2)
 LATEST_LOOK = timedelta(minutes=2)
@@ -55,6 +56,8 @@ def _hold_back(order: Order, verdict: readiness.Verdict) -> None:
     if order.wms_orders.filter(order_states.NOT_ENDED).exists():
         if verdict.state != OrderState.NOTHING_TO_SHIP:
             _report_held_after_submission(order, verdict)
+        elif _at_work(order) and coverage.measure(order).excess:
+            _report_excess(order)
         order_states.settle(order)
         return
     if order.state == OrderState.HELD and order.reason in PERSON_DECIDES:
@@ -68,6 +71,11 @@ def _hold_back(order: Order, verdict: readiness.Verdict) -> None:
         )
     if verdict.reason == Reason.NO_ADDRESS:
         _report_no_address(order)
+
+
+def _at_work(order: Order) -> bool:
+    """Whether a warehouse has not sent everything yet: what is refunded after that went back to the shop."""
+    return order.wms_orders.filter(order_states.NOT_ENDED).exclude(wms_status=WmsStatus.SHIPPED).exists()
 
 
 def _report_no_address(order: Order) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
 from fulfillment.models import Order, WmsOrder
@@ -25,6 +25,12 @@ SHIPPED = (WmsStatus.PARTIALLY_SHIPPED, WmsStatus.SHIPPED)
 
 PERSON_DECIDES = frozenset({Reason.WMS_REJECTED, Reason.WMS_CANCELLED, Reason.OUTCOME_UNKNOWN})
 """Reasons that no new reading removes: staff choose what happens next."""
+
+
+def refused(order: Order) -> QuerySet[WmsOrder]:
+    """Its parts that a WMS refused, on which a person decides: a replay sends them as they are, so that nobody else may
+    be given their units before they are given up."""
+    return WmsOrder.objects.filter(order=order, wms_status=WmsStatus.REJECTED)
 
 
 def look_up_later() -> dict[str, Any]:

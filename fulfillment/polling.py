@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 from fulfillment import enqueue, order_states, progress
 from fulfillment.models import WmsOrder
 from ops.alerts import close_alert, raise_alert
-from ops.errors import Permanent
+from ops.errors import Permanent, Transient
 from ops.models import Severity
 from wms.adapters import adapter_for, capabilities_of
 from wms.adapters.base import Capability, OrderAnswer
@@ -31,6 +31,7 @@ BATCH = 25
 SECONDS = 20.0
 """A run begins no further call after this long: the slowest one still ends within a run's 50 s."""
 
+TRY_AGAIN = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(days=1)
 ASKED_FOR = timedelta(days=60)
 """After that an order is left to people: nothing comes of it any more."""
@@ -82,7 +83,12 @@ def look_up(connection_id: int) -> int:
             answered += 1
         except Permanent as error:
             refused[row] = str(error)
-        _put_off(row, clock=row.clock)
+        except Transient:
+            # Or one that always fails would stand before all others for ever.
+            if due(connection).exclude(id=row.id).exists():
+                _put_off(row, pause=TRY_AGAIN)
+            raise
+        _put_off(row, pause=pause(row.clock - row.status_at))
     _report_refused(connection, refused, answered=answered)
     if due(connection).exists():
         enqueue.look_up(connection)
@@ -94,10 +100,9 @@ def _can_be_asked(connection: Connection) -> bool:
     return Capability.FIND_ORDER in capabilities_of(connection)
 
 
-def _put_off(row: WmsOrder, *, clock: datetime) -> None:
+def _put_off(row: WmsOrder, *, pause: timedelta) -> None:
     """Unless news came meanwhile, which put it off by themselves."""
-    later = Now() + pause(clock - row.status_at)
-    WmsOrder.objects.filter(id=row.id, look_up_at=row.look_up_at).update(look_up_at=later)
+    WmsOrder.objects.filter(id=row.id, look_up_at=row.look_up_at).update(look_up_at=Now() + pause)
 
 
 def pause(unchanged: timedelta) -> timedelta:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Count, Max
 from django.db.models.functions import Now, TruncDay
 
-from fulfillment import coverage, enqueue, order_states, routing
+from fulfillment import cancellation, coverage, enqueue, order_states, routing
 from fulfillment.models import Order, OrderLine, WmsOrder, WmsOrderLine
 from fulfillment.order_states import PERSON_DECIDES
 from fulfillment.states import OrderState, Reason
@@ -184,6 +184,8 @@ def _reserve_and_make(order: Order, found: Plan) -> WmsOrder:
     assert chosen is not None and chosen.needs is not None  # noqa: S101, PT018
     part = (order.wms_orders.aggregate(last=Max("part"))["last"] or 0) + 1
     external_id = f"wms:order:{order.shop.domain}:{order.shopify_order_id}:{part}"
+    if part > 1:
+        cancellation.end_refused(order)  # or a replay would send its units beside these
     needs = [Need(chosen.id, item, units) for item, units in sorted(chosen.needs.items())]
     if reservations.reserve(external_id, needs):
         raise Transient("another order took the stock between the look and the lock")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
 from django.db.models import Sum
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from fulfillment import cancellation, coverage, enqueue, order_states
 from fulfillment.models import WmsOrder
@@ -19,6 +20,9 @@ from wms.callbacks import OrderStatusEvent
 from wms.statuses import CancellationPhase, WmsStatus, phase
 
 logger = structlog.get_logger(__name__)
+
+SOON_KNOWN = timedelta(minutes=30)
+"""Our own call has long returned by then, or staff were asked about it."""
 
 _FORWARD = (
     WmsStatus.SUBMITTING,
@@ -38,15 +42,15 @@ def wms_order_of(connection_id: int, wms_order_ref: str) -> WmsOrder | None:
     )
 
 
-def not_known_yet(connection_id: int, wms_order_ref: str) -> Blocked:
+def not_known_yet(connection_id: int, wms_order_ref: str, *, occurred_at: datetime) -> Blocked:
     """A callback about an order we do not know: it may have come before our own call returned, so it waits.
 
-    When nothing is being submitted there, nothing explains it and a person is told at once.
+    A person is told when nothing explains it: nothing is being submitted there, or it happened long ago.
     """
     under_way = WmsOrder.objects.filter(
         warehouse__connection_id=connection_id, wms_status__in=[WmsStatus.SUBMITTING, WmsStatus.PENDING]
     ).exists()
-    if not under_way:
+    if not under_way or occurred_at < timezone.now() - SOON_KNOWN:
         raise_alert(
             "unknown_wms_order",
             subject=f"wms_order:{connection_id}:{wms_order_ref}",
@@ -69,7 +73,7 @@ def apply(connection_id: int, event: OrderStatusEvent, *, occurred_at: datetime)
     """
     row = wms_order_of(connection_id, event.wms_order_id)
     if row is None:
-        raise not_known_yet(connection_id, event.wms_order_id)
+        raise not_known_yet(connection_id, event.wms_order_id, occurred_at=occurred_at)
     take(row, event.wms_status, word=event.status, reason=event.reason, occurred_at=occurred_at)
 
 
@@ -109,6 +113,8 @@ def _move_on(row: WmsOrder, status: WmsStatus, *, reason: str, occurred_at: date
             return
         if row.cancel_requested_at and occurred_at < row.cancel_requested_at:
             return
+        if phase(status) == CancellationPhase.CANCELLABLE:
+            return  # it goes on deciding: the wish stands, and staff are told when it does not answer
         WmsOrder.objects.filter(id=row.id, wms_status=WmsStatus.CANCEL_REQUESTED).update(
             wms_status=status, status_at=occurred_at, **order_states.look_up_later()
         )

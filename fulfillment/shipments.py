@@ -88,7 +88,7 @@ def receive(connection_id: int, event: ShipmentEvent, *, occurred_at: datetime) 
             raise Throttled("another worker is recording this shipment", wait=_SOON)
         row = progress.wms_order_of(connection_id, event.wms_order_id)
         if row is None:
-            raise progress.not_known_yet(connection_id, event.wms_order_id)
+            raise progress.not_known_yet(connection_id, event.wms_order_id, occurred_at=occurred_at)
         record(row, event, occurred_at=occurred_at)
 
 

@@ -16,14 +16,13 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
-from fulfillment import attempts, cancellation, enqueue, erasure, order_states
+from fulfillment import attempts, cancellation, coverage, enqueue, erasure, order_states
 from fulfillment.attempts import Attempt
 from fulfillment.models import FulfillmentOrder, Order, WmsOrder
 from fulfillment.readiness import GOING_STATUSES
-from fulfillment.states import OrderState, Outcome, Reason
+from fulfillment.states import Outcome
 from inventory import reservations
 from ops import claims, jobs
-from ops.alerts import close_alert
 from ops.claims import ClaimState, Window
 from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
 from wms import warehouses
@@ -48,11 +47,11 @@ def submit(wms_order_id: int) -> None:
             raise Throttled("another worker is placing this order", wait=timedelta(seconds=5))
         attempt = replace(attempt, doubtful=attempt.doubtful or claim.state is ClaimState.DONE)
         found = look_up(attempt) if attempt.doubtful else None
-        if found is None and attempt.cancelled and attempt.certain:
+        if found is None and attempt.unwanted and attempt.certain:
             attempts.end_absent(attempt)
         else:
             if found is None and attempt.doubtful:
-                warehouses.require_open(attempt.wms_order.warehouse)
+                _require_free_to_go(attempt.wms_order)
             record(attempt.wms_order.id, found or place(attempt))
 
 
@@ -73,12 +72,8 @@ def begin(wms_order_id: int) -> Attempt | None:
     doubtful = row.wms_status == WmsStatus.SUBMITTING and row.outcome != Outcome.ABSENT
     if not doubtful and not order.cancelled_at:
         warehouses.require_open(row.warehouse, or_on=f"order:{order.id}")
-    if not doubtful and row.attempt and _held_at_shopify(order).exists():
-        raise Blocked(
-            "the order is on hold at Shopify",
-            on=[f"order:{order.id}"],
-            recheck=_held_at_shopify(order).exists,
-        )
+    if not doubtful and row.attempt:
+        _require_not_held(order)
     if not doubtful:
         WmsOrder.objects.filter(id=row.id, wms_status=row.wms_status).update(
             wms_status=WmsStatus.SUBMITTING,
@@ -87,7 +82,6 @@ def begin(wms_order_id: int) -> Attempt | None:
             attempt_at=Now(),
             outcome=Outcome.IN_FLIGHT,
         )
-    cancelled = order.cancelled_at is not None
     return Attempt(
         wms_order=row,
         number=row.attempt if doubtful else row.attempt + 1,
@@ -95,12 +89,32 @@ def begin(wms_order_id: int) -> Attempt | None:
         request=request_of(row),
         age=row.age,
         doubtful=doubtful,
-        cancelled=cancelled,
+        unwanted=order.cancelled_at is not None or (doubtful and _given_up(row)),
     )
+
+
+def _require_free_to_go(row: WmsOrder) -> None:
+    """What may not be begun may not be repeated either. Raises Blocked."""
+    warehouses.require_open(row.warehouse)
+    _require_not_held(row.order)
 
 
 def _held_at_shopify(order: Order) -> QuerySet[FulfillmentOrder]:
     return FulfillmentOrder.objects.filter(order=order, status__in=["ON_HOLD", "SCHEDULED"])
+
+
+def _require_not_held(order: Order) -> None:
+    held = _held_at_shopify(order)
+    if held.exists():
+        raise Blocked("the order is on hold at Shopify", on=[f"order:{order.id}"], recheck=held.exists)
+
+
+def _given_up(row: WmsOrder) -> bool:
+    """Whether nothing of it is to be sent any more by Shopify's last word: refunded, or fulfilled by somebody else."""
+    if _held_at_shopify(row.order).exists():
+        return False
+    asked_for = coverage.measure(row.order).open
+    return not any(asked_for.get(line) for line in row.lines.values_list("order_line_id", flat=True))
 
 
 def request_of(row: WmsOrder) -> OrderRequest:
@@ -132,7 +146,7 @@ def look_up(attempt: Attempt) -> OrderAnswer | None:
             attempts.hand_to_a_person(attempt)
         return None
     found = adapter_for(attempt.connection).find_order(attempt.request.external_id)
-    if found is None and attempt.unsettled and (attempt.cancelled or not idempotent):
+    if found is None and attempt.unsettled and (attempt.unwanted or not idempotent):
         raise Throttled("not found yet: the first request may still be under way", wait=attempt.unsettled)
     return found
 
@@ -187,15 +201,12 @@ def record(wms_order_id: int, answer: OrderAnswer, *, decided_by_id: int | None 
 
 def _after_acceptance(row: WmsOrder, *, status: WmsStatus, wms_order_id: str) -> None:
     order = row.order
-    if order.state == OrderState.HELD and order.reason == Reason.WMS_REJECTED:
-        order_states.stand(order, OrderState.READY)
     attempts.release_unless_in_question(order)
     if status in order_states.ENDED:
         cancellation.ended_by_wms(order, row)
     else:
         reservations.confirm(row.external_id)
         order_states.settle(order)
-    close_alert("wms_rejected", subject=order.subject)
     if order.cancelled_at:
         enqueue.cancel(row)
     elsewhere = FulfillmentOrder.objects.filter(order=order, status__in=GOING_STATUSES).exclude(

@@ -159,7 +159,7 @@ class ReservationAdmin(ReadOnlyAdmin):
 class WatermarkAdmin(ReadOnlyAdmin):
     """How far each connection's stock has been reconciled."""
 
-    list_display = ["connection", "updated_since", "started_at", "full", "cursor"]
+    list_display = ["connection", "updated_since", "full_at", "started_at", "full", "cursor"]
     list_select_related = ["connection"]
     ordering = ["connection__slug"]
 

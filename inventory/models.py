@@ -106,6 +106,7 @@ class Watermark(models.Model):
     cursor = models.CharField(max_length=2000, blank=True, default="")
     started_at = models.DateTimeField(null=True, blank=True, help_text="Of the run in progress.")
     full = models.BooleanField(default=False, help_text="The run in progress reads everything.")
+    full_at = models.DateTimeField(null=True, blank=True, help_text="When everything was last read.")
 
     class Meta:
         constraints = [

@@ -8,11 +8,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
-from django.db.models import Q, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from inventory import levels
 from inventory.levels import Observation
@@ -34,7 +34,8 @@ OVERLAP = timedelta(minutes=5)
 """Read again before the watermark: clocks differ, and a WMS commits late."""
 
 FULL_READ_EVERY = timedelta(days=1)
-"""For connections that cannot be asked for a delta: each read is a full one."""
+"""A delta is silent about items that did not move, though we wait for a word on them: a warehouse that is new to us, or
+units that were sent before we were told."""
 
 
 @dataclass(frozen=True)
@@ -103,14 +104,18 @@ def request(connection: Connection, *, full: bool = False) -> None:
 
 
 def request_all() -> int:
-    """Enqueue every active connection that is due: each time with deltas, once a day without. Returns how many."""
-    read_at = dict(Watermark.objects.values_list("connection_id", "updated_since"))
+    """Enqueue every active connection that is due: its delta each time, everything once a day and after a warehouse
+    was added. Returns how many."""
+    read_whole = Q(full_at__gt=Now() - FULL_READ_EVERY) & (Q(newest=None) | Q(full_at__gt=F("newest")))
+    newest = Max("connection__warehouses__created_at")
+    up_to_date = set(
+        Watermark.objects.annotate(newest=newest).filter(read_whole).values_list("connection_id", flat=True)
+    )
     asked = 0
     for connection in Connection.objects.filter(is_active=True):
-        last = read_at.get(connection.pk)
-        has_delta = Capability.STOCK_DELTA in capabilities_of(connection)
-        if has_delta or last is None or last < timezone.now() - FULL_READ_EVERY:
-            request(connection)
+        full = connection.pk not in up_to_date
+        if full or Capability.STOCK_DELTA in capabilities_of(connection):
+            request(connection, full=full)
             asked += 1
     return asked
 
@@ -144,7 +149,10 @@ def _advance(run: Run, cursor: str | None) -> bool:
     """To the next page, or to the end of the run: only then does the watermark move."""
     if cursor is not None:
         return bool(_at(run).update(cursor=cursor))
-    return bool(_at(run).update(updated_since=run.started_at, cursor="", started_at=None, full=False))
+    ended: dict[str, Any] = {"full_at": run.started_at} if run.since is None else {}
+    return bool(
+        _at(run).update(updated_since=run.started_at, cursor="", started_at=None, full=False, **ended)
+    )
 
 
 def _apply(

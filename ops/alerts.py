@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import timedelta
 
 import structlog
 from django.db import connection, transaction
@@ -14,6 +15,9 @@ from ops.masking import mask_text
 from ops.models import Alert, Priority, Severity
 
 logger = structlog.get_logger(__name__)
+
+AGAIN_AFTER = timedelta(minutes=2)
+"""For so long further incidents are gathered before people are told of them."""
 
 _RAISE = """
 INSERT INTO ops_alert (kind, subject, severity, title, meaning, action)
@@ -34,10 +38,12 @@ def raise_alert(
     meaning: str,
     action: str,
     severity: Severity = Severity.WARNING,
+    again: bool = False,
 ) -> bool:
     """Open the alert of this kind and subject, or count it again when it is open already.
 
-    Returns True when it is new; then its notification is enqueued for each channel, in the same transaction.
+    Returns True when it is new; then its notification is enqueued for each channel, in the same transaction. `again`:
+    each time is another incident, so that people hear of further ones too, in one message after AGAIN_AFTER.
     """
     row = {
         "kind": kind,
@@ -50,23 +56,26 @@ def raise_alert(
     with connection.cursor() as cursor:
         cursor.execute(_RAISE, row)
         alert_id, count = cursor.fetchone()
-    if count > 1:
-        return False
-    logger.warning("alert_raised", alert=alert_id, kind=kind, subject=subject)
-    for channel in channels.configured():
-        if channel.lane != subject:  # that a channel is away is not told by it
-            _notify(alert_id, channel)
-    return True
+    first = bool(count == 1)
+    if first:
+        logger.warning("alert_raised", alert=alert_id, kind=kind, subject=subject)
+    if first or again:
+        for channel in channels.configured():
+            if channel.lane != subject:  # that a channel is away is not told by it
+                _notify(alert_id, channel, again=not first)
+    return first
 
 
-def _notify(alert_id: int, channel: Channel) -> None:
+def _notify(alert_id: int, channel: Channel, *, again: bool) -> None:
     jobs.enqueue(
         "ops.notify",
-        key=f"notify:{alert_id}:{channel.name}",
+        key=f"notify:{alert_id}:{channel.name}{':again' if again else ''}",
         lane=channel.lane,
         payload={"alert": alert_id, "channel": channel.name},
         subject=f"alert:{alert_id}",
         priority=Priority.HIGH,
+        delay=AGAIN_AFTER if again else timedelta(0),
+        coalesce=again,
     )
 
 

@@ -81,6 +81,7 @@ def bury(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) ->
         title=f"Dead letter: {job.kind} for {job.subject or job.key}",
         meaning=f"This work will not go on by itself. Reason: {error[:500]}",
         action="Open Dead letters in the admin, fix the cause it names, then choose «Replay».",
+        again=job.kind != "ops.notify",  # that messages are refused is not to be told by ever more of them
     )
 
 

@@ -106,6 +106,8 @@ def _text_of(alert: Alert) -> str:
     address = f"{settings.PUBLIC_URL}{reverse('admin:ops_alert_change', args=[alert.pk])}"
     return (
         f"What happened: {alert.title}\n\nWhat it means: {alert.meaning}\n\nWhat to do: {alert.action}\n\n"
-        f"Since {alert.first_at:%Y-%m-%d %H:%M} UTC. Subject: {alert.subject}\n"
+        f"Since {alert.first_at:%Y-%m-%d %H:%M} UTC"
+        + (f", {alert.count} times, last at {alert.last_at:%H:%M}" if alert.count > 1 else "")
+        + f". Subject: {alert.subject}\n"
         + (f"In the console: {address}\n" if settings.PUBLIC_URL else "")
     )

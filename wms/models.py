@@ -84,6 +84,7 @@ class Warehouse(models.Model):
     daily_capacity = models.PositiveIntegerField(null=True, blank=True, help_text="Orders a day (UTC).")
     paused = models.BooleanField(default=False, help_text="Gets no new orders for now.")
     is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         db_table = "warehouse_locations"

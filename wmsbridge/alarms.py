@@ -39,11 +39,14 @@ def _raise(measurement: health.Measurement) -> None:
     )
 
 
+@transaction.atomic
 def close_settled_dead_letters() -> int:
-    """Close dead-letter alerts (one per kind and lane) that have no dead job left; returns how many."""
-    opened = list(
-        Alert.objects.filter(kind="dead_letter", state=Alert.State.OPEN).values_list("subject", flat=True)
-    )
+    """Close dead-letter alerts (one per kind and lane) that have no dead job left; returns how many.
+
+    They are locked before the jobs are looked at: what dies meanwhile opens a new one.
+    """
+    alerts = Alert.objects.select_for_update().filter(kind="dead_letter", state=Alert.State.OPEN)
+    opened = list(alerts.order_by("id").values_list("subject", flat=True))
     if not opened:
         return 0
     dead = Job.objects.filter(state=Job.State.DEAD).values_list("kind", "lane_id").order_by().distinct()

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from fulfillment import attempts, cancellation, decisions, order_states
+from fulfillment import attempts, cancellation, decisions, enqueue, order_states
 from fulfillment.models import Return, WmsOrder
 from fulfillment.states import OrderState, Reason, ReturnState
 from inventory import locking
@@ -94,6 +94,17 @@ def test_while_it_is_picked_the_wms_is_asked_and_may_confirm(scene: Scene) -> No
     scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "cancelled"})
     assert scene.row(order).state == OrderState.CANCELLED
     assert not Reservation.objects.exists()
+
+
+@pytest.mark.parametrize("word", ["on_hold", "accepted"])
+def test_a_word_that_decides_nothing_leaves_the_wish_to_cancel(scene: Scene, word: str) -> None:
+    order = picking(scene, "ask")
+    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": word})
+    assert WmsOrder.objects.get().wms_status == "cancel_requested"
+    drain(advance=enqueue.CANCELLATION_GRACE)
+    assert Alert.objects.filter(kind="cancel_unanswered", state="open").exists()
+    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "cancelled"})
+    assert scene.row(order).state == OrderState.CANCELLED
 
 
 def test_or_it_may_decline_and_staff_are_told(scene: Scene) -> None:

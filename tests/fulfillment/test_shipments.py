@@ -162,6 +162,20 @@ def test_a_callback_that_overtakes_our_own_call_waits_for_it(scene: Scene) -> No
     assert len(scene.fulfillments(order)) == 1
 
 
+def test_one_that_waits_for_long_is_told_however_much_is_under_way(scene: Scene) -> None:
+    scene.wms.fault("POST /north/orders", "timeout_before", delay=0.1)
+    scene.arrive((MUG, 1))
+    data = {
+        "wmsOrderId": "W-nobody",
+        "wmsShipmentId": "S1",
+        "shippedItems": [{"wmsItemCode": "MUG", "quantityShipped": 1}],
+        "shippedAt": "2026-01-01T00:00:00Z",
+    }
+    scene.callback("shipment", data, at="2026-01-01T00:00:00+00:00")
+    assert WmsOrder.objects.get().wms_status == "submitting"
+    assert Alert.objects.filter(kind="unknown_wms_order", state="open").exists()
+
+
 def test_a_shipment_of_an_order_nobody_placed_is_told_at_once(scene: Scene) -> None:
     data = {
         "wmsOrderId": "W-nobody",

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from fulfillment import attempts, cancellation, decisions, sync
-from fulfillment.models import WmsOrder
+from fulfillment.models import Order, WmsOrder, WmsOrderLine
 from fulfillment.states import OrderState, Outcome, Reason
 from inventory import reservations
 from inventory.models import Reservation
@@ -184,6 +184,82 @@ def test_a_fixed_refusal_is_replayed_as_the_same_order(scene: Scene) -> None:
     assert scene.row(order).state == OrderState.AT_WAREHOUSE
     assert WmsOrder.objects.get().part == 1
     assert Alert.objects.get(kind="wms_rejected").state == "closed"
+
+
+def refused_beside_another(scene: Scene) -> Json:
+    """An order whose MUG was refused after its TEE, which was added later, had been accepted."""
+    Lane.objects.update_or_create(name="wms:north", defaults={"paused": True})
+    order = scene.arrive((MUG, 1))
+    WmsOrderLine.objects.update(item_code="GONE")
+    scene.staff(order, "edit", {"additions": [{"variant_id": TEE, "quantity": 1}]})
+    drain()
+    Lane.objects.filter(name="wms:north").update(paused=False)
+    drain()
+    assert list(WmsOrder.objects.order_by("part").values_list("wms_status", flat=True)) == [
+        "rejected",
+        "accepted",
+    ]
+    return order
+
+
+def units(scene: Scene) -> dict[str, int]:
+    """Item -> units that the WMS was asked for."""
+    asked: dict[str, int] = {}
+    for each in (line for order in scene.wms_books()["orders"] for line in order["lines"]):
+        asked[each["wmsItemCode"]] = asked.get(each["wmsItemCode"], 0) + each["quantity"]
+    return asked
+
+
+def test_what_was_refused_is_routed_to_nobody_else_while_it_can_be_replayed(scene: Scene) -> None:
+    order = refused_beside_another(scene)
+    scene.notice(order)
+    drain()
+    assert (scene.row(order).state, scene.row(order).reason) == (OrderState.HELD, Reason.WMS_REJECTED)
+    assert Alert.objects.get(kind="wms_rejected").state == "open"
+    WmsOrderLine.objects.filter(item_code="GONE").update(item_code="MUG")
+    jobs.replay(Job.objects.filter(state="dead").values_list("id", flat=True))
+    scene.notice(order)
+    drain()
+    assert (WmsOrder.objects.count(), units(scene)) == (2, {"MUG": 1, "TEE": 1})
+    assert scene.row(order).state == OrderState.AT_WAREHOUSE
+    assert Alert.objects.get(kind="wms_rejected").state == "closed"
+
+
+def test_what_was_routed_anew_all_the_same_is_not_sent_by_a_replay(scene: Scene) -> None:
+    order = refused_beside_another(scene)
+    WmsOrderLine.objects.filter(item_code="GONE").update(item_code="MUG")
+    Order.objects.update(state=OrderState.AT_WAREHOUSE, reason="")
+    scene.notice(order)
+    drain()
+    jobs.replay(Job.objects.filter(state="dead").values_list("id", flat=True))
+    drain()
+    assert units(scene) == {"MUG": 1, "TEE": 1}
+    assert WmsOrder.objects.get(part=1).wms_status == "cancelled"
+    assert Reservation.objects.count() == 2
+
+
+@pytest.mark.parametrize("then", ["held", "refunded"])
+def test_a_lost_request_is_not_repeated_once_nobody_wants_it(scene: Scene, then: str) -> None:
+    scene.wms.fault(CREATE, "timeout_before", delay=0.1)
+    order = scene.arrive((MUG, 1))
+    if then == "held":
+        scene.staff(order, "hold")
+    else:
+        scene.staff(order, "edit", {"changes": [{"line_id": order["lines"][0]["id"], "quantity": 0}]})
+    drain()
+    drain(advance=LATER)
+    assert placed(scene) == 0
+    scene.settle()
+    drain(advance=LATER)
+    assert placed(scene) == 0
+    if then == "held":
+        assert Job.objects.get(kind="fulfillment.submit").parked_on
+        scene.staff(order, "release")
+        drain()
+        assert (placed(scene), scene.row(order).state) == (1, OrderState.AT_WAREHOUSE)
+    else:
+        assert WmsOrder.objects.get().wms_status == "cancelled"
+        assert not Reservation.objects.exists()
 
 
 def test_replaying_a_finished_submission_changes_nothing(scene: Scene) -> None:

@@ -194,10 +194,26 @@ def test_the_tick_asks_every_active_connection(north: Connection) -> None:
 def test_without_deltas_a_connection_is_read_once_a_day(north: Connection) -> None:
     Connection.objects.update(capabilities=["find_order"])
     assert reconcile.request_all() == 1
-    Watermark.objects.create(connection=north, updated_since=timezone.now() - timedelta(hours=1))
+    hour_ago = timezone.now() - timedelta(hours=1)
+    Watermark.objects.create(connection=north, updated_since=hour_ago, full_at=hour_ago)
     assert reconcile.request_all() == 0
-    Watermark.objects.update(updated_since=timezone.now() - timedelta(hours=25))
+    Watermark.objects.update(full_at=timezone.now() - timedelta(hours=25))
     assert reconcile.request_all() == 1
+
+
+def test_everything_is_read_once_a_day_and_when_a_warehouse_is_new(
+    north: Connection, berlin: Warehouse, wms: Wms
+) -> None:
+    def read_all() -> bool:
+        reconcile_all()
+        drain()
+        return "updatedSince" not in wms.asked[-1]
+
+    assert [read_all(), read_all()] == [True, False]
+    make_warehouse(berlin.shop, north, "Rome")
+    assert [read_all(), read_all()] == [True, False]
+    Watermark.objects.update(full_at=timezone.now() - timedelta(hours=25))
+    assert [read_all(), read_all()] == [True, False]
 
 
 def test_a_connection_switched_off_meanwhile_is_not_read(north: Connection, wms: Wms) -> None:

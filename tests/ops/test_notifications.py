@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core import mail
 
-from ops.alerts import close_alert, raise_alert
+from ops.alerts import AGAIN_AFTER, close_alert, raise_alert
 from ops.models import Alert, Job, Lane, Severity
 from tests.drain import drain
 
@@ -82,6 +82,27 @@ def test_an_outage_of_hours_loses_no_alert_and_ends_in_one_message(
     assert "TEE-7 is" not in mail.outbox[0].body
     assert mail.outbox[0].body.index("MUG is") < mail.outbox[0].body.index("TEE-0 is")
     assert not Job.objects.exclude(state="done").exists()
+
+
+def test_further_incidents_of_an_open_alert_are_told_in_one_message() -> None:
+    def died(order: str) -> None:
+        raise_alert("dead_letter", subject="k l", title=order, meaning="m", action="a", again=True)
+
+    died("#1")
+    drain()
+    for order in ("#2", "#3"):
+        died(order)
+    drain()
+    assert len(mail.outbox) == 1
+    drain(advance=AGAIN_AFTER)
+    assert [message.subject for message in mail.outbox] == [
+        "[wmsbridge] warning: #1",
+        "[wmsbridge] warning: #3",
+    ]
+    assert ", 3 times, last at " in mail.outbox[1].body
+    died("#4")
+    drain(advance=AGAIN_AFTER)
+    assert mail.outbox[2].subject == "[wmsbridge] warning: #4"
 
 
 def test_that_the_mail_server_is_away_is_seen_in_the_console_and_ends_by_itself(server: MailServer) -> None:
