@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
-from fulfillment import cancellation, order_states
+from fulfillment import cancellation, enqueue, order_states
 from fulfillment.models import Order, WmsOrder
 from fulfillment.states import OrderState, Outcome, Reason
 from inventory import reservations
@@ -123,7 +123,11 @@ def end_absent(attempt: Attempt) -> None:
     order_states.lock(order_id)
     if _standing(attempt).exists():
         cancellation.end_absent(attempt.wms_order.id)
-        is_known(order_states.lock(order_id), attempt.wms_order)
+        order = order_states.lock(order_id)
+        if not order.cancelled_at:
+            close_alert("order_edited", subject=order.subject)
+            enqueue.read(order.shop, order.shopify_order_id)  # where it stands without this part
+        is_known(order, attempt.wms_order)
 
 
 @transaction.atomic
@@ -150,11 +154,12 @@ def refuse(attempt: Attempt, reason: str) -> None:
         reservations.release(row.external_id)
         order_states.settle(order)
     else:
-        _hold_refused(order, reason)
+        hold_refused(order, reason)
     is_known(order, row)
 
 
-def _hold_refused(order: Order, reason: str) -> None:
+def hold_refused(order: Order, reason: str) -> None:
+    """A person decides what becomes of what the WMS refused. The order is locked."""
     order_states.stand(order, OrderState.HELD, Reason.WMS_REJECTED, reason[:2000])
     raise_alert(
         "wms_rejected",
@@ -175,7 +180,10 @@ def is_known(order: Order, row: WmsOrder) -> None:
 
 
 def release_unless_in_question(order: Order) -> None:
-    """End the hold of an order of which nothing is in question any more; what was refused holds it on. It is locked."""
+    """End the hold of an order of which nothing is in question any more; what was refused holds it on. It is locked.
+
+    What was changed in Shopify meanwhile was left alone: it is read once more. Last in its transaction.
+    """
     if order.state != OrderState.HELD or order.reason not in (Reason.OUTCOME_UNKNOWN, Reason.WMS_REJECTED):
         return
     if order.wms_orders.filter(wms_status=WmsStatus.SUBMITTING, outcome=Outcome.UNKNOWN).exists():
@@ -187,3 +195,4 @@ def release_unless_in_question(order: Order) -> None:
     close_alert("wms_rejected", subject=order.subject)
     order_states.stand(order, OrderState.READY)
     order_states.settle(order)
+    enqueue.read(order.shop, order.shopify_order_id)

@@ -56,14 +56,9 @@ def withdraw_unsent(order: Order) -> int:
     return _end(order.wms_orders.filter(wms_status=WmsStatus.PENDING))
 
 
-def end_refused(order: Order) -> int:
-    """Give up the WMS orders that were refused: what they hold is routed anew. The order is locked."""
-    return _end(order_states.refused(order))
-
-
 @transaction.atomic
 def end_absent(wms_order_id: int) -> None:
-    """The order was cancelled, and the WMS never got this part of it: nothing is to be sent."""
+    """The WMS never got this part of the order, and nobody wants it any more: nothing is to be sent."""
     order = order_states.lock(WmsOrder.objects.values_list("order_id", flat=True).get(id=wms_order_id))
     _end(order.wms_orders.filter(id=wms_order_id, wms_status=WmsStatus.SUBMITTING))
     order_states.settle(order)
@@ -244,7 +239,7 @@ def route_again(order_id: int) -> bool:
     order = order_states.lock(order_id)
     if order.state != OrderState.HELD or order.reason not in (Reason.WMS_REJECTED, Reason.WMS_CANCELLED):
         return False
-    end_refused(order)
+    _end(order_states.refused(order))
     order_states.stand(order, OrderState.READY)
     for kind in ("wms_rejected", "wms_cancelled"):
         close_alert(kind, subject=order.subject)

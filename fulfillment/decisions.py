@@ -52,7 +52,6 @@ def is_not_there(wms_order_id: int, *, user_id: int) -> bool:
     row = _in_question(wms_order_id)
     _require_settled(row)
     WmsOrder.objects.filter(id=row.id).update(outcome=Outcome.ABSENT, decided_by_id=user_id)
-    attempts.release_unless_in_question(row.order)
     close_alert("outcome_unknown", subject=row.external_id)
     transaction.on_commit(lambda: claims.forget(Window.SUBMISSION, row.external_id))
     goes_on = row.order.cancelled_at is None
@@ -61,6 +60,7 @@ def is_not_there(wms_order_id: int, *, user_id: int) -> bool:
     else:
         cancellation.end_absent(row.id)
         jobs.wake(attempts.decision_key(row))
+    attempts.release_unless_in_question(order_states.lock(row.order_id))
     logger.info("outcome_decided", wms_order=row.id, there=False, user=user_id)
     return goes_on
 

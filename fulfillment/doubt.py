@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils import timezone
+
 from fulfillment import attempts
 from fulfillment.models import Return, WmsOrder
 from ops.masking import mask_text
@@ -22,8 +24,9 @@ class Doubt:
 
     @property
     def settles_at(self) -> datetime | None:
-        """Until then it may still arrive, so that nobody can say that it is not there."""
-        return self.asked_at + attempts.SETTLE if self.asked_at else None
+        """Until then it may still arrive, so that nobody can say that it is not there; None once that is over."""
+        at = self.asked_at + attempts.SETTLE if self.asked_at else None
+        return at if at and at > timezone.now() else None
 
 
 def of_order(row: WmsOrder, *, with_personal_data: bool) -> Doubt:

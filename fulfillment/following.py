@@ -95,7 +95,7 @@ def _report_held_after_submission(order: Order, verdict: readiness.Verdict) -> N
         subject=order.subject,
         severity=Severity.CRITICAL,
         title=f"Order {order.name} was held back after it went to the warehouse: {verdict.reason.label}",
-        meaning="The warehouse has the order and will ship it.",
+        meaning="The warehouse has the order, or may have it, and will ship it then.",
         action="If it must not ship, ask the warehouse to stop it, or cancel the order in Shopify.",
     )
 

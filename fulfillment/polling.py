@@ -19,7 +19,7 @@ from fulfillment import enqueue, order_states, progress
 from fulfillment.models import WmsOrder
 from ops.alerts import close_alert, raise_alert
 from ops.errors import Permanent, Transient
-from ops.models import Severity
+from ops.models import Circuit, Lane, Severity
 from wms.adapters import adapter_for, capabilities_of
 from wms.adapters.base import Capability, OrderAnswer
 from wms.models import Connection
@@ -31,7 +31,9 @@ BATCH = 25
 SECONDS = 20.0
 """A run begins no further call after this long: the slowest one still ends within a run's 50 s."""
 
-TRY_AGAIN = timedelta(minutes=1)
+LONGEST_TURN = timedelta(hours=1)
+"""An order that cannot be asked about, though its WMS answers, stands before the others no longer than this."""
+
 LONGEST_PAUSE = timedelta(days=1)
 ASKED_FOR = timedelta(days=60)
 """After that an order is left to people: nothing comes of it any more."""
@@ -83,10 +85,10 @@ def look_up(connection_id: int) -> int:
             answered += 1
         except Permanent as error:
             refused[row] = str(error)
-        except Transient:
-            # Or one that always fails would stand before all others for ever.
-            if due(connection).exclude(id=row.id).exists():
-                _put_off(row, pause=TRY_AGAIN)
+        except Transient as error:
+            if row.clock - row.look_up_at > LONGEST_TURN and _stands_alone(row):
+                _report_refused(connection, {row: str(error)}, answered=1)
+                _put_off(row, pause=LONGEST_TURN)
             raise
         _put_off(row, pause=pause(row.clock - row.status_at))
     _report_refused(connection, refused, answered=answered)
@@ -98,6 +100,13 @@ def look_up(connection_id: int) -> int:
 
 def _can_be_asked(connection: Connection) -> bool:
     return Capability.FIND_ORDER in capabilities_of(connection)
+
+
+def _stands_alone(row: WmsOrder) -> bool:
+    """Whether it is this order's trouble as far as one can see, and others wait behind it."""
+    connection = row.warehouse.connection
+    answers = Lane.objects.filter(name=connection.lane, circuit=Circuit.CLOSED).exists()
+    return answers and due(connection).exclude(id=row.id).exists()
 
 
 def _put_off(row: WmsOrder, *, pause: timedelta) -> None:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Count, Max
 from django.db.models.functions import Now, TruncDay
 
-from fulfillment import cancellation, coverage, enqueue, order_states, routing
+from fulfillment import attempts, coverage, enqueue, order_states, routing
 from fulfillment.models import Order, OrderLine, WmsOrder, WmsOrderLine
 from fulfillment.order_states import PERSON_DECIDES
 from fulfillment.states import OrderState, Reason
@@ -179,13 +179,14 @@ def still_blocked(order_id: int) -> bool:
     return found is not None and not found.goes
 
 
-def _reserve_and_make(order: Order, found: Plan) -> WmsOrder:
+def _reserve_and_make(order: Order, found: Plan) -> WmsOrder | None:
     chosen = found.decision.chosen
     assert chosen is not None and chosen.needs is not None  # noqa: S101, PT018
     part = (order.wms_orders.aggregate(last=Max("part"))["last"] or 0) + 1
     external_id = f"wms:order:{order.shop.domain}:{order.shopify_order_id}:{part}"
-    if part > 1:
-        cancellation.end_refused(order)  # or a replay would send its units beside these
+    if part > 1 and (refused := order_states.refused(order).first()):
+        attempts.hold_refused(order, refused.outcome_detail)  # a replay would send its units beside these
+        return None
     needs = [Need(chosen.id, item, units) for item, units in sorted(chosen.needs.items())]
     if reservations.reserve(external_id, needs):
         raise Transient("another order took the stock between the look and the lock")

@@ -22,7 +22,7 @@ from wms.statuses import CancellationPhase, WmsStatus, phase
 logger = structlog.get_logger(__name__)
 
 SOON_KNOWN = timedelta(minutes=30)
-"""Our own call has long returned by then, or staff were asked about it."""
+"""Longer than the answer to our own call takes, which a callback may overtake. By the WMS's clock."""
 
 _FORWARD = (
     WmsStatus.SUBMITTING,
@@ -54,10 +54,11 @@ def not_known_yet(connection_id: int, wms_order_ref: str, *, occurred_at: dateti
         raise_alert(
             "unknown_wms_order",
             subject=f"wms_order:{connection_id}:{wms_order_ref}",
-            title=f"The WMS reports on an order that we did not place: {wms_order_ref}",
+            title=f"The WMS reports on an order that we do not know: {wms_order_ref}",
             meaning="Its callback waits and changes nothing until the order is known.",
-            action="If it was placed by hand in the WMS, choose «Discard» on the parked job. Else compare the WMS "
-            "with the WMS orders in the admin.",
+            action="Compare the WMS with the WMS orders in the admin, those under way or in question first: once one "
+            "is known by this id, it goes on by itself. Was it placed by hand in the WMS, choose «Discard» on the "
+            "parked job.",
         )
     return Blocked(
         f"WMS order {wms_order_ref} is not known (yet)",

@@ -19,10 +19,11 @@ from django.db.models.functions import Now
 from fulfillment import attempts, cancellation, coverage, enqueue, erasure, order_states
 from fulfillment.attempts import Attempt
 from fulfillment.models import FulfillmentOrder, Order, WmsOrder
-from fulfillment.readiness import GOING_STATUSES
+from fulfillment.readiness import GOING_STATUSES, SHIPPED_METHODS
 from fulfillment.states import Outcome
 from inventory import reservations
 from ops import claims, jobs
+from ops.alerts import close_alert
 from ops.claims import ClaimState, Window
 from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
 from wms import warehouses
@@ -89,7 +90,7 @@ def begin(wms_order_id: int) -> Attempt | None:
         request=request_of(row),
         age=row.age,
         doubtful=doubtful,
-        unwanted=order.cancelled_at is not None or (doubtful and _given_up(row)),
+        unwanted=order.cancelled_at is not None or (row.attempt > 0 and _given_up(row)),
     )
 
 
@@ -100,7 +101,13 @@ def _require_free_to_go(row: WmsOrder) -> None:
 
 
 def _held_at_shopify(order: Order) -> QuerySet[FulfillmentOrder]:
-    return FulfillmentOrder.objects.filter(order=order, status__in=["ON_HOLD", "SCHEDULED"])
+    return FulfillmentOrder.objects.filter(
+        order=order,
+        status__in=["ON_HOLD", "SCHEDULED"],
+        at_foreign_service=False,
+        delivery_method__in=SHIPPED_METHODS,
+        lines__remaining_quantity__gt=0,
+    )
 
 
 def _require_not_held(order: Order) -> None:
@@ -142,7 +149,8 @@ def look_up(attempt: Attempt) -> OrderAnswer | None:
     """
     idempotent = attempt.can(Capability.IDEMPOTENT_CREATE)
     if not attempt.can(Capability.FIND_ORDER):
-        if not idempotent:
+        # What is not wanted is not told twice, unless it can be cancelled right after.
+        if not idempotent or (attempt.unwanted and not attempt.wms_order.order.cancelled_at):
             attempts.hand_to_a_person(attempt)
         return None
     found = adapter_for(attempt.connection).find_order(attempt.request.external_id)
@@ -201,7 +209,6 @@ def record(wms_order_id: int, answer: OrderAnswer, *, decided_by_id: int | None 
 
 def _after_acceptance(row: WmsOrder, *, status: WmsStatus, wms_order_id: str) -> None:
     order = row.order
-    attempts.release_unless_in_question(order)
     if status in order_states.ENDED:
         cancellation.ended_by_wms(order, row)
     else:
@@ -214,7 +221,11 @@ def _after_acceptance(row: WmsOrder, *, status: WmsStatus, wms_order_id: str) ->
     )
     if elsewhere.exists():
         enqueue.move(row)
-    jobs.wake(arrival_key(row.warehouse.connection_id, wms_order_id))
+    if row.outcome_detail and not order_states.refused(order).exists():
+        close_alert("wms_rejected", subject=order.subject)
+    arrival = arrival_key(row.warehouse.connection_id, wms_order_id)
+    close_alert("unknown_wms_order", subject=arrival)
+    jobs.wake(arrival)
     attempts.is_known(order, row)
 
 

@@ -71,6 +71,7 @@ def _put_off_orphan(claimed: leases.Claimed) -> None:
 @transaction.atomic
 def bury(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) -> None:
     """Make a job a dead letter and alert a person. Raises LeaseLost."""
+    known = job.kind == "ops.notify" or job.history.filter(outcome=JobAttempt.Outcome.PERMANENT).exists()
     if not leases.bury(job, outcome, error_class, error):
         return
     logger.error("job_dead", job=job.id, kind=job.kind, subject=job.subject, error=error[:500])
@@ -81,7 +82,7 @@ def bury(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) ->
         title=f"Dead letter: {job.kind} for {job.subject or job.key}",
         meaning=f"This work will not go on by itself. Reason: {error[:500]}",
         action="Open Dead letters in the admin, fix the cause it names, then choose «Replay».",
-        again=job.kind != "ops.notify",  # that messages are refused is not to be told by ever more of them
+        again=not known,  # neither the same death on every schedule, nor of messages by ever more of them
     )
 
 

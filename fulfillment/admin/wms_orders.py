@@ -76,5 +76,9 @@ class WmsOrderAdmin(DecidingAdmin):
     def say_absent(self, row: WmsOrder, *, user_id: int) -> str:
         """It is submitted again. Raises NothingToDecide, TooEarly."""
         again = decisions.is_not_there(row.pk, user_id=user_id)
-        follows = "it is submitted again" if again else "the order was cancelled, it ends here"
+        follows = (
+            "it is submitted again, if it still is wanted"
+            if again
+            else "the order was cancelled, it ends here"
+        )
         return f"the WMS does not have it; {follows}."

@@ -119,11 +119,22 @@ def test_it_is_not_there_submits_it_again_under_the_same_identity(
     assert LogEntry.objects.count() == 1
 
 
+def test_what_was_refused_holds_the_order_on(admin_client: Client) -> None:
+    row = in_question(place())
+    WmsOrder.objects.create(
+        order=row.order, part=2, warehouse=row.warehouse, external_id="x:2", wms_status="rejected",
+        outcome="refused", outcome_detail="no such item", attempt=1, attempt_at=timezone.now(),
+    )  # fmt: skip
+    decide(admin_client, row, absent="1", looked="on")
+    order = Order.objects.get()
+    assert (order.state, order.reason, order.reason_detail) == ("held", "wms_rejected", "no such item")
+
+
 def test_the_page_says_from_when_on_it_can_be_known_to_be_absent(admin_client: Client) -> None:
     row = in_question(place())
     WmsOrder.objects.update(attempt_at=timezone.now())
     page = admin_client.get(f"{PARTS}{row.pk}/change/").content.decode()
-    (when,) = re.findall(r"Taken from (\d\d:\d\d:\d\d) on", page)
+    (when,) = re.findall(r"Taken from (\d\d:\d\d:\d\d) UTC on", page)
     assert f"Look again after {when} UTC" in decide(admin_client, row, absent="1", looked="on")
     row.refresh_from_db()
     assert (row.outcome, row.decided_by) == ("unknown", None)

@@ -319,17 +319,21 @@ def test_a_wms_that_is_down_is_asked_later_and_nothing_is_put_off(scene: Scene) 
     assert status() == "picking"
 
 
-def test_one_order_that_fails_does_not_stand_before_the_others(scene: Scene) -> None:
+def test_one_order_that_fails_does_not_stand_before_the_others_for_long(scene: Scene) -> None:
     orders = [scene.arrive((MUG, 1)), scene.arrive((MUG, 1))]
     for order in orders:
         scene.in_warehouse(order, "pick")
-    scene.wms.fault("GET /north/orders", "500", count=1)
-    tick()
-    drain(advance=LATER)
     states = WmsOrder.objects.order_by("id").values_list("wms_status", flat=True)
+    scene.wms.fault("GET /north/orders", "500", count=1)
+    WmsOrder.objects.update(look_up_at=Now() - polling.LONGEST_TURN - timedelta(minutes=1))
+    tasks.look_up_all()
+    drain()
+    drain(advance=LATER)
     assert list(states) == ["accepted", "picking"]
+    assert open_alerts() == {"look_up_refused"}
     tick()
     assert list(states.all()) == ["picking", "picking"]
+    assert open_alerts() == set()
 
 
 def test_a_tick_leaves_alone_what_waits_for_credentials(scene: Scene) -> None:

@@ -218,48 +218,88 @@ def test_what_was_refused_is_routed_to_nobody_else_while_it_can_be_replayed(scen
     assert Alert.objects.get(kind="wms_rejected").state == "open"
     WmsOrderLine.objects.filter(item_code="GONE").update(item_code="MUG")
     jobs.replay(Job.objects.filter(state="dead").values_list("id", flat=True))
-    scene.notice(order)
     drain()
     assert (WmsOrder.objects.count(), units(scene)) == (2, {"MUG": 1, "TEE": 1})
     assert scene.row(order).state == OrderState.AT_WAREHOUSE
     assert Alert.objects.get(kind="wms_rejected").state == "closed"
 
 
-def test_what_was_routed_anew_all_the_same_is_not_sent_by_a_replay(scene: Scene) -> None:
+def test_nor_when_nothing_says_that_the_order_is_held(scene: Scene) -> None:
     order = refused_beside_another(scene)
-    WmsOrderLine.objects.filter(item_code="GONE").update(item_code="MUG")
     Order.objects.update(state=OrderState.AT_WAREHOUSE, reason="")
     scene.notice(order)
     drain()
+    assert (scene.row(order).reason, WmsOrder.objects.count()) == (Reason.WMS_REJECTED, 2)
+
+
+def test_what_was_added_while_a_person_had_to_decide_follows(scene: Scene) -> None:
+    scene.berlin.wms_warehouse_code = "NOWHERE"
+    scene.berlin.save()
+    order = scene.arrive((MUG, 1))
+    scene.staff(order, "edit", {"additions": [{"variant_id": TEE, "quantity": 1}]})
+    drain()
+    assert WmsOrder.objects.count() == 1
+    scene.berlin.wms_warehouse_code = "BER1"
+    scene.berlin.save()
     jobs.replay(Job.objects.filter(state="dead").values_list("id", flat=True))
     drain()
     assert units(scene) == {"MUG": 1, "TEE": 1}
-    assert WmsOrder.objects.get(part=1).wms_status == "cancelled"
-    assert Reservation.objects.count() == 2
+    assert scene.row(order).state == OrderState.AT_WAREHOUSE
 
 
-@pytest.mark.parametrize("then", ["held", "refunded"])
-def test_a_lost_request_is_not_repeated_once_nobody_wants_it(scene: Scene, then: str) -> None:
+def refund(scene: Scene, order: Json) -> None:
+    """All of it."""
+    scene.staff(order, "edit", {"changes": [{"line_id": order["lines"][0]["id"], "quantity": 0}]})
+    drain()
+
+
+def test_a_lost_request_waits_while_shopify_holds_the_order(scene: Scene) -> None:
     scene.wms.fault(CREATE, "timeout_before", delay=0.1)
     order = scene.arrive((MUG, 1))
-    if then == "held":
-        scene.staff(order, "hold")
-    else:
-        scene.staff(order, "edit", {"changes": [{"line_id": order["lines"][0]["id"], "quantity": 0}]})
+    scene.staff(order, "hold")
     drain()
-    drain(advance=LATER)
-    assert placed(scene) == 0
     scene.settle()
     drain(advance=LATER)
     assert placed(scene) == 0
-    if then == "held":
-        assert Job.objects.get(kind="fulfillment.submit").parked_on
-        scene.staff(order, "release")
+    assert Job.objects.get(kind="fulfillment.submit").parked_on
+    scene.staff(order, "release")
+    drain()
+    assert (placed(scene), scene.row(order).state) == (1, OrderState.AT_WAREHOUSE)
+
+
+@pytest.mark.parametrize(
+    "capabilities", [("find_order", "idempotent_create"), ("find_order",), ("idempotent_create",)]
+)
+def test_a_lost_request_for_what_was_refunded_is_not_repeated(
+    scene: Scene, capabilities: tuple[str, ...]
+) -> None:
+    able_to(*capabilities)
+    scene.wms.fault(CREATE, "timeout_before", delay=0.1)
+    order = scene.arrive((MUG, 1))
+    refund(scene, order)
+    drain(advance=LATER)
+    scene.settle()
+    drain(advance=LATER)
+    if "find_order" not in capabilities:
+        assert scene.row(order).reason == Reason.OUTCOME_UNKNOWN
+        decisions.is_not_there(WmsOrder.objects.get().id, user_id=User.objects.create_user("ada").id)
         drain()
-        assert (placed(scene), scene.row(order).state) == (1, OrderState.AT_WAREHOUSE)
-    else:
-        assert WmsOrder.objects.get().wms_status == "cancelled"
-        assert not Reservation.objects.exists()
+    assert (placed(scene), WmsOrder.objects.get().wms_status) == (0, "cancelled")
+    assert scene.row(order).state == OrderState.NOTHING_TO_SHIP
+    assert not Reservation.objects.exists()
+    assert not Alert.objects.filter(state="open").exists()
+
+
+def test_nor_is_it_sent_by_a_replay_of_a_refusal(scene: Scene) -> None:
+    scene.berlin.wms_warehouse_code = "NOWHERE"
+    scene.berlin.save()
+    order = scene.arrive((MUG, 1))
+    refund(scene, order)
+    scene.berlin.wms_warehouse_code = "BER1"
+    scene.berlin.save()
+    jobs.replay(Job.objects.filter(state="dead").values_list("id", flat=True))
+    drain()
+    assert (placed(scene), scene.row(order).state) == (0, OrderState.NOTHING_TO_SHIP)
 
 
 def test_replaying_a_finished_submission_changes_nothing(scene: Scene) -> None:

@@ -7,6 +7,7 @@ from django.core import mail
 from django.db import OperationalError
 
 from ops import http, jobs, lanes
+from ops.alerts import AGAIN_AFTER
 from ops.errors import Permanent, Throttled, Transient, UnknownOutcome
 from ops.models import Alert, Circuit, Job, JobAttempt, Lane
 from tests.drain import drain
@@ -41,6 +42,21 @@ def test_a_permanent_error_is_a_dead_letter_at_once_with_an_alert_and_a_mail() -
     assert (alert.kind, alert.subject) == ("dead_letter", "test.acts wms:north")
     assert "unknown item" in alert.meaning
     assert "unknown item" in mail.outbox[0].body
+
+
+def test_a_further_dead_letter_is_told_too_but_not_the_same_one_again() -> None:
+    for key in ("a", "b"):
+        put(key)
+        acts.append(raising(Permanent("unknown item")))
+        drain()
+    drain(advance=AGAIN_AFTER)
+    assert len(mail.outbox) == 2
+    jobs.replay([Job.objects.get(key="a").pk])
+    acts.append(raising(Permanent("unknown item")))
+    drain()
+    drain(advance=AGAIN_AFTER)
+    assert Alert.objects.get().count == 3
+    assert len(mail.outbox) == 2
 
 
 def test_throttled_work_waits_and_costs_no_attempt() -> None:
