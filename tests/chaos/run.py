@@ -35,8 +35,8 @@ from wmsbridge.celery import app as celery
 
 ORDERS_QUEUES = "submission,callbacks,cancellation,dispatch"
 WORKERS = {
-    "orders-1": (ORDERS_QUEUES, 2),
-    "orders-2": (ORDERS_QUEUES, 2),
+    "orders-1": (ORDERS_QUEUES, 3),
+    "orders-2": (ORDERS_QUEUES, 3),
     "chores": ("inventory,maintenance,dispatch", 1),
 }
 AUTO = {
