@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -120,7 +121,9 @@ except KeyboardInterrupt:
 
 def test_ctrl_c_ends_the_command_before_its_servers() -> None:
     command = [sys.executable, "-m", "wmsbridge.embedded", sys.executable, "-c", GOES_ON_UNTIL_INTERRUPTED]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    # Whoever runs the tests in a shell's background has them ignore it.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=heed)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
