@@ -33,7 +33,7 @@ from tests.end_to_end.stack import running_stack
 FEWEST = 50
 """Orders among which every fate occurs."""
 SETTLE_SECONDS = 60
-"""The least that the product allows: what is decided after it shall be seen in a short run too."""
+"""Little more than the product demands: what is decided after it shall be seen in a short run too."""
 REPORT = "report.json"
 
 
