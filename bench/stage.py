@@ -14,9 +14,8 @@ from django.core.management import call_command
 
 from tests.chaos.servers import throw_away_servers
 from tests.end_to_end import world
-from tests.end_to_end.checker import Checker
 from tests.end_to_end.stack import Stack, running_stack
-from tests.end_to_end.world import ITEMS, SHOPS
+from tests.end_to_end.world import ITEMS
 from tests.world import Sandbox, sandbox_process
 
 COMPOSE = Path(__file__).resolve().parents[1] / "docker-compose.yml"
@@ -66,18 +65,9 @@ def stage(
         django.setup()
         call_command("migrate", verbosity=0)
         with running_stack(Path(folder), fleet, start_sandbox=start_sandbox, bucket=LARGE_SHOP) as stack:
-            _fill_the_shelves(stack)
+            stack.stock_up(ITEMS, on_hand=PLENTY)
             stack.deliver(latency=latency)
             yield stack
-
-
-def _fill_the_shelves(stack: Stack) -> None:
-    for shop in SHOPS:
-        for house in shop.houses:
-            for item in ITEMS:
-                body = {"warehouse": house.code, "item": item, "on_hand": PLENTY}
-                stack.wms.post(f"/connections/{house.slug}/stock", body)
-    stack.settles(Checker.stock, seconds=60)
 
 
 def load_average() -> str:

@@ -119,11 +119,9 @@ def undecided(row: WmsOrder) -> Blocked:
 @transaction.atomic
 def end_absent(attempt: Attempt) -> None:
     """The order was cancelled or given up, and is not there: it is ended, unless a later attempt places it."""
-    order_id = attempt.wms_order.order_id
-    order_states.lock(order_id)
+    order = order_states.lock(attempt.wms_order.order_id)
     if _standing(attempt).exists():
-        cancellation.end_absent(attempt.wms_order.id)
-        order = order_states.lock(order_id)
+        cancellation.end_absent(order, attempt.wms_order.id)
         if not order.cancelled_at:
             close_alert("order_edited", subject=order.subject)
             enqueue.read(order.shop, order.shopify_order_id)  # where it stands without this part

@@ -56,10 +56,8 @@ def withdraw_unsent(order: Order) -> int:
     return _end(order.wms_orders.filter(wms_status=WmsStatus.PENDING))
 
 
-@transaction.atomic
-def end_absent(wms_order_id: int) -> None:
-    """The WMS never got this part of the order, and nobody wants it any more: nothing is to be sent."""
-    order = order_states.lock(WmsOrder.objects.values_list("order_id", flat=True).get(id=wms_order_id))
+def end_absent(order: Order, wms_order_id: int) -> None:
+    """The WMS never got this part, and nobody wants it any more: nothing is to be sent. The order is locked."""
     _end(order.wms_orders.filter(id=wms_order_id, wms_status=WmsStatus.SUBMITTING))
     order_states.settle(order)
 

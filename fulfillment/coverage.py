@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import F, Sum
+from django.db.models import F, QuerySet, Sum
 
-from fulfillment.models import FulfillmentOrderLine, Order, OrderLine, WmsOrderLine
+from fulfillment.models import FulfillmentOrder, FulfillmentOrderLine, Order, OrderLine, WmsOrderLine
 from fulfillment.order_states import ENDED
 from fulfillment.readiness import GOING_STATUSES, SHIPPED_METHODS
 
@@ -21,15 +21,18 @@ class Coverage:
     excess: dict[int, int]
 
 
-def _open_units(order: Order) -> dict[int, int]:
-    """Units that the order's fulfilment orders for us still ask for."""
+def work_for_us(order: Order) -> QuerySet[FulfillmentOrder]:
+    """The order's fulfilment orders that are our warehouses' (readiness.is_ours, of what was stored)."""
+    return FulfillmentOrder.objects.filter(
+        order=order, delivery_method__in=SHIPPED_METHODS, at_foreign_service=False
+    )
+
+
+def open_units(order: Order) -> dict[int, int]:
+    """Units that the order's fulfilment orders for us still ask for, by order line (our row id)."""
+    going = work_for_us(order).filter(status__in=GOING_STATUSES)
     rows = (
-        FulfillmentOrderLine.objects.filter(
-            fulfillment_order__order=order,
-            fulfillment_order__status__in=GOING_STATUSES,
-            fulfillment_order__delivery_method__in=SHIPPED_METHODS,
-            fulfillment_order__at_foreign_service=False,
-        )
+        FulfillmentOrderLine.objects.filter(fulfillment_order__in=going)
         .values("order_line")
         .annotate(units=Sum("remaining_quantity"))
     )
@@ -58,14 +61,14 @@ def measure(order: Order) -> Coverage:
         for line in OrderLine.objects.filter(order=order).order_by("id")
         if line.requires_shipping and not line.is_gift_card
     }
-    open_units, covered = _open_units(order), _covered_units(order)
+    asked_for, covered = open_units(order), _covered_units(order)
     uncovered = {
-        line_id: min(open_units.get(line_id, 0), line.quantity - covered.get(line_id, 0))
+        line_id: min(asked_for.get(line_id, 0), line.quantity - covered.get(line_id, 0))
         for line_id, line in lines.items()
     }
     return Coverage(
         lines=lines,
-        open=open_units,
+        open=asked_for,
         uncovered={line_id: units for line_id, units in uncovered.items() if units > 0},
         excess={
             line_id: covered[line_id] - line.quantity

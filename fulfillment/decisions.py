@@ -33,7 +33,7 @@ def is_there(wms_order_id: int, *, as_id: str, user_id: int) -> None:
     Raises NothingToDecide, also when that id belongs to another of our WMS orders.
     """
     row = _in_question(wms_order_id)
-    jobs.lock_keys([submission.arrival_key(row.warehouse.connection_id, as_id)])
+    jobs.lock_keys([order_states.arrival_key(row.warehouse.connection_id, as_id)])
     if whose := known_as(row, as_id):
         raise NothingToDecide(whose)
     answer = OrderAnswer(wms_order_id=as_id, status=WmsStatus.ACCEPTED, raw_status="decided by a person")
@@ -58,9 +58,9 @@ def is_not_there(wms_order_id: int, *, user_id: int) -> bool:
     if goes_on:
         enqueue.submit(row)
     else:
-        cancellation.end_absent(row.id)
+        cancellation.end_absent(row.order, row.id)
         jobs.wake(attempts.decision_key(row))
-    attempts.release_unless_in_question(order_states.lock(row.order_id))
+    attempts.release_unless_in_question(row.order)
     logger.info("outcome_decided", wms_order=row.id, there=False, user=user_id)
     return goes_on
 

@@ -61,6 +61,11 @@ def stand(order: Order, state: OrderState, reason: Reason = Reason.NONE, detail:
     return bool(changed)
 
 
+def arrival_key(connection_id: int, wms_order_id: str) -> str:
+    """The park key of callbacks about a WMS order that we do not know yet: they may come before our call returns."""
+    return f"wms_order:{connection_id}:{wms_order_id}"
+
+
 def note_ready(order: Order) -> None:
     """Remember when the order became ready for the first time: where submission lag is counted from."""
     Order.objects.filter(id=order.id).update(ready_at=Coalesce("ready_at", Now()))

@@ -88,9 +88,9 @@ def look_up(connection_id: int) -> int:
         except Transient as error:
             if row.clock - row.look_up_at > LONGEST_TURN and _stands_alone(row):
                 _report_refused(connection, {row: str(error)}, answered=1)
-                _put_off(row, pause=LONGEST_TURN)
+                _put_off(row, by=LONGEST_TURN)
             raise
-        _put_off(row, pause=pause(row.clock - row.status_at))
+        _put_off(row, by=pause(row.clock - row.status_at))
     _report_refused(connection, refused, answered=answered)
     if due(connection).exists():
         enqueue.look_up(connection)
@@ -109,9 +109,9 @@ def _stands_alone(row: WmsOrder) -> bool:
     return answers and due(connection).exclude(id=row.id).exists()
 
 
-def _put_off(row: WmsOrder, *, pause: timedelta) -> None:
+def _put_off(row: WmsOrder, *, by: timedelta) -> None:
     """Unless news came meanwhile, which put it off by themselves."""
-    WmsOrder.objects.filter(id=row.id, look_up_at=row.look_up_at).update(look_up_at=Now() + pause)
+    WmsOrder.objects.filter(id=row.id, look_up_at=row.look_up_at).update(look_up_at=Now() + by)
 
 
 def pause(unchanged: timedelta) -> timedelta:

@@ -13,7 +13,6 @@ from django.utils import timezone
 from fulfillment import cancellation, coverage, enqueue, order_states
 from fulfillment.models import WmsOrder
 from fulfillment.states import ShipmentState
-from fulfillment.submission import arrival_key
 from ops.alerts import close_alert, raise_alert
 from ops.errors import Blocked
 from wms.callbacks import OrderStatusEvent
@@ -47,13 +46,14 @@ def not_known_yet(connection_id: int, wms_order_ref: str, *, occurred_at: dateti
 
     A person is told when nothing explains it: nothing is being submitted there, or it happened long ago.
     """
+    arrival = order_states.arrival_key(connection_id, wms_order_ref)
     under_way = WmsOrder.objects.filter(
         warehouse__connection_id=connection_id, wms_status__in=[WmsStatus.SUBMITTING, WmsStatus.PENDING]
     ).exists()
     if not under_way or occurred_at < timezone.now() - SOON_KNOWN:
         raise_alert(
             "unknown_wms_order",
-            subject=f"wms_order:{connection_id}:{wms_order_ref}",
+            subject=arrival,
             title=f"The WMS reports on an order that we do not know: {wms_order_ref}",
             meaning="Its callback waits and changes nothing until the order is known.",
             action="Compare the WMS with the WMS orders in the admin, those under way or in question first: once one "
@@ -62,7 +62,7 @@ def not_known_yet(connection_id: int, wms_order_ref: str, *, occurred_at: dateti
         )
     return Blocked(
         f"WMS order {wms_order_ref} is not known (yet)",
-        on=[arrival_key(connection_id, wms_order_ref)],
+        on=[arrival],
         recheck=lambda: wms_order_of(connection_id, wms_order_ref) is None,
     )
 
@@ -142,7 +142,7 @@ def check_shipment(wms_order_id: int, *, all_of_it: bool) -> None:
         return
     if row.shipments.filter(state=ShipmentState.HELD).exists():
         return
-    if not coverage.measure(row.order).open:
+    if not coverage.open_units(row.order):
         _close_missing(row, complete=True)
         return
     if row.wms_status == WmsStatus.PARTIALLY_SHIPPED:

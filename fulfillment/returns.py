@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from fulfillment import enqueue
+from fulfillment import enqueue, order_states
 from fulfillment.models import Return, ReturnLine, WmsOrder
 from fulfillment.states import ReturnState
 from ops import jobs
@@ -159,7 +159,7 @@ def receive(connection_id: int, event: ReturnReceiptEvent) -> None:
             meaning=f"The warehouse names its order {event.wms_order_id}, which we do not know.",
             action="Find out with the warehouse whose goods these are, and put them right in Shopify by hand.",
         )
-    key = f"wms_order:{connection_id}:{event.wms_order_id}"
+    key = order_states.arrival_key(connection_id, event.wms_order_id)
     raise Blocked(
         "the returned order is not known", on=[key], recheck=lambda: not _order_of(connection_id, event)
     )

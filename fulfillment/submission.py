@@ -19,7 +19,7 @@ from django.db.models.functions import Now
 from fulfillment import attempts, cancellation, coverage, enqueue, erasure, order_states
 from fulfillment.attempts import Attempt
 from fulfillment.models import FulfillmentOrder, Order, WmsOrder
-from fulfillment.readiness import GOING_STATUSES, SHIPPED_METHODS
+from fulfillment.readiness import GOING_STATUSES
 from fulfillment.states import Outcome
 from inventory import reservations
 from ops import claims, jobs
@@ -101,13 +101,8 @@ def _require_free_to_go(row: WmsOrder) -> None:
 
 
 def _held_at_shopify(order: Order) -> QuerySet[FulfillmentOrder]:
-    return FulfillmentOrder.objects.filter(
-        order=order,
-        status__in=["ON_HOLD", "SCHEDULED"],
-        at_foreign_service=False,
-        delivery_method__in=SHIPPED_METHODS,
-        lines__remaining_quantity__gt=0,
-    )
+    ours = coverage.work_for_us(order)
+    return ours.filter(status__in=["ON_HOLD", "SCHEDULED"], lines__remaining_quantity__gt=0)
 
 
 def _require_not_held(order: Order) -> None:
@@ -120,7 +115,7 @@ def _given_up(row: WmsOrder) -> bool:
     """Whether nothing of it is to be sent any more by Shopify's last word: refunded, or fulfilled by somebody else."""
     if _held_at_shopify(row.order).exists():
         return False
-    asked_for = coverage.measure(row.order).open
+    asked_for = coverage.open_units(row.order)
     return not any(asked_for.get(line) for line in row.lines.values_list("order_line_id", flat=True))
 
 
@@ -223,12 +218,7 @@ def _after_acceptance(row: WmsOrder, *, status: WmsStatus, wms_order_id: str) ->
         enqueue.move(row)
     if row.outcome_detail and not order_states.refused(order).exists():
         close_alert("wms_rejected", subject=order.subject)
-    arrival = arrival_key(row.warehouse.connection_id, wms_order_id)
+    arrival = order_states.arrival_key(row.warehouse.connection_id, wms_order_id)
     close_alert("unknown_wms_order", subject=arrival)
     jobs.wake(arrival)
     attempts.is_known(order, row)
-
-
-def arrival_key(connection_id: int, wms_order_id: str) -> str:
-    """The park key of callbacks about a WMS order that we do not know yet: they may come before our call returns."""
-    return f"wms_order:{connection_id}:{wms_order_id}"

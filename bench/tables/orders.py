@@ -35,7 +35,10 @@ ADDRESS = json.dumps(
 )
 
 # %% is how a statement with parameters writes %.
-_AGE = "now() - (%s - i) * interval '1 day' * 730 / %s"
+_ORDERS = """(SELECT i, now() - (%s - i) * interval '1 day' * 730 / %s AS at
+               FROM generate_series(1, %s) AS i) AS made"""
+_LINES = "(SELECT l, (l + 1) / 2 AS i FROM generate_series(1, %s) AS l) AS made"
+_EXTERNAL_ID = f"'wms:order:shop-' || i %% {SHOPS} || '.myshopify.com:' || 5000000000000 + i || ':1'"
 
 
 def fill_orders(sizes: Sizes) -> None:
@@ -55,7 +58,7 @@ def _orders(sizes: Sizes) -> None:
     erased = f"i < {n} - {n} * 31 / 730"
     insert(
         Order,
-        f"(SELECT i, {_AGE} AS at FROM generate_series(1, %s) AS i) AS made",
+        _ORDERS,
         *(n, n, n),
         id="i",
         shop_id=f"1 + i %% {SHOPS}",
@@ -78,7 +81,7 @@ def _orders(sizes: Sizes) -> None:
     )
     insert(
         OrderLine,
-        "(SELECT l, (l + 1) / 2 AS i FROM generate_series(1, %s) AS l) AS made",
+        _LINES,
         2 * n,
         id="l",
         order_id="i",
@@ -121,13 +124,13 @@ def _parts(sizes: Sizes) -> None:
     n, finished = sizes.orders, sizes.orders - sizes.open_orders
     insert(
         WmsOrder,
-        f"(SELECT i, {_AGE} AS at FROM generate_series(1, %s) AS i) AS made WHERE {_has_part(sizes)}",
+        f"{_ORDERS} WHERE {_has_part(sizes)}",
         *(n, n, n),
         id="i",
         order_id="i",
         part="1",
         warehouse_id=f"1 + 2 * (i %% {SHOPS})",
-        external_id=f"'wms:order:shop-' || i %% {SHOPS} || '.myshopify.com:' || 5000000000000 + i || ':1'",
+        external_id=_EXTERNAL_ID,
         wms_order_id="'W' || i",
         wms_status=f"CASE WHEN i > {finished} THEN 'accepted' WHEN i %% 50 = 0 THEN 'cancelled' ELSE 'shipped' END",
         status_at="at",
@@ -139,7 +142,7 @@ def _parts(sizes: Sizes) -> None:
     )
     insert(
         WmsOrderLine,
-        f"(SELECT l, (l + 1) / 2 AS i FROM generate_series(1, %s) AS l) AS made WHERE {_has_part(sizes)}",
+        f"{_LINES} WHERE {_has_part(sizes)}",
         2 * n,
         wms_order_id="i",
         order_line_id="l",
@@ -155,7 +158,7 @@ def _parts(sizes: Sizes) -> None:
         f" AND level.item_code = 'ITEM-' || (1 + l %% {sizes.items}) WHERE i %% 4 = 0",
         2 * n,
         level_id="level.id",
-        reference=f"'wms:order:shop-' || i %% {SHOPS} || '.myshopify.com:' || 5000000000000 + i || ':1'",
+        reference=_EXTERNAL_ID,
         quantity="2",
         state="'counted'",
         accepted_at="now()",
@@ -167,7 +170,7 @@ def _shipments(sizes: Sizes) -> None:
     shipped = "i %% 97 > 0 AND i %% 50 > 0"
     insert(
         Shipment,
-        f"(SELECT i, {_AGE} AS at FROM generate_series(1, %s) AS i) AS made WHERE {shipped}",
+        f"{_ORDERS} WHERE {shipped}",
         *(n, n, finished),
         id="i",
         connection_id=f"1 + (i %% {SHOPS}) %% {CONNECTIONS}",
@@ -183,7 +186,7 @@ def _shipments(sizes: Sizes) -> None:
         shopify_fulfillment_id="CASE WHEN i %% 5000 = 1 THEN NULL ELSE 6000000000000 + i END",
         fulfilled_at="CASE WHEN i %% 5000 = 1 THEN NULL ELSE at + interval '4 seconds' END",
     )
-    lines = f"(SELECT l, (l + 1) / 2 AS i FROM generate_series(1, %s) AS l) AS made WHERE {shipped}"
+    lines = f"{_LINES} WHERE {shipped}"
     item = f"'ITEM-' || (1 + l %% {sizes.items})"
     insert(ShipmentLine, lines, 2 * finished, shipment_id="i", item_code=item, quantity="2")
     insert(ShipmentUnit, lines, 2 * finished, shipment_id="i", order_line_id="l", quantity="2")

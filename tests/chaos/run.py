@@ -27,7 +27,6 @@ from tests.chaos.storm import Storm
 from tests.chaos.verdict import Verdict, judge, lags, percentiles
 from tests.chaos.weather import CAUSES, DEAF, NOT_THERE, forecast, required
 from tests.end_to_end import world
-from tests.end_to_end.checker import Checker
 from tests.end_to_end.people import People
 from tests.end_to_end.stack import Stack
 from tests.end_to_end.world import ITEMS, SHOPS, Product
@@ -142,14 +141,9 @@ class Run:
         people = People(self.stack)
         novelties = {shop.domain: people.novelty(shop) for shop in SHOPS}
         items = [*ITEMS, *(product.parts[0][0] for product in novelties.values())]
-        for shop in SHOPS:
-            for house in shop.houses:
-                for item in items:
-                    body = {"warehouse": house.code, "item": item, "on_hand": PLENTY}
-                    self.stack.wms.post(f"/connections/{house.slug}/stock", body)
         for slug, auto in AUTO.items():
             self.stack.wms.post(f"/connections/{slug}", {"auto": auto})
-        self.stack.settles(Checker.stock, seconds=60)
+        self.stack.stock_up(items, on_hand=PLENTY)
         return novelties
 
     def _storm(self, storm: Storm, customers: Customers, staff: Staff) -> None:

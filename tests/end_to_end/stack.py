@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +60,15 @@ class Stack:
             said = self.command("import_skus", str(file), shop=shop.domain, warehouse=house.code)
             assert f"{sum(len(product.parts) for product in products)} created" in said
         self.products += [product for product in products if product not in self.products]
+
+    def stock_up(self, items: Iterable[str], *, on_hand: int) -> None:
+        """So many units of each item in every warehouse; waits until Shopify knows."""
+        for shop in SHOPS:
+            for house in shop.houses:
+                for item in items:
+                    body = {"warehouse": house.code, "item": item, "on_hand": on_hand}
+                    self.wms.post(f"/connections/{house.slug}/stock", body)
+        self.settles(Checker.stock, seconds=60)
 
     def deliver(self, **settings: float) -> None:
         """How webhooks and callbacks travel from now on."""
