@@ -17,11 +17,14 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
-from skumap import verification
-from skumap.csvrows import COLUMNS, MAX_BYTES
+from skumap import identities, verification
+from skumap.csvrows import COLUMNS
 from skumap.importing import ImportReport, import_csv
 from skumap.models import SkuMapping
 from wms.models import Warehouse
+
+MAX_UPLOAD_BYTES = 4 * 1024 * 1024
+"""A web request is no place for more; import_skus streams files of any size."""
 
 
 class MappingForm(forms.ModelForm[SkuMapping]):
@@ -54,7 +57,21 @@ class MappingForm(forms.ModelForm[SkuMapping]):
             cleaned["needs_verification"] = False
         if warehouse := cleaned.get("warehouse"):
             self.instance.shop = warehouse.shop
+            self._refuse_foreign_inventory_item(cleaned, shop_id=warehouse.shop_id)
         return cleaned
+
+    def _refuse_foreign_inventory_item(self, cleaned: dict[str, Any], *, shop_id: int) -> None:
+        """An inventory item is one variant's; seen under a lock, so that nobody else saves the other one meanwhile."""
+        variant, item = cleaned.get("shopify_variant_id"), cleaned.get("shopify_inventory_item_id")
+        if not (variant and item and cleaned.get("is_active")):
+            return
+        if not identities.lock(shop_id):
+            self.add_error(
+                None, "Somebody else is importing or saving mappings of this shop: save again in a moment."
+            )
+        elif claim := identities.owner(shop_id, inventory_item=item, besides=variant):
+            words = identities.claim_in_words(claim)
+            self.add_error("shopify_inventory_item_id", f"{words[0].upper()}{words[1:]}.")
 
     def _get_validation_exclusions(self) -> set[str]:
         """The shop is no field of the form, but part of what must be unique."""
@@ -89,8 +106,9 @@ class UploadForm(forms.Form):
     def clean_file(self) -> Any:
         """Raises ValidationError for what the import would refuse anyway."""
         file = self.cleaned_data["file"]
-        if file.size > MAX_BYTES:
-            raise ValidationError(f"The file is larger than {MAX_BYTES // 1024 // 1024} MB.")
+        if file.size > MAX_UPLOAD_BYTES:
+            most = MAX_UPLOAD_BYTES // 1024 // 1024
+            raise ValidationError(f"The file is larger than {most} MB: import it with manage.py import_skus.")
         return file
 
 
@@ -122,7 +140,15 @@ class SkuMappingAdmin(ModelAdmin):
     ) -> None:
         """Save, and let go on what waited (the admin has a transaction open)."""
         super().save_model(request, obj, form, change)
+        corrected = identities.carry(obj) if obj.is_active else 0
         verification.mapping_saved([obj])
+        if obj.is_active and {"shopify_variant_id", "shopify_inventory_item_id", "is_active"} & set(
+            form.changed_data
+        ):
+            verification.ask(obj.shop, variants=[obj.shopify_variant_id])
+        if corrected:
+            words = f"The inventory item was corrected in {corrected} mappings of the variant at other warehouses too."
+            self.message_user(request, words, messages.SUCCESS)
 
     @admin.action(description="Compare with Shopify")
     def ask_shopify(self, request: HttpRequest, chosen: QuerySet[SkuMapping]) -> None:
@@ -179,8 +205,4 @@ class SkuMappingAdmin(ModelAdmin):
 
 
 def _sentence(report: ImportReport, *, dry_run: bool) -> str:
-    start = "Would be: " if dry_run else "Imported: "
-    return start + (
-        f"{report.created} created, {report.updated} updated, {report.unchanged} unchanged, "
-        f"{report.deactivated} deactivated."
-    )
+    return f"{'Would be' if dry_run else 'Imported'}: {report.in_words()}"

@@ -13,8 +13,9 @@ from typing import IO, NamedTuple, NoReturn
 REQUIRED = ("shopify_variant_id", "shopify_sku", "shopify_inventory_item_id", "wms_item_code")
 COLUMNS = (*REQUIRED, "quantity")
 
-MAX_BYTES = 50 * 1024 * 1024
-MAX_ROWS = 500_000
+MAX_BYTES = 1024 * 1024 * 1024
+MAX_ROWS = 5_000_000
+MAX_LINE_BYTES = 256 * 1024
 MAX_TEXT = 255
 MAX_QUANTITY = 100_000
 MAX_ERRORS = 1_000
@@ -30,8 +31,9 @@ _ROUNDED = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+", re.ASCII)
 
 
 class Row(NamedTuple):
-    """One mapping of the file."""
+    """One mapping of the file; `number` is its row there."""
 
+    number: int
     variant: int
     sku: str
     inventory_item: int
@@ -40,7 +42,7 @@ class Row(NamedTuple):
 
 
 class RowError(NamedTuple):
-    """What is wrong where; row 1 is the header, column "" = the whole row."""
+    """What is wrong where; row 1 is the header, row 0 the whole file, column "" the whole row."""
 
     row: int
     column: str
@@ -59,21 +61,23 @@ class _ReadingEnded(Exception):
 
 @dataclass
 class Reader:
-    """Reads a file once. After `rows()` is used up, `errors` says whether the file may be used."""
+    """Reads a file once, in flat memory. After `rows()` is used up, `errors` says whether each row is right by itself;
+    whether they can be true together is seen in `skumap.staging`.
+    """
 
     file: IO[bytes]
     errors: list[RowError] = field(default_factory=list)
     count: int = 0
-    _seen: dict[tuple[int, str], int] = field(default_factory=dict)
-    _variants: dict[int, tuple[int, str, int]] = field(default_factory=dict)
+    complete: bool = False
 
     def rows(self) -> Iterator[Row]:
         """The good rows, in the order of the file. Bad ones go to `errors`."""
         with suppress(_ReadingEnded):
             yield from self._rows()
+            self.complete = True
 
     def _rows(self) -> Iterator[Row]:
-        first = self.file.readline(MAX_BYTES + 1)
+        first = self.file.readline(MAX_LINE_BYTES + 1)
         lines = csv.reader(self._lines(first), delimiter=_delimiter(first), strict=True)
         columns = self._header(lines)
         while (cells := self._next(lines)) is not None:
@@ -82,15 +86,19 @@ class Reader:
             row = self._checked(cells, columns, number=lines.line_num)
             if row is not None:
                 yield row
+        if not self.count:
+            self._stop(1, "the file has a header and no rows")
 
     def _lines(self, first: bytes) -> Iterator[str]:
         """The text line by line, within the limits."""
         size = 0
-        rest = iter(lambda: self.file.readline(MAX_BYTES + 1), b"")
+        rest = iter(lambda: self.file.readline(MAX_LINE_BYTES + 1), b"")
         for number, line in enumerate(chain([first], rest), start=1):
             size += len(line)
             if size > MAX_BYTES:
                 self._stop(number, f"the file is larger than {MAX_BYTES // 1024 // 1024} MB")
+            if len(line) > MAX_LINE_BYTES:
+                self._stop(number, f"is not CSV: the line is longer than {MAX_LINE_BYTES // 1024} KB")
             try:
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError:
@@ -98,14 +106,17 @@ class Reader:
 
     def _header(self, lines: Iterator[list[str]]) -> list[str]:
         columns = [cell.strip().lower() for cell in self._next(lines) or []]
+        if not any(columns):
+            self._stop(1, f"the file is empty; its first row names the columns: {', '.join(COLUMNS)}")
         missing = [name for name in REQUIRED if name not in columns]
+        if missing:
+            are = "column {} is missing" if len(missing) == 1 else "columns {} are missing"
+            self._stop(
+                1, f"{are.format(', '.join(missing))}; the first row names {', '.join(columns)[:MAX_TEXT]}"
+            )
         unknown = [name for name in columns if name not in COLUMNS]
         twice = sorted({name for name in columns if columns.count(name) > 1} - set(unknown))
-        for names, complaint in (
-            (missing, "is missing"),
-            (unknown, "is not known"),
-            (twice, "is there twice"),
-        ):
+        for names, complaint in ((unknown, "is not known"), (twice, "is there twice")):
             self.errors.extend(RowError(1, name[:MAX_TEXT], f"column {complaint}") for name in names[:20])
         if self.errors:
             raise _ReadingEnded
@@ -124,27 +135,10 @@ class Reader:
         try:
             if len(cells) != len(columns):
                 raise _CellError("", f"has {len(cells)} columns, the header has {len(columns)}")
-            row = _parse(dict(zip(columns, (cell.strip() for cell in cells), strict=True)))
-            self._compare(row, number=number)
+            return _parse(dict(zip(columns, (cell.strip() for cell in cells), strict=True)), number=number)
         except _CellError as error:
             self._note(number, error.column, str(error))
             return None
-        return row
-
-    def _compare(self, row: Row, *, number: int) -> None:
-        """Against the rows before it."""
-        before = self._seen.setdefault((row.variant, row.item_code), number)
-        if before != number:
-            raise _CellError(
-                "wms_item_code", f"variant {row.variant} with {row.item_code} is in row {before} already"
-            )
-        item, sku, first = self._variants.setdefault(row.variant, (row.inventory_item, row.sku, number))
-        if item != row.inventory_item:
-            raise _CellError(
-                "shopify_inventory_item_id", f"variant {row.variant} has inventory item {item} in row {first}"
-            )
-        if sku != row.sku:
-            raise _CellError("shopify_sku", f"variant {row.variant} has SKU {sku!r} in row {first}")
 
     def _note(self, row: int, column: str, message: str) -> None:
         self.errors.append(RowError(row, column, message))
@@ -161,7 +155,7 @@ def _delimiter(header: bytes) -> str:
     return max((",", ";", "\t"), key=lambda mark: header.count(mark.encode()))
 
 
-def _parse(cells: dict[str, str]) -> Row:
+def _parse(cells: dict[str, str], *, number: int) -> Row:
     """Raises _CellError for the first cell that is wrong."""
     for column, cell in cells.items():
         if len(cell) > MAX_TEXT:
@@ -171,6 +165,7 @@ def _parse(cells: dict[str, str]) -> Row:
     if not cells["wms_item_code"]:
         raise _CellError("wms_item_code", "is empty")
     return Row(
+        number=number,
         variant=_id("shopify_variant_id", cells["shopify_variant_id"]),
         sku=cells["shopify_sku"],
         inventory_item=_id("shopify_inventory_item_id", cells["shopify_inventory_item_id"]),

@@ -1,8 +1,8 @@
-"""CSV -> COPY -> one upsert -> report: all of it or, on any error, nothing."""
+"""A CSV file becomes the mappings of one warehouse: all of it or, on any error, nothing. Memory stays flat."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO
 
@@ -10,11 +10,17 @@ import structlog
 from django.db import connection, transaction
 
 from shops.models import Shop
-from skumap import verification
-from skumap.csvrows import Reader, Row, RowError
+from skumap import identities, staging, verification
+from skumap.csvrows import Reader, RowError
 from wms.models import Warehouse
 
 logger = structlog.get_logger(__name__)
+
+CHECKED_BY_NAME = 2_000
+"""So many changed variants are checked at Shopify by name; with more of them the whole shop is looked through."""
+
+STATEMENT_LIMIT = "15min"
+"""Comparing a million rows takes longer than a statement of the day's work may."""
 
 
 @dataclass(frozen=True)
@@ -25,66 +31,48 @@ class ImportReport:
     updated: int = 0
     unchanged: int = 0
     deactivated: int = 0  # older mappings of variants in the file, to items that the file does not name
+    corrected: int = 0  # mappings of these variants at other warehouses that had another inventory item
     errors: tuple[RowError, ...] = ()
 
-
-_STAGE = """
-DROP TABLE IF EXISTS pg_temp.sku_import;
-CREATE TEMPORARY TABLE sku_import (
-    variant bigint, sku text, inventory_item bigint, item_code text, quantity integer
-) ON COMMIT DROP
-"""
-_COPY = "COPY sku_import (variant, sku, inventory_item, item_code, quantity) FROM STDIN"
-
-# An import is a person's word: it activates. It ends a doubt only where it names another SKU than before.
-_UPSERT = """
-INSERT INTO wms_sku_map AS m (shop_id, warehouse_id, shopify_variant_id, shopify_sku,
-                              shopify_inventory_item_id, wms_item_code, quantity, is_active,
-                              needs_verification, created_at, updated_at)
-SELECT %(shop)s, %(warehouse)s, variant, sku, inventory_item, item_code, quantity, true, false, now(), now()
-FROM sku_import ORDER BY variant, item_code
-ON CONFLICT (shop_id, shopify_variant_id, warehouse_id, wms_item_code) DO UPDATE SET
-    shopify_sku = EXCLUDED.shopify_sku,
-    shopify_inventory_item_id = EXCLUDED.shopify_inventory_item_id,
-    quantity = EXCLUDED.quantity,
-    is_active = true,
-    needs_verification = m.needs_verification AND (m.shopify_sku, m.shopify_inventory_item_id)
-                                                = (EXCLUDED.shopify_sku, EXCLUDED.shopify_inventory_item_id),
-    updated_at = now()
-WHERE (m.shopify_sku, m.shopify_inventory_item_id, m.quantity, m.is_active)
-   IS DISTINCT FROM (EXCLUDED.shopify_sku, EXCLUDED.shopify_inventory_item_id, EXCLUDED.quantity, true)
-RETURNING shopify_variant_id, xmax = 0
-"""
-
-_DEACTIVATE = """
-UPDATE wms_sku_map AS m SET is_active = false, updated_at = now()
-WHERE shop_id = %(shop)s AND warehouse_id = %(warehouse)s AND is_active
-  AND EXISTS (SELECT FROM sku_import AS i WHERE i.variant = m.shopify_variant_id)
-  AND NOT EXISTS (SELECT FROM sku_import AS i WHERE i.variant = m.shopify_variant_id
-                                              AND i.item_code = m.wms_item_code)
-"""
+    def in_words(self) -> str:
+        """The counts as a sentence without its beginning."""
+        words = (
+            f"{self.created} created, {self.updated} updated, {self.unchanged} unchanged, "
+            f"{self.deactivated} deactivated"
+        )
+        elsewhere = f", inventory item corrected in {self.corrected} mappings at other warehouses"
+        return f"{words}{elsewhere if self.corrected else ''}."
 
 
-def import_csv(file: IO[bytes], *, shop: Shop, warehouse: Warehouse, dry_run: bool) -> ImportReport:
+def _silently(_: str) -> None:
+    """Nobody wants to hear how far it is."""
+
+
+def import_csv(
+    file: IO[bytes],
+    *,
+    shop: Shop,
+    warehouse: Warehouse,
+    dry_run: bool,
+    tell: Callable[[str], None] = _silently,
+) -> ImportReport:
     """Bring the mappings of one warehouse in line with a CSV file (columns: `skumap.csvrows.COLUMNS`).
 
     The file says all that its variants are at this warehouse: a variant's mapping to an item that the file
     does not name is deactivated, else a corrected item code would make a kit. Variants that it does not name
-    stay as they are.
-    Raises ValueError when the warehouse is not the shop's.
+    stay as they are. A variant has one inventory item: another one than before is corrected at its other
+    warehouses too. Afterwards Shopify is asked, by jobs, whether it knows the ids that changed.
+    `tell` hears how far it is. Raises ValueError when the warehouse is not the shop's.
     """
     if warehouse.shop_id != shop.pk:
         raise ValueError(
             f"warehouse {warehouse.wms_warehouse_code} belongs to another shop than {shop.domain}"
         )
-    reader = Reader(file)
     with transaction.atomic():
-        _stage(reader.rows())
-        if reader.errors:
+        report = _import(Reader(file), shop, warehouse, dry_run=dry_run, tell=tell)
+        if dry_run or report.errors:
             transaction.set_rollback(True)
-            return ImportReport(errors=tuple(reader.errors))
-        report = _apply(shop, warehouse, rows=reader.count, dry_run=dry_run)
-    if not dry_run:
+    if not (dry_run or report.errors):
         logger.info(
             "skus_imported",
             shop=shop.domain,
@@ -92,35 +80,46 @@ def import_csv(file: IO[bytes], *, shop: Shop, warehouse: Warehouse, dry_run: bo
             created=report.created,
             updated=report.updated,
             deactivated=report.deactivated,
+            corrected=report.corrected,
         )
     return report
 
 
-def _stage(rows: Iterable[Row]) -> None:
+def _import(
+    reader: Reader, shop: Shop, warehouse: Warehouse, *, dry_run: bool, tell: Callable[[str], None]
+) -> ImportReport:
+    if not identities.lock(shop.pk):
+        words = f"somebody else is importing or saving mappings of {shop.domain}: try again when that is done"
+        return ImportReport(errors=(RowError(0, "", words),))
     with connection.cursor() as cursor:
-        cursor.execute(_STAGE)
-        with cursor.copy(_COPY) as copy:
-            for row in rows:
-                copy.write_row(row)
-        cursor.execute("ANALYZE sku_import")  # else it is planned as empty, and joined row by row
-
-
-def _apply(shop: Shop, warehouse: Warehouse, *, rows: int, dry_run: bool) -> ImportReport:
-    """In the caller's transaction, which a dry run rolls back."""
-    place = {"shop": shop.pk, "warehouse": warehouse.pk}
-    with connection.cursor() as cursor:
-        cursor.execute(_UPSERT, place)
-        changed: list[tuple[int, bool]] = cursor.fetchall()
-        cursor.execute(_DEACTIVATE, place)
-        deactivated = cursor.rowcount
-    created = sum(is_new for _, is_new in changed)
-    if dry_run:
-        transaction.set_rollback(True)
-    else:
-        verification.variants_mapped(shop, variants={variant for variant, _ in changed})
+        cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_LIMIT}'")
+    staging.fill(reader.rows(), tell=tell)
+    tell("comparing")
+    together = staging.contradictions(shop.pk) if reader.complete else []
+    if reader.errors or together:
+        return ImportReport(errors=tuple(sorted([*reader.errors, *together], key=lambda error: error.row)))
+    counts = staging.count(shop_id=shop.pk, warehouse_id=warehouse.pk)
+    if not dry_run:
+        staging.apply(shop_id=shop.pk, warehouse_id=warehouse.pk, tell=tell)
+        _let_follow(shop)
     return ImportReport(
-        created=created,
-        updated=len(changed) - created,
-        unchanged=rows - len(changed),
-        deactivated=deactivated,
+        created=counts.created,
+        updated=counts.updated,
+        unchanged=counts.rows - counts.created - counts.updated,
+        deactivated=counts.deactivated,
+        corrected=counts.corrected,
     )
+
+
+def _let_follow(shop: Shop) -> None:
+    """What waited goes on, and the changed ids are checked at Shopify. Last, since it locks what others use."""
+    checked: list[int] = []
+    count = 0
+    for variants in staging.changed_variants():
+        verification.variants_mapped(shop, variants=variants)
+        count += len(variants)
+        checked = variants if count <= CHECKED_BY_NAME else []
+    if checked:
+        verification.ask(shop, variants=checked)
+    elif count:
+        verification.ask_all(shop)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg
 import pytest
 import responses
+from django.db import connection
+
+LockHeld = Callable[[str], AbstractContextManager[None]]
 
 
 @dataclass
@@ -52,3 +57,17 @@ def variants(db: None) -> Iterator[Variants]:
         url = "https://berlin.myshopify.com/admin/api/2026-10/graphql.json"
         mock.add_callback(responses.POST, url, callback=shop.answer)
         yield shop
+
+
+@pytest.fixture
+def lock_held(db: None) -> LockHeld:
+    """Somebody else, on a connection of their own, who holds an advisory lock."""
+
+    @contextmanager
+    def held(name: str) -> Iterator[None]:
+        with psycopg.connect(**connection.get_connection_params()) as other:
+            other.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+            yield
+            other.rollback()
+
+    return held

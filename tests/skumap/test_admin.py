@@ -14,6 +14,7 @@ from skumap import verification
 from skumap.models import SkuMapping
 from tests.builders import make_connection, make_mapping, make_shop, make_warehouse
 from tests.parked import is_parked, park
+from tests.skumap.conftest import LockHeld
 from wms.models import Warehouse
 
 pytestmark = pytest.mark.django_db
@@ -128,4 +129,40 @@ def test_who_may_only_look_may_not_import(berlin: Warehouse) -> None:
     client.force_login(bob)
     assert client.get(URL, secure=True).status_code == 200
     assert upload(client, berlin, MUGS).status_code == 403
+    assert not SkuMapping.objects.exists()
+
+
+def test_an_inventory_item_is_saved_for_one_variant_only(staff: Client, berlin: Warehouse) -> None:
+    vienna = make_warehouse(berlin.shop, berlin.connection, "Vienna")
+    make_mapping(vienna, 12, "CUP", shopify_sku="CUP-1", shopify_inventory_item_id=1011)
+    page = staff.post(f"{URL}add/", fields(berlin), secure=True)
+    assert (
+        "Inventory item 1011 is that of variant 12 (SKU CUP-1) at Vienna (north/VIE1)"
+        in page.content.decode()
+    )
+    assert SkuMapping.objects.count() == 1
+
+
+def test_a_corrected_inventory_item_is_corrected_at_every_warehouse_and_checked_at_shopify(
+    staff: Client, berlin: Warehouse
+) -> None:
+    vienna = make_warehouse(berlin.shop, berlin.connection, "Vienna")
+    make_mapping(vienna, 11, "TASSE", shopify_inventory_item_id=999)
+    staff.post(f"{URL}add/", fields(berlin), secure=True)
+    assert [*SkuMapping.objects.values_list("shopify_inventory_item_id", flat=True)] == [1011, 1011]
+    assert Job.objects.get(kind="skumap.verify").payload["variants"] == [11]
+
+
+def test_while_somebody_imports_a_mapping_is_not_saved(
+    staff: Client, berlin: Warehouse, lock_held: LockHeld
+) -> None:
+    with lock_held(f"skumap:{berlin.shop_id}"):
+        page = staff.post(f"{URL}add/", fields(berlin), secure=True)
+    assert "save again in a moment" in page.content.decode()
+    assert not SkuMapping.objects.exists()
+
+
+def test_a_large_file_is_for_the_command(staff: Client, berlin: Warehouse) -> None:
+    page = upload(staff, berlin, MUGS + b" " * 4 * 1024 * 1024)
+    assert "import it with manage.py import_skus" in page.content.decode()
     assert not SkuMapping.objects.exists()

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import io
 import time
+import tracemalloc
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import pytest
 
 from ops.alerts import raise_alert
 from ops.models import Alert, Job
-from skumap import csvrows
+from skumap import csvrows, importing, staging
 from skumap.importing import ImportReport, import_csv
 from skumap.models import SkuMapping
 from tests.builders import make_connection, make_mapping, make_shop, make_warehouse
 from tests.drain import drain
 from tests.parked import is_parked, park
+from tests.skumap.conftest import LockHeld, Variants
 from wms.models import Warehouse
 
 pytestmark = pytest.mark.django_db
@@ -32,6 +36,17 @@ def berlin() -> Warehouse:
 def load(warehouse: Warehouse, text: str | bytes, *, dry_run: bool = False) -> ImportReport:
     raw = text.encode() if isinstance(text, str) else text
     return import_csv(io.BytesIO(raw), shop=warehouse.shop, warehouse=warehouse, dry_run=dry_run)
+
+
+class Lines(io.BytesIO):
+    """A file that is made while it is read."""
+
+    def __init__(self, lines: Iterator[bytes]) -> None:
+        super().__init__()
+        self.lines = lines
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        return next(self.lines, b"")
 
 
 def stored() -> list[tuple[Any, ...]]:
@@ -168,8 +183,11 @@ def test_a_wrong_row_is_named_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        (b"", "is missing"),
-        (b"shopify_variant_id,shopify_sku\n", "is missing"),
+        (b"", "the file is empty"),
+        (b"\n \n", "the file is empty"),
+        (HEADER.encode(), "has a header and no rows"),
+        (b"shopify_variant_id,shopify_sku\n", "columns shopify_inventory_item_id, wms_item_code are missing"),
+        (b"11,MUG-1,1011,MUG\n", "the first row names 11, mug-1, 1011, mug"),
         (HEADER.replace("quantity", "amount").encode(), "is not known"),
         (HEADER.replace("quantity", "shopify_sku").encode(), "is there twice"),
         (MUGS.encode("utf-16"), "is not UTF-8"),
@@ -183,6 +201,102 @@ def test_a_file_of_another_kind_is_refused(berlin: Warehouse, raw: bytes, messag
     assert not SkuMapping.objects.exists()
 
 
+def test_an_empty_file_is_one_complaint_and_so_are_columns_that_are_missing(berlin: Warehouse) -> None:
+    assert len(load(berlin, b"").errors) == 1
+    assert len(load(berlin, b"shopify_variant_id\n11\n").errors) == 1
+
+
+# --- rows that cannot be true together ---
+
+
+def test_an_inventory_item_of_two_variants_is_refused_with_both_rows(berlin: Warehouse) -> None:
+    report = load(berlin, HEADER + "207,COFFEE,100207,COF,1\n210,X,100210,X,1\n205,ONLY,100207,OB,1\n")
+    assert [(error.row, error.column) for error in report.errors] == [(4, "shopify_inventory_item_id")]
+    assert "inventory item 100207 is that of variant 207 in row 2" in report.errors[0].message
+    assert not SkuMapping.objects.exists()
+
+
+def test_an_inventory_item_of_a_variant_mapped_before_is_refused_wherever_that_is_mapped(
+    berlin: Warehouse,
+) -> None:
+    vienna = make_warehouse(berlin.shop, berlin.connection, "Vienna")
+    make_mapping(vienna, 207, "COF", shopify_sku="COFFEE", shopify_inventory_item_id=100207)
+    for dry_run in (True, False):
+        report = load(berlin, HEADER + "205,ONLY,100207,OB,1\n", dry_run=dry_run)
+        assert [(error.row, error.column) for error in report.errors] == [(2, "shopify_inventory_item_id")]
+        assert "variant 207 (SKU COFFEE) at Vienna (north/VIE1)" in report.errors[0].message
+    assert SkuMapping.objects.get().shopify_variant_id == 207
+
+
+def test_a_mapping_switched_off_or_of_another_shop_claims_nothing(berlin: Warehouse) -> None:
+    make_mapping(berlin, 207, "COF", shopify_inventory_item_id=100207, is_active=False)
+    paris = make_warehouse(make_shop("paris.myshopify.com"), berlin.connection, "Paris")
+    make_mapping(paris, 208, "COF", shopify_inventory_item_id=100207)
+    assert load(berlin, HEADER + "205,ONLY,100207,OB,1\n") == ImportReport(created=1)
+
+
+def test_two_variants_whose_inventory_items_were_crossed_are_put_right_by_one_file(berlin: Warehouse) -> None:
+    load(berlin, HEADER + "207,COFFEE,100205,COF,1\n205,ONLY,100207,OB,1\n")
+    assert load(berlin, HEADER + "207,COFFEE,100207,COF,1\n205,ONLY,100205,OB,1\n") == ImportReport(updated=2)
+    assert [(row[0], row[2]) for row in stored()] == [(205, 100205), (207, 100207)]
+
+
+def test_a_corrected_inventory_item_is_corrected_at_the_other_warehouses_too(berlin: Warehouse) -> None:
+    vienna = make_warehouse(berlin.shop, berlin.connection, "Vienna")
+    make_mapping(vienna, 11, "TASSE", shopify_inventory_item_id=999)
+    waiting = park(f"sku:{berlin.shop_id}:11")
+    text = HEADER + "11,MUG-1,1011,MUG,1\n"
+    assert load(berlin, text, dry_run=True) == ImportReport(created=1, corrected=1)
+    assert load(berlin, text) == ImportReport(created=1, corrected=1)
+    assert SkuMapping.objects.get(warehouse=vienna).shopify_inventory_item_id == 1011
+    assert not is_parked(waiting)
+
+
+def test_every_complaint_of_a_file_is_told_at_once_in_the_order_of_its_rows(berlin: Warehouse) -> None:
+    rows = "11,A,1011,MUG,1\n11,A,1011,MUG,1\nx,B,1012,CUP,1\n13,C,1011,CUP,1\n11,Z,1011,POT,1\n"
+    assert [(error.row, error.column) for error in load(berlin, HEADER + rows).errors] == [
+        (3, "wms_item_code"),
+        (4, "shopify_variant_id"),
+        (5, "shopify_inventory_item_id"),
+        (6, "shopify_sku"),
+    ]
+
+
+def test_ids_that_changed_are_checked_at_shopify_right_after_the_import(
+    berlin: Warehouse, variants: Variants
+) -> None:
+    variants.known = {11: ("MUG-1", 1011), 12: ("MUG-6", 9999)}
+    load(berlin, MUGS, dry_run=True)
+    assert not Job.objects.exists()
+    load(berlin, MUGS)
+    drain()
+    assert variants.asked == [[11, 12, 13]]
+    told = Alert.objects.filter(state="open").values_list("kind", "subject")
+    assert sorted(told) == [
+        ("sku_changed", "sku:berlin.myshopify.com:12"),
+        ("sku_gone", "sku:berlin.myshopify.com:13"),
+    ]
+    load(berlin, MUGS)
+    drain()
+    assert variants.asked == [[11, 12, 13]]
+
+
+def test_after_a_large_import_the_whole_shop_is_looked_through_page_by_page(
+    berlin: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "CHECKED_BY_NAME", 3)
+    load(berlin, HEADER + "".join(f"{n},S,{n + 100},ITEM,1\n" for n in range(1, 10)))
+    assert Job.objects.get(kind="skumap.verify").payload == {"shop": berlin.shop_id, "after": 0}
+
+
+def test_two_imports_of_one_shop_do_not_run_into_each_other(berlin: Warehouse, lock_held: LockHeld) -> None:
+    with lock_held(f"skumap:{berlin.shop_id}"):
+        report = load(berlin, MUGS)
+    assert [(error.row, error.column) for error in report.errors] == [(0, "")]
+    assert "try again" in report.errors[0].message
+    assert load(berlin, MUGS) == ImportReport(created=4)
+
+
 def test_reading_stops_at_the_limits(berlin: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csvrows, "MAX_ERRORS", 3)
     wrong = load(berlin, HEADER + "x,,,,\n" * 50)
@@ -192,6 +306,8 @@ def test_reading_stops_at_the_limits(berlin: Warehouse, monkeypatch: pytest.Monk
     assert "more than 3 rows" in load(berlin, MUGS).errors[0].message
     monkeypatch.setattr(csvrows, "MAX_BYTES", 100)
     assert "larger than" in load(berlin, MUGS).errors[0].message
+    monkeypatch.undo()
+    assert "longer than" in load(berlin, HEADER + "1" * (csvrows.MAX_LINE_BYTES + 2)).errors[0].message
 
 
 def test_a_warehouse_of_another_shop_is_refused(berlin: Warehouse) -> None:
@@ -220,5 +336,39 @@ def test_ten_thousand_rows_take_seconds_and_wake_by_pages(berlin: Warehouse) -> 
     assert load(berlin, HEADER + rows) == ImportReport(unchanged=10_000)
     assert time.process_time() - began < 10
     assert Job.objects.filter(kind="skumap.wake").count() == 20
+    assert Job.objects.filter(kind="skumap.verify").count() == 1
+    Job.objects.filter(kind="skumap.verify").delete()
     drain()
     assert not is_parked(waiting)
+
+
+@pytest.mark.parametrize("portion", [1, 2, 3])
+def test_the_size_of_a_portion_makes_no_difference(
+    berlin: Warehouse, monkeypatch: pytest.MonkeyPatch, portion: int
+) -> None:
+    monkeypatch.setattr(staging, "PORTION", portion)
+    make_mapping(berlin, 13, "LID", shopify_inventory_item_id=1013)
+    assert load(berlin, MUGS) == ImportReport(created=4, deactivated=1)
+    assert len(stored()) == 4
+    assert load(berlin, MUGS) == ImportReport(unchanged=4)
+
+
+def test_memory_stays_flat_and_no_statement_takes_the_whole_file(
+    berlin: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "PORTION", 1_000)
+
+    def peak_of(rows: int) -> int:
+        lines = (f"{n},SKU-{n},{n + 10_000_000},ITEM-{n},1\n".encode() for n in range(1, rows + 1))
+        tracemalloc.start()
+        try:
+            report = import_csv(
+                Lines(chain([HEADER.encode()], lines)), shop=berlin.shop, warehouse=berlin, dry_run=True
+            )
+            assert report == ImportReport(created=rows)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak_of(1_000)
+    assert peak_of(8_000) < 1.5 * peak_of(2_000)

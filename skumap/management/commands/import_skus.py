@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 
 from shops.models import Shop
 from skumap.csvrows import COLUMNS
@@ -24,7 +25,8 @@ class Command(BaseCommand):
         "Import SKU mappings of one warehouse from a CSV file (UTF-8) with the columns "
         f"{', '.join(COLUMNS)}; the last is optional. A kit is several rows of one variant, a pack "
         "a quantity above 1. The file says all that its variants are at this warehouse; variants that it "
-        "does not name stay as they are."
+        "does not name stay as they are. All of it is written, or with any error nothing. Afterwards workers ask "
+        "Shopify whether it knows the ids: what differs becomes an alert."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -40,23 +42,37 @@ class Command(BaseCommand):
         try:
             with options["file"].open("rb") as file:
                 report = import_csv(
-                    file, shop=warehouse.shop, warehouse=warehouse, dry_run=options["dry_run"]
+                    file,
+                    shop=warehouse.shop,
+                    warehouse=warehouse,
+                    dry_run=options["dry_run"],
+                    tell=self._tell,
                 )
         except OSError as error:
             raise CommandError(f"{options['file']}: {error.strerror}") from error
+        except OperationalError as error:
+            told = " ".join(str(error).split())
+            raise CommandError(f"the database gave up, and nothing was imported: {told}") from error
         self._report(report, dry_run=options["dry_run"])
+
+    def _tell(self, words: str) -> None:
+        """A person who waits wants to know how far it is; a log file does not."""
+        if self.stderr.isatty():
+            self.stderr.write(words)
 
     def _report(self, report: ImportReport, *, dry_run: bool) -> None:
         for error in report.errors[:SHOWN]:
-            place = f"row {error.row}, {error.column}" if error.column else f"row {error.row}"
-            self.stderr.write(f"{place}: {error.message}")
+            place = f"row {error.row}, {error.column}: " if error.column else f"row {error.row}: "
+            self.stderr.write(f"{place if error.row else ''}{error.message}")
         if report.errors:
             shown = f", the first {SHOWN} shown" if len(report.errors) > SHOWN else ""
-            raise CommandError(f"{len(report.errors)} errors{shown}; nothing was imported.")
-        self.stdout.write(
-            f"{'Would be' if dry_run else 'Done'}: {report.created} created, {report.updated} updated, "
-            f"{report.unchanged} unchanged, {report.deactivated} deactivated."
-        )
+            errors = "1 error" if len(report.errors) == 1 else f"{len(report.errors)} errors"
+            raise CommandError(f"{errors}{shown}; nothing was imported.")
+        self.stdout.write(f"{'Would be' if dry_run else 'Done'}: {report.in_words()}")
+        if not dry_run and report.created + report.updated + report.corrected:
+            self.stdout.write(
+                "Shopify is asked now whether it knows these ids; what differs becomes an alert."
+            )
 
 
 def find_warehouse(*, domain: str, code: str) -> Warehouse:
