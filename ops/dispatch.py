@@ -34,6 +34,12 @@ def attempts_of(kind: str) -> int:
     return int(getattr(current_app.tasks.get(kind), "job_attempts", DEFAULT_ATTEMPTS))
 
 
+def kinds() -> list[str]:
+    """Every job kind that this version has a handler for, by name."""
+    current_app.loader.import_default_modules()  # only a worker has loaded them
+    return sorted(name for name, task in current_app.tasks.items() if hasattr(task, "job_attempts"))
+
+
 def serve(lane: str) -> int:
     """Claim what a lane may run now and send it off; returns how many jobs."""
     lanes.awake(lane)

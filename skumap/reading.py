@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +30,9 @@ class Change:
 
     variant: int
     mapped_sku: str
-    sku: str | None
+    mapped_item: int
+    sku: str | None = None
+    item: int | None = None
 
 
 @dataclass(frozen=True)
@@ -133,10 +135,13 @@ def _confirm(shop: Shop, mappings: list[SkuMapping]) -> None:
 
 def _changes(mappings: Sequence[SkuMapping], seen: Mapping[int, Seen]) -> tuple[Change, ...]:
     """One per variant, though it may be mapped at several warehouses."""
-    each = {m.shopify_variant_id: m.shopify_sku for m in mappings}
-    return tuple(
-        Change(variant, sku, seen[variant].sku if variant in seen else None) for variant, sku in each.items()
-    )
+    each = {m.shopify_variant_id: m for m in mappings}
+    return tuple(_change(mapping, seen.get(variant)) for variant, mapping in each.items())
+
+
+def _change(mapping: SkuMapping, shown: Seen | None) -> Change:
+    mapped = Change(mapping.shopify_variant_id, mapping.shopify_sku, mapping.shopify_inventory_item_id)
+    return mapped if shown is None else replace(mapped, sku=shown.sku, item=shown.inventory_item)
 
 
 def _seen(node: Mapping[str, Any]) -> Seen:

@@ -87,9 +87,12 @@ Country = Annotated[str, StringConstraints(to_upper=True, pattern=r"^[A-Za-z]{2}
 
 
 class _Table(BaseModel):
-    """One [[table]]. Only keys that the file names are applied, see `model_fields_set`."""
+    """One [[table]]. Only keys that the file names are applied, see `model_fields_set`.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    Types are TOML's own: "yes" is no boolean and "1" no number.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
 
 class ShopTable(_Table):
@@ -122,7 +125,7 @@ class ConnectionTable(_Table):
     token: Secret | None = None
     callback_secret: Secret | None = None
     callback_secret_previous: Secret | None = None
-    capabilities: list[Capability] | None = None
+    capabilities: list[Annotated[Capability, Field(strict=False)]] | None = None
     stock_basis: Literal["available", "on_hand"] | None = None
     is_active: bool | None = None
 

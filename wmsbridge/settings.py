@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import django_stubs_ext
-import environ
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 from wmsbridge import logs
+from wmsbridge.environment import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+env = Environment()
 django_stubs_ext.monkeypatch()  # ModelAdmin[Shop], ModelForm[Shop]: generic for mypy, now also at run time
 
 # --- Secrets and addresses: no defaults; environ names the missing variable (ImproperlyConfigured) ---

@@ -52,6 +52,32 @@ def test_kind_and_lane_narrow_the_selection() -> None:
     assert dead() == 2
 
 
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        (("--kind", "fulfilment.submit"), "no job kind fulfilment.submit; did you mean fulfillment.submit"),
+        (("--kind", "zzz"), "there are: .*fulfillment.submit"),
+        (("--lane", "wms:nord"), "no lane wms:nord; did you mean wms:north"),
+        (("--error-class", "permanent"), "no dead letter has the error class permanent"),
+        (("--subject", "order:9:"), "no dead letter is about order:9:"),
+    ],
+)
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_a_condition_that_names_what_there_is_not_is_an_error(
+    condition: tuple[str, ...], message: str, more: tuple[str, ...]
+) -> None:
+    make_dead_letter("fulfillment.submit", "wms:north", subject="order:1:5")
+    with pytest.raises(CommandError, match=message):
+        replay(*condition, *more)
+    assert dead() == 1
+
+
+def test_a_known_kind_of_which_nothing_is_dead_is_no_error() -> None:
+    make_dead_letter("fulfillment.submit")
+    assert "0 dead letters are due again" in replay("--kind", "inventory.push")
+    assert dead() == 1
+
+
 def test_ids_are_replayed() -> None:
     jobs = [make_dead_letter() for _ in range(3)]
     replay("--id", str(jobs[0].id), str(jobs[2].id))

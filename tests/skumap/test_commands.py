@@ -117,12 +117,56 @@ def test_verifying_lists_what_is_gone_or_changed(berlin: Warehouse, mugs: Path, 
     make_mapping(berlin, 13, "CUP", shopify_sku="CUP", shopify_inventory_item_id=1013)
     variants.known = {12: ("MUG-SIX", 1012), 13: ("CUP", 1013)}
     variants.throttled = 1
-    out, _ = run("verify_skus")
+    told = io.StringIO()
+    with pytest.raises(CommandError, match=r"not in order: berlin\.myshopify"):
+        call_command("verify_skus", stdout=told)
+    out = told.getvalue()
     assert "variant 11 (SKU MUG-1) is gone" in out
-    assert "variant 12 was mapped as SKU MUG-6, Shopify shows SKU MUG-SIX" in out
+    assert "variant 12 was mapped as SKU MUG-6, inventory item 1012; Shopify shows SKU MUG-SIX, inv" in out
     assert "3 variants checked, 1 gone, 1 changed." in out
     doubtful = SkuMapping.objects.filter(needs_verification=True).order_by("pk")
     assert [mapping.shopify_variant_id for mapping in doubtful] == [11, 12]
+
+
+def test_verifying_succeeds_when_all_is_as_mapped(berlin: Warehouse, mugs: Path, variants: Variants) -> None:
+    load(mugs)
+    variants.known = {11: ("MUG-1", 1011), 12: ("MUG-6", 1012)}
+    assert run("verify_skus")[0] == "berlin.myshopify.com: 2 variants checked, 0 gone, 0 changed.\n"
+
+
+def test_a_shop_that_cannot_be_read_fails_the_command_and_the_others_are_verified(
+    berlin: Warehouse, mugs: Path, variants: Variants
+) -> None:
+    aachen = make_warehouse(make_shop("aachen.myshopify.com"), berlin.connection, "Aachen")
+    make_mapping(aachen, 99)
+    load(mugs)
+    variants.known = {11: ("MUG-1", 1011), 12: ("MUG-6", 1012)}
+    out = io.StringIO()
+    with pytest.raises(CommandError, match=r"not in order: aachen\.myshopify"):
+        call_command("verify_skus", stdout=out, stderr=io.StringIO())
+    assert "berlin.myshopify.com: 2 variants checked, 0 gone, 0 changed." in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--shop", "oslo.myshopify.com"), "there is no shop oslo"),
+        (("--warehouse", "OSL1"), "there is no warehouse OSL1"),
+        (("--warehouse", "south/BER1"), "there is no warehouse south/BER1"),
+        (("--shop", "berlin.myshopify.com", "--warehouse", "OSL1"), "no warehouse OSL1 of berlin"),
+    ],
+)
+def test_an_export_of_what_there_is_not_is_refused(
+    berlin: Warehouse, options: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(CommandError, match=message):
+        run("export_skus", *options)
+
+
+@pytest.mark.parametrize("command", ["verify_skus", "reconcile", "register_webhooks"])
+def test_a_command_with_nothing_to_do_it_to_fails(db: None, command: str) -> None:
+    with pytest.raises(CommandError, match="there is no active"):
+        run(command)
 
 
 def test_verifying_an_unknown_shop_is_refused(berlin: Warehouse) -> None:

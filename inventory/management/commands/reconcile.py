@@ -30,8 +30,8 @@ class Command(BaseCommand):
         chosen = Connection.objects.filter(is_active=True).order_by("slug")
         if options["connection"]:
             chosen = chosen.filter(slug=options["connection"])
-            if not chosen:
-                raise CommandError(f"no active connection {options['connection']!r}")
+        if not chosen:
+            raise CommandError(f"there is no active connection {options['connection'] or ''}".rstrip())
         failed = [c.slug for c in chosen if not self._read(c, full=options["full"])]
         if failed:
             raise CommandError(f"not read to the end: {', '.join(failed)}")

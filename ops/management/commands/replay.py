@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from argparse import ArgumentParser
 from datetime import UTC, datetime
 from typing import Any
@@ -10,9 +11,9 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 
-from ops import dead_letters
+from ops import dead_letters, dispatch
 from ops.masking import mask_text
-from ops.models import Job
+from ops.models import Job, Lane
 
 MOST_LISTED = 100
 SELECTING = ("id", "kind", "lane", "error_class", "subject", "since", "until", "all")
@@ -41,10 +42,11 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="list them, change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Raises CommandError when job numbers are no dead letters, a limit is none, or nobody has that name."""
+        """Raises CommandError when a condition names what there is not, a limit is none, or nobody has that name."""
         if options["limit"] is not None and options["limit"] < 1:
             raise CommandError("--limit must be 1 or more")
         by = _user_id(options["by"]) if options["by"] else None
+        _require_known(options)
         chosen = self._chosen(options)
         if options["dry_run"] or not any(options[name] for name in SELECTING):
             self._list(chosen)
@@ -80,6 +82,31 @@ class Command(BaseCommand):
                 f"\t{job.subject or job.key}\t{job.error_class}: {told}"
             )
         self.stdout.write(f"{chosen.count()} dead letters; the newest {MOST_LISTED} at most are listed.")
+
+
+def _require_known(options: dict[str, Any]) -> None:
+    """A typing error must not look like "nothing to do". Raises CommandError naming what there is."""
+    kind, lane = options["kind"], options["lane"]
+    dead = Job.objects.filter(state=Job.State.DEAD)
+    known = dispatch.kinds()
+    # An older version's dead letters may be of a kind that this one has no more.
+    if kind is not None and kind not in known and not dead.filter(kind=kind).exists():
+        raise CommandError(f"there is no job kind {kind}{_nearest(kind, known)}")
+    if lane is not None and not Lane.objects.filter(name=lane).exists():
+        lanes = list(Lane.objects.order_by("name").values_list("name", flat=True))
+        raise CommandError(f"there is no lane {lane}{_nearest(lane, lanes)}")
+    for option, column, words in (
+        ("error_class", "error_class", "has the error class"),
+        ("subject", "subject__startswith", "is about"),
+    ):
+        wanted = options[option]
+        if wanted is not None and not dead.filter(**{column: wanted}).exists():
+            raise CommandError(f"no dead letter {words} {wanted}")
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(near)}?" if near else f"; there are: {', '.join(known) or 'none'}"
 
 
 def _time(text: str) -> datetime:

@@ -76,9 +76,9 @@ class Command(BaseCommand):
 
 def _shops(domain: str | None) -> list[Shop]:
     shops = Shop.objects.filter(is_active=True)
-    found = list(shops.filter(domain=domain) if domain else shops)
-    if domain and not found:
-        raise CommandError(f"no active shop {domain}")
+    found = list(shops.filter(domain=domain.strip().lower()) if domain else shops)
+    if not found:
+        raise CommandError(f"there is no active shop {domain or ''}".rstrip())
     return found
 
 

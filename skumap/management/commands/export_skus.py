@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Q, QuerySet
 
+from shops.models import Shop
 from skumap.exporting import export_csv
 from skumap.models import SkuMapping
+from wms.models import Warehouse
 
 
 class Command(BaseCommand):
@@ -26,13 +29,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Export, and say how many on standard error. Raises CommandError."""
         shop, code = options["shop"], options["warehouse"]
-        mappings = SkuMapping.objects.filter(is_active=True)
-        if shop:
-            mappings = mappings.filter(shop__domain=shop.strip().lower())
-        if code:
-            slug, _, bare = code.rpartition("/")
-            mappings = mappings.filter(warehouse__wms_warehouse_code=bare)
-            mappings = mappings.filter(warehouse__connection__slug=slug) if slug else mappings
+        mappings = _chosen(shop=shop, code=code)
         places = not (shop and code)
         if options["output"] is None:
             count = export_csv(self.stdout, mappings=mappings, places=places)
@@ -43,3 +40,20 @@ class Command(BaseCommand):
             except OSError as error:
                 raise CommandError(f"{options['output']}: {error.strerror}") from error
         self.stderr.write(f"{count} mappings exported.")
+
+
+def _chosen(*, shop: str | None, code: str | None) -> QuerySet[SkuMapping]:
+    """The active mappings of what is named. Raises CommandError for a shop or warehouse that there is not."""
+    places = Warehouse.objects.all()
+    if shop:
+        domain = shop.strip().lower()
+        if not Shop.objects.filter(domain=domain).exists():
+            raise CommandError(f"there is no shop {shop}")
+        places = places.filter(shop__domain=domain)
+    if code:
+        slug, _, bare = code.rpartition("/")
+        named = Q(wms_warehouse_code=bare, connection__slug=slug) if slug else Q(pk__in=[])
+        places = places.filter(named | Q(wms_warehouse_code=code))
+        if not places.exists():
+            raise CommandError(f"there is no warehouse {code}" + (f" of {shop}" if shop else ""))
+    return SkuMapping.objects.filter(is_active=True, warehouse__in=places)

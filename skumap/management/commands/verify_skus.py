@@ -19,7 +19,7 @@ TRIES = 20
 
 
 class Command(BaseCommand):
-    """Reads every mapped variant at Shopify."""
+    """Reads every mapped variant at Shopify. Exit code 1 when one is gone or changed, or a shop could not be read."""
 
     help = (
         "Compare all SKU mappings with Shopify: variants that are gone or have another SKU or inventory item "
@@ -31,19 +31,25 @@ class Command(BaseCommand):
         parser.add_argument("--shop", help="domain; default: every active shop")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Verify and report. Raises CommandError when a shop could not be read to the end."""
+        """Verify shop by shop; one shop's trouble does not keep the others from it. Raises CommandError."""
         shops = Shop.objects.filter(is_active=True).order_by("domain")
         if options["shop"]:
             shops = shops.filter(domain=options["shop"].strip().lower())
-            if not shops:
-                raise CommandError(f"there is no active shop {options['shop']}")
-        for shop in shops:
-            try:
-                self._verify(shop)
-            except JobError as error:
-                raise CommandError(f"{shop.domain}: {error}") from error
+        if not shops:
+            raise CommandError(f"there is no active shop {options['shop'] or ''}".rstrip())
+        wrong = [shop.domain for shop in shops if not self._is_in_order(shop)]
+        if wrong:
+            raise CommandError(f"not in order: {', '.join(wrong)}")
 
-    def _verify(self, shop: Shop) -> None:
+    def _is_in_order(self, shop: Shop) -> bool:
+        """Whether every mapped variant was found as it is mapped."""
+        try:
+            return self._verify(shop)
+        except JobError as error:
+            self.stderr.write(f"{shop.domain}: not read to the end: {error}")
+            return False
+
+    def _verify(self, shop: Shop) -> bool:
         checked = gone = changed = after = 0
         while variants := reading.page(shop, after=after):
             findings = _patiently(shop, variants)
@@ -53,14 +59,15 @@ class Command(BaseCommand):
             changed += len(findings.changed)
             after = variants[-1]
         self.stdout.write(f"{shop.domain}: {checked} variants checked, {gone} gone, {changed} changed.")
+        return not (gone or changed)
 
     def _list(self, shop: Shop, findings: Findings) -> None:
         for change in findings.gone:
             self.stdout.write(f"{shop.domain}: variant {change.variant} (SKU {change.mapped_sku}) is gone")
         for change in findings.changed:
             self.stdout.write(
-                f"{shop.domain}: variant {change.variant} was mapped as SKU {change.mapped_sku}, "
-                f"Shopify shows SKU {change.sku}"
+                f"{shop.domain}: variant {change.variant} was mapped as SKU {change.mapped_sku}, inventory item "
+                f"{change.mapped_item}; Shopify shows SKU {change.sku}, inventory item {change.item}"
             )
 
 
