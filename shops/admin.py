@@ -9,9 +9,9 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminPasswordWidget
 
+from ops.admin import ConsoleAdmin
 from ops.secrets import mask
 from shops import installation
 from shops.models import Shop
@@ -42,7 +42,9 @@ class ShopForm(forms.ModelForm[Shop]):
         super().__init__(*args, **kwargs)
         self._stored = {name: getattr(self.instance, name) for name in SECRETS}
         for name, stored in self._stored.items():
-            field = self.fields[name]
+            field = self.fields.get(name)
+            if field is None:  # the page of a person who may look only
+                continue
             shown = (
                 f"Stored: {mask(stored)}. Leave empty to keep it, “{CLEAR}” removes it."
                 if stored
@@ -68,7 +70,7 @@ class ShopForm(forms.ModelForm[Shop]):
 
 
 @admin.register(Shop)
-class ShopAdmin(ModelAdmin):
+class ShopAdmin(ConsoleAdmin):
     """Shops: their credentials, policies and whether they are on."""
 
     form = ShopForm
@@ -124,17 +126,17 @@ class ShopAdmin(ModelAdmin):
             elif not change:
                 installation.check_subscriptions(obj)
 
-    @admin.action(description="Switch on: take up the exchange again")
+    @admin.action(description="Switch on: take up the exchange again", permissions=["change"])
     def switch_on(self, request: HttpRequest, queryset: QuerySet[Shop]) -> None:
         """Waiting work goes on; subscriptions are checked."""
         self._each(request, queryset, installation.switch_on, "switched on")
 
-    @admin.action(description="Switch off: no calls, work waits")
+    @admin.action(description="Switch off: no calls, work waits", permissions=["change"])
     def switch_off(self, request: HttpRequest, queryset: QuerySet[Shop]) -> None:
         """Nothing is lost."""
         self._each(request, queryset, installation.switch_off, "switched off")
 
-    @admin.action(description="Check webhook subscriptions")
+    @admin.action(description="Check webhook subscriptions", permissions=["change"])
     def check_subscriptions(self, request: HttpRequest, queryset: QuerySet[Shop]) -> None:
         """Enqueue what runs every hour."""
         self._each(request, queryset.filter(is_active=True), _enqueue_check, "subscriptions to be checked")

@@ -13,10 +13,10 @@ from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
+from ops.admin import ConsoleAdmin
 from skumap import identities, verification
 from skumap.csvrows import COLUMNS
 from skumap.importing import ImportReport, import_csv
@@ -74,8 +74,9 @@ class MappingForm(forms.ModelForm[SkuMapping]):
             self.add_error("shopify_inventory_item_id", f"{words[0].upper()}{words[1:]}.")
 
     def _get_validation_exclusions(self) -> set[str]:
-        """The shop is no field of the form, but part of what must be unique."""
-        return super()._get_validation_exclusions() - {"shop"}  # type: ignore[misc]
+        """The shop is no field of the form, but part of what must be unique, once a warehouse was chosen."""
+        known = {"shop"} if self.instance.shop_id else set()
+        return super()._get_validation_exclusions() - known  # type: ignore[misc]
 
 
 class WarehouseField(forms.ModelChoiceField):  # type: ignore[type-arg]
@@ -113,7 +114,7 @@ class UploadForm(forms.Form):
 
 
 @admin.register(SkuMapping)
-class SkuMappingAdmin(ModelAdmin):
+class SkuMappingAdmin(ConsoleAdmin):
     """Which warehouse item a sold variant is."""
 
     form = MappingForm
@@ -150,17 +151,17 @@ class SkuMappingAdmin(ModelAdmin):
             words = f"The inventory item was corrected in {corrected} mappings of the variant at other warehouses too."
             self.message_user(request, words, messages.SUCCESS)
 
-    @admin.action(description="Compare with Shopify")
+    @admin.action(description="Compare with Shopify", permissions=["change"])
     def ask_shopify(self, request: HttpRequest, chosen: QuerySet[SkuMapping]) -> None:
         """Read the chosen mappings' variants, by jobs."""
         self._ask(request, chosen, adopt=False)
 
-    @admin.action(description="Adopt what Shopify shows (the item is still right)")
+    @admin.action(description="Adopt what Shopify shows (the item is still right)", permissions=["change"])
     def adopt_from_shopify(self, request: HttpRequest, chosen: QuerySet[SkuMapping]) -> None:
         """Read the chosen mappings' variants, and make SKU and inventory item what Shopify shows."""
         self._ask(request, chosen, adopt=True)
 
-    @admin.action(description="Switch off")
+    @admin.action(description="Switch off", permissions=["change"])
     def switch_off(self, request: HttpRequest, chosen: QuerySet[SkuMapping]) -> None:
         """Orders no longer use these mappings."""
         count = chosen.filter(is_active=True).update(is_active=False, updated_at=Now())

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from fulfillment.models import Order, Shipment, WmsOrder
-from inventory.models import StockLevel
+from fulfillment.models import Order, Return, Shipment, WmsOrder
+from inventory.models import PushBatch, Reservation, StockLevel, Watermark
 from ops.models import Job, JobAttempt, Lane
 from shops.models import Shop
 from skumap.models import SkuMapping
@@ -110,3 +110,32 @@ def make_shipment(wms_order: WmsOrder, **changes: Any) -> Shipment:
     values = {"wms_shipment_id": f"S{next(_numbers)}", "wms_order_ref": wms_order.wms_order_id, **changes}
     connection = wms_order.warehouse.connection
     return Shipment.objects.create(connection=connection, wms_order=wms_order, **values)
+
+
+def make_return(wms_order: WmsOrder, **changes: Any) -> Return:
+    """Goods of the WMS order that are to come back."""
+    values = {"external_id": f"{wms_order.external_id}:return", "reason": "cancelled too late", **changes}
+    return Return.objects.create(wms_order=wms_order, **values)
+
+
+def make_reservation(level: StockLevel, reference: str = "wms:order:b:1:1", **changes: Any) -> Reservation:
+    """One unit of the level, promised to a WMS order."""
+    return Reservation.objects.create(level=level, reference=reference, **{"quantity": 1, **changes})
+
+
+def make_watermark(connection: Connection, **changes: Any) -> Watermark:
+    """The connection's stock was reconciled until now."""
+    return Watermark.objects.create(connection=connection, **{"updated_since": timezone.now(), **changes})
+
+
+def make_push_batch(shop: Shop, **changes: Any) -> PushBatch:
+    """A call about stock that Shopify answered a moment ago."""
+    values = {
+        "key": f"push-{next(_numbers)}",
+        "operation": PushBatch.Operation.SET,
+        "variables": {"input": {"quantities": [{"quantity": 3}]}},
+        "state": PushBatch.State.DONE,
+        "finished_at": timezone.now(),
+        **changes,
+    }
+    return PushBatch.objects.create(shop=shop, **values)

@@ -7,15 +7,15 @@ from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
+from ops.admin import ConsoleAdmin
 from wms import warehouses
 from wms.forms import ConnectionForm, WarehouseForm
 from wms.models import Connection, Warehouse
 
 
 @admin.register(Connection)
-class ConnectionAdmin(ModelAdmin):
+class ConnectionAdmin(ConsoleAdmin):
     """Accounts at WMSs; secrets are written here and never shown."""
 
     form = ConnectionForm
@@ -56,7 +56,7 @@ class ConnectionAdmin(ModelAdmin):
             return "shown once it is saved"
         return f"{settings.PUBLIC_URL}/webhooks/wms/{connection.slug}/"
 
-    @admin.action(description="Stop accepting the previous callback secret")
+    @admin.action(description="Stop accepting the previous callback secret", permissions=["change"])
     def forget_previous_secret(self, request: HttpRequest, chosen: QuerySet[Connection]) -> None:
         """End a rotation."""
         ended = Connection.objects.filter(pk__in=chosen.values("pk")).exclude(callback_secret_previous="")
@@ -72,7 +72,7 @@ class ConnectionAdmin(ModelAdmin):
 
 
 @admin.register(Warehouse)
-class WarehouseAdmin(ModelAdmin):
+class WarehouseAdmin(ConsoleAdmin):
     """Warehouses; order of preference and pauses are edited in the list."""
 
     form = WarehouseForm

@@ -56,6 +56,8 @@ class ConnectionForm(forms.ModelForm[Connection]):
         super().__init__(*args, **kwargs)
         self._stored = {name: getattr(self.instance, name) for name in SECRETS}
         for name in SECRETS:
+            if name not in self.fields:  # the page of a person who may look only
+                continue
             stored = self._stored[name]
             field = self.fields[name]
             field.widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})

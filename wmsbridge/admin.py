@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,12 +12,12 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import Count, Min
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from fulfillment.models import Order
 from fulfillment.states import OrderState
 from ops import depth
+from ops.admin import ConsoleAdmin
 from ops.models import Alert, Circuit, Lane
 from ops.notifications import URGENCY
 from wmsbridge import health, waiting
@@ -28,13 +28,31 @@ MOST_LANES = 20
 UNFINISHED = (OrderState.WAITING, OrderState.READY, OrderState.HELD, OrderState.AT_WAREHOUSE)
 SIGNS = {"seconds": "s", "percent": "%", "jobs": ""}
 
+PARTS = {
+    "alerts": "ops.view_alert",
+    "lanes": "ops.view_lane",
+    "jobs": "ops.view_job",
+    "orders": "fulfillment.view_order",
+}
+"""Part of the front page -> the right to see the rows that it sums up."""
+
+TILES = {
+    "order_submission_lag": "fulfillment.view_order",
+    "unmapped_sku_rate": "fulfillment.view_order",
+    "wms_api_errors": "ops.view_job",
+    "stock_sync_lag": "inventory.view_stocklevel",
+    "fulfilment_callback_time": "fulfillment.view_shipment",
+    "dead_letter_depth": "ops.view_job",
+}
+"""Metric -> the right to see the rows that it measures."""
+
 admin.site.index_title = "Overview"
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
 @admin.register(User)
-class StaffAdmin(UserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class StaffAdmin(UserAdmin, ConsoleAdmin):  # type: ignore[type-arg]
     """Staff, in the console's clothes."""
 
     form = UserChangeForm
@@ -43,7 +61,7 @@ class StaffAdmin(UserAdmin, ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Group)
-class StaffGroupAdmin(GroupAdmin, ModelAdmin):
+class StaffGroupAdmin(GroupAdmin, ConsoleAdmin):  # type: ignore[misc]
     """Groups of permissions, in the console's clothes."""
 
 
@@ -74,18 +92,21 @@ class LaneRow:
 
 
 def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """What templates/admin/index.html shows; thirteen statements whatever the load."""
-    standstill = waiting.standstill()
-    lanes = lane_rows(standstill.down)
-    measurements = health.measure()
+    """What templates/admin/index.html shows, of it what the user may see; thirteen statements whatever the load."""
+    sees = {part for part, right in PARTS.items() if request.user.has_perm(right)}
+    tiles = _tiles(request)
+    standstill = _standstill(sees)
+    lanes = lane_rows(standstill.down) if sees & {"lanes", "jobs"} else []
     return {
         **context,
-        "tiles": [_tile(each) for each in measurements],
+        "sees": sees,
+        "sees_nothing": not (sees or tiles or context.get("app_list")),
+        "tiles": tiles,
         "alerts": Alert.objects.filter(state=Alert.State.OPEN).order_by(URGENCY, "-last_at")[:MOST_ALERTS],
         "lanes": lanes,
         "standstill": standstill,
         "dead": sum(row.depth.dead for row in lanes),
-        "orders": order_states(),
+        "orders": order_states() if "orders" in sees else [],
         "links": {
             "alerts": list_url("ops.alert", "state__exact=open"),
             "dead": list_url("ops.job", "situation=dead"),
@@ -94,6 +115,22 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "orders": list_url("fulfillment.order"),
         },
     }
+
+
+def _tiles(request: HttpRequest) -> list[dict[str, Any]]:
+    seen = {metric for metric, right in TILES.items() if request.user.has_perm(right)}
+    return [_tile(each) for each in health.measure() if each.metric.name in seen] if seen else []
+
+
+def _standstill(sees: Set[str]) -> waiting.Standstill:
+    if not sees & {"alerts", "lanes", "jobs"}:
+        return waiting.Standstill(parked=[], decisions=None)
+    found = waiting.standstill()
+    return replace(
+        found,
+        parked=found.parked if "jobs" in sees else [],
+        decisions=found.decisions if "alerts" in sees else None,
+    )
 
 
 def _tile(measurement: health.Measurement) -> dict[str, Any]:

@@ -9,6 +9,9 @@ from shops.views import WebhookView
 from wms.views import CallbackView
 from wmsbridge import views
 
+handler403 = "wmsbridge.views.forbidden"
+handler404 = "wmsbridge.views.not_found"
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),

@@ -1,12 +1,18 @@
-"""What machines ask about the application: does it live, can it work, how does it fare?"""
+"""What machines ask about the application: does it live, can it work, how does it fare?
+
+And what people read when a page is not for them.
+"""
 
 from __future__ import annotations
 
 import hmac
 
 from django.conf import settings
+from django.contrib import admin
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.template.response import TemplateResponse
+from django.views import defaults
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -52,3 +58,28 @@ def _may_read_metrics(request: HttpRequest) -> bool:
         or hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
         or (request.user.is_active and request.user.is_staff)
     )
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """403: staff read in the console whom to ask, everybody else the bare answer."""
+    if not _is_in_console(request):
+        return defaults.permission_denied(request, exception)
+    return _told(
+        request, 403, "This is not open to you", "Your account lacks the right to it. Ask an administrator."
+    )
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """404: staff stay in the console, everybody else reads the bare answer."""
+    if not _is_in_console(request):
+        return defaults.page_not_found(request, exception)
+    return _told(request, 404, "There is no such page", "It was removed, or the address is wrong.")
+
+
+def _is_in_console(request: HttpRequest) -> bool:
+    return request.path.startswith("/admin/") and admin.site.has_permission(request)
+
+
+def _told(request: HttpRequest, status: int, title: str, words: str) -> HttpResponseBase:
+    context = {**admin.site.each_context(request), "title": title, "words": words}
+    return TemplateResponse(request, "admin/told.html", context, status=status).render()

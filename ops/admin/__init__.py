@@ -1,8 +1,9 @@
 """The console's view of jobs, lanes and alerts. Nothing here calls another system: actions only enqueue."""
 
 from ops.admin.alerts import AlertAdmin
+from ops.admin.console import ConsoleAdmin
 from ops.admin.jobs import JobAdmin
 from ops.admin.lanes import LaneAdmin
 from ops.admin.rows import ReadOnlyAdmin
 
-__all__ = ["AlertAdmin", "JobAdmin", "LaneAdmin", "ReadOnlyAdmin"]
+__all__ = ["AlertAdmin", "ConsoleAdmin", "JobAdmin", "LaneAdmin", "ReadOnlyAdmin"]

@@ -7,15 +7,15 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from ops import depth, lanes
+from ops.admin.console import ConsoleAdmin
 from ops.models import Lane
 
 
 @admin.register(Lane)
-class LaneAdmin(ModelAdmin):
+class LaneAdmin(ConsoleAdmin):
     """One row per endpoint: pause it, or give it more or less room."""
 
     list_display = [

@@ -10,11 +10,12 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
+from ops.admin.console import ConsoleAdmin
 
-class ReadOnlyAdmin(ModelAdmin):
+
+class ReadOnlyAdmin(ConsoleAdmin):
     """Rows that machines write: nobody adds, edits or deletes them here. Never counts a big table."""
 
     paginator = InfinitePaginator

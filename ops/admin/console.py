@@ -1,0 +1,94 @@
+"""What every list and page of the console keeps to, whoever owns the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.admin.utils import flatten_fieldsets
+from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.core.paginator import Paginator
+from django.db.models import Field, Model, QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.dataclasses import UnfoldAction
+
+from ops.secrets import EncryptedTextField, mask
+
+
+class ConsoleAdmin(ModelAdmin):
+    """Closed by default: an action that names no permission is nobody's. Secrets are shown masked, to viewers too."""
+
+    def _filter_actions_by_permissions(self, request: HttpRequest, actions: Any) -> list[Any]:
+        named = [each for each in actions if getattr(each[0], "allowed_permissions", None)]
+        return list(super()._filter_actions_by_permissions(request, named))
+
+    def get_unfold_action(self, action: str) -> UnfoldAction:
+        """A button or page of its own is refused at the start when it names no permission."""
+        found = super().get_unfold_action(action)
+        if not getattr(found.method, "allowed_permissions", None):
+            raise ImproperlyConfigured(f"{type(self).__name__}.{action} names no permission")
+        return found
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Without what only the database knows of a row that is not saved yet; with secrets masked where they would be
+        shown as text, because the user may look and not change."""
+        found = super().get_fieldsets(request, obj)
+        if obj is None:
+            left_out = {name for name in self.get_readonly_fields(request) if self._field(name)}
+            return _without(found, left_out)
+        if self.has_change_permission(request, obj):
+            return found
+        named = {name: self._field(name) for name in flatten_fieldsets(found)}
+        secrets = {name: field for name, field in named.items() if isinstance(field, EncryptedTextField)}
+        return _replaced(found, {name: _masked(field) for name, field in secrets.items()})
+
+    def get_paginator(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
+    ) -> Paginator[Any]:
+        """What people did with one row is counted, even where the rows themselves are too many."""
+        if queryset.model is LogEntry:
+            return Paginator(queryset, *args, **kwargs)
+        return super().get_paginator(request, queryset, *args, **kwargs)
+
+    def _field(self, name: Any) -> Field[Any, Any] | None:
+        try:
+            found = self.opts.get_field(name)
+        except FieldDoesNotExist:
+            return None
+        return found if isinstance(found, Field) else None
+
+
+def _masked(field: Field[Any, Any]) -> Callable[[Model], str]:
+    @admin.display(description=str(field.verbose_name))
+    def shown(row: Model) -> str:
+        stored = getattr(row, field.name)
+        return mask(stored) if stored else "not set"
+
+    return shown
+
+
+def _without(fieldsets: Any, names: set[Any]) -> list[Any]:
+    kept = [
+        (title, {**options, "fields": _each(options["fields"], lambda name: None if name in names else name)})
+        for title, options in fieldsets
+    ]
+    return [(title, options) for title, options in kept if options["fields"]]
+
+
+def _replaced(fieldsets: Any, by: dict[Any, Any]) -> list[Any]:
+    return [
+        (title, {**options, "fields": _each(options["fields"], lambda name: by.get(name, name))})
+        for title, options in fieldsets
+    ]
+
+
+def _each(fields: Any, change: Callable[[Any], Any]) -> list[Any]:
+    """The fields changed one by one, lines of several too; None and empty lines are left out."""
+    done = (
+        tuple(filter(None, map(change, each))) if isinstance(each, list | tuple) else change(each)
+        for each in fields
+    )
+    return [each for each in done if each]
