@@ -5,19 +5,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
 from django.db import connection, transaction
 
-from inventory import consequences, locking, push_batches, push_due, shopify_levels
+from inventory import consequences, locking, push_batches, push_cost, push_due, shopify_levels
 from inventory.push_batches import Outcome
 from inventory.push_due import Plan
 from inventory.push_plan import Change, Decision, Product, Reading, decide
 from ops.alerts import close_alerts, raise_alert
-from ops.errors import Permanent, Transient
+from ops.errors import Permanent, Throttled, Transient
+from shops import points
 from shops.models import Shop
 from wms.models import Warehouse
 
@@ -77,8 +78,16 @@ def push(shop: Shop) -> Pushed:
 
 
 def push_warehouse(warehouse: Warehouse, pushed: Pushed) -> None:
-    """One batch of one warehouse; what happened is added to `pushed`. Raises as `push`, and Permanent."""
-    planned = push_due.plan(warehouse)
+    """One batch of one warehouse, as large as the shop's points allow for; what happened is added to `pushed`.
+
+    A work of its own: it has the points for all its calls before it reads. Raises as `push`, and Permanent.
+    """
+    planned = push_cost.fitting_plan(warehouse)
+    with points.work(f"inventory.push:{warehouse.pk}", expected=push_cost.points(planned)):
+        _push_plan(warehouse, planned, pushed)
+
+
+def _push_plan(warehouse: Warehouse, planned: Plan, pushed: Pushed) -> None:
     readings = shopify_levels.read(
         warehouse.shop, location=warehouse.shopify_location_id, inventory_items=planned.inventory_items
     )
@@ -90,9 +99,7 @@ def push_warehouse(warehouse: Warehouse, pushed: Pushed) -> None:
         readings=readings,
     )
     outcome = push_batches.set_quantities(warehouse, decision.changes)
-    wanting = (*decision.activations, *outcome.unstocked)
-    activated = _activate(warehouse, wanting[:ACTIVATIONS], outcome)
-    outcome.stale |= {change.product.inventory_item for change in wanting[ACTIVATIONS:]}
+    activated, throttled = _activate(warehouse, (*decision.activations, *outcome.unstocked), outcome)
     outcome.refused |= {product.inventory_item: "Shopify has no such item" for product in decision.unknown}
     record(warehouse, planned, decision, readings, outcome)
     pushed.sent += len(outcome.done)
@@ -101,6 +108,8 @@ def push_warehouse(warehouse: Warehouse, pushed: Pushed) -> None:
     pushed.refused += len(outcome.refused)
     changed = len(outcome.done) + activated + len(outcome.stale) + len(outcome.refused)
     pushed.equal += len(planned.targets) - changed
+    if throttled:
+        raise throttled
 
 
 def record(
@@ -122,16 +131,28 @@ def record(
         _report(warehouse, planned.targets, outcome)
 
 
-def _activate(warehouse: Warehouse, changes: Iterable[Change], outcome: Outcome) -> int:
-    """Stock items at the location; a refusal is noted in the outcome. Returns how many it took."""
+def _activate(
+    warehouse: Warehouse, changes: Sequence[Change], outcome: Outcome
+) -> tuple[int, Throttled | None]:
+    """Stock items at the location; a refusal is noted in the outcome, and what has to wait is stale.
+
+    Returns how many it took, and what stopped it: what was done before is to be recorded first.
+    """
     activated = 0
-    for change in changes:
-        refusal = push_batches.activate(warehouse, change)
+    for number, change in enumerate(changes):
+        throttled = None
+        try:
+            refusal = push_batches.activate(warehouse, change) if number < ACTIVATIONS else None
+        except Throttled as error:
+            throttled = error
+        if throttled or number >= ACTIVATIONS:
+            outcome.stale |= {each.product.inventory_item for each in changes[number:]}
+            return activated, throttled
         if refusal is None:
             activated += 1
         else:
             outcome.refused[change.product.inventory_item] = refusal
-    return activated
+    return activated, None
 
 
 def _go_on(shop: Shop, pushed: Pushed) -> None:

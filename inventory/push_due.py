@@ -73,10 +73,10 @@ def warehouses_with_due_levels(shop: Shop) -> list[Warehouse]:
     return list(Warehouse.objects.filter(pk__in=due).select_related("shop", "connection").order_by("pk"))
 
 
-def plan(warehouse: Warehouse) -> Plan:
-    """What is due at a warehouse, longest due first. Five queries, however much it is."""
+def plan(warehouse: Warehouse, *, most: int = PLAN_SIZE) -> Plan:
+    """Up to `most` levels that are due at a warehouse, longest due first. Five queries, however much it is."""
     due = StockLevel.objects.filter(warehouse=warehouse, push_due_since__isnull=False)
-    items = frozenset(due.order_by("push_due_since", "pk").values_list("item_code", flat=True)[:PLAN_SIZE])
+    items = frozenset(due.order_by("push_due_since", "pk").values_list("item_code", flat=True)[:most])
     rows = mappings_for_items(warehouse.pk, items)
     variants = {row.shopify_variant_id for row in rows}
     resolution = resolve(warehouse.shop_id, variants=variants, warehouses=[warehouse.pk])

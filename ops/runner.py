@@ -12,7 +12,7 @@ import structlog
 from celery import shared_task
 from django.db import InterfaceError, OperationalError, close_old_connections
 
-from ops import dispatch, http, lanes, leases
+from ops import dispatch, http, lanes, leases, runs
 from ops.alerts import close_alert, raise_alert
 from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
 from ops.models import Job, JobAttempt, Severity
@@ -101,7 +101,8 @@ def run(handler: BatchHandler, job_id: int, token: uuid.UUID, *, size: int = 1) 
 
 def _attempt(handler: BatchHandler, batch: list[Job]) -> str:
     try:
-        handler(batch)
+        with runs.begin(batch):
+            handler(batch)
     except Exception as raised:  # noqa: BLE001
         error = _in_our_words(raised)
         blameless = _lane_after(batch, error)

@@ -11,9 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
-import time
 import uuid
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -26,6 +24,22 @@ from redis.exceptions import NoScriptError
 from ops import redis
 from ops.errors import Throttled
 from ops.models import Priority
+from shops.limits import POINTS, REST_CALLS, Limits, Purse, Receipt, size_class
+from shops.local_bucket import LocalBucket
+
+__all__ = [
+    "POINTS",
+    "REST_CALLS",
+    "Limits",
+    "Purse",
+    "Receipt",
+    "Reservation",
+    "close",
+    "reserve",
+    "settle",
+    "size",
+    "size_class",
+]
 
 logger = structlog.get_logger(__name__)
 
@@ -38,28 +52,11 @@ LEFT_BEHIND = 0.1
 PATIENCE_SECONDS = 60.0
 """After this long of refusals a priority asks as an equal for one call: a busy shop's stock must be pushed, too."""
 
-LOCAL_SHARE = 1 / 8
-"""Share of a bucket that one process takes when Redis is away: one over the usual number of processes."""
+NEXT_SECONDS = 5.0
+"""How long a work that was refused keeps the next place, beyond the wait it was told: it has to come back by then."""
 
 LONGEST_WAIT = 60.0
 SHORTEST_WAIT = 0.05
-
-
-@dataclass(frozen=True)
-class Limits:
-    """One kind of bucket and what to assume of it until an answer tells more."""
-
-    name: str
-    maximum: float
-    restore: float  # per second
-    cost: float  # of a call never seen
-
-
-POINTS = Limits("points", maximum=1000, restore=50, cost=100)
-"""GraphQL cost points. Observed: 2000 at 100/s (standard plan); older: 1000 at 50/s. Learned from `throttleStatus`."""
-
-REST_CALLS = Limits("rest", maximum=40, restore=2, cost=1)
-"""REST calls, standard plan: bucket of 40, 2/s; always 20 s of restore (80 at 4/s, 400 at 20/s)."""
 
 
 @dataclass(frozen=True)
@@ -72,48 +69,25 @@ class Reservation:
     token: str
     cost: float
     local: bool
+    purse: Purse | None = None
 
 
-@dataclass(frozen=True)
-class Receipt:
-    """What an answer told about its cost; None = it did not tell."""
-
-    charged: float | None = None
-    requested: float | None = None
-    available: float | None = None
-    maximum: float | None = None
-    restore: float | None = None
-    closed_for: float = 0.0  # seconds for which nothing may be sent (429 Retry-After)
-
-
-def size_class(variables: Mapping[str, Any], *, page_sizes: Collection[str] = ()) -> str:
-    """Calls of one operation that cost about the same: elements in lists (to the next power of two), page sizes.
-
-    Shopify scales a connection by first/last and `nodes(ids:)` by the number of ids.
-    """
-    elements = _elements(variables)
-    rounded = 1 << (elements - 1).bit_length() if elements else 0
-    pages = [f"{name}={variables.get(name)}" for name in sorted(page_sizes)]
-    return ",".join([str(rounded), *pages])
-
-
-def _elements(value: object) -> int:
-    if isinstance(value, Mapping):
-        return sum(_elements(inner) for inner in value.values())
-    if isinstance(value, list | tuple):
-        return len(value) + sum(_elements(inner) for inner in value)
-    return 0
-
-
-def reserve(domain: str, *, limits: Limits, operation: str, priority: int = Priority.NORMAL) -> Reservation:
+def reserve(
+    domain: str,
+    *,
+    limits: Limits,
+    operation: str,
+    priority: int = Priority.NORMAL,
+    purse: Purse | None = None,
+) -> Reservation:
     """Take room for one call of `operation` (name and size class), or say when there will be.
 
     LOW is admitted only above 50 % of the bucket, NORMAL above 20 % (less the longer it is refused), both leave 10 %
-    behind; HIGH and URGENT take all.
-    Raises Throttled(wait = until it fits, if nobody else calls meanwhile).
+    behind; HIGH and URGENT take all. The first call of a work fills its `purse`, the others draw on it: they wait for
+    nobody. Raises Throttled(wait = until it fits, if nobody else calls meanwhile).
     """
     token = uuid.uuid4().hex
-    admitted, wait, cost, local = _ask(domain, limits, operation, token, priority)
+    admitted, wait, cost, local = _ask(domain, limits, operation, token, priority, purse)
     if not admitted:
         seconds = min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
         raise Throttled(
@@ -121,7 +95,7 @@ def reserve(domain: str, *, limits: Limits, operation: str, priority: int = Prio
             wait=timedelta(seconds=seconds),
             budget=True,
         )
-    return Reservation(domain, limits, operation, token, cost, local)
+    return Reservation(domain, limits, operation, token, cost, local, purse)
 
 
 def settle(reservation: Reservation, receipt: Receipt) -> None:
@@ -130,7 +104,7 @@ def settle(reservation: Reservation, receipt: Receipt) -> None:
     _local_bucket(reservation.domain, limits).settle(
         reservation.operation, reservation.cost if reservation.local else 0.0, receipt
     )
-    if reservation.local or not redis.available():
+    if reservation.local:
         return
     arguments = [
         reservation.token,
@@ -141,30 +115,61 @@ def settle(reservation: Reservation, receipt: Receipt) -> None:
         _text(receipt.maximum),
         _text(receipt.restore),
         str(receipt.closed_for),
+        reservation.purse.token if reservation.purse else "",
     ]
+    _run_or_forget("settle", reservation.domain, limits, arguments)
+
+
+def close(domain: str, purse: Purse, *, limits: Limits, ended: str, needed: float) -> int:
+    """The work is over: what is left in its purse is everybody's again. `ended`: done, refused (for want of points,
+    after it had called), failed. `needed`: the most it had to have at once.
+
+    Returns how many of its runs in a row were refused so: before this one when it is done, else with it. Never raises.
+    """
+    if purse.left:
+        _local_bucket(domain, limits).give_back(purse.left)
+        purse.left = 0.0
+    return int(
+        _run_or_forget("close", domain, limits, [purse.token, purse.who, ended, str(needed), purse.kind]) or 0
+    )
+
+
+def size(domain: str, limits: Limits) -> float | None:
+    """How much the bucket holds when it is full, as the last answer told; None = no answer yet."""
+    if not redis.available():
+        return None
     try:
-        _run("settle", reservation.domain, limits, arguments)
-    except redis.RedisError as error:
+        known = redis.client().hget(_keys(domain, limits)[0], "max")
+    except redis.RedisError:
         redis.failed()
-        logger.warning("budget_not_settled", shop=reservation.domain, error=type(error).__name__)
+        return None
+    return float(known) if known else None
 
 
 def _ask(
-    domain: str, limits: Limits, operation: str, token: str, priority: int
+    domain: str, limits: Limits, operation: str, token: str, priority: int, purse: Purse | None
 ) -> tuple[bool, float, float, bool]:
     """(admitted, seconds to wait, cost, decided locally)."""
     floor, leave = _shares(priority)
+    first = purse is not None and not purse.begun
     if redis.available():
         arguments = [token, operation, str(limits.cost), str(floor), str(leave), str(HOLD_SECONDS)]
         arguments.append(str(PATIENCE_SECONDS))
+        arguments += [purse.token, str(purse.expected), purse.who] if purse else ["", "0", ""]
+        arguments += [str(int(priority)), purse.kind if purse else "", str(int(first)), str(NEXT_SECONDS)]
         try:
-            admitted, wait, cost = _run("reserve", domain, limits, arguments)
+            admitted, wait, cost, whole, maximum = _run("reserve", domain, limits, arguments)
         except redis.RedisError as error:
             redis.failed()
             logger.warning("budget_is_local", shop=domain, error=type(error).__name__)
         else:
-            return int(admitted) == 1, float(wait), float(cost), False
-    wait, cost = _local_bucket(domain, limits).reserve(operation, floor=floor, leave=leave)
+            is_in = int(admitted) == 1
+            if purse:
+                purse.maximum, purse.short_of = float(maximum), 0.0 if is_in else float(cost)
+                purse.begun |= is_in
+                purse.taken |= is_in and float(whole) > float(cost)
+            return is_in, float(wait), float(cost), False
+    wait, cost = _local_bucket(domain, limits).reserve(operation, floor=floor, leave=leave, purse=purse)
     return wait <= 0, wait, cost, True
 
 
@@ -194,8 +199,7 @@ def _script(name: str) -> tuple[str, str]:
 
 def _run(name: str, domain: str, limits: Limits, arguments: list[str]) -> Any:
     source, digest = _script(name)
-    root = f"shopify:{{{domain}}}:{limits.name}"
-    keys = [root, f"{root}:flight", f"{root}:costs"]
+    keys = _keys(domain, limits)
     values = [*keys, _now(), str(limits.maximum), str(limits.restore), *arguments]
     try:
         return redis.client().evalsha(digest, len(keys), *values)
@@ -203,55 +207,28 @@ def _run(name: str, domain: str, limits: Limits, arguments: list[str]) -> Any:
         return redis.client().eval(source, len(keys), *values)
 
 
+def _run_or_forget(name: str, domain: str, limits: Limits, arguments: list[str]) -> Any:
+    """The script's answer; None where Redis is away."""
+    if not redis.available():
+        return None
+    try:
+        return _run(name, domain, limits, arguments)
+    except redis.RedisError as error:
+        redis.failed()
+        logger.warning(f"budget_{name}_lost", shop=domain, error=type(error).__name__)
+        return None
+
+
+def _keys(domain: str, limits: Limits) -> list[str]:
+    root = f"shopify:{{{domain}}}:{limits.name}"
+    return [root, f"{root}:flight", f"{root}:costs", f"{root}:works"]
+
+
 def _text(value: float | None) -> str:
     return "" if value is None or not math.isfinite(value) else str(value)
 
 
 # --- Without Redis ---
-
-
-class LocalBucket:
-    """One process's small share of a bucket, charged before the call and refunded after it."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._lock = threading.Lock()
-        self._maximum = limits.maximum * LOCAL_SHARE
-        self._restore = limits.restore * LOCAL_SHARE
-        self._default_cost = limits.cost
-        self._costs: dict[str, float] = {}
-        self._level = self._maximum
-        self._at = time.monotonic()
-
-    def reserve(self, operation: str, *, floor: float, leave: float) -> tuple[float, float]:
-        """(seconds to wait: 0 = taken, cost)."""
-        with self._lock:
-            self._advance()
-            cost = self._costs.get(operation, self._default_cost)
-            need = min(self._maximum, max(self._maximum * floor, cost + self._maximum * leave))
-            if self._level + 1e-9 < need:
-                return (need - self._level) / self._restore, cost
-            self._level -= cost
-            return 0.0, cost
-
-    def settle(self, operation: str, reserved: float, receipt: Receipt) -> None:
-        """Give back what was reserved but not charged; remember sizes and costs, also while Redis is there."""
-        with self._lock:
-            self._advance()
-            self._maximum = (receipt.maximum or self._maximum / LOCAL_SHARE) * LOCAL_SHARE
-            self._restore = (receipt.restore or self._restore / LOCAL_SHARE) * LOCAL_SHARE
-            if receipt.requested is not None:
-                self._costs[operation] = max(receipt.requested, self._costs.get(operation, 0.0))
-            charged = reserved if receipt.charged is None else receipt.charged
-            level = self._level + (reserved - charged if reserved else 0.0)
-            level -= receipt.closed_for * self._restore
-            if receipt.available is not None:
-                level = min(level, receipt.available)
-            self._level = min(level, self._maximum)
-
-    def _advance(self) -> None:
-        now = time.monotonic()
-        self._level = min(self._maximum, self._level + (now - self._at) * self._restore)
-        self._at = now
 
 
 _local_buckets: dict[tuple[str, str], LocalBucket] = {}

@@ -22,7 +22,7 @@ from django.db import transaction
 from ops import alerts, http
 from ops.errors import Permanent, Throttled
 from ops.models import Priority
-from shops import answers, budget, credentials, documents, installation
+from shops import answers, budget, credentials, documents, installation, points
 from shops.models import Shop
 
 logger = structlog.get_logger(__name__)
@@ -144,7 +144,7 @@ def _metered(shop: Shop, *, limits: budget.Limits, operation: str, priority: Pri
 
     Without a receipt everything reserved is charged: the call may have reached Shopify.
     """
-    reservation = budget.reserve(shop.domain, limits=limits, operation=operation, priority=priority)
+    reservation = points.reserve(shop.domain, limits=limits, operation=operation, priority=priority)
     meter = Meter()
     try:
         yield meter
@@ -154,7 +154,7 @@ def _metered(shop: Shop, *, limits: budget.Limits, operation: str, priority: Pri
             meter.receipt = budget.Receipt(charged=0.0, closed_for=error.wait.total_seconds())
         raise
     finally:
-        budget.settle(reservation, meter.receipt or budget.Receipt())
+        points.settle(reservation, meter.receipt or budget.Receipt())
 
 
 def _send(shop: Shop, call: Call, *, token: str, meter: Meter) -> requests.Response:

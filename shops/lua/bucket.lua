@@ -1,5 +1,7 @@
 -- One shop's bucket, the part both scripts begin with.
--- KEYS: 1 state (hash: max, restore, level, at, spent, closed_until), 2 in flight (hash: token -> "cost expires spent"), 3 costs (hash)
+-- KEYS: 1 state (hash: max, restore, level, at, spent, closed_until, next_*: who is next in line),
+--       2 in flight (hash: token -> "cost expires spent"; purse:token -> "points expires"), 3 costs (hash),
+--       4 works (hash: need:who, burns:who, usual:kind)
 -- ARGV: 1 now in seconds ("" = Redis's clock; tests give their own), 2 max and 3 restore to assume for a bucket never seen
 --
 -- `level` counts what has been answered; what is in flight is subtracted on top when a call asks for room. Charging late is
@@ -32,7 +34,10 @@ for i = 1, #entries, 2 do
   local cost, expires = string.match(entries[i + 1], '^(%S+) (%S+)')
   if tonumber(expires) <= t then
     redis.call('HDEL', KEYS[2], entries[i])
-    expired[#expired + 1] = {cost = tonumber(cost), at = tonumber(expires)}
+    -- What is left in a purse was not spent by anybody: its calls have reservations of their own.
+    if string.sub(entries[i], 1, 6) ~= 'purse:' then
+      expired[#expired + 1] = {cost = tonumber(cost), at = tonumber(expires)}
+    end
   else
     flight = flight + tonumber(cost)
   end

@@ -1,5 +1,6 @@
 -- ARGV: 4 token, 5 operation, 6 points charged ("" = unknown: all that was reserved), 7 requested cost ("" = unknown),
---       8 currentlyAvailable, 9 maximumAvailable, 10 restoreRate ("" = not told), 11 seconds for which nothing may be sent
+--       8 currentlyAvailable, 9 maximumAvailable, 10 restoreRate ("" = not told), 11 seconds for which nothing may be sent,
+--       12 purse of the work the call belonged to ("" = none)
 local entry = redis.call('HGET', KEYS[2], ARGV[4])
 local others = 0
 if entry then
@@ -9,6 +10,12 @@ if entry then
   local charged = tonumber(ARGV[6]) or tonumber(cost)
   level = level - charged
   spent = spent + charged
+  -- What the call did not use is its work's again.
+  local points, until_then = string.match(redis.call('HGET', KEYS[2], 'purse:' .. ARGV[12]) or '', '^(%S+) (%S+)')
+  if points and tonumber(cost) > charged then
+    points = tonumber(points) + tonumber(cost) - charged
+    redis.call('HSET', KEYS[2], 'purse:' .. ARGV[12], string.format('%.3f %s', points, until_then))
+  end
 end
 max = tonumber(ARGV[9]) or max
 restore = math.max(tonumber(ARGV[10]) or restore, 0.1)

@@ -10,7 +10,7 @@ import pytest
 
 from ops import redis
 from ops.errors import Throttled
-from shops import budget
+from shops import budget, local_bucket
 from shops.budget import Receipt
 from tests.shops.test_budget import Clock, ask
 
@@ -18,7 +18,7 @@ from tests.shops.test_budget import Clock, ask
 @pytest.mark.usefixtures("dead_redis")
 def test_without_redis_a_process_keeps_to_a_small_share(monkeypatch: pytest.MonkeyPatch) -> None:
     now = Clock()
-    monkeypatch.setattr(budget, "time", SimpleNamespace(monotonic=lambda: now.now))
+    monkeypatch.setattr(local_bucket, "time", SimpleNamespace(monotonic=lambda: now.now))
     admitted = 0
     for _ in range(200):
         now.now += 1
@@ -29,7 +29,7 @@ def test_without_redis_a_process_keeps_to_a_small_share(monkeypatch: pytest.Monk
         assert reservation.local
         budget.settle(reservation, Receipt(60, 60, 900, 1000, 50))
         admitted += 1
-    assert 0.5 < admitted * 60 / (200 * 50 * budget.LOCAL_SHARE) < 1.1
+    assert 0.5 < admitted * 60 / (200 * 50 * local_bucket.LOCAL_SHARE) < 1.1
 
 
 @pytest.mark.usefixtures("dead_redis")
