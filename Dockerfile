@@ -22,8 +22,10 @@ USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://localhost:8000/healthz', timeout=3)"]
-# Blocking threads bound the database connections (workers x threads); what is beyond them waits in the backlog.
-CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", \
-     "--workers", "2", "--blocking-threads", "8", "--backlog", "2048", "--backpressure", "256", \
-     "--http", "1", "--no-ws", "--respawn-failed-workers", "--workers-kill-timeout", "30", \
-     "wmsbridge.wsgi:application"]
+# As wmsbridge/web/command.py says, and a test sees to it. The front reads requests with bounds in size and time, then runs
+# wmsbridge.wsgi:application in 14 threads a worker: so many database connections, while thousands of senders may be slow.
+CMD ["granian", "--interface", "asginl", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", \
+     "--backlog", "2048", "--backpressure", "4096", \
+     "--http", "1", "--no-ws", "--http1-header-read-timeout", "10000", \
+     "--http1-buffer-size", "65536", "--respawn-failed-workers", "--workers-kill-timeout", "30", \
+     "wmsbridge.asgi:application"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpRequest
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -46,10 +47,13 @@ class Door(APIView):
 def bounded_body(request: Request) -> bytes:
     """The raw body, b"" when there is none. One that says it is larger than we take is not read at all.
 
-    Raises Refusal: 413 too large, 400 cut off or without a usable length.
+    Raises Refusal: 413 too large, 400 cut off or without a usable length, 411 when only the server could tell its end.
     """
     http_request = request._request
-    length = http_request.META.get("CONTENT_LENGTH") or "0"
+    length = http_request.META.get("CONTENT_LENGTH") or ""
+    if not length and "HTTP_TRANSFER_ENCODING" in http_request.META:
+        return _chunked_body(http_request)
+    length = length or "0"
     if not length.isdecimal():
         raise Refusal(400, "Content-Length is not a number")
     if len(length) > 18 or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
@@ -60,4 +64,18 @@ def bounded_body(request: Request) -> bytes:
         raise Refusal(400, "body was cut off") from error
     if len(raw) != int(length):
         raise Refusal(400, "body was cut off")
+    return raw
+
+
+def _chunked_body(request: HttpRequest) -> bytes:
+    """A body in chunks, where a WSGI server hands it on as it comes. (Our own web server has read it by now.)"""
+    if not request.META.get("wsgi.input_terminated"):
+        raise Refusal(411, "send a Content-Length")
+    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    try:
+        raw = bytes(request.META["wsgi.input"].read(most + 1))
+    except OSError as error:
+        raise Refusal(400, "body was cut off") from error
+    if len(raw) > most:
+        raise Refusal(413, "body too large")
     return raw

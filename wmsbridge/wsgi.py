@@ -1,4 +1,4 @@
-"""The web server's door: `granian --interface wsgi wmsbridge.wsgi:application`."""
+"""The application for any WSGI server that reads requests whole itself. What ships runs it behind wmsbridge/asgi.py."""
 
 import os
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ import yaml
 
 from tests.architecture.layers import APPS, ROOT
 from wmsbridge.celery import QUEUES, SCHEDULE, app
+from wmsbridge.web import command
 
 LOCKS = ["requirements.txt", "requirements-dev.txt", "requirements-bootstrap.txt"]
 
@@ -118,3 +120,9 @@ def test_the_settings_refuse_nonsense_in(name: str, nonsense: str) -> None:
     refusal = _settings_refusal(**{name: nonsense})
     assert name in refusal
     assert nonsense not in refusal
+
+
+def test_the_image_starts_the_web_server_that_the_tests_start() -> None:
+    words = re.search(r"^CMD (\[.*\])", (ROOT / "Dockerfile").read_text().replace("\\\n", ""), re.MULTILINE)
+    assert words is not None
+    assert json.loads(words[1]) == ["granian", *command.arguments(host="0.0.0.0", port=8000, workers=2)]  # noqa: S104

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wmsbridge.embedded.processes import end_with_parent
+from wmsbridge.web import command
 
 ROOT = Path(__file__).resolve().parents[2]
 STOP_SECONDS = 15.0
@@ -122,9 +123,8 @@ class Programs:
         module = "tests.chaos.skewed" if name in self.skewed else "celery"
         celery = [sys.executable, "-m", module, "--app", "wmsbridge"]
         if name == "web":
-            granian = [str(Path(sys.executable).with_name("granian")), "--interface", "wsgi"]
-            listen = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
-            return [*granian, *listen, "--blocking-threads", "4", "wmsbridge.wsgi:application"]
+            granian = str(Path(sys.executable).with_name("granian"))
+            return [granian, *command.arguments(host="127.0.0.1", port=self.port, workers=1)]
         if name == "beat":
             return [*celery, "beat", "--schedule", str(self.logs / "beat-schedule"), "--loglevel", "INFO"]
         queues, processes = self.workers[name]

@@ -20,6 +20,7 @@ from wmsbridge.celery import QUEUES
 from wmsbridge.demo import world
 from wmsbridge.demo.sandbox_api import Sandbox
 from wmsbridge.embedded.processes import running
+from wmsbridge.web import command
 
 HOST = "127.0.0.1"
 WORKERS = {
@@ -75,8 +76,8 @@ def _port(wished: int) -> int:
 def sandbox_running(stage: Stage) -> Iterator[None]:
     """Both simulated systems, with the demo's shops and accounts in them."""
     ports = [address.rpartition(":")[2] for address in (stage.sandbox.shopify, stage.sandbox.wms)]
-    command = [sys.executable, "-m", "sandbox", "--shopify-port", ports[0], "--wms-port", ports[1]]
-    with _child(stage, "sandbox", command, stage.sandbox.answers):
+    simulated = [sys.executable, "-m", "sandbox", "--shopify-port", ports[0], "--wms-port", ports[1]]
+    with _child(stage, "sandbox", simulated, stage.sandbox.answers):
         for store in world.STORES:
             stage.sandbox.create_shop(world.sandbox_shop(store))
         for slug in world.CONNECTIONS:
@@ -90,9 +91,9 @@ def application_running(stage: Stage) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(_child(stage, "web", _granian(stage), lambda: True))
         for name, (queues, concurrency) in WORKERS.items():
-            command = [*_celery(), "worker", "--hostname", f"{name}@demo", "--queues", ",".join(queues)]
-            command += ["--concurrency", str(concurrency), "--loglevel", "INFO"]
-            stack.enter_context(_child(stage, f"worker-{name}", command, lambda: True))
+            worker = [*_celery(), "worker", "--hostname", f"{name}@demo", "--queues", ",".join(queues)]
+            worker += ["--concurrency", str(concurrency), "--loglevel", "INFO"]
+            stack.enter_context(_child(stage, f"worker-{name}", worker, lambda: True))
         schedule = stage.logs / "beat-schedule"
         beat = [*_celery(), "beat", "--schedule", str(schedule), "--loglevel", "INFO"]
         stack.enter_context(_child(stage, "beat", beat, lambda: _all_there(stage)))
@@ -107,9 +108,8 @@ def _child(
 
 def _granian(stage: Stage) -> list[str]:
     port = stage.web.rpartition(":")[2]
-    command = [str(Path(sys.executable).with_name("granian")), "--interface", "wsgi", "--host", HOST]
-    command += ["--port", port, "--workers", "1", "--blocking-threads", "4", "--http", "1", "--no-ws"]
-    return [*command, "--working-dir", str(settings.BASE_DIR), "wmsbridge.wsgi:application"]
+    granian = [str(Path(sys.executable).with_name("granian")), "--working-dir", str(settings.BASE_DIR)]
+    return [*granian, *command.arguments(host=HOST, port=int(port), workers=1)]
 
 
 def _celery() -> list[str]:
