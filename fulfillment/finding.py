@@ -54,6 +54,7 @@ def shipments(text: str) -> list[int]:
     connections = list(Connection.objects.values_list("id", flat=True))
     named = (
         Q(tracking_number__in={text, packed})
+        | Q(tracking_numbers__overlap=[text, packed])
         | Q(wms_order_ref=text)
         | Q(connection_id__in=connections, wms_shipment_id=text)
     )

@@ -1,12 +1,14 @@
-"""From a Shipment to a Shopify fulfilment, exactly once: Shopify offers no idempotency key, so it is read back first.
+"""From a Shipment to Shopify fulfilments, exactly once: Shopify offers no idempotency key, so it is read back first.
 
 Every attempt reads the order's fulfilments and fulfilment orders anew (their ids change), takes a fulfilment that is
-there already for its own, and only else creates one. The attempt is committed before the call.
+there already for its own, and only else creates one: what Shopify asks for is told at once, the rest is held. Each
+attempt is committed with its units and its tracking before the call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -16,18 +18,19 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from fulfillment import moving, reading, shipments, tracking
-from fulfillment.models import Order, Shipment
-from fulfillment.readiness import GOING_STATUSES, SHIPPED_METHODS
-from fulfillment.snapshots import FulfillmentNode, WorkNode
-from fulfillment.states import ShipmentState
-from inventory.levels import mark_due
-from ops.alerts import close_alert, raise_alert
+from fulfillment import asked, held_shipments, moving, reading
+from fulfillment.asked import Asked, Call, Plan, Rest
+from fulfillment.models import Fulfillment, Order, Shipment
+from fulfillment.recording import record
+from fulfillment.snapshots import FulfillmentNode
+from fulfillment.states import FulfillmentState, ShipmentState
+from fulfillment.tracking import numbers_in, tracking_input
 from ops.errors import Throttled, Transient, UnknownOutcome
-from ops.models import Priority, Severity
+from ops.models import Priority
 from shops.client import execute
 from shops.gids import gid, number
 from shops.models import Shop
+from wms.models import Warehouse
 
 logger = structlog.get_logger(__name__)
 
@@ -37,57 +40,21 @@ SETTLE = timedelta(seconds=30)
 
 @dataclass(frozen=True)
 class Wanted:
-    """A shipment as Shopify is to see it; `units` are Shopify units by Shopify order line id."""
+    """A fulfilment as Shopify is to have it; `units` are Shopify units by Shopify order line id."""
 
-    tracking_number: str
+    numbers: frozenset[str]
     units: Mapping[int, int]
-    location_id: int
-
-
-@dataclass(frozen=True)
-class Pick:
-    """Units of one fulfilment-order line that a fulfilment takes."""
-
-    fulfillment_order_id: int
-    line_id: int
-    quantity: int
 
 
 def existing(
-    wanted: Wanted, found: Iterable[FulfillmentNode], *, taken: frozenset[int]
+    wanted: Wanted, found: Iterable[FulfillmentNode], *, taken: Collection[int]
 ) -> FulfillmentNode | None:
-    """The fulfilment that already is this shipment: same units, same tracking, and no other shipment's. Pure."""
+    """The fulfilment that already is this one: same units, its tracking numbers, and no other call's. Pure."""
     for node in found:
-        same_tracking = wanted.tracking_number in node.numbers if wanted.tracking_number else not node.numbers
+        same_tracking = wanted.numbers <= node.numbers if wanted.numbers else not node.numbers
         if node.id not in taken and same_tracking and node.units == dict(wanted.units):
             return node
     return None
-
-
-def pick(wanted: Wanted, work: Sequence[WorkNode]) -> list[Pick] | None:
-    """Fulfilment-order lines that take all units, at one location (a call may name one only); None = impossible. Pure.
-
-    The warehouse's own location is preferred, then the others in turn.
-    """
-    going = [node for node in work if node.status in GOING_STATUSES and node.method in SHIPPED_METHODS]
-    locations = dict.fromkeys([wanted.location_id, *(node.location_id for node in going)])
-    for location in locations:
-        picks = _pick_at([node for node in going if node.location_id == location], wanted.units)
-        if picks is not None:
-            return picks
-    return None
-
-
-def _pick_at(work: Sequence[WorkNode], units: Mapping[int, int]) -> list[Pick] | None:
-    left = dict(units)
-    picks = []
-    for node in work:
-        for line in node.line_items.nodes:
-            take = min(left.get(line.line_item.id, 0), line.remaining_quantity)
-            if take:
-                picks.append(Pick(node.id, line.id, take))
-                left[line.line_item.id] -= take
-    return picks if not any(left.values()) else None
 
 
 def fulfil(order_id: int) -> None:
@@ -100,51 +67,92 @@ def fulfil(order_id: int) -> None:
         wms_order__order=order, state__in=[ShipmentState.RECEIVED, ShipmentState.FULFILLING]
     ).select_related("wms_order__warehouse")
     for shipment in waiting.order_by("id"):
-        _fulfil_one(order.shop, order, shipment)
+        _tell(order.shop, order, shipment)
 
 
-def _wanted(shipment: Shipment) -> Wanted:
-    assert shipment.wms_order is not None  # noqa: S101
-    return Wanted(
-        tracking_number=shipment.tracking_number,
-        units=dict(shipment.units.values_list("order_line__shopify_line_id", "quantity")),
-        location_id=shipment.wms_order.warehouse.shopify_location_id,
+def _taken(order: Order) -> set[int]:
+    """Fulfilments that are known as some call's."""
+    of_calls = Fulfillment.objects.filter(shipment__wms_order__order=order).order_by()
+    of_shipments = Shipment.objects.filter(wms_order__order=order).order_by()
+    ids = of_calls.values_list("shopify_fulfillment_id").union(
+        of_shipments.values_list("shopify_fulfillment_id")
     )
+    return {found for (found,) in ids if found}
 
 
-def _fulfil_one(shop: Shop, order: Order, shipment: Shipment) -> None:
-    wanted = _wanted(shipment)
-    others = Shipment.objects.filter(wms_order__order=order).exclude(id=shipment.id)
-    taken = frozenset(n for n in others.values_list("shopify_fulfillment_id", flat=True) if n)
+def _tell(shop: Shop, order: Order, shipment: Shipment) -> None:
+    taken = _taken(order)
     found = reading.fulfillments(shop, order.shopify_order_id, expected=len(taken) + 1)
-    there = existing(wanted, found, taken=taken)
-    if there is not None:
-        record(shipment.id, there.id)
+    if (there := _read_back(shipment, found, taken=taken)) is not None:
+        taken.add(there)
+    units = held_shipments.untold(shipment)
+    if not units:
         return
-    _wait_until_settled(shipment)
-    picks = _picks(shop, order, shipment, wanted)
-    if picks is None:
-        refuse(
-            order,
-            shipment,
-            "Shopify no longer asks for these units (cancelled, or fulfilled by somebody else)",
-        )
-        return
-    _begin(shipment)
-    _create(shop, order, shipment, picks)
+    if there is None:
+        _wait_until_settled(shipment)
+    by_others: dict[int, int] = {}
+    for node in found:
+        for line, quantity in node.units.items() if node.id not in taken else ():
+            by_others[line] = by_others.get(line, 0) + quantity
+    planned = _plan(shop, order, shipment, by_others=by_others)
+    refused = _carry_out(shop, order, shipment, planned)
+    if planned.rest or refused:
+        held_shipments.hold(order, shipment, [*planned.rest, *refused], left=planned.left)
 
 
-def _picks(shop: Shop, order: Order, shipment: Shipment, wanted: Wanted) -> list[Pick] | None:
-    """What the fulfilment takes, at the warehouse's location: work that still lies elsewhere is moved there first.
+def _read_back(shipment: Shipment, found: Sequence[FulfillmentNode], *, taken: Collection[int]) -> int | None:
+    """Take over a fulfilment that is there: the last attempt's, whose answer was lost; or one of all that is untold."""
+    attempt = shipment.fulfillments.filter(state=FulfillmentState.TELLING).first()
+    if attempt is not None:
+        units = {int(line): quantity for line, quantity in attempt.units.items()}
+        there = existing(Wanted(numbers_in(attempt.tracking), units), found, taken=taken)
+        if there is not None:
+            record(attempt, there.id)
+            shipment.refresh_from_db()
+            return there.id
+    given = tracking_input(shipment)
+    units = held_shipments.untold(shipment)
+    there = existing(Wanted(numbers_in(given), units), found, taken=taken) if units else None
+    if there is None:
+        return None
+    record(Fulfillment(shipment=shipment, units=_keyed(units), tracking=given), there.id)
+    shipment.refresh_from_db()
+    return there.id
 
-    A parcel may overtake the move, e.g. after an outage. Where Shopify refuses the move, the other location serves.
-    """
+
+def _keyed(units: Mapping[int, int]) -> dict[str, int]:
+    return {str(line): quantity for line, quantity in units.items()}
+
+
+def _work(shop: Shop, order: Order) -> list[Asked]:
+    ours = Warehouse.objects.filter(shop=shop).values_list("shopify_location_id", flat=True)
     work = reading.fulfillment_orders(shop, order.shopify_order_id)
-    at_warehouse = [node for node in work if node.location_id == wanted.location_id]
-    if shipment.wms_order_id and pick(wanted, at_warehouse) is None and pick(wanted, work) is not None:
-        moving.move(shipment.wms_order_id)
-        work = reading.fulfillment_orders(shop, order.shopify_order_id)
-    return pick(wanted, work)
+    return asked.from_nodes(work, our_locations=frozenset(ours))
+
+
+def _plan(shop: Shop, order: Order, shipment: Shipment, *, by_others: Mapping[int, int]) -> Plan:
+    """What the fulfilments take, at the warehouse's location: work that still lies elsewhere is moved there first.
+
+    A parcel may overtake the move, e.g. after an outage. Where Shopify refuses the move, the other locations serve: one
+    fulfilment for each.
+    """
+    assert shipment.wms_order is not None  # noqa: S101
+    location = shipment.wms_order.warehouse.shopify_location_id
+
+    def planned() -> Plan:
+        return asked.plan(
+            held_shipments.untold(shipment),
+            _work(shop, order),
+            location_id=location,
+            by_others=by_others,
+            cancelled=order.cancelled_at is not None,
+        )
+
+    first = planned()
+    if all(call.location_id == location for call in first.calls):
+        return first
+    moving.move(shipment.wms_order.id)
+    return planned()
 
 
 def _wait_until_settled(shipment: Shipment) -> None:
@@ -156,105 +164,97 @@ def _wait_until_settled(shipment: Shipment) -> None:
         raise Throttled("the answer was lost: too early to tell that it was not done", wait=left)
 
 
-def _begin(shipment: Shipment) -> None:
-    """Record the attempt, unless somebody changed the shipment, or began an attempt, since it was read."""
-    as_read = Shipment.objects.filter(
-        id=shipment.id, state=shipment.state, tracking_number=shipment.tracking_number
-    )
+def _carry_out(shop: Shop, order: Order, shipment: Shipment, planned: Plan) -> list[Rest]:
+    """Make the calls; returns what Shopify refused. A call that is refused as a whole is tried in its pieces."""
+    calls, refused = deque(planned.calls), list[Rest]()
+    while calls:
+        call = calls.popleft()
+        refusal = _create(shop, order, shipment, call)
+        shipment.refresh_from_db()
+        if not refusal:
+            continue
+        pieces = call.by_work()
+        if len(pieces) > 1:
+            calls.extendleft(reversed(pieces))
+        else:
+            why = f"Shopify refused the fulfilment: {refusal}"
+            refused += [Rest(line, quantity, why) for line, quantity in call.units.items()]
+    return refused
+
+
+@transaction.atomic
+def _begin(shipment: Shipment, call: Call) -> Fulfillment:
+    """Record the attempt, unless somebody began or ended one since the shipment was read."""
     first = Q(attempt_at__isnull=True) if shipment.attempt_at is None else Q(attempt_at=shipment.attempt_at)
-    if not as_read.filter(first).update(state=ShipmentState.FULFILLING, attempt_at=Now()):
+    as_read = Shipment.objects.filter(first, id=shipment.id, state=shipment.state)
+    if not as_read.update(state=ShipmentState.FULFILLING, attempt_at=Now()):
         raise Transient("the shipment was changed while Shopify was read")
-    shipment.refresh_from_db(fields=["attempt_at"])
+    shipment.refresh_from_db()
+    shipment.fulfillments.filter(state=FulfillmentState.TELLING).update(state=FulfillmentState.VOID)
+    return Fulfillment.objects.create(
+        shipment=shipment, units=_keyed(call.units), tracking=tracking_input(shipment)
+    )
 
 
-def fulfillment_input(shipment: Shipment, picks: Sequence[Pick], *, notify: bool) -> dict[str, Any]:
+def fulfillment_input(call: Call, tracking: Mapping[str, Any], *, notify: bool) -> dict[str, Any]:
     """`FulfillmentInput` of the Admin API 2026-10: by fulfilment-order lines, with tracking and the carrier's name."""
     by_order: dict[int, list[dict[str, Any]]] = {}
-    for each in picks:
-        line = {"id": gid("FulfillmentOrderLineItem", each.line_id), "quantity": each.quantity}
-        by_order.setdefault(each.fulfillment_order_id, []).append(line)
+    for each in call.picks:
+        line = {"id": gid("FulfillmentOrderLineItem", each.work_line_id), "quantity": each.quantity}
+        by_order.setdefault(each.work_id, []).append(line)
     return {
         "lineItemsByFulfillmentOrder": [
             {"fulfillmentOrderId": gid("FulfillmentOrder", order_id), "fulfillmentOrderLineItems": lines}
             for order_id, lines in by_order.items()
         ],
         "notifyCustomer": notify,
-        "trackingInfo": tracking.tracking_input(shipment) or None,
+        "trackingInfo": tracking or None,
     }
 
 
-def _create(shop: Shop, order: Order, shipment: Shipment, picks: Sequence[Pick]) -> None:
-    variables = {"fulfillment": fulfillment_input(shipment, picks, notify=shop.notify_customer)}
+def _create(shop: Shop, order: Order, shipment: Shipment, call: Call) -> str:
+    """Make one fulfilment; returns why Shopify refused it ("" = it is made)."""
+    attempt = _begin(shipment, call)
+    given = fulfillment_input(call, attempt.tracking, notify=shop.notify_customer)
     try:
-        data = execute(shop, "fulfillment_create", variables, priority=Priority.HIGH)
+        data = execute(shop, "fulfillment_create", {"fulfillment": given}, priority=Priority.HIGH)
     except UnknownOutcome:
         raise
     except (Transient, Throttled):
-        _take_back(shipment)
+        _take_back(shipment, attempt)
         raise
-    _conclude(shop, order, shipment, picks, payload=data.get("fulfillmentCreate") or {})
+    payload = data.get("fulfillmentCreate") or {}
+    if made := payload.get("fulfillment"):
+        record(attempt, number(made["id"]))
+        return ""
+    return _refused(shop, order, shipment, call, attempt, payload=payload)
 
 
-def _take_back(shipment: Shipment) -> None:
+def _refused(
+    shop: Shop,
+    order: Order,
+    shipment: Shipment,
+    call: Call,
+    attempt: Fulfillment,
+    *,
+    payload: Mapping[str, Any],
+) -> str:
+    """Why. A refusal of fulfilment orders that were moved meanwhile is none: raises Transient."""
+    messages = "; ".join(error.get("message", "") for error in payload.get("userErrors") or [])
+    work = _work(shop, order)
+    _take_back(shipment, attempt)
+    if not asked.stands(call, work):
+        raise Transient(f"the fulfilment orders changed while they were fulfilled: {messages}")
+    return messages or "without a reason"
+
+
+@transaction.atomic
+def _take_back(shipment: Shipment, attempt: Fulfillment) -> None:
     """Nothing was sent, or it was refused: the next attempt need not wait for this one to settle."""
     this_attempt = Shipment.objects.filter(
         id=shipment.id, state=ShipmentState.FULFILLING, attempt_at=shipment.attempt_at
     )
     this_attempt.update(state=ShipmentState.RECEIVED)
-
-
-def _conclude(
-    shop: Shop, order: Order, shipment: Shipment, picks: Sequence[Pick], *, payload: Mapping[str, Any]
-) -> None:
-    """Take over Shopify's answer. A refusal of fulfilment orders that were moved meanwhile is none."""
-    made = payload.get("fulfillment")
-    if made:
-        record(shipment.id, number(made["id"]))
-        return
-    messages = "; ".join(error.get("message", "") for error in payload.get("userErrors") or [])
-    if pick(_wanted(shipment), reading.fulfillment_orders(shop, order.shopify_order_id)) != picks:
-        _take_back(shipment)
-        raise Transient(f"the fulfilment orders changed while they were fulfilled: {messages}")
-    refuse(order, shipment, f"Shopify refused the fulfilment: {messages or 'without a reason'}")
-
-
-@transaction.atomic
-def record(shipment_id: int, fulfillment_id: int) -> bool:
-    """Store which Shopify fulfilment a shipment became; False when it is stored already."""
-    shipment = Shipment.objects.select_related("wms_order__warehouse").get(id=shipment_id)
-    recorded = (
-        Shipment.objects.filter(id=shipment_id)
-        .exclude(state=ShipmentState.FULFILLED)
-        .update(
-            state=ShipmentState.FULFILLED,
-            reason="",
-            shopify_fulfillment_id=fulfillment_id,
-            fulfilled_at=Now(),
-        )
-    )
-    if not recorded:
-        return False
-    assert shipment.wms_order is not None  # noqa: S101
-    mark_due(shipment.wms_order.warehouse_id, list(shipment.lines.values_list("item_code", flat=True)))
-    close_alert("shipment_held", subject=shipments.subject_of(shipment))
-    logger.info("shipment_fulfilled", shipment=shipment_id, fulfillment=fulfillment_id)
-    return True
-
-
-@transaction.atomic
-def refuse(order: Order, shipment: Shipment, problem: str) -> None:
-    """The shipment cannot become a fulfilment as things stand: held, and a person is told."""
-    if not shipments.hold(shipment, problem):
-        return
-    cancelled = (
-        " The order is cancelled in Shopify, and the parcel is on its way." if order.cancelled_at else ""
-    )
-    raise_alert(
-        "shipment_held",
-        subject=shipments.subject_of(shipment),
-        severity=Severity.CRITICAL,
-        title=f"A parcel of order {order.name} cannot be told to Shopify",
-        meaning=f"The customer gets no tracking number. {problem}.{cancelled}",
-        action="Look at the order in Shopify. When its fulfilment order is open again, choose «Look again» on the "
-        "shipment. When it was fulfilled by hand, nothing else is to be done: close the alert.",
+    Fulfillment.objects.filter(id=attempt.id, state=FulfillmentState.TELLING).update(
+        state=FulfillmentState.VOID
     )

@@ -64,7 +64,10 @@ class OrderQuestions(_Questions):
 
     def condition(self, question: str) -> Q:
         """The orders that are meant."""
-        not_on_its_way = Q(state__in=[OrderState.READY, OrderState.HELD, OrderState.AT_WAREHOUSE])
+        # A parcel that left and that Shopify is not told of is on its way for nobody who waits for it.
+        not_on_its_way = Q(state__in=[OrderState.READY, OrderState.HELD, OrderState.AT_WAREHOUSE]) | Q(
+            state=OrderState.PARTIALLY_SHIPPED, reason=Reason.SHIPMENT_HELD
+        )
         ready_long_ago = Q(ready_at__lt=_ago(TOO_LONG))
         held_since_it_came = Q(ready_at=None, state=OrderState.HELD, received_at__lt=_ago(TOO_LONG))
         return {
@@ -110,7 +113,9 @@ class ShipmentStates(_Questions):
     parameter_name = STATE
     labels = {
         state: ShipmentState(state).label
-        for state in [ShipmentState.HELD.value, *(s for s in ShipmentState.values if s != ShipmentState.HELD)]
+        for state in sorted(
+            ShipmentState.values, key=lambda s: s not in (ShipmentState.HELD, ShipmentState.CANCELLED)
+        )
     }
 
     def condition(self, question: str) -> Q:
@@ -132,7 +137,8 @@ class ShipmentQuestions(_Questions):
         """The shipments that are meant."""
         return {
             "untold": Q(
-                state__in=[ShipmentState.RECEIVED, ShipmentState.HELD], received_at__lt=_ago(NO_ANSWER)
+                state__in=[ShipmentState.RECEIVED, ShipmentState.HELD, ShipmentState.CANCELLED],
+                received_at__lt=_ago(NO_ANSWER),
             ),
             "unanswered": Q(state=ShipmentState.FULFILLING, attempt_at__lt=_ago(NO_ANSWER)),
         }[question]

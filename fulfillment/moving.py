@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import structlog
+from django.db.models import F
 
 from fulfillment import reading
 from fulfillment.models import ShipmentUnit, WmsOrder, WmsOrderLine
 from fulfillment.readiness import GOING_STATUSES, SHIPPED_METHODS
 from fulfillment.snapshots import WorkNode
-from fulfillment.states import ShipmentState
 from inventory.levels import mark_due
 from ops.alerts import raise_alert
 from shops.client import execute
@@ -64,8 +64,8 @@ def _units(row: WmsOrder) -> dict[int, int]:
     units: dict[int, int] = {}
     for line in WmsOrderLine.objects.filter(wms_order=row).select_related("order_line"):
         units[line.order_line.shopify_line_id] = -(-line.quantity // line.per_unit)
-    told = ShipmentUnit.objects.filter(shipment__wms_order=row, shipment__state=ShipmentState.FULFILLED)
-    for line_id, quantity in told.values_list("order_line__shopify_line_id", "quantity"):
+    done = ShipmentUnit.objects.filter(shipment__wms_order=row).annotate(done=F("told") + F("sent_again"))
+    for line_id, quantity in done.values_list("order_line__shopify_line_id", "done"):
         units[line_id] -= quantity
     return units
 

@@ -11,6 +11,7 @@ from typing import Any
 from django.urls import reverse
 
 from fulfillment import explaining
+from fulfillment.held_shipments import subject_of
 from fulfillment.models import FulfillmentOrder, Order, OrderLine, Return, Shipment, WmsOrder
 from fulfillment.sections import (
     RETURN_TONES,
@@ -24,7 +25,6 @@ from fulfillment.sections import (
     badge,
     link,
 )
-from fulfillment.shipments import subject_of
 from ops import timeline
 from ops.masking import mask_personal
 from ops.models import Alert
@@ -200,7 +200,7 @@ def _parcels(found: OrderFacts) -> Section:
             link(parcel),
             f"part {parcel.wms_order.part}" if parcel.wms_order else "",
             badge(parcel.state, SHIPMENT_TONES),
-            f"{parcel.tracking_number} {parcel.carrier_code}".strip(),
+            f"{', '.join(parcel.numbers)} {parcel.carrier_code}".strip(),
             _units((line.quantity, line.item_code) for line in parcel.lines.all()),
             _units((unit.quantity, _called(unit.order_line)) for unit in parcel.units.all()),
             parcel.shipped_at,
@@ -223,7 +223,7 @@ def _parcels(found: OrderFacts) -> Section:
 
 def fulfillment_of(parcel: Shipment, order: Order) -> Cell:
     """The fulfilment a shipment became; Shopify shows fulfilments on the order's page."""
-    if parcel.shopify_fulfillment_id is None:
+    if parcel.shopify_fulfillment_id is None or parcel.reason:
         return parcel.reason
     return Link(str(parcel.shopify_fulfillment_id), at_shopify(order), away=True)
 

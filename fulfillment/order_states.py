@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from django.db.models import Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, When
 from django.db.models.functions import Coalesce, Now
 
-from fulfillment.models import Order, WmsOrder
-from fulfillment.states import OrderState, Reason
+from fulfillment.models import Order, Shipment, WmsOrder
+from fulfillment.states import OrderState, Reason, ShipmentState
 from wms.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
@@ -78,7 +78,33 @@ def settle(order: Order) -> None:
     if order.cancelled_at and not live:
         stand(order, OrderState.CANCELLED)
     elif live and not (order.state == OrderState.HELD and order.reason in PERSON_DECIDES):
-        stand(order, _from_live(live))
+        state = _from_live(live)
+        untold = _untold(order) if state in (OrderState.SHIPPED, OrderState.PARTIALLY_SHIPPED) else []
+        reasons = [reason for reason, held in untold if held]
+        if reasons:
+            stand(order, OrderState.PARTIALLY_SHIPPED, Reason.SHIPMENT_HELD, "; ".join(reasons))
+        else:
+            stand(order, OrderState.PARTIALLY_SHIPPED if untold else state)
+
+
+def _untold(order: Order) -> list[tuple[str, bool]]:
+    """Parcels that left and that Shopify is to be told of yet, each with why, and whether it is held.
+
+    Units that Shopify no longer asks for do not count, once it knows the parcel by the others.
+    """
+    owed = (
+        F("units__told")
+        + F("units__sent_again")
+        + Case(When(shopify_fulfillment_id__isnull=False, then=F("units__unwanted")), default=0)
+    )
+    parcels = Shipment.objects.filter(wms_order__order=order, units__quantity__gt=owed)
+    parcels = parcels.exclude(state__in=[ShipmentState.CLOSED, ShipmentState.FULFILLED])
+    parcels = parcels.distinct().order_by("id")
+    rows = parcels.values_list("wms_shipment_id", "reason", "state")
+    return [
+        (f"{name}: {reason}"[:500], state in (ShipmentState.HELD, ShipmentState.CANCELLED))
+        for name, reason, state in rows
+    ]
 
 
 def _from_live(live: set[str]) -> OrderState:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from django.db.models import Model, Q
 
 from fulfillment import finding
+from fulfillment.held_shipments import subject_of
 from fulfillment.models import Order, Return, Shipment, WmsOrder
 from fulfillment.order_page import fulfillment_of
 from fulfillment.sections import SHIPMENT_TONES, Cell, Link, Section, badge, link
-from fulfillment.shipments import subject_of
+from fulfillment.tracking import numbers_in
 from ops import timeline
 from ops.models import Alert
 
@@ -68,7 +69,7 @@ def wms_order(row: WmsOrder) -> PartPage:
         [
             link(parcel),
             badge(parcel.state, SHIPMENT_TONES),
-            parcel.tracking_number,
+            ", ".join(parcel.numbers),
             parcel.shipped_at,
             fulfillment_of(parcel, row.order),
         ]
@@ -86,14 +87,40 @@ def wms_order(row: WmsOrder) -> PartPage:
 
 def shipment(row: Shipment) -> PartPage:
     """What was in it, and what of the order it completes."""
-    items: list[list[Cell]] = [[line.item_code, line.quantity] for line in row.lines.order_by("id")]
+    items: list[list[Cell]] = [
+        [line.item_code, line.quantity, line.counted, line.quantity - line.counted]
+        for line in row.lines.order_by("id")
+    ]
     units: list[list[Cell]] = [
-        [unit.order_line.title, unit.order_line.sku, unit.quantity]
+        [unit.order_line.title, unit.order_line.sku, unit.quantity, unit.told, unit.sent_again, unit.untold]
         for unit in row.units.select_related("order_line").order_by("id")
     ]
+    calls: list[list[Cell]] = [
+        [
+            str(call.shopify_fulfillment_id or ""),
+            call.get_state_display(),
+            sum(call.units.values()),
+            ", ".join(sorted(numbers_in(call.tracking))),
+            call.attempt_at,
+        ]
+        for call in row.fulfillments.order_by("id")
+    ]
     sections = [
-        Section("Items, as the WMS reported them", ["Item", "Units"], items),
-        Section("Units it completes", ["Product", "SKU", "Units"], units, empty="None: nothing is counted."),
+        Section(
+            "Items, as the WMS reported them", ["Item", "Units", "Of the order", "Held: not of it"], items
+        ),
+        Section(
+            "Units it completes",
+            ["Product", "SKU", "Units", "Told to Shopify", "Sent again", "Not told"],
+            units,
+            empty="None: nothing is counted.",
+        ),
+        Section(
+            "What Shopify was told",
+            ["Fulfilment", "State", "Units", "Tracking", "Tried"],
+            calls,
+            empty="Nothing.",
+        ),
     ]
     parts = [link(row.wms_order, f"WMS order, part {row.wms_order.part}")] if row.wms_order else []
     order = row.wms_order.order if row.wms_order else None

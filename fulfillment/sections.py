@@ -43,6 +43,8 @@ SHIPMENT_TONES: Mapping[str, str] = {
     ShipmentState.FULFILLING: "warning",
     ShipmentState.FULFILLED: "success",
     ShipmentState.PARTIAL_KIT: "warning",
+    ShipmentState.CANCELLED: "danger",
+    ShipmentState.CLOSED: PLAIN,
 }
 RETURN_TONES: Mapping[str, str] = {
     ReturnState.REQUESTING: "info",

@@ -36,6 +36,7 @@ class Reason(TextChoices):
     WMS_CANCELLED = "wms_cancelled", "the WMS cancelled it"
     OUTCOME_UNKNOWN = "outcome_unknown", "nobody knows whether the WMS has it"
     EDITED = "edited", "changed at Shopify after it went to the warehouse"
+    SHIPMENT_HELD = "shipment_held", "a parcel left that Shopify is not told of"
 
 
 class Outcome(TextChoices):
@@ -57,6 +58,17 @@ class ShipmentState(TextChoices):
     FULFILLING = "fulfilling", "being told to Shopify: the outcome is not known yet"
     FULFILLED = "fulfilled", "a fulfilment at Shopify"
     PARTIAL_KIT = "partial_kit", "waits for the rest of its kit"
+    CANCELLED = "cancelled", "its fulfilment was cancelled in Shopify: a person decides"
+    CLOSED = "closed", "a person decided that nothing more is told of it"
+
+
+class FulfillmentState(TextChoices):
+    """What is known of one call that told Shopify of a shipment."""
+
+    TELLING = "telling", "tried; the answer is not recorded"
+    TOLD = "told", "a fulfilment at Shopify"
+    VOID = "void", "nothing came of it"
+    CANCELLED = "cancelled", "cancelled in Shopify"
 
 
 class ReturnState(TextChoices):

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Min, Sum
 from django.utils import timezone
 
-from fulfillment import erasure, following, readiness, reading
+from fulfillment import erasure, following, held_shipments, readiness, reading
 from fulfillment.models import FulfillmentOrder, FulfillmentOrderLine, Order, OrderLine
 from fulfillment.snapshots import LineNode, OrderNode
 from fulfillment.states import OrderState, Reason
@@ -82,6 +82,7 @@ def store(shop: Shop, node: OrderNode) -> Places:
     close_alert("order_unreadable", subject=order.subject)
     verdict = readiness.verdict(node, shop, our_locations=our_locations)
     following.follow(order, verdict, address_changed=address_changed)
+    held_shipments.follow(order)
     if order.erased_at is not None:
         erasure.restore(order, _address(node), ready=verdict.state == OrderState.READY)
     after = _work(order)

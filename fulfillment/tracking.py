@@ -2,69 +2,128 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
 import structlog
 from django.db.models import Q
 
-from fulfillment import enqueue
-from fulfillment.models import Order, Shipment
-from fulfillment.states import ShipmentState
-from ops.errors import Permanent, Throttled
+from fulfillment import enqueue, held_shipments, kits
+from fulfillment.models import Fulfillment, Order, Shipment
+from fulfillment.states import FulfillmentState, ShipmentState
+from ops.alerts import raise_alert
+from ops.errors import Permanent
 from shops.client import execute
 from shops.gids import gid
+from shops.models import Shop
 from wms.callbacks import ShipmentEvent
 from wms.carriers import shopify_carrier
+from wms.tracking import Tracking
 
 logger = structlog.get_logger(__name__)
 
-LATER = timedelta(seconds=30)
 
+def tracking_input(shipment: Shipment) -> dict[str, Any]:
+    """`FulfillmentTrackingInput` (Admin API 2026-10): all numbers and links, and the carrier by the name that Shopify
+    knows, else as the WMS names it; {} = none.
 
-def tracking_input(shipment: Shipment) -> dict[str, str]:
-    """`FulfillmentTrackingInput` (Admin API 2026-10): number and carrier by the name Shopify knows; {} = none."""
-    given = {"number": shipment.tracking_number, "company": shopify_carrier(shipment.carrier_code)}
+    Of units whose items left in several parcels, the numbers of all of them are given.
+    """
+    parcels = [*kits.parcels_with(shipment), shipment]
+    # Shopify takes the first link for the first number: those that have links come first.
+    parcels.sort(key=lambda parcel: not parcel.tracking_urls)
+    numbers = list(dict.fromkeys(number for parcel in parcels for number in parcel.numbers))
+    urls = list(dict.fromkeys(url for parcel in parcels for url in parcel.tracking_urls))
+    carriers = [shipment.carrier_code, *(parcel.carrier_code for parcel in parcels)]
+    several = len(numbers) > 1 or len(urls) > 1
+    given: dict[str, Any] = {
+        "company": shopify_carrier(next(filter(None, carriers), "")),
+        **({"numbers": numbers, "urls": urls} if several else {}),
+        **({} if several else {"number": "".join(numbers), "url": "".join(urls)}),
+    }
     return {name: value for name, value in given.items() if value}
 
 
-def correct(order: Order, shipment: Shipment, event: ShipmentEvent, *, occurred_at: datetime) -> bool:
-    """Take over tracking from a newer report of a known shipment; False when it says nothing new. Order locked.
+def numbers_in(given: dict[str, Any]) -> frozenset[str]:
+    """The tracking numbers in a `FulfillmentTrackingInput`."""
+    return frozenset(given.get("numbers") or ([given["number"]] if given.get("number") else []))
 
-    Raises Throttled while Shopify is being told of the shipment: its fulfilment is known again by its tracking.
+
+def fields_of(tracking: Tracking) -> dict[str, Any]:
+    """Tracking as a Shipment stores it."""
+    return {
+        "tracking_number": tracking.numbers[0] if tracking.numbers else "",
+        "tracking_numbers": list(tracking.numbers),
+        "tracking_urls": list(tracking.urls),
+        "carrier_code": tracking.carrier,
+    }
+
+
+def correct(order: Order, shipment: Shipment, event: ShipmentEvent, *, occurred_at: datetime) -> bool:
+    """Take over tracking from a report of a known shipment that is no older; False when it says nothing new.
+
+    What the report does not say stays as it was. The order is locked.
     """
-    newer = Shipment.objects.filter(
-        Q(reported_at__lt=occurred_at) | Q(reported_at__isnull=True), id=shipment.id
-    )
-    number, carrier = event.tracking_number[:255], event.carrier_code[:100]
-    if not number or (number, carrier) == (shipment.tracking_number, shipment.carrier_code):
+    said = event.tracking
+    if not (said.numbers or said.urls):
         return False
-    settled = newer.exclude(state=ShipmentState.FULFILLING)
-    if not settled.update(tracking_number=number, carrier_code=carrier, reported_at=occurred_at):
-        if newer.exists():
-            raise Throttled("the shipment is being told to Shopify", wait=LATER)
+    no_older = Q(reported_at__lte=occurred_at) | Q(reported_at__isnull=True) | Q(tracking_number="")
+    same_numbers = not said.numbers or list(said.numbers) == shipment.numbers
+    now = Tracking(
+        numbers=said.numbers or tuple(shipment.numbers),
+        urls=said.urls or (tuple(shipment.tracking_urls) if same_numbers else ()),
+        carrier=said.carrier or shipment.carrier_code,
+    )
+    before = Tracking(tuple(shipment.numbers), tuple(shipment.tracking_urls), shipment.carrier_code)
+    changed = now != before and Shipment.objects.filter(no_older, id=shipment.id).update(**fields_of(now))
+    if not changed:
         return False
     logger.info("tracking_corrected", shipment=shipment.id, order=order.id)
     enqueue.update_tracking(shipment, order)
     return True
 
 
-def update(shipment_id: int) -> None:
-    """Tell Shopify the tracking a fulfilment has now; one that is not there yet will be made with it.
+def report_unusable(order: Order, shipment: Shipment, said: Tracking) -> None:
+    """What the WMS gave as tracking and Shopify cannot be given: a person is told, the rest goes on."""
+    if not said.unusable:
+        return
+    raise_alert(
+        "tracking_unusable",
+        subject=held_shipments.subject_of(shipment),
+        title=f"Tracking of a parcel of order {order.name} of {order.shop.domain} cannot be used",
+        meaning=f"The parcel {shipment.wms_shipment_id} is told to Shopify without it: {'; '.join(said.unusable)}.",
+        action="Ask the warehouse for the right number or link, and have it report the parcel again under the same id; "
+        "or enter it at the fulfilment in Shopify. Then close this alert.",
+    )
 
+
+def update(shipment_id: int) -> None:
+    """Tell Shopify the tracking that a shipment's fulfilments have now, and those of units that it is a part of.
+
+    A fulfilment that is not there yet will be made with it; one that was cancelled is left alone.
     `fulfillmentTrackingInfoUpdate` sets, so a repeat changes nothing. Raises Permanent when Shopify refuses it.
     """
     shipment = Shipment.objects.select_related("wms_order__order__shop").get(id=shipment_id)
-    if shipment.state != ShipmentState.FULFILLED or shipment.wms_order is None:
+    if shipment.wms_order is None:
         return
-    shop = shipment.wms_order.order.shop
+    told = Fulfillment.objects.filter(
+        shipment__wms_order=shipment.wms_order, state=FulfillmentState.TOLD
+    ).exclude(shipment__state=ShipmentState.CANCELLED)
+    for each in told.select_related("shipment").order_by("id"):
+        given = tracking_input(each.shipment)
+        if given and given != each.tracking:
+            _set(shipment.wms_order.order.shop, each, given)
+            Fulfillment.objects.filter(id=each.id).update(tracking=given)
+
+
+def _set(shop: Shop, told: Fulfillment, given: dict[str, Any]) -> None:
     variables = {
-        "fulfillmentId": gid("Fulfillment", shipment.shopify_fulfillment_id or 0),
+        "fulfillmentId": gid("Fulfillment", told.shopify_fulfillment_id or 0),
         "notifyCustomer": shop.notify_customer,
-        "trackingInfoInput": tracking_input(shipment),
+        "trackingInfoInput": given,
     }
-    payload = (
-        execute(shop, "fulfillment_tracking_update", variables).get("fulfillmentTrackingInfoUpdate") or {}
-    )
+    answer = execute(shop, "fulfillment_tracking_update", variables)
+    payload = answer.get("fulfillmentTrackingInfoUpdate") or {}
     messages = "; ".join(error.get("message", "") for error in payload.get("userErrors") or [])
     if messages:
         raise Permanent(f"Shopify refused the new tracking: {messages}")

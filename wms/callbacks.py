@@ -21,7 +21,9 @@ from pydantic.alias_generators import to_camel
 
 from ops.errors import Permanent
 from ops.masking import mask_text
+from wms import tracking
 from wms.statuses import WmsStatus, parse_status
+from wms.tracking import Tracking
 
 MAX_DEPTH = 20
 """Levels of nesting: the contract has four; beyond some hundred, parsers run out of stack."""
@@ -37,6 +39,11 @@ def _known_or_empty(value: Any) -> Any:
     return "" if value is None else value
 
 
+def _several(value: Any) -> Any:
+    """A list, or the one thing that somebody gave instead of a list of one."""
+    return () if value is None else value if isinstance(value, list | tuple) else (value,)
+
+
 def _not_below_zero(value: Any) -> Any:
     """Oversold items are reported below zero by some systems: for us there is none."""
     return 0 if isinstance(value, int) and -1_000_000_000 <= value < 0 else value
@@ -46,6 +53,10 @@ Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_l
 Text = Annotated[
     str, BeforeValidator(_known_or_empty), StringConstraints(strip_whitespace=True, max_length=1000)
 ]
+LongText = Annotated[
+    str, BeforeValidator(_known_or_empty), StringConstraints(strip_whitespace=True, max_length=10_000)
+]
+Texts = Annotated[tuple[LongText, ...], BeforeValidator(_several), Field(max_length=1000)]
 Units = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Level = Annotated[Units, BeforeValidator(_not_below_zero)]
 
@@ -85,9 +96,21 @@ class ShipmentEvent(_Contract):
     wms_shipment_id: Id
     warehouse_id: Text = ""
     shipped_items: Annotated[tuple[ShippedItem, ...], Field(min_length=1, max_length=10_000)]
-    tracking_number: Text = ""
+    tracking_number: LongText = ""
+    tracking_numbers: Texts = ()
+    tracking_url: LongText = ""
+    tracking_urls: Texts = ()
     carrier_code: Text = ""
     shipped_at: AwareDatetime
+
+    @property
+    def tracking(self) -> Tracking:
+        """All numbers and links, whichever fields they came in."""
+        return tracking.read(
+            numbers=[self.tracking_number, *self.tracking_numbers],
+            urls=[self.tracking_url, *self.tracking_urls],
+            carrier=self.carrier_code,
+        )
 
 
 class InventoryEvent(_Contract):

@@ -9,12 +9,16 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import action, display
 
-from fulfillment import part_pages, shipments
+from fulfillment import held_shipments, part_pages, shipments
 from fulfillment.admin.pages import Button, PageAdmin
 from fulfillment.list_filters import ShipmentQuestions, ShipmentStates
 from fulfillment.models import Shipment
 from fulfillment.sections import SHIPMENT_TONES, by_words, words
 from fulfillment.states import ShipmentState
+
+BUTTONS = {
+    ShipmentState.HELD: [Button("look_again", "Look again"), Button("nothing_more", "Nothing more to tell")],
+}
 
 
 @admin.register(Shipment)
@@ -36,13 +40,16 @@ class ShipmentAdmin(PageAdmin):
     ]
     list_filter = [ShipmentStates, ShipmentQuestions, "connection"]
     sortable_by: list[str] = []
-    actions = ["look_again"]
+    actions = ["look_again", "nothing_more"]
     fieldsets = [
         (
             None,
             {"fields": ["wms_shipment_id", ("order", "wms_order_ref"), "connection", ("standing", "reason")]},
         ),
-        ("Parcel", {"fields": [("tracking_number", "carrier_code"), ("shipped_at", "received_at")]}),
+        (
+            "Parcel",
+            {"fields": [("numbers", "carrier_code"), "links", ("shipped_at", "received_at", "decided_by")]},
+        ),
         ("At Shopify", {"fields": [("shopify_fulfillment_id", "fulfilled_at"), "attempt_at"]}),
     ]
 
@@ -53,11 +60,8 @@ class ShipmentAdmin(PageAdmin):
 
     def page(self, request: HttpRequest, row: Shipment) -> dict[str, Any]:
         """Its items and units."""
-        can = row.state == ShipmentState.HELD and self.has_operate_permission(request)
-        return {
-            "shown": part_pages.shipment(row),
-            "buttons": [Button("look_again", "Look again")] if can else [],
-        }
+        buttons = BUTTONS.get(row.state, []) if self.has_operate_permission(request) else []
+        return {"shown": part_pages.shipment(row), "buttons": buttons}
 
     @display(description="State", label=by_words(SHIPMENT_TONES))
     def standing(self, row: Shipment) -> str:
@@ -74,6 +78,16 @@ class ShipmentAdmin(PageAdmin):
         """Why it is held."""
         return row.reason if len(row.reason) <= 120 else row.reason[:119] + "…"
 
+    @admin.display(description="Tracking numbers")
+    def numbers(self, row: Shipment) -> str:
+        """All of them."""
+        return ", ".join(row.numbers)
+
+    @admin.display(description="Links")
+    def links(self, row: Shipment) -> str:
+        """As the warehouse gave them."""
+        return " ".join(row.tracking_urls)
+
     @action(description="Look again: the cause was removed", permissions=["operate"])
     def look_again(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse | None:
         """Count it, or tell Shopify of it, once more."""
@@ -83,4 +97,16 @@ class ShipmentAdmin(PageAdmin):
             lambda row: shipments.look_again(row.pk),
             done="Counted, and to be told to Shopify",
             refused="Not held, or held again for the reason given; nothing was counted",
+        )
+
+    @action(description="Nothing more to tell: what is held is settled", permissions=["operate"])
+    def nothing_more(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse | None:
+        """A person decides that what is held of it is told to nobody."""
+        user_id = request.user.pk
+        return self.for_each(
+            request,
+            chosen,
+            lambda row: held_shipments.close(row.pk, user_id=user_id),
+            done="Closed: nothing more is told of it",
+            refused="Nothing of it waits for a person; nothing changed",
         )

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 from unittest import mock
 
-from fulfillment import fulfilling, reading
+from fulfillment import enqueue, fulfilling, reading
 from inventory import push
 from ops.errors import Throttled, Transient, UnknownOutcome
 from shops.gids import gid
@@ -43,6 +43,7 @@ class FakeShopify:
             for caller in (fulfilling, reading):
                 stack.enter_context(mock.patch.object(caller, "execute", self.execute))
             stack.enter_context(mock.patch.object(push, "push"))
+            stack.enter_context(mock.patch.object(enqueue, "read"))  # the rows know nothing of this Shopify
             yield
 
     def execute(self, _: Shop, operation: str, variables: Json, **__: Any) -> Json:

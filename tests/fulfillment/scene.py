@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
+import requests
 from django.db.models import F
 
 from fulfillment import attempts, enqueue
@@ -115,6 +116,42 @@ class Scene:
         """The merchant's staff do something to an order in Shopify, and its webhook reaches us."""
         self.shopify.post(f"/shops/{DOMAIN}/orders/{order['id']}/{what}", body)
         self.notice(order)
+
+    def merchant(self, field: str, arguments: str, selection: str, **variables: Any) -> Json:
+        """Somebody calls Shopify's interface: another app, or the admin behind its buttons. Nobody tells us."""
+        names = ", ".join(f"{name}: ${name}" for name in variables)
+        document = f"mutation({arguments}) {{ {field}({names}) {{ {selection} userErrors {{ message }} }} }}"
+        reply = requests.post(
+            f"{self.shopify.root}/{DOMAIN}/admin/api/2026-10/graphql.json",
+            json={"query": document, "variables": variables},
+            headers={"X-Shopify-Access-Token": "shpat_test"},
+            timeout=10,
+        ).json()
+        payload: Json = reply["data"][field]
+        assert not payload["userErrors"], payload
+        return payload
+
+    def cancel_fulfillment(self, fulfillment: Json) -> None:
+        """«Cancel fulfillment» in the Shopify admin."""
+        self.merchant(
+            "fulfillmentCancel",
+            "$id: ID!",
+            "fulfillment { status }",
+            id=f"gid://shopify/Fulfillment/{fulfillment['id']}",
+        )
+
+    def move_units(self, work: Json, line: Json, units: int, *, to: int) -> None:
+        """Some units of a fulfilment-order line are moved to another location: Shopify splits it."""
+        self.merchant(
+            "fulfillmentOrderMove",
+            "$id: ID!, $newLocationId: ID!, $fulfillmentOrderLineItems: [FulfillmentOrderLineItemInput!]",
+            "movedFulfillmentOrder { id }",
+            id=f"gid://shopify/FulfillmentOrder/{work['id']}",
+            newLocationId=f"gid://shopify/Location/{to}",
+            fulfillmentOrderLineItems=[
+                {"id": f"gid://shopify/FulfillmentOrderLineItem/{line['id']}", "quantity": units}
+            ],
+        )
 
     def notice(self, order: Json) -> None:
         """Shopify tells us that the order changed."""

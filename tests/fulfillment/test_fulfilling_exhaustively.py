@@ -11,7 +11,7 @@ import pytest
 from django.db.models import F
 from django.db.models.functions import Now
 
-from fulfillment import enqueue, fulfilling, shipments
+from fulfillment import enqueue, fulfilling, held_shipments, shipments
 from fulfillment.models import Order, Shipment, ShipmentLine, ShipmentUnit
 from fulfillment.states import ShipmentState
 from ops import dispatch, leases
@@ -28,7 +28,7 @@ PLACES = {
     "before the attempt is recorded": (fulfilling, "_begin", "ok"),
     "before the answer is recorded": (fulfilling, "record", "ok"),
     "before it is taken back": (fulfilling, "_take_back", "throttled"),
-    "before a refusal is recorded": (fulfilling, "refuse", "refused"),
+    "before a refusal is recorded": (held_shipments, "hold", "refused"),
     "once all is recorded": (leases, "finish", "ok"),
     "before the retry": (leases, "retry", "timeout_after"),
 }
@@ -49,7 +49,7 @@ class TwoParcels:
         line = self.order.lines.get()
         self.parcels = [make_shipment(self.order.wms_orders.get()) for _ in range(2)]
         for parcel in self.parcels:
-            ShipmentLine.objects.create(shipment=parcel, item_code="MUG", quantity=1)
+            ShipmentLine.objects.create(shipment=parcel, item_code="MUG", quantity=1, counted=1)
             ShipmentUnit.objects.create(shipment=parcel, order_line=line, quantity=1)
         self.shopify = FakeShopify(line.shopify_line_id, warehouse.shopify_location_id, left=3)
         Job.objects.all().delete()
@@ -85,7 +85,7 @@ class TwoParcels:
             Shipment.objects.update(attempt_at=F("attempt_at") - fulfilling.SETTLE - timedelta(seconds=1))
             self.is_given_up()
             for parcel in Shipment.objects.filter(wms_order__order=self.order, state=ShipmentState.HELD):
-                assert Alert.objects.filter(subject=shipments.subject_of(parcel), state="open").exists()
+                assert Alert.objects.filter(subject=held_shipments.subject_of(parcel), state="open").exists()
                 assert shipments.look_again(parcel.id)
             self.work()
             if not Job.objects.exclude(state="done").exists() and not self.staff.hung:

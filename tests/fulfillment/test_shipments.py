@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fulfillment import fulfilling, reading, shipments
+from fulfillment import fulfilling, held_shipments, reading, shipments
 from fulfillment.models import Shipment, WmsOrder, WmsOrderLine
 from fulfillment.shipments import allocate
 from fulfillment.states import OrderState, ShipmentState
@@ -107,18 +107,29 @@ def crash(*_: object, **__: object) -> None:
     raise RuntimeError("killed")
 
 
-@pytest.mark.parametrize("items", [(("GHOST", 1),), (("MUG", 9),), (("MUG", 1), ("GHOST", 1))])
-def test_what_does_not_fit_the_order_is_held_whole_with_an_alert(
-    scene: Scene, items: tuple[tuple[str, int], ...]
+@pytest.mark.parametrize(
+    ("items", "told", "held"),
+    [
+        ((("GHOST", 1),), 0, "1 × GHOST: an item that the order does not have"),
+        ((("MUG", 9),), 2, "7 × MUG: more than the warehouse was asked for"),
+        ((("MUG", 1), ("GHOST", 3)), 1, "3 × GHOST: an item that the order does not have"),
+    ],
+)
+def test_what_does_not_fit_the_order_holds_only_itself_and_is_told_by_item(
+    scene: Scene, items: tuple[tuple[str, int], ...], told: int, held: str
 ) -> None:
     order = scene.arrive((MUG, 2))
     scene.ship(order, *items)
-    held = Shipment.objects.get()
-    assert held.state == ShipmentState.HELD
-    assert Alert.objects.filter(kind="shipment_held", subject=shipments.subject_of(held)).exists()
-    assert scene.fulfillments(order) == []
-    assert WmsOrderLine.objects.get().shipped == 0
-    assert held.lines.count() == len(items)
+    shipment = Shipment.objects.get()
+    assert (shipment.state, shipment.reason) == (ShipmentState.HELD, held)
+    alert = Alert.objects.get(kind="shipment_held", subject=held_shipments.subject_of(shipment))
+    assert held in alert.meaning
+    assert "berlin" in alert.title
+    made = scene.fulfillments(order)
+    assert [line["quantity"] for each in made for line in each["lines"]] == ([told] if told else [])
+    assert all(each["tracking"]["numbers"] == ["T1"] for each in made)
+    assert WmsOrderLine.objects.get().shipped == told
+    assert shipment.lines.count() == len(items)
 
 
 def test_a_held_shipment_goes_on_when_a_person_says_look_again(scene: Scene) -> None:
@@ -232,7 +243,7 @@ def test_allocation_never_counts_a_unit_twice_nor_drops_one(
     fulfilled: dict[int, int] = {}
     for item, units in sent:
         found = allocate(rows, {item: units})
-        assert found.problem or sum(found.shipped.values()) == units
+        assert sum(found.shipped.values()) + found.surplus.get(item, 0) == units
         for row in rows:
             row.shipped += found.shipped.get(row.id, 0)
             fulfilled[row.id] = fulfilled.get(row.id, 0) + found.units.get(row.id, 0)

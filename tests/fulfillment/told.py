@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from fulfillment.models import (
+    Fulfillment,
     FulfillmentOrder,
     FulfillmentOrderLine,
     Order,
@@ -102,8 +103,17 @@ def shipped(warehouse: Warehouse, **changes: Any) -> Shipment:
     if values["state"] == "fulfilled":
         values |= {"shopify_fulfillment_id": order.shopify_order_id + 9, "fulfilled_at": timezone.now()}
     shipment = make_shipment(row, **values)
-    ShipmentLine.objects.create(shipment=shipment, item_code="MUG", quantity=2)
-    ShipmentUnit.objects.create(shipment=shipment, order_line=order.lines.get(), quantity=2)
+    ShipmentLine.objects.create(shipment=shipment, item_code="MUG", quantity=2, counted=2)
+    told = 2 if shipment.state == "fulfilled" else 0
+    ShipmentUnit.objects.create(shipment=shipment, order_line=order.lines.get(), quantity=2, told=told)
+    if told:
+        Fulfillment.objects.create(
+            shipment=shipment,
+            state="told",
+            units={str(order.lines.get().shopify_line_id): 2},
+            tracking={"number": shipment.tracking_number, "company": "DHL"},
+            shopify_fulfillment_id=shipment.shopify_fulfillment_id,
+        )
     back = Return.objects.create(wms_order=row, external_id=f"{row.external_id}:return", reason="too late")
     ReturnLine.objects.create(parent=back, item_code="MUG", quantity=2)
     return shipment

@@ -1,0 +1,92 @@
+"""Tracking as warehouses write it: several numbers in one field, links, anything else. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+LONGEST_NUMBER = 255
+LONGEST_URL = 2000
+
+_CERTAIN = re.compile(r"[,;|\r\n\t]+")
+"""What stands between two numbers and in none."""
+
+_PERHAPS = (
+    (re.compile(r"\s*[/&+]\s*"), re.compile(r"(?=(?:\D*\d){4})[\w -]{8,}", re.ASCII)),
+    (re.compile(r"\s+"), re.compile(r"(?=(?:\D*\d){4})[\w-]{10,}", re.ASCII)),
+)
+"""What may stand between two numbers, but within one as well («1Z 999 AA1 01 2345 6784»): it parts them only where each
+piece looks like a number by itself."""
+
+_LINK = re.compile(r"https?://", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """All that a WMS says of where a parcel is; `unusable` says what of it Shopify cannot be given, and why."""
+
+    numbers: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+    carrier: str = ""
+    unusable: tuple[str, ...] = ()
+
+
+def read(*, numbers: Iterable[str], urls: Iterable[str], carrier: str) -> Tracking:
+    """Numbers and links in whatever fields they came: joined lists are split, links are checked, nothing is cut."""
+    pieces = [piece for text in numbers for piece in _pieces(text)]
+    links = [link for text in urls for link in _links(text)]
+    links += [piece for piece in pieces if _LINK.match(piece)]
+    plain = [piece for piece in pieces if not _LINK.match(piece)]
+    unusable = [
+        f"a number of {len(number)} characters ({number[:40]}…)"
+        for number in plain
+        if len(number) > LONGEST_NUMBER
+    ]
+    unusable += [
+        f"a link that is no http or https address ({link[:200]})" for link in links if not is_web_link(link)
+    ]
+    return Tracking(
+        numbers=tuple(dict.fromkeys(number for number in plain if len(number) <= LONGEST_NUMBER)),
+        urls=tuple(dict.fromkeys(link for link in links if is_web_link(link))),
+        carrier=carrier,
+        unusable=tuple(unusable),
+    )
+
+
+def split_numbers(text: str) -> list[str]:
+    """The numbers of a joined list; one number that is written in groups stays one."""
+    found = []
+    for piece in filter(None, (each.strip() for each in _CERTAIN.split(text))):
+        found += _parted(piece)
+    return found
+
+
+def _parted(piece: str) -> list[str]:
+    for between, whole in _PERHAPS:
+        parts = [part for part in between.split(piece) if part]
+        if len(parts) > 1 and all(whole.fullmatch(part) for part in parts):
+            return [number for part in parts for number in _parted(part)]
+    return [piece]
+
+
+def is_web_link(link: str) -> bool:
+    """Whether a customer may be sent there: http or https, with a host, in one piece and without credentials."""
+    if len(link) > LONGEST_URL or re.search(r"[\s\x00-\x1f<>\"\\^`{|}]", link):
+        return False
+    try:
+        parts = urlsplit(link)
+        return parts.scheme.lower() in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+    except ValueError:
+        return False
+
+
+def _pieces(text: str) -> list[str]:
+    return _links(text) if _LINK.match(text.strip()) else split_numbers(text)
+
+
+def _links(text: str) -> list[str]:
+    """A link may hold commas: a list is split only where another link begins."""
+    pieces = re.split(r"[\s,;|]+(?=https?://)|[\r\n]+", text.strip(), flags=re.IGNORECASE)
+    return [piece.strip(" ,;|") for piece in pieces if piece.strip(" ,;|")]
