@@ -18,8 +18,6 @@ from ops.models import Severity
 
 logger = structlog.get_logger(__name__)
 
-HELD = "shipment_held"
-
 _MAY_HAVE_SOME = (
     OrderState.PARTIALLY_SHIPPED,
     OrderState.SHIPPED,
@@ -137,7 +135,7 @@ def _tell(order: Order, shipment: Shipment, text: str) -> None:
     part = "A part of a parcel" if told else "A parcel"
     fits = "Shopify has been told of the rest." if told else "What fits, if anything, is told all the same."
     raise_alert(
-        HELD,
+        "shipment_held",
         subject=subject_of(shipment),
         severity=Severity.CRITICAL,
         title=f"{part} of order {order.name} of {order.shop.domain} is not told to Shopify",
@@ -178,7 +176,7 @@ def _lines(shipment: Shipment) -> list[int]:
 
 def let_go(shipment: Shipment) -> None:
     """Nothing of it is held any more."""
-    close_alert(HELD, subject=subject_of(shipment))
+    close_alert("shipment_held", subject=subject_of(shipment))
 
 
 @transaction.atomic

@@ -54,7 +54,7 @@ def hold_twin(order: Order, shipment: Shipment, event: ShipmentEvent) -> None:
     why = f"the id {event.wms_shipment_id} was reported before, as a parcel of another order"
     Shipment.objects.filter(id=shipment.id).update(state=ShipmentState.HELD, reason=why)
     raise_alert(
-        held_shipments.HELD,
+        "shipment_held",
         subject=held_shipments.subject_of(shipment),
         severity=Severity.CRITICAL,
         title=f"A parcel of order {order.name} of {order.shop.domain} has the id of another order's parcel",

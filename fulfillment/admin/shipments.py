@@ -16,7 +16,7 @@ from fulfillment.models import Shipment
 from fulfillment.sections import SHIPMENT_TONES, by_words, words
 from fulfillment.states import ShipmentState
 
-BUTTONS = {
+BUTTONS: dict[str, list[Button]] = {
     ShipmentState.HELD: [Button("look_again", "Look again"), Button("nothing_more", "Nothing more to tell")],
 }
 
