@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from fulfillment.models import FulfillmentOrder, FulfillmentOrderLine
-from fulfillment.readiness import GOING_STATUSES, OPEN_STATUSES, SHIPPED_METHODS, is_ours
+from fulfillment.our_places import SHIPPED_METHODS, OurPlaces
+from fulfillment.readiness import GOING_STATUSES, OPEN_STATUSES
 from fulfillment.snapshots import WorkNode
 
 K = TypeVar("K")
@@ -85,7 +86,7 @@ class Plan:
     left: tuple[Asked, ...]
 
 
-def from_nodes(work: Iterable[WorkNode], *, our_locations: frozenset[int]) -> list[Asked]:
+def from_nodes(work: Iterable[WorkNode], *, places: OurPlaces) -> list[Asked]:
     """As it was just read."""
     return [
         Asked(
@@ -94,7 +95,7 @@ def from_nodes(work: Iterable[WorkNode], *, our_locations: frozenset[int]) -> li
             status=node.status[:40],
             location_id=node.location_id,
             method=node.method[:40],
-            ours=is_ours(node, our_locations=our_locations),
+            ours=places.has(node),
             why=_node_why(node),
             work_id=node.id,
             work_line_id=line.id,

@@ -14,13 +14,11 @@ from typing import Any
 import structlog
 from django.db import transaction
 from django.db.models import Q
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from fulfillment import enqueue, reading
 from fulfillment.models import FulfillmentOrder, Order
 from fulfillment.reading import Changed
-from fulfillment.states import OrderState
 from ops.alerts import close_alert, raise_alert
 from ops.errors import Permanent
 from ops.models import Priority
@@ -35,10 +33,6 @@ FIRST_LOOK_BACK = timedelta(days=1)
 PAGE = 50
 PAGES_OF_A_QUERY = 400
 """Shopify ends a list after 25,000 objects: before that the rest is asked for anew, by time."""
-
-REREAD = timedelta(hours=3)
-LONGEST_WAIT = timedelta(days=59)
-"""Older orders cannot be read without the scope read_all_orders."""
 
 FAILED = "backfill_failed"
 
@@ -218,21 +212,3 @@ def _report(shop: Shop, feed: Feed, error: str) -> None:
         action="Usually a scope is missing, or the API version is retired: give the app its scopes. It is tried again "
         "every few minutes and goes on where it stood.",
     )
-
-
-def reread_waiting(limit: int = 200) -> int:
-    """Have orders that wait for Shopify read again every few hours: the shop's own policy may have been changed, which
-    nothing at Shopify tells. Returns how many."""
-    waiting = (
-        Order.objects.filter(
-            state=OrderState.WAITING,
-            read_at__lt=Now() - REREAD,
-            shop__is_active=True,
-            received_at__gt=Now() - LONGEST_WAIT,
-        )
-        .select_related("shop")
-        .order_by("read_at")[:limit]
-    )
-    for order in waiting:
-        enqueue.read(order.shop, order.shopify_order_id, priority=Priority.LOW)
-    return len(waiting)

@@ -1,42 +1,101 @@
-"""Which units of an order are not yet with a warehouse. A unit that once was never counts again: no parcel twice."""
+"""Which units of an order are not yet with a warehouse. A unit that once was never counts again: no parcel twice.
+
+Units of one line are alike, and Shopify spreads them over fulfilment orders that come and go. So nothing is tied to a
+fulfilment order: what warehouses were given and Shopify has not counted as fulfilled yet is *in flight*, and stands for
+as many of the units that Shopify asks for, those that may go now first.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import F, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 
-from fulfillment.models import FulfillmentOrder, FulfillmentOrderLine, Order, OrderLine, WmsOrderLine
-from fulfillment.order_states import ENDED
-from fulfillment.readiness import GOING_STATUSES, SHIPPED_METHODS
+from fulfillment.models import (
+    FulfillmentOrder,
+    FulfillmentOrderLine,
+    Order,
+    OrderLine,
+    ShipmentUnit,
+    WmsOrder,
+    WmsOrderLine,
+)
+from fulfillment.our_places import SHIPPED_METHODS
+from fulfillment.readiness import GOING_STATUSES, OPEN_STATUSES
+from fulfillment.states import ENDED
+
+Units = Mapping[int, int]
+"""Shopify units by order line (our row id)."""
+
+_OURS = Q(
+    fulfillment_order__is_ours=True,
+    fulfillment_order__at_foreign_service=False,
+    fulfillment_order__delivery_method__in=SHIPPED_METHODS,
+)
+_GOING = Q(fulfillment_order__status__in=GOING_STATUSES)
+_UNFINISHED = Q(fulfillment_order__status__in=OPEN_STATUSES)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What Shopify asks for of a line: of us now, of us later (on hold, scheduled), and of anybody at all."""
+
+    now: int = 0
+    later: int = 0
+    of_anybody: int = 0
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """Shopify units by order line (our row id)."""
+    """Shopify units by order line (our row id).
+
+    `open` may go now by Shopify's word, `uncovered` is what of it no warehouse was given yet, `unsent` the same of what
+    may go later too. `in_flight` was given and is no fulfilment yet; `held` is what of it Shopify now holds back.
+    """
 
     lines: dict[int, OrderLine]
     open: dict[int, int]
     uncovered: dict[int, int]
     excess: dict[int, int]
+    unsent: dict[int, int] = field(default_factory=dict)
+    in_flight: dict[int, int] = field(default_factory=dict)
+    later: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def held(self) -> dict[int, int]:
+        """Units that a warehouse has, or is about to get, and that Shopify does not let go any more."""
+        return {line: units for line in self.in_flight if (units := self.held_of(line, self.in_flight[line]))}
+
+    def held_of(self, line: int, wanted: int) -> int:
+        """How many of `wanted` units, all that are in flight and perhaps more, Shopify holds back."""
+        return max(0, min(self.later.get(line, 0), wanted - self.open.get(line, 0)))
 
 
 def work_for_us(order: Order) -> QuerySet[FulfillmentOrder]:
-    """The order's fulfilment orders that are our warehouses' (readiness.is_ours, of what was stored)."""
+    """The order's fulfilment orders that are our warehouses' (our_places, as the last reading judged it)."""
     return FulfillmentOrder.objects.filter(
-        order=order, delivery_method__in=SHIPPED_METHODS, at_foreign_service=False
+        order=order, is_ours=True, at_foreign_service=False, delivery_method__in=SHIPPED_METHODS
     )
 
 
 def open_units(order: Order) -> dict[int, int]:
-    """Units that the order's fulfilment orders for us still ask for, by order line (our row id)."""
-    going = work_for_us(order).filter(status__in=GOING_STATUSES)
+    """Units that the order's fulfilment orders for us still ask for now, by order line (our row id)."""
+    return {line: asked.now for line, asked in _asked(order).items() if asked.now}
+
+
+def _asked(order: Order) -> dict[int, Asked]:
     rows = (
-        FulfillmentOrderLine.objects.filter(fulfillment_order__in=going)
+        FulfillmentOrderLine.objects.filter(fulfillment_order__order=order)
         .values("order_line")
-        .annotate(units=Sum("remaining_quantity"))
+        .annotate(
+            now=Coalesce(Sum("remaining_quantity", filter=_OURS & _GOING), 0),
+            later=Coalesce(Sum("remaining_quantity", filter=_OURS & _UNFINISHED & ~_GOING), 0),
+            of_anybody=Coalesce(Sum("remaining_quantity", filter=_UNFINISHED), 0),
+        )
     )
-    return {row["order_line"]: row["units"] for row in rows}
+    return {row["order_line"]: Asked(row["now"], row["later"], row["of_anybody"]) for row in rows}
 
 
 def _covered_units(order: Order) -> dict[int, int]:
@@ -54,25 +113,70 @@ def _covered_units(order: Order) -> dict[int, int]:
     return covered
 
 
+def _told_units(order: Order) -> dict[int, int]:
+    """Units that our fulfilments had taken off what Shopify asks for when the order was last read."""
+    tried_before = Q(shipment__attempt_at__isnull=True) | Q(shipment__attempt_at__lte=order.read_at)
+    rows = ShipmentUnit.objects.filter(tried_before, shipment__wms_order__order=order, told__gt=0)
+    return dict(rows.values_list("order_line").annotate(Sum("told")))
+
+
 def measure(order: Order) -> Coverage:
-    """Compare what the order asks for with what warehouses were given (three queries, whatever its size)."""
+    """Compare what the order asks for with what warehouses were given (four queries, whatever its size)."""
     lines = {
         line.id: line
         for line in OrderLine.objects.filter(order=order).order_by("id")
         if line.requires_shipping and not line.is_gift_card
     }
-    asked_for, covered = open_units(order), _covered_units(order)
-    uncovered = {
-        line_id: min(asked_for.get(line_id, 0), line.quantity - covered.get(line_id, 0))
-        for line_id, line in lines.items()
-    }
+    asked_for, covered = _asked(order), _covered_units(order)
+    told = _told_units(order) if covered else {}
+    return compare(lines, asked=asked_for, covered=covered, told=told)
+
+
+def compare(
+    lines: dict[int, OrderLine], *, asked: Mapping[int, Asked], covered: Units, told: Units
+) -> Coverage:
+    """What of it is uncovered, in flight, held and too much. Pure.
+
+    Shopify counts as fulfilled what it asks nobody for any more. Of that at most what we had told it is ours: the rest
+    was sent by others, and takes nothing off what is in flight. So each doubt is decided against a second parcel.
+    """
+    uncovered, unsent, in_flight = {}, {}, {}
+    for line_id, line in lines.items():
+        wants, given = asked.get(line_id, Asked()), covered.get(line_id, 0)
+        fulfilled = max(0, line.quantity - wants.of_anybody)
+        on_its_way = given - min(given, fulfilled, told.get(line_id, 0))
+        room = line.quantity - given
+        in_flight[line_id] = on_its_way
+        uncovered[line_id] = min(wants.now - on_its_way, room)
+        unsent[line_id] = min(wants.now + wants.later - on_its_way, room)
     return Coverage(
         lines=lines,
-        open=asked_for,
-        uncovered={line_id: units for line_id, units in uncovered.items() if units > 0},
-        excess={
-            line_id: covered[line_id] - line.quantity
-            for line_id, line in lines.items()
-            if covered.get(line_id, 0) > line.quantity
-        },
+        open={line_id: wants.now for line_id, wants in asked.items() if wants.now},
+        uncovered=_positive(uncovered),
+        excess=_positive({i: covered.get(i, 0) - line.quantity for i, line in lines.items()}),
+        unsent=_positive(unsent),
+        in_flight=_positive(in_flight),
+        later={line_id: wants.later for line_id, wants in asked.items() if wants.later},
     )
+
+
+def _positive(units: Units) -> dict[int, int]:
+    return {line_id: count for line_id, count in units.items() if count > 0}
+
+
+def held_units(row: WmsOrder) -> dict[int, int]:
+    """Units of a WMS order that Shopify holds back by now, by order line; also of one that the WMS refused."""
+    measured = measure(row.order)
+    counted = row.wms_status not in ENDED
+    held = {}
+    for line_id, units in _units_of(row).items():
+        wanted = measured.in_flight.get(line_id, 0) + (0 if counted else units)
+        held[line_id] = min(units, measured.held_of(line_id, wanted))
+    return _positive(held)
+
+
+def _units_of(row: WmsOrder) -> dict[int, int]:
+    units: dict[int, int] = {}
+    for line in row.lines.all():
+        units[line.order_line_id] = max(units.get(line.order_line_id, 0), -(-line.quantity // line.per_unit))
+    return units

@@ -207,6 +207,31 @@ def backfill(shop: Shop, feed: str, **place: object) -> None:
     )
 
 
+def look_for_ours(shop: Shop) -> None:
+    """Have orders looked for of which work lies at a location that has become ours."""
+    jobs.enqueue(
+        "wms.warehouses_changed",
+        key=f"wms.warehouses_changed:{shop.id}",
+        lane=shop.inbox_lane,
+        payload={"shop": shop.id},
+        subject=f"shop:{shop.domain}",
+        coalesce=True,
+    )
+
+
+def next_page(job: Job, **place: object) -> None:
+    """Have a job go on behind where it stands, as a run of its own."""
+    jobs.enqueue(
+        job.kind,
+        key=job.key,
+        lane=job.lane_id,
+        payload={**job.payload, **place},
+        subject=job.subject,
+        priority=Priority(job.priority),
+        coalesce=True,
+    )
+
+
 def backfill_under_way(shop: Shop, feed: str) -> bool:
     """Whether a backfill of this feed waits or runs. A dead one does not: it is begun anew."""
     return _under_way(_backfill_key(shop, feed))

@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 
 from fulfillment import coverage, enqueue
 from fulfillment.models import Order, Return, WmsOrder
+from fulfillment.readiness import OF_A_PART
 from fulfillment.states import OrderState, Reason
 from ops import jobs, retention
 from ops.alerts import raise_alert
@@ -37,7 +38,11 @@ AT_REST = [
         OrderState.WAITING,
     )
 ]
-"""Nothing is to be sent. An order that waits for Shopify is read before it goes, which brings the address back."""
+"""Nothing is to be sent now. An order that waits for Shopify is read before it goes, which brings the address back."""
+
+WAITING = str(OrderState.WAITING)
+_PART_TO_COME = Q(state=WAITING, reason__in=[str(reason) for reason in OF_A_PART])
+"""Something is still to be sent that has its time: the address is kept as for an unfinished order."""
 
 UNFINISHED = [state for state in OrderState.values if state not in AT_REST]
 TO_BE_SENT = [str(s) for s in (WmsStatus.PENDING, WmsStatus.SUBMITTING, WmsStatus.REJECTED)]
@@ -54,13 +59,14 @@ def chores() -> list[Chore]:
     rested = timedelta(days=settings.KEEP_PERSONAL_DATA_DAYS)
     stuck = timedelta(days=settings.KEEP_PERSONAL_DATA_AT_MOST_DAYS)
     return [
-        Chore("orders_erased", partial(_erase_older, AT_REST, rested)),
+        Chore("orders_erased", partial(_erase_older, AT_REST, rested, ~_PART_TO_COME)),
         Chore("unfinished_orders_erased", partial(_erase_older, UNFINISHED, stuck)),
+        Chore("orders_with_a_part_to_come_erased", partial(_erase_older, [WAITING], stuck, _PART_TO_COME)),
     ]
 
 
-def _erase_older(states: Iterable[str], age: timedelta) -> int:
-    return _erase_by_state(states, Q(state_since__lt=Now() - age))
+def _erase_older(states: Iterable[str], age: timedelta, which: Q | None = None) -> int:
+    return _erase_by_state(states, (which or Q()) & Q(state_since__lt=Now() - age))
 
 
 def _erase_by_state(states: Iterable[str], which: Q) -> int:

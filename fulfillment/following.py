@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
@@ -17,47 +17,69 @@ from wms.statuses import WmsStatus
 
 SOONEST_LOOK = timedelta(seconds=2)
 LATEST_LOOK = timedelta(minutes=2)
+MOST_LATE_LOOK = timedelta(hours=1)
+NO_TIME = timedelta(0)
+
+BACKFILL_LOOKS = timedelta(days=1)
+"""Further ahead no job waits for the date: the schedule finds the order when it has come (rereading)."""
 
 
-def follow(order: Order, verdict: readiness.Verdict, *, address_changed: bool) -> None:
-    """What a new reading means for the work under way. The order is locked; nothing is called."""
+def follow(
+    order: Order, verdict: readiness.Verdict, *, address_changed: bool, part_opened: bool = False
+) -> None:
+    """What a new reading means for the work under way. The order is locked; nothing is called.
+
+    `part_opened`: what of it may not go yet is not what it was.
+    """
     if verdict.state == OrderState.CANCELLED:
         cancellation.stop(order)
         return
-    if verdict.state != OrderState.READY:
+    if verdict.state == OrderState.READY:
+        waits_for_this = order.state in (OrderState.HELD, OrderState.READY)
+        order_states.note_ready(order, anew=part_opened or order.state == OrderState.WAITING)
+        if address_changed:
+            _address_changed(order)
+        _go_on(order, verdict)
+        if waits_for_this:
+            jobs.wake(f"order:{order.id}")
+    else:
         _hold_back(order, verdict)
-        return
-    order_states.note_ready(order)
-    if order.state in (OrderState.HELD, OrderState.READY):
-        jobs.wake(f"order:{order.id}")
-    close_alert("order_held_back", subject=order.subject)
-    if address_changed:
-        _address_changed(order)
-    if order.state == OrderState.HELD and order.reason in PERSON_DECIDES:
-        return
-    _go_on(order)
+    if verdict.rest and verdict.rest.at:
+        _look_again_when_it_is_due(order, verdict.rest.at)
 
 
-def _go_on(order: Order) -> None:
+def _go_on(order: Order, verdict: readiness.Verdict) -> None:
+    """What may go goes; what a warehouse was given of the rest is held back."""
     measured = coverage.measure(order)
+    if measured.held and cancellation.withdraw_unsent(order):
+        measured = coverage.measure(order)
+    if measured.held and verdict.rest:
+        _report_held_after_submission(order, verdict.rest)
+    else:
+        close_alert("order_held_back", subject=order.subject)
     if measured.excess:
         _report_excess(order)
+    if order.state == OrderState.HELD and order.reason in PERSON_DECIDES:
+        return
     if not measured.uncovered:
         order_states.settle(order)
         return
-    stays_held = order.state == OrderState.HELD and order.reason != Reason.NO_ADDRESS
-    if not stays_held and not order.wms_orders.filter(order_states.NOT_ENDED).exists():
+    stays_held = order.state == OrderState.HELD and order.reason not in (
+        Reason.NO_ADDRESS,
+        Reason.NO_LOCATION,
+    )
+    begins = order.state == OrderState.WAITING or not order.wms_orders.filter(order_states.NOT_ENDED).exists()
+    if not stays_held and begins:
         order_states.stand(order, OrderState.READY)
     enqueue.route(order)
 
 
 def _hold_back(order: Order, verdict: readiness.Verdict) -> None:
+    """Nothing more of it goes for now."""
     cancellation.withdraw_unsent(order)
-    if order.wms_orders.filter(order_states.NOT_ENDED).exists():
-        if verdict.state != OrderState.NOTHING_TO_SHIP:
-            _report_held_after_submission(order, verdict)
-        elif _at_work(order) and coverage.measure(order).excess:
-            _report_excess(order)
+    sent = order.wms_orders.filter(order_states.NOT_ENDED).exists()
+    if sent and not _is_for_a_person(order, verdict):
+        _tell_of_what_was_sent(order, verdict)
         order_states.settle(order)
         return
     if order.state == OrderState.HELD and order.reason in PERSON_DECIDES:
@@ -69,8 +91,38 @@ def _hold_back(order: Order, verdict: readiness.Verdict) -> None:
         enqueue.read(
             order.shop, order.shopify_order_id, delay=min(max(waited / 4, SOONEST_LOOK), LATEST_LOOK)
         )
-    if verdict.reason == Reason.NO_ADDRESS:
-        _report_no_address(order)
+    if verdict.state == OrderState.HELD:
+        _report_cannot_be_sent(order, verdict.reason)
+    else:
+        close_alert("order_held_back", subject=order.subject)
+
+
+def _is_for_a_person(order: Order, verdict: readiness.Verdict) -> bool:
+    """Whether a person must see to what no warehouse has yet."""
+    return verdict.state == OrderState.HELD and bool(coverage.measure(order).uncovered)
+
+
+def _tell_of_what_was_sent(order: Order, verdict: readiness.Verdict) -> None:
+    """A hold or a date concerns the warehouse only as far as it has those units; another reason concerns all that it
+    has not sent."""
+    measured = coverage.measure(order)
+    if verdict.state == OrderState.NOTHING_TO_SHIP:
+        if _at_work(order) and measured.excess:
+            _report_excess(order)
+        return
+    if measured.held if verdict.reason in readiness.OF_A_PART else _at_work(order):
+        _report_held_after_submission(order, verdict)
+    else:
+        close_alert("order_held_back", subject=order.subject)
+
+
+def _look_again_when_it_is_due(order: Order, due: datetime) -> None:
+    """A scheduled part opens by itself. Its notice may get lost, and Shopify may be late: then more and more rarely."""
+    ahead = due - timezone.now()
+    if ahead > BACKFILL_LOOKS:
+        return
+    late = min(max(-ahead / 4, SOONEST_LOOK), MOST_LATE_LOOK)
+    enqueue.read(order.shop, order.shopify_order_id, delay=late if ahead <= NO_TIME else ahead + SOONEST_LOOK)
 
 
 def _at_work(order: Order) -> bool:
@@ -78,24 +130,35 @@ def _at_work(order: Order) -> bool:
     return order.wms_orders.filter(order_states.NOT_ENDED).exclude(wms_status=WmsStatus.SHIPPED).exists()
 
 
-def _report_no_address(order: Order) -> None:
+def _report_cannot_be_sent(order: Order, reason: Reason) -> None:
+    if reason == Reason.NO_LOCATION:
+        raise_alert(
+            "order_held_back",
+            subject=order.subject,
+            title=f"Shopify names no location for order {order.name} of {order.shop.domain}",
+            meaning="Nobody can tell whether it is ours to send, so nobody does. Its customer waits.",
+            action="Assign its fulfilment order to a location in Shopify: it goes on by itself. If Shopify shows one, "
+            "the app lacks the scope read_locations.",
+        )
+        return
     raise_alert(
         "order_held_back",
         subject=order.subject,
-        title=f"Order {order.name} has no complete shipping address",
+        title=f"Order {order.name} of {order.shop.domain} has no complete shipping address",
         meaning="No warehouse can send it. Its customer waits.",
         action="Complete the address in Shopify (name, street, country): the order goes on by itself. If Shopify "
         "shows it complete, the app lacks access to protected customer data.",
     )
 
 
-def _report_held_after_submission(order: Order, verdict: readiness.Verdict) -> None:
+def _report_held_after_submission(order: Order, held: readiness.Verdict | readiness.Rest) -> None:
     raise_alert(
         "order_held_back",
         subject=order.subject,
         severity=Severity.CRITICAL,
-        title=f"Order {order.name} was held back after it went to the warehouse: {verdict.reason.label}",
-        meaning="The warehouse has the order, or may have it, and will ship it then.",
+        title=f"Order {order.name} of {order.shop.domain} was held back after it went to the warehouse: "
+        f"{held.reason.label}",
+        meaning=f"The warehouse has it, or may have it, and will ship it then. {held.detail}".strip(),
         action="If it must not ship, ask the warehouse to stop it, or cancel the order in Shopify.",
     )
 

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from fulfillment import asked, held_shipments, moving, reading
+from fulfillment import asked, held_shipments, moving, our_places, reading
 from fulfillment.asked import Asked, Call, Plan, Rest
 from fulfillment.models import Fulfillment, Order, Shipment
 from fulfillment.recording import record
@@ -30,7 +30,6 @@ from ops.models import Priority
 from shops.client import execute
 from shops.gids import gid, number
 from shops.models import Shop
-from wms.models import Warehouse
 
 logger = structlog.get_logger(__name__)
 
@@ -125,9 +124,8 @@ def _keyed(units: Mapping[int, int]) -> dict[str, int]:
 
 
 def _work(shop: Shop, order: Order) -> list[Asked]:
-    ours = Warehouse.objects.filter(shop=shop).values_list("shopify_location_id", flat=True)
     work = reading.fulfillment_orders(shop, order.shopify_order_id)
-    return asked.from_nodes(work, our_locations=frozenset(ours))
+    return asked.from_nodes(work, places=our_places.of(shop))
 
 
 def _plan(shop: Shop, order: Order, shipment: Shipment, *, by_others: Mapping[int, int]) -> Plan:

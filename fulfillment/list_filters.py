@@ -23,6 +23,7 @@ NO_ANSWER = timedelta(minutes=15)
 STATE = "state__exact"
 """The name Django gives a filter on the field `state`: links from the front page and the sidebar use it."""
 
+_GOING = [str(s) for s in (OrderState.READY, OrderState.AT_WAREHOUSE, OrderState.PARTIALLY_SHIPPED)]
 _UNDER_WAY = [str(s) for s in (WmsStatus.ACCEPTED, WmsStatus.PICKING, WmsStatus.PACKED, WmsStatus.MANIFESTED)]
 
 
@@ -57,6 +58,7 @@ class OrderQuestions(_Questions):
     labels = {
         "person": "a person is needed",
         "shopify": "waits for Shopify",
+        "part": "a part of it waits for Shopify",
         "unshipped": "unshipped for more than 24 h",
         "at_warehouse_long": "at the warehouse for more than 24 h",
         "not_routed": "no warehouse, no mapping",
@@ -73,6 +75,7 @@ class OrderQuestions(_Questions):
         return {
             "person": Q(state=OrderState.HELD),
             "shopify": Q(state=OrderState.WAITING),
+            "part": Q(state__in=_GOING) & ~Q(rest_reason=""),
             "unshipped": not_on_its_way & (ready_long_ago | held_since_it_came),
             "at_warehouse_long": Q(state=OrderState.AT_WAREHOUSE, state_since__lt=_ago(TOO_LONG)),
             "not_routed": Q(

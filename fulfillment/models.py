@@ -39,6 +39,18 @@ class Order(models.Model):
     reason = models.CharField(max_length=30, choices=Reason.choices, blank=True, default=Reason.NONE)
     reason_detail = models.TextField(blank=True, default="")
     state_since = models.DateTimeField(db_default=Now())
+    rest_reason = models.CharField(
+        max_length=30,
+        choices=Reason.choices,
+        blank=True,
+        default=Reason.NONE,
+        db_default="",
+        help_text="Why a part of it may not go yet, whatever became of the other parts.",
+    )
+    rest_detail = models.TextField(blank=True, default="", db_default="")
+    rest_from = models.DateTimeField(
+        null=True, blank=True, help_text="When the first part that is scheduled may go."
+    )
     financial_status = models.CharField(max_length=40, blank=True, default="")
     is_test = models.BooleanField(default=False)
     cancelled_at = models.DateTimeField(null=True, blank=True)
@@ -65,6 +77,9 @@ class Order(models.Model):
             models.CheckConstraint(condition=Q(state__in=OrderState.values), name="order_state_is_known"),
             models.CheckConstraint(condition=Q(reason__in=Reason.values), name="order_reason_is_known"),
             models.CheckConstraint(
+                condition=Q(rest_reason__in=Reason.values), name="order_rest_reason_is_known"
+            ),
+            models.CheckConstraint(
                 condition=~Q(state__in=["waiting", "held"]) | ~Q(reason=""),
                 name="order_that_stands_still_has_a_reason",
             ),
@@ -75,6 +90,9 @@ class Order(models.Model):
             models.Index(fields=["name"], name="order_name"),
             models.Index(
                 fields=["state", "state_since"], name="order_to_erase", condition=Q(erased_at__isnull=True)
+            ),
+            models.Index(
+                fields=["rest_from"], name="order_with_a_scheduled_part", condition=Q(rest_from__isnull=False)
             ),
         ]
 
@@ -117,6 +135,9 @@ class FulfillmentOrder(models.Model):
     status = models.CharField(max_length=40)
     request_status = models.CharField(max_length=40, blank=True, default="")
     location_id = models.BigIntegerField(null=True, blank=True)
+    is_ours = models.BooleanField(
+        default=True, db_default=True, help_text="At a location that is ours, when it was last read."
+    )
     at_foreign_service = models.BooleanField(
         default=False, help_text="Belongs to a fulfilment service that is not ours."
     )
@@ -133,6 +154,11 @@ class FulfillmentOrder(models.Model):
         ]
         indexes = [
             models.Index(fields=["shopify_fulfillment_order_id"], name="fulfillment_order_shopify_id"),
+            models.Index(
+                fields=["location_id", "order"],
+                name="fulfillment_order_elsewhere",
+                condition=Q(is_ours=False, status__in=["OPEN", "IN_PROGRESS", "SCHEDULED", "ON_HOLD"]),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import structlog
 from django.db.models import F
 
-from fulfillment import reading
+from fulfillment import our_places, reading
 from fulfillment.models import ShipmentUnit, WmsOrder, WmsOrderLine
-from fulfillment.readiness import GOING_STATUSES, SHIPPED_METHODS
+from fulfillment.readiness import GOING_STATUSES
 from fulfillment.snapshots import WorkNode
 from inventory.levels import mark_due
 from ops.alerts import raise_alert
@@ -24,7 +24,7 @@ Move = tuple[int, dict[int, int] | None]
 
 
 def moves(work: Sequence[WorkNode], units: Mapping[int, int], *, location_id: int) -> list[Move]:
-    """What must move so that `units` (Shopify units by order line id) are all at the location. Pure."""
+    """What of our work must move so that `units` (Shopify units by order line id) are all at the location. Pure."""
     left = dict(units)
     for node in _going(work):
         if node.location_id == location_id:
@@ -43,7 +43,7 @@ def moves(work: Sequence[WorkNode], units: Mapping[int, int], *, location_id: in
 
 
 def _going(work: Sequence[WorkNode]) -> list[WorkNode]:
-    return [node for node in work if node.status in GOING_STATUSES and node.method in SHIPPED_METHODS]
+    return [node for node in work if node.status in GOING_STATUSES]
 
 
 def _take(node: WorkNode, left: dict[int, int]) -> dict[int, int]:
@@ -79,7 +79,7 @@ def move(wms_order_id: int) -> None:
     order, shop, location = row.order, row.order.shop, row.warehouse.shopify_location_id
     if order.cancelled_at or phase(WmsStatus(row.wms_status)) == CancellationPhase.CANCELLED:
         return
-    work = reading.fulfillment_orders(shop, order.shopify_order_id)
+    work = our_places.of(shop).ours(reading.fulfillment_orders(shop, order.shopify_order_id))
     for fulfillment_order_id, lines in moves(work, _units(row), location_id=location):
         variables = {
             "id": gid("FulfillmentOrder", fulfillment_order_id),

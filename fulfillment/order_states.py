@@ -9,7 +9,10 @@ import structlog
 from django.db.models import Case, F, Q, QuerySet, When
 from django.db.models.functions import Coalesce, Now
 
+from fulfillment import coverage
 from fulfillment.models import Order, Shipment, WmsOrder
+from fulfillment.readiness import OF_A_PART
+from fulfillment.states import ENDED as ENDED
 from fulfillment.states import OrderState, Reason, ShipmentState
 from wms.statuses import WmsStatus
 
@@ -18,13 +21,21 @@ logger = structlog.get_logger(__name__)
 FIRST_LOOK_UP = timedelta(minutes=15)
 """The WMS is asked about an order of which it has told nothing for this long."""
 
-ENDED = (WmsStatus.CANCELLED, WmsStatus.REJECTED)
-"""WMS order states that stand for no work at a warehouse (a refused one may be sent again as itself)."""
-
 SHIPPED = (WmsStatus.PARTIALLY_SHIPPED, WmsStatus.SHIPPED)
 
 PERSON_DECIDES = frozenset({Reason.WMS_REJECTED, Reason.WMS_CANCELLED, Reason.OUTCOME_UNKNOWN})
 """Reasons that no new reading removes: staff choose what happens next."""
+
+HOLDS_WHAT_IS_UNSENT = frozenset(
+    {
+        Reason.NO_ADDRESS,
+        Reason.NO_LOCATION,
+        Reason.UNMAPPED_SKU,
+        Reason.PRODUCT_DELETED,
+        Reason.NO_WAREHOUSE,
+    }
+)
+"""Reasons that concern what no warehouse has yet: news of another part does not end them."""
 
 
 def refused(order: Order) -> QuerySet[WmsOrder]:
@@ -49,11 +60,17 @@ def lock(order_id: int) -> Order:
 
 
 def stand(order: Order, state: OrderState, reason: Reason = Reason.NONE, detail: str = "") -> bool:
-    """Put the order into a state; False when it stood there already. The order is locked by the caller."""
+    """Put the order into a state; False when it stood there already. The order is locked by the caller.
+
+    `state_since` tells since when it stands there for this reason: other words for the same do not begin it anew.
+    """
+    as_before = When(state=state, reason=reason, then=F("state_since"))
     changed = (
         Order.objects.filter(id=order.id)
         .exclude(state=state, reason=reason, reason_detail=detail)
-        .update(state=state, reason=reason, reason_detail=detail, state_since=Now())
+        .update(
+            state=state, reason=reason, reason_detail=detail, state_since=Case(as_before, default=Now())
+        )
     )
     order.state, order.reason, order.reason_detail = state, reason, detail
     if changed:
@@ -66,25 +83,55 @@ def arrival_key(connection_id: int, wms_order_id: str) -> str:
     return f"wms_order:{connection_id}:{wms_order_id}"
 
 
-def note_ready(order: Order) -> None:
-    """Remember when the order became ready for the first time: where submission lag is counted from."""
-    Order.objects.filter(id=order.id).update(ready_at=Coalesce("ready_at", Now()))
+def note_ready(order: Order, *, anew: bool = False) -> None:
+    """Remember since when the order is ready: where submission lag is counted from.
+
+    `anew`: it waited for Shopify until now, wholly or with a part that may go from now on.
+    """
+    since = Now() if anew else Coalesce("ready_at", Now())
+    Order.objects.filter(id=order.id).update(ready_at=since)
 
 
 def settle(order: Order) -> None:
-    """Derive where an order stands from its WMS orders, unless a person has to decide. The order is locked."""
+    """Derive where an order stands from its WMS orders, unless a person has to decide. The order is locked.
+
+    One of which everything that was sent is shipped, and a part is still to come, waits for that part.
+    """
     statuses = set(WmsOrder.objects.filter(order=order).values_list("wms_status", flat=True))
     live = statuses - {str(status) for status in ENDED}
     if order.cancelled_at and not live:
         stand(order, OrderState.CANCELLED)
-    elif live and not (order.state == OrderState.HELD and order.reason in PERSON_DECIDES):
+    elif live and not _is_held_all_the_same(order):
         state = _from_live(live)
         untold = _untold(order) if state in (OrderState.SHIPPED, OrderState.PARTIALLY_SHIPPED) else []
         reasons = [reason for reason, held in untold if held]
         if reasons:
             stand(order, OrderState.PARTIALLY_SHIPPED, Reason.SHIPMENT_HELD, "; ".join(reasons))
+        elif untold:
+            stand(order, OrderState.PARTIALLY_SHIPPED)
+        elif state == OrderState.SHIPPED and order.rest_reason:
+            _wait_for_the_rest(order)
         else:
-            stand(order, OrderState.PARTIALLY_SHIPPED if untold else state)
+            stand(order, state)
+
+
+def _wait_for_the_rest(order: Order) -> None:
+    measured = coverage.measure(order)
+    goes = order.rest_reason in OF_A_PART and not order.shop.whole_orders_only
+    if goes and measured.uncovered:
+        stand(order, OrderState.READY)
+    elif measured.unsent:
+        stand(order, OrderState.WAITING, Reason(order.rest_reason), order.rest_detail)
+    else:
+        stand(order, OrderState.SHIPPED)
+
+
+def _is_held_all_the_same(order: Order) -> bool:
+    """Whether what holds an order does not end because of what became of its WMS orders."""
+    if order.state != OrderState.HELD or order.reason in PERSON_DECIDES:
+        return order.state == OrderState.HELD
+    held_part = order.reason in HOLDS_WHAT_IS_UNSENT and not order.cancelled_at
+    return held_part and bool(coverage.measure(order).uncovered)
 
 
 def _untold(order: Order) -> list[tuple[str, bool]]:

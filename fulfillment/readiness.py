@@ -1,20 +1,23 @@
-"""Why may this order not go to a warehouse yet? Pure: a snapshot in, a verdict out."""
+"""What of this order may go to a warehouse now, and why not the rest? Pure: a snapshot in, a verdict out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
+from fulfillment.our_places import SHIPPED_METHODS, OurPlaces
 from fulfillment.snapshots import LineNode, OrderNode, WorkNode
 from fulfillment.states import OrderState, Reason
 from shops.models import Shop
-
-SHIPPED_METHODS = frozenset({"", "SHIPPING", "PICKUP_POINT"})
-"""DeliveryMethodType (Admin API 2026-10) of goods that a carrier brings; NONE, PICK_UP, LOCAL, RETAIL are not ours."""
 
 OPEN_STATUSES = frozenset({"OPEN", "IN_PROGRESS", "SCHEDULED", "ON_HOLD"})
 """FulfillmentOrderStatus values with work left; CLOSED, CANCELLED and INCOMPLETE have none for us."""
 
 GOING_STATUSES = frozenset({"OPEN", "IN_PROGRESS"})
+
+OF_A_PART = frozenset({Reason.ON_HOLD, Reason.SCHEDULED})
+"""Reasons that concern a fulfilment order, and not the order as a whole."""
 
 _PAID = frozenset({"PAID", "PARTIALLY_REFUNDED"})
 _ENOUGH = {
@@ -25,12 +28,25 @@ _ENOUGH = {
 
 
 @dataclass(frozen=True)
+class Rest:
+    """The part of an order that may not go yet: why, which units, and from when (None = nobody knows)."""
+
+    reason: Reason
+    detail: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """Where an order stands at Shopify, before we look at warehouses; READY has no reason."""
+    """Where an order stands at Shopify, before we look at warehouses; READY has no reason.
+
+    `rest`: what may not go yet. A READY order may have one beside that which goes.
+    """
 
     state: OrderState
     reason: Reason = Reason.NONE
     detail: str = ""
+    rest: Rest | None = None
 
 
 READY = Verdict(OrderState.READY)
@@ -41,19 +57,17 @@ def is_shippable(line: LineNode) -> bool:
     return line.requires_shipping and not line.is_gift_card
 
 
-def is_ours(work: WorkNode, *, our_locations: frozenset[int]) -> bool:
-    """Whether a fulfilment order is work for our warehouses: sent by a carrier, and not another service's."""
-    foreign = work.at_service and work.location_id not in our_locations
-    return work.method in SHIPPED_METHODS and not foreign
+def verdict(order: OrderNode, shop: Shop, *, places: OurPlaces) -> Verdict:
+    """What holds the order back at Shopify, the most basic reason first; READY when something may go.
 
-
-def verdict(order: OrderNode, shop: Shop, *, our_locations: frozenset[int]) -> Verdict:
-    """What holds the order back at Shopify, the most basic reason first; READY when nothing does."""
-    return _about_the_order(order, shop) or _about_its_work(order, our_locations=our_locations)
+    A reason about the order (unpaid, a test) holds all of it; a hold or a date holds its own fulfilment order, unless
+    the shop sends whole orders only.
+    """
+    return _about_the_order(order, shop) or _about_its_work(order, shop, places=places)
 
 
 def _waits(reason: Reason, detail: str = "") -> Verdict:
-    return Verdict(OrderState.WAITING, reason, detail)
+    return Verdict(OrderState.WAITING, reason, detail, Rest(reason, detail))
 
 
 def _about_the_order(order: OrderNode, shop: Shop) -> Verdict | None:
@@ -72,8 +86,8 @@ def _about_the_order(order: OrderNode, shop: Shop) -> Verdict | None:
     return None
 
 
-def _about_its_work(order: OrderNode, *, our_locations: frozenset[int]) -> Verdict:
-    shippable = {line.id for line in order.line_items.nodes if is_shippable(line)}
+def _about_its_work(order: OrderNode, shop: Shop, *, places: OurPlaces) -> Verdict:
+    shippable = {line.id: line for line in order.line_items.nodes if is_shippable(line)}
     with_goods = [
         work
         for work in order.fulfillment_orders.nodes
@@ -81,28 +95,68 @@ def _about_its_work(order: OrderNode, *, our_locations: frozenset[int]) -> Verdi
     ]
     if not with_goods:
         return _waits(Reason.NO_FULFILLMENT_ORDERS)
-    open_work = [
+    unfinished = [
         work
         for work in with_goods
-        if is_ours(work, our_locations=our_locations)
-        and work.status in OPEN_STATUSES
+        if work.status in OPEN_STATUSES
         and any(line.remaining_quantity for line in work.line_items.nodes if line.line_item.id in shippable)
     ]
-    return _about_open_work(order, open_work)
-
-
-def _about_open_work(order: OrderNode, open_work: list[WorkNode]) -> Verdict:
+    open_work = places.ours(unfinished)
     if not open_work:
-        return Verdict(OrderState.NOTHING_TO_SHIP)
-    held = [hold.reason for work in open_work if work.status == "ON_HOLD" for hold in work.fulfillment_holds]
-    if any(work.status == "ON_HOLD" for work in open_work):
-        return _waits(Reason.ON_HOLD, ", ".join(sorted(set(held))))
-    scheduled = [work.fulfill_at for work in open_work if work.status == "SCHEDULED" and work.fulfill_at]
-    if any(work.status == "SCHEDULED" for work in open_work):
-        return _waits(Reason.SCHEDULED, f"from {min(scheduled):%Y-%m-%d %H:%M} UTC" if scheduled else "")
+        return _nothing_is_ours(unfinished)
+    going = [work for work in open_work if work.status in GOING_STATUSES]
+    later = [work for work in open_work if work.status not in GOING_STATUSES]
+    rest = _rest(later, shippable) if later else None
+    if rest and (not going or shop.whole_orders_only):
+        return Verdict(OrderState.WAITING, rest.reason, rest.detail, rest)
     address = order.shipping_address
     if address is None or not (
         address.country_code and address.address1 and (address.name or address.company)
     ):
-        return Verdict(OrderState.HELD, Reason.NO_ADDRESS, "name, street and country are needed")
-    return READY
+        detail = "name, street and country are needed"
+        return Verdict(OrderState.HELD, Reason.NO_ADDRESS, detail, rest)
+    return replace(READY, rest=rest)
+
+
+def _nothing_is_ours(unfinished: Sequence[WorkNode]) -> Verdict:
+    """Nothing of it is work for us; if somebody else has it, the order says where. A location that Shopify does not
+    name can be nobody's: a person must look."""
+    carried = [work for work in unfinished if work.method in SHIPPED_METHODS]
+    if any(work.location_id is None for work in carried):
+        return Verdict(
+            OrderState.HELD, Reason.NO_LOCATION, "the location was deleted, or is hidden from the app"
+        )
+    elsewhere = sorted({work.location_id for work in carried if work.location_id is not None})
+    if not elsewhere:
+        return Verdict(OrderState.NOTHING_TO_SHIP)
+    return Verdict(OrderState.NOTHING_TO_SHIP, Reason.ELSEWHERE, ", ".join(map(str, elsewhere)))
+
+
+def _rest(later: Sequence[WorkNode], shippable: Mapping[int, LineNode]) -> Rest:
+    """In words, fulfilment order by fulfilment order: those with a date first, the earliest first."""
+    in_turn = sorted(
+        later, key=lambda work: (work.fulfill_at is None, work.fulfill_at or work.updated_at, work.id)
+    )
+    held = any(work.status == "ON_HOLD" for work in later)
+    dates = [work.fulfill_at for work in later if work.status == "SCHEDULED" and work.fulfill_at]
+    return Rest(
+        reason=Reason.ON_HOLD if held else Reason.SCHEDULED,
+        detail="; ".join(_waits_for(work, shippable) for work in in_turn),
+        at=min(dates, default=None),
+    )
+
+
+def _waits_for(work: WorkNode, shippable: Mapping[int, LineNode]) -> str:
+    units = ", ".join(
+        f"{line.remaining_quantity} × {shippable[line.line_item.id].sku or shippable[line.line_item.id].title}"
+        for line in work.line_items.nodes
+        if line.remaining_quantity and line.line_item.id in shippable
+    )
+    if work.status == "ON_HOLD":
+        why = ", ".join(sorted({hold.reason for hold in work.fulfillment_holds if hold.reason}))
+        return f"{units} on hold" + (f" ({why})" if why else "")
+    return (
+        f"{units} from {work.fulfill_at:%Y-%m-%d %H:%M} UTC"
+        if work.fulfill_at
+        else f"{units} at a later date"
+    )

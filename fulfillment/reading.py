@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
+
 from fulfillment.snapshots import (
     FulfilledLines,
     FulfillmentNode,
@@ -64,10 +66,11 @@ def orders(shop: Shop, ids: Sequence[int], *, priority: Priority = Priority.HIGH
         "lines": FIRST_LINES,
         "fulfillmentOrders": FIRST_FULFILLMENT_ORDERS,
     }
+    asked_at = timezone.now()
     data = execute(shop, "orders_by_id", variables, priority=priority)
-    read_at = answered_at()
+    times = {"read_at": answered_at(), "asked_at": asked_at}
     nodes = [node for node in data.get("nodes") or [] if node]
-    found = [parse(OrderNode, node).model_copy(update={"read_at": read_at}) for node in nodes]
+    found = [parse(OrderNode, node).model_copy(update=times) for node in nodes]
     return {order.id: _complete(shop, order, priority=priority) for order in found}
 
 

@@ -142,10 +142,12 @@ class _ShippingLine(_Node):
 class OrderNode(_Node):
     """An order as it was read; lines and fulfilment orders are complete once `reading` followed their pages.
 
-    `read_at` is the time of the reading by Shopify's clock, as far as it told.
+    `read_at` is the time of the reading by Shopify's clock, as far as it told; `asked_at` by ours, before the call:
+    what we did after that it may not show.
     """
 
     id: Gid
+    asked_at: datetime | None = None
     read_at: datetime | None = None
     name: str
     processed_at: datetime | None = None

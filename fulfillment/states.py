@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from django.db.models import TextChoices
 
+from wms.statuses import WmsStatus
+
+ENDED = (WmsStatus.CANCELLED, WmsStatus.REJECTED)
+"""WMS order states that stand for no work at a warehouse (a refused one may be sent again as itself)."""
+
 
 class OrderState(TextChoices):
     """Where an order stands, as staff see it."""
@@ -29,8 +34,11 @@ class Reason(TextChoices):
     ON_HOLD = "on_hold", "on hold at Shopify"
     SCHEDULED = "scheduled", "scheduled for a later date at Shopify"
     SHOP_INACTIVE = "shop_inactive", "the shop is not active"
+    ELSEWHERE = "elsewhere", "at Shopify locations that are no warehouse of ours"
+    NO_LOCATION = "no_location", "Shopify names no location for it"
     NO_ADDRESS = "no_address", "no shipping address"
     UNMAPPED_SKU = "unmapped_sku", "a SKU is not mapped"
+    PRODUCT_DELETED = "product_deleted", "a product was deleted in Shopify"
     NO_WAREHOUSE = "no_warehouse", "no warehouse can serve it"
     WMS_REJECTED = "wms_rejected", "the WMS refused it"
     WMS_CANCELLED = "wms_cancelled", "the WMS cancelled it"

@@ -13,12 +13,12 @@ from datetime import timedelta
 
 import structlog
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.db.models.functions import Now
 
 from fulfillment import attempts, cancellation, coverage, enqueue, erasure, order_states
 from fulfillment.attempts import Attempt
-from fulfillment.models import FulfillmentOrder, Order, WmsOrder
+from fulfillment.models import WmsOrder
 from fulfillment.readiness import GOING_STATUSES
 from fulfillment.states import Outcome
 from inventory import reservations
@@ -74,7 +74,7 @@ def begin(wms_order_id: int) -> Attempt | None:
     if not doubtful and not order.cancelled_at:
         warehouses.require_open(row.warehouse, or_on=f"order:{order.id}")
     if not doubtful and row.attempt:
-        _require_not_held(order)
+        _require_not_held(row)
     if not doubtful:
         WmsOrder.objects.filter(id=row.id, wms_status=row.wms_status).update(
             wms_status=WmsStatus.SUBMITTING,
@@ -97,23 +97,24 @@ def begin(wms_order_id: int) -> Attempt | None:
 def _require_free_to_go(row: WmsOrder) -> None:
     """What may not be begun may not be repeated either. Raises Blocked."""
     warehouses.require_open(row.warehouse)
-    _require_not_held(row.order)
+    _require_not_held(row)
 
 
-def _held_at_shopify(order: Order) -> QuerySet[FulfillmentOrder]:
-    ours = coverage.work_for_us(order)
-    return ours.filter(status__in=["ON_HOLD", "SCHEDULED"], lines__remaining_quantity__gt=0)
-
-
-def _require_not_held(order: Order) -> None:
-    held = _held_at_shopify(order)
-    if held.exists():
-        raise Blocked("the order is on hold at Shopify", on=[f"order:{order.id}"], recheck=held.exists)
+def _require_not_held(row: WmsOrder) -> None:
+    """Raises Blocked while Shopify holds back units of it; what it holds of other parts does not matter."""
+    if coverage.held_units(row):
+        raise Blocked(
+            "the order is on hold at Shopify",
+            on=[f"order:{row.order_id}"],
+            recheck=lambda: bool(
+                coverage.held_units(WmsOrder.objects.select_related("order").get(id=row.id))
+            ),
+        )
 
 
 def _given_up(row: WmsOrder) -> bool:
     """Whether nothing of it is to be sent any more by Shopify's last word: refunded, or fulfilled by somebody else."""
-    if _held_at_shopify(row.order).exists():
+    if coverage.held_units(row):
         return False
     asked_for = coverage.open_units(row.order)
     return not any(asked_for.get(line) for line in row.lines.values_list("order_line_id", flat=True))
@@ -211,9 +212,8 @@ def _after_acceptance(row: WmsOrder, *, status: WmsStatus, wms_order_id: str) ->
         order_states.settle(order)
     if order.cancelled_at:
         enqueue.cancel(row)
-    elsewhere = FulfillmentOrder.objects.filter(order=order, status__in=GOING_STATUSES).exclude(
-        location_id=row.warehouse.shopify_location_id
-    )
+    going = coverage.work_for_us(order).filter(status__in=GOING_STATUSES)
+    elsewhere = going.exclude(location_id=row.warehouse.shopify_location_id)
     if elsewhere.exists():
         enqueue.move(row)
     if row.outcome_detail and not order_states.refused(order).exists():

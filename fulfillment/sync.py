@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 from django.db import transaction
 from django.db.models import Min, Sum
 from django.utils import timezone
 
-from fulfillment import erasure, following, held_shipments, readiness, reading
+from fulfillment import erasure, following, held_shipments, our_places, readiness, reading
 from fulfillment.models import FulfillmentOrder, FulfillmentOrderLine, Order, OrderLine
+from fulfillment.our_places import OurPlaces
+from fulfillment.readiness import Verdict
 from fulfillment.snapshots import LineNode, OrderNode
 from fulfillment.states import OrderState, Reason
 from inventory import levels
 from ops.alerts import close_alert, raise_alert
 from ops.models import Job, Priority
 from shops.models import Shop
-from wms.models import Warehouse
 
 logger = structlog.get_logger(__name__)
 
@@ -72,16 +73,16 @@ def store(shop: Shop, node: OrderNode) -> Places:
         logger.info("order_reading_stale", order=order.id, shop=shop.id)
         return frozenset()
     before = _work(order)
-    our_locations = frozenset(
-        Warehouse.objects.filter(shop=shop).values_list("shopify_location_id", flat=True)
-    )
+    places = our_places.of(shop)
+    verdict = readiness.verdict(node, shop, places=places)
     cancelled_now = bool(node.cancelled_at) and not order.cancelled_at
-    address_changed = _write_header(order, node)
-    _write_lines(order, node)
-    _write_fulfillment_orders(order, node, our_locations=our_locations)
+    rest_before = order.rest_detail
+    address_changed = _write_header(order, node, verdict)
+    line_ids = _write_lines(order, node)
+    _write_fulfillment_orders(order, node, line_ids, places=places)
     close_alert("order_unreadable", subject=order.subject)
-    verdict = readiness.verdict(node, shop, our_locations=our_locations)
-    following.follow(order, verdict, address_changed=address_changed)
+    part_opened = bool(rest_before) and order.rest_detail != rest_before
+    following.follow(order, verdict, address_changed=address_changed, part_opened=part_opened)
     held_shipments.follow(order)
     if order.erased_at is not None:
         erasure.restore(order, _address(node), ready=verdict.state == OrderState.READY)
@@ -129,7 +130,7 @@ def _address(node: OrderNode) -> str:
     return json.dumps({**parts, "email": node.email}, sort_keys=True)
 
 
-def _write_header(order: Order, node: OrderNode) -> bool:
+def _write_header(order: Order, node: OrderNode, verdict: Verdict) -> bool:
     # An address that was erased comes back only where it is needed.
     address = _address(node) if order.erased_at is None else ""
     changed = bool(order.ship_to) and order.ship_to != address
@@ -142,26 +143,36 @@ def _write_header(order: Order, node: OrderNode) -> bool:
     order.country = node.shipping_address.country_code[:2] if node.shipping_address else ""
     order.ship_to = address
     order.shipping_method = node.shipping_line.title[:255] if node.shipping_line else ""
-    order.read_at = timezone.now()
+    order.read_at = node.asked_at or timezone.now()
+    rest = verdict.rest
+    order.rest_reason, order.rest_detail, order.rest_from = (
+        (rest.reason, rest.detail, rest.at) if rest else (Reason.NONE, "", None)
+    )
     order.save()
     return changed
 
 
-def _line_row(order: Order, line: LineNode) -> OrderLine:
+def _line_row(order: Order, line: LineNode, known: OrderLine | None) -> OrderLine:
+    """A line as it is stored: what it is does not become unknown because Shopify does not tell it any more.
+
+    A product that is deleted takes the variant's id off every line that was sold of it.
+    """
     return OrderLine(
         order=order,
         shopify_line_id=line.id,
-        shopify_variant_id=line.variant.id if line.variant else None,
-        sku=line.sku[:255],
-        title=line.title[:500],
+        shopify_variant_id=line.variant.id if line.variant else known.shopify_variant_id if known else None,
+        sku=line.sku[:255] or (known.sku if known else ""),
+        title=line.title[:500] or (known.title if known else ""),
         quantity=line.current_quantity,
         requires_shipping=line.requires_shipping,
         is_gift_card=line.is_gift_card,
     )
 
 
-def _write_lines(order: Order, node: OrderNode) -> None:
-    rows = [_line_row(order, line) for line in node.line_items.nodes]
+def _write_lines(order: Order, node: OrderNode) -> dict[int, int]:
+    """Store the lines; returns our row ids by Shopify's line ids."""
+    known = {line.shopify_line_id: line for line in order.lines.all()}
+    rows = [_line_row(order, line, known.get(line.id)) for line in node.line_items.nodes]
     OrderLine.objects.bulk_create(
         rows,
         update_conflicts=True,
@@ -169,11 +180,14 @@ def _write_lines(order: Order, node: OrderNode) -> None:
         update_fields=["shopify_variant_id", "sku", "title", "quantity", "requires_shipping", "is_gift_card"],
     )
     order.lines.exclude(shopify_line_id__in=[row.shopify_line_id for row in rows]).update(quantity=0)
+    gone = {number: line.pk for number, line in known.items()}
+    return {**gone, **{row.shopify_line_id: row.pk for row in rows}}
 
 
-def _write_fulfillment_orders(order: Order, node: OrderNode, *, our_locations: frozenset[int]) -> None:
+def _write_fulfillment_orders(
+    order: Order, node: OrderNode, line_ids: Mapping[int, int], *, places: OurPlaces
+) -> None:
     """Replace what we know of Shopify's work: its ids come and go with moves, splits and edits."""
-    line_ids = dict(order.lines.values_list("shopify_line_id", "id"))
     FulfillmentOrderLine.objects.filter(fulfillment_order__order=order).delete()
     FulfillmentOrder.objects.filter(order=order).delete()
     stored = FulfillmentOrder.objects.bulk_create(
@@ -183,7 +197,8 @@ def _write_fulfillment_orders(order: Order, node: OrderNode, *, our_locations: f
             status=work.status[:40],
             request_status=work.request_status[:40],
             location_id=work.location_id,
-            at_foreign_service=work.at_service and work.location_id not in our_locations,
+            is_ours=places.has(work),
+            at_foreign_service=work.at_service and work.location_id not in places.locations,
             delivery_method=work.method[:40],
             fulfill_at=work.fulfill_at,
             hold_reason=", ".join(hold.reason for hold in work.fulfillment_holds)[:255],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from fulfillment import (
     preparation,
     progress,
     reading,
+    rereading,
     returns,
     shipments,
     submission,
@@ -147,11 +149,32 @@ def notices_lost(job: Job) -> None:
     backfill.request(Shop.objects.get(id=job.payload["shop"]))
 
 
+@job("shopify.settings_changed", queue=Queue.MAINTENANCE)
+def settings_changed(job: Job) -> None:
+    """What a shop may send was changed by staff; which locations are ours, perhaps."""
+    enqueue.look_for_ours(Shop.objects.get(id=job.payload["shop"]))
+    _in_pages(job, rereading.settings_changed)
+
+
+@job("wms.warehouses_changed", queue=Queue.MAINTENANCE)
+def warehouses_changed(job: Job) -> None:
+    """A shop's warehouses were changed: work at their locations may have become ours."""
+    _in_pages(job, rereading.now_ours)
+
+
+def _in_pages(job: Job, read: Callable[[int, int], int | None]) -> None:
+    """A page is a run of the same job, which carries its place with it."""
+    behind = read(job.payload["shop"], job.payload.get("after", 0))
+    if behind is not None:
+        enqueue.next_page(job, after=behind)
+
+
 @shared_task(name="fulfillment.backfill_all")
 def backfill_all() -> None:
     """Beat: make up for webhooks that never came."""
     backfill.backfill_all()
-    backfill.reread_waiting()
+    rereading.waiting()
+    rereading.parts_that_are_due()
 
 
 @shared_task(name="fulfillment.look_up_all")

@@ -34,6 +34,8 @@ class ShopForm(forms.ModelForm[Shop]):
             "api_version",
             "submit_policy",
             "submit_test_orders",
+            "whole_orders_only",
+            "routes_all_locations",
             "notify_customer",
         )
         widgets = {name: UnfoldAdminPasswordWidget(render_value=False) for name in SECRETS}
@@ -101,7 +103,16 @@ class ShopAdmin(ConsoleAdmin):
         ("Webhooks", {"fields": ("webhook_secret", "webhook_secret_previous")}),
         (
             "Orders",
-            {"fields": ("submit_policy", "submit_test_orders", "notify_customer", "orders_synced_until")},
+            {
+                "fields": (
+                    "submit_policy",
+                    "submit_test_orders",
+                    "whole_orders_only",
+                    "routes_all_locations",
+                    "notify_customer",
+                    "orders_synced_until",
+                )
+            },
         ),
         ("API", {"fields": ("api_version",)}),
     )
@@ -125,6 +136,8 @@ class ShopAdmin(ConsoleAdmin):
                 installation.credentials_changed(obj)
             elif not change:
                 installation.check_subscriptions(obj)
+            if change:
+                installation.settings_changed(obj, form.changed_data)
 
     @admin.action(description="Switch on: take up the exchange again", permissions=["change"])
     def switch_on(self, request: HttpRequest, queryset: QuerySet[Shop]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from datetime import timedelta
 
 import structlog
@@ -21,6 +22,10 @@ REFUSED = "shop_refuses_credentials"
 UNINSTALLED = "shop_uninstalled"
 FROZEN = "shop_frozen"
 CHECK_INSTALLED = "shops.check_installed"
+SETTINGS_CHANGED = "shopify.settings_changed"
+
+POLICIES = frozenset({"submit_policy", "submit_test_orders", "whole_orders_only", "routes_all_locations"})
+"""Fields that decide what of an order may be sent."""
 
 FROZEN_STATUSES = frozenset({402, 423})
 FROZEN_WAIT = timedelta(minutes=10)
@@ -204,6 +209,15 @@ def notices_lost(shop: Shop) -> None:
     In the caller's transaction; local work.
     """
     _enqueue(shop, "shopify.notices_lost", Priority.HIGH, lane=shop.inbox_lane)
+
+
+def settings_changed(shop: Shop, fields: Collection[str]) -> None:
+    """What may be sent of the shop's orders was changed: those that were not sent are to be read again.
+
+    `fields`: the fields of the shop that were changed. In the transaction that saved them; local work.
+    """
+    if shop.is_active and POLICIES.intersection(fields):
+        _enqueue(shop, SETTINGS_CHANGED, Priority.HIGH, lane=shop.inbox_lane)
 
 
 def _enqueue(shop: Shop, kind: str, priority: Priority, *, lane: str = "") -> None:

@@ -37,6 +37,16 @@ class Shop(models.Model):
     api_version = models.CharField(max_length=10, default="2026-10")
     submit_policy = models.CharField(max_length=12, choices=SubmitPolicy.choices, default=SubmitPolicy.PAID)
     submit_test_orders = models.BooleanField(default=False)
+    whole_orders_only = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Nothing of an order goes while a part of it is on hold or scheduled in Shopify.",
+    )
+    routes_all_locations = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="We also route what Shopify assigned to locations that no warehouse names, such as stores.",
+    )
     notify_customer = models.BooleanField(default=True, help_text="Shopify mails the customer on shipment.")
     is_active = models.BooleanField(default=True)
     uninstalled_at = models.DateTimeField(null=True, blank=True)

@@ -15,8 +15,17 @@ from wms.models import Connection, Warehouse
 def changed(warehouse: Warehouse) -> int:
     """Wake what waits for this warehouse, or for any warehouse of its shop; returns how many jobs became due.
 
-    Call it last in the transaction that saved the warehouse: waking takes locks that come last.
+    Call it last in the transaction that saved the warehouse: waking takes locks that come last. Orders that lie at its
+    location, and were not ours before, are looked for.
     """
+    jobs.enqueue(
+        "wms.warehouses_changed",
+        key=f"wms.warehouses_changed:{warehouse.shop_id}",
+        lane=warehouse.shop.inbox_lane,
+        payload={"shop": warehouse.shop_id},
+        subject=f"shop:{warehouse.shop.domain}",
+        coalesce=True,
+    )
     return jobs.wake(*_keys([(warehouse.pk, warehouse.shop_id)]))
 
 

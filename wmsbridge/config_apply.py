@@ -114,6 +114,7 @@ class _Run:
                 installation.taken_up(shop)
             elif shop.is_active:
                 installation.check_subscriptions(shop)
+            installation.settings_changed(shop, changed)
             if changed & CREDENTIALS:
                 installation.credentials_changed(shop)
             else:

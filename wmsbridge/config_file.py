@@ -108,6 +108,8 @@ class ShopTable(_Table):
     api_version: Annotated[str, StringConstraints(pattern=r"^(20\d\d-(01|04|07|10)|unstable)$")] | None = None
     submit_policy: Literal["paid", "authorized", "always"] | None = None
     submit_test_orders: bool | None = None
+    whole_orders_only: bool | None = None
+    routes_all_locations: bool | None = None
     notify_customer: bool | None = None
     is_active: bool | None = None
 

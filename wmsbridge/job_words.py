@@ -70,6 +70,14 @@ WORDS: dict[str, Words] = {
     "shopify.notices_lost": Words(
         "read what the shop has not told us", "The next backfill makes up for it within minutes."
     ),
+    "shopify.settings_changed": Words(
+        "read the shop's unsent orders again after its settings were changed",
+        "They go by the new settings within three hours.",
+    ),
+    "wms.warehouses_changed": Words(
+        "read orders again that lie at a warehouse's location",
+        "Orders at that location are not known to be ours until something about them changes.",
+    ),
     "wms.shipment": Words("book a shipment", "The parcel is not counted, and Shopify not told.", CONTRACT),
     "wms.order_status": Words("note an order's state at the WMS", "The order's state here is old.", CONTRACT),
     "wms.return_receipt": Words("book returned goods", "Nobody is told that the goods are back.", CONTRACT),

@@ -13,7 +13,18 @@ from django.utils import timezone
 
 from bench.tables.inserting import SHOPS, Sizes
 from bench.tables.reading import ready_order
-from fulfillment import backfill, erasure, polling, preparation, progress, shipments, submission, sync, topics
+from fulfillment import (
+    backfill,
+    erasure,
+    polling,
+    preparation,
+    progress,
+    rereading,
+    shipments,
+    submission,
+    sync,
+    topics,
+)
 from fulfillment.models import Order, WmsOrder
 from inventory import levels, push_batches, push_due, reconcile
 from inventory.levels import Observation
@@ -196,7 +207,8 @@ def _orders(found: Sample) -> list[Hot]:
             "order of a callback",
             lambda: progress.wms_order_of(part.warehouse.connection_id, part.wms_order_id),
         ),
-        Hot("orders that wait for Shopify", backfill.reread_waiting, CHORE),
+        Hot("orders that wait for Shopify", rereading.waiting, CHORE),
+        Hot("orders of which a part is due", rereading.parts_that_are_due, CHORE),
         Hot("a page of the backfill, orders", lambda: _known(found, "orders", 5_000_000_000_000)),
         Hot(
             "a page of the backfill, fulfilment orders",

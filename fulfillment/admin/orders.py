@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.timesince import timesince
 from unfold.decorators import action, display
 
-from fulfillment import cancellation, enqueue, finding, order_page
+from fulfillment import cancellation, enqueue, finding, order_page, order_words
 from fulfillment.admin.pages import Button, PageAdmin
 from fulfillment.list_filters import OrderQuestions
 from fulfillment.models import Order
@@ -36,7 +36,18 @@ class OrderAdmin(PageAdmin):
     sortable_by = ["name", "received_at"]
     actions = ["read_again", "route_again"]
     fieldsets = [
-        (None, {"fields": [("name", "shop"), ("standing", "since"), ("reason", "reason_detail")]}),
+        (
+            None,
+            {
+                "fields": [
+                    ("name", "shop"),
+                    ("standing", "since"),
+                    ("reason", "reason_detail"),
+                    ("rest_reason", "rest_detail"),
+                    "rest_from",
+                ]
+            },
+        ),
         (
             "At Shopify",
             {
@@ -78,11 +89,8 @@ class OrderAdmin(PageAdmin):
 
     @admin.display(description="Reason")
     def why(self, order: Order) -> str:
-        """Why it stands still."""
-        if not order.reason:
-            return ""
-        text = f"{order.get_reason_display()}: {order.reason_detail}".rstrip(": ")
-        return text if len(text) <= 120 else text[:119] + "…"
+        """Why it stands still, and why a part of it does while others go."""
+        return order_words.shortened(order_words.why(order))
 
     @admin.display(description="Since")
     def since(self, order: Order) -> str:

@@ -31,20 +31,28 @@ def assign(
     spec: dict[str, Any],
     forced: dict[Line, int],
     event: str,
+    deliveries: dict[Line, list[dict[str, Any]]] | None = None,
 ) -> None:
-    """One fulfilment order per location and delivery method; gift cards and digital goods get their own."""
+    """One fulfilment order per location, delivery method and date; gift cards and digital goods get their own.
+
+    `deliveries`: lines that are sent in turns (a prepaid subscription), each turn with a quantity and perhaps a date.
+    """
     shippable = [line for line in lines if line.requires_shipping and not line.is_gift_card]
     chosen = choose_location(shop, [line for line in shippable if line not in forced])
-    groups: dict[tuple[int, str], list[Line]] = defaultdict(list)
+    groups: dict[tuple[int, str, str, str], list[tuple[Line, int]]] = defaultdict(list)
     for line in lines:
         if line not in shippable:
-            groups[next(iter(shop.locations)), "NONE"].append(line)
-        else:
-            groups[int(forced.get(line, chosen.id)), spec.get("delivery_method", "SHIPPING")].append(line)
-    for (location_id, method), members in groups.items():
-        quantities = [(line, line.current_quantity) for line in members]
+            groups[next(iter(shop.locations)), "NONE", "", ""].append((line, line.current_quantity))
+            continue
+        location, method = int(forced.get(line, chosen.id)), spec.get("delivery_method", "SHIPPING")
+        for turn in (deliveries or {}).get(line) or [{"quantity": line.current_quantity}]:
+            when, held = (turn.get(key) or spec.get(key) or "" for key in ("fulfill_at", "hold"))
+            place = int(turn.get("location_id") or location)
+            groups[place, method, when, held].append((line, int(turn["quantity"])))
+    for (location_id, method, when, held), quantities in groups.items():
+        own = {**spec, "fulfill_at": when, "hold": held}
         create_fulfillment_order(
-            world, shop, order, shop.locations[location_id], quantities, method=method, spec=spec, event=event
+            world, shop, order, shop.locations[location_id], quantities, method=method, spec=own, event=event
         )
 
 

@@ -120,6 +120,8 @@ def of_shop(world: World, shop: Shop, method: str, path: list[str], body: Json) 
             return json_reply(201, {"id": add_variant(shop, body).id})
         case "POST", ["variants", variant_id, "sku"]:
             change_sku(world, shop, shop.variants[int(variant_id)], body["sku"])
+        case "POST", ["variants", variant_id, "delete"]:
+            delete_variant(world, shop, shop.variants[int(variant_id)])
         case "POST", ["stock"]:
             variant, location = (
                 shop.items[int(body["inventory_item_id"])],
@@ -154,6 +156,24 @@ def change_sku(world: World, shop: Shop, variant: Variant, sku: str | None) -> N
     event = new_event()
     world.announce(shop, "products/update", product_body(shop, variant.product_id), event=event)
     world.announce(shop, "inventory_items/update", item_body(variant), event=event)
+
+
+def delete_variant(world: World, shop: Shop, variant: Variant) -> None:
+    """The merchant deletes a variant: it and its stock are gone, and lines that were sold of it name none any more.
+
+    Orders do not change by it: nothing tells of them.
+    """
+    del shop.variants[variant.id], shop.items[variant.inventory_item_id]
+    for key in [key for key, level in shop.levels.items() if level.variant is variant]:
+        del shop.levels[key]
+    for line in (line for order in shop.orders.values() for line in order.lines):
+        if line.variant is variant:
+            line.variant = None
+    if any(each.product_id == variant.product_id for each in shop.variants.values()):
+        body = product_body(shop, variant.product_id)
+        world.announce(shop, "products/update", body, event=new_event())
+    else:
+        world.announce(shop, "products/delete", {"id": variant.product_id}, event=new_event())
 
 
 def named_or_open(shop: Shop, order: Order, body: Json, *statuses: str) -> list[FulfillmentOrder]:

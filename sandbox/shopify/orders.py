@@ -54,7 +54,15 @@ def place(world: World, shop: Shop, spec: dict[str, Any]) -> Order:
         for line, each in zip(order.lines, spec["lines"], strict=True)
         if each.get("location_id")
     }
-    assign(world, shop, order, order.lines, spec=spec, forced=forced, event=event)
+    deliveries = {
+        line: each["deliveries"]
+        for line, each in zip(order.lines, spec["lines"], strict=True)
+        if each.get("deliveries")
+    }
+    for line, turns in deliveries.items():
+        if sum(int(turn["quantity"]) for turn in turns) != line.quantity:
+            raise ValueError("the deliveries of a line must make up its quantity")
+    assign(world, shop, order, order.lines, spec=spec, forced=forced, event=event, deliveries=deliveries)
     for topic in [
         "orders/create",
         *(["orders/paid"] if order.financial_status == "PAID" else []),

@@ -21,6 +21,8 @@ from wms.models import Warehouse
 
 DOMAIN = "berlin.myshopify.com"
 BERLIN, LYON = 101, 102
+STORE = 103
+"""A location of the shop that no warehouse names."""
 MUG, TEE, GIFT_SET, UNMAPPED, GIFT_CARD = 201, 202, 203, 204, 205
 LATER = timedelta(minutes=6)
 
@@ -42,6 +44,8 @@ class Scene:
     def build_shopify(self, *, fo_delay: float = 0) -> None:
         """The shop as Shopify has it, without orders; its fulfilment orders appear after `fo_delay` seconds."""
 
+        everywhere = {str(BERLIN): 10, str(LYON): 10, str(STORE): 10}
+
         def variant(number: int, sku: str, **more: Any) -> Json:
             item = {
                 "id": number,
@@ -51,7 +55,7 @@ class Scene:
                 "product_id": 1,
                 **more,
             }
-            return {"stock": {str(BERLIN): 10, str(LYON): 10}, **item}
+            return {"stock": everywhere, **item}
 
         variants = [
             variant(MUG, "MUG"),
@@ -70,6 +74,7 @@ class Scene:
                 "locations": [
                     {"id": BERLIN, "name": "Berlin", "country": "DE"},
                     {"id": LYON, "name": "Lyon", "country": "FR"},
+                    {"id": STORE, "name": "Store", "country": "DE"},
                 ],
                 "variants": variants,
             },

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from fulfillment import backfill, enqueue, tasks
+from fulfillment import backfill, enqueue, rereading, tasks
 from fulfillment.models import Order
 from fulfillment.states import OrderState, Reason
 from ops import jobs
@@ -274,11 +274,11 @@ def test_a_shop_that_is_switched_off_is_left_alone(scene: Scene) -> None:
 
 def test_waiting_orders_are_looked_at_again_when_a_policy_may_have_changed(scene: Scene) -> None:
     order = scene.arrive((MUG, 1), paid=False)
-    assert backfill.reread_waiting() == 0
+    assert rereading.waiting() == 0
     scene.shop.submit_policy = "always"
     scene.shop.save()
-    Order.objects.update(read_at=Now() - backfill.REREAD)
-    assert backfill.reread_waiting() == 1
+    Order.objects.update(read_at=Now() - rereading.REREAD)
+    assert rereading.waiting() == 1
     drain()
     assert scene.row(order).state == OrderState.AT_WAREHOUSE
 

@@ -120,6 +120,28 @@ def test_a_scheduled_one_opens_when_it_is_due(shop: ShopClient) -> None:
     eventually(lambda: shop.fulfillment_orders(order)[0]["status"] == "OPEN")
 
 
+def test_a_line_in_turns_has_a_fulfilment_order_for_each_date(shop: ShopClient) -> None:
+    later = (datetime.now(UTC) + timedelta(days=30)).isoformat()
+    turns = [{"quantity": 1}, {"quantity": 2, "fulfill_at": later}, {"quantity": 1, "hold": "OTHER"}]
+    line = {"variant_id": 201, "quantity": 4, "deliveries": turns}
+    order = shop.control("POST", f"shops/{DOMAIN}/orders", {"lines": [line]})
+    found = {each["status"]: each["lineItems"]["nodes"] for each in shop.routed(order)}
+    assert {status: [line["totalQuantity"] for line in lines] for status, lines in found.items()} == {
+        "OPEN": [1],
+        "SCHEDULED": [2],
+        "ON_HOLD": [1],
+    }
+    assert len({line["lineItem"]["id"] for lines in found.values() for line in lines}) == 1
+
+
+def test_a_deleted_variant_leaves_the_line_its_sku(shop: ShopClient) -> None:
+    order = shop.place((201, 1))
+    shop.control("POST", f"shops/{DOMAIN}/variants/201/delete", {})
+    [line] = shop.order(order)["lineItems"]["nodes"]
+    assert (line["variant"], line["sku"], line["currentQuantity"]) == (None, "TEE", 1)
+    assert shop.fulfill(group(shop.routed(order)[0]))["userErrors"] == []
+
+
 def test_a_whole_move_keeps_the_id(shop: ShopClient) -> None:
     order = shop.place((201, 2))
     [each] = shop.routed(order)
