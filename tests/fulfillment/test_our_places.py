@@ -8,7 +8,6 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from fulfillment.models import FulfillmentOrder, WmsOrder
 from fulfillment.states import OrderState, Reason
 from ops.models import Alert
 from tests.builders import make_connection, make_level, make_mapping, make_warehouse
@@ -152,13 +151,6 @@ def test_work_without_a_location_is_told_to_a_person(scene: Scene, monkeypatch: 
     drain(advance=LATER)
     assert scene.row(order).state == OrderState.AT_WAREHOUSE
     assert Alert.objects.get(kind="order_held_back").state == "closed"
-
-
-def test_orders_of_before_the_change_are_judged_as_they_were(scene: Scene) -> None:
-    order = scene.arrive((MUG, 1))
-    assert FulfillmentOrder.objects.get(order=scene.row(order)).is_ours
-    assert FulfillmentOrder._meta.get_field("is_ours").db_default is True
-    assert WmsOrder.objects.count() == 1
 
 
 def test_the_order_s_page_says_whose_place_it_is(scene: Scene, admin_client: Client, settings: Any) -> None:
