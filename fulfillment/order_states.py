@@ -68,9 +68,7 @@ def stand(order: Order, state: OrderState, reason: Reason = Reason.NONE, detail:
     changed = (
         Order.objects.filter(id=order.id)
         .exclude(state=state, reason=reason, reason_detail=detail)
-        .update(
-            state=state, reason=reason, reason_detail=detail, state_since=Case(as_before, default=Now())
-        )
+        .update(state=state, reason=reason, reason_detail=detail, state_since=Case(as_before, default=Now()))
     )
     order.state, order.reason, order.reason_detail = state, reason, detail
     if changed:
