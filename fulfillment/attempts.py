@@ -162,6 +162,7 @@ def hold_refused(order: Order, reason: str) -> None:
     raise_alert(
         "wms_rejected",
         subject=order.subject,
+        shop=order.shop.domain,
         severity=Severity.CRITICAL,
         title=f"The WMS refused order {order.name}",
         meaning=f"It was not placed. The WMS says: {reason[:500]}",

@@ -101,6 +101,7 @@ def _ask_a_person(row: WmsOrder) -> None:
     raise_alert(
         "cancel_by_hand",
         subject=row.order.subject,
+        shop=row.order.shop.domain,
         severity=Severity.CRITICAL,
         title=f"Order {row.order.name} must be cancelled in {row.warehouse.connection.slug} by hand",
         meaning="It was cancelled in Shopify, and this WMS cannot be told so by its interface.",
@@ -191,6 +192,7 @@ def ended_by_wms(order: Order, row: WmsOrder, *, reason: str = "") -> None:
     raise_alert(
         "wms_cancelled",
         subject=order.subject,
+        shop=order.shop.domain,
         severity=Severity.CRITICAL,
         title=f"{row.warehouse.name} cancelled order {order.name}",
         meaning=f"The customer has paid and nothing will be sent. {reason}".strip(),
@@ -210,6 +212,7 @@ def too_late(wms_order_id: int) -> None:
     raise_alert(
         "cancel_too_late",
         subject=row.order.subject,
+        shop=row.order.shop.domain,
         severity=Severity.CRITICAL,
         title=f"Order {row.order.name} was cancelled too late: it is {row.get_wms_status_display()}",
         meaning="The parcel goes out. A return was announced to the warehouse.",
@@ -224,6 +227,7 @@ def declined(row: WmsOrder, *, reason: str) -> None:
     raise_alert(
         "cancel_declined",
         subject=row.order.subject,
+        shop=row.order.shop.domain,
         severity=Severity.CRITICAL,
         title=f"The warehouse declined to cancel order {row.order.name}",
         meaning=f"It will be shipped although it was cancelled in Shopify. {reason}".strip(),

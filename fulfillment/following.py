@@ -144,6 +144,7 @@ def _report_cannot_be_sent(order: Order, reason: Reason) -> None:
     raise_alert(
         "order_held_back",
         subject=order.subject,
+        shop=order.shop.domain,
         title=f"Order {order.name} of {order.shop.domain} has no complete shipping address",
         meaning="No warehouse can send it. Its customer waits.",
         action="Complete the address in Shopify (name, street, country): the order goes on by itself. If Shopify "
@@ -155,6 +156,7 @@ def _report_held_after_submission(order: Order, held: readiness.Verdict | readin
     raise_alert(
         "order_held_back",
         subject=order.subject,
+        shop=order.shop.domain,
         severity=Severity.CRITICAL,
         title=f"Order {order.name} of {order.shop.domain} was held back after it went to the warehouse: "
         f"{held.reason.label}",
@@ -167,6 +169,7 @@ def _report_excess(order: Order) -> None:
     raise_alert(
         "order_edited",
         subject=order.subject,
+        shop=order.shop.domain,
         title=f"Order {order.name} was reduced after it went to the warehouse",
         meaning="The warehouse will ship more than the customer now has ordered.",
         action="Ask the warehouse to take the removed units out, or expect them back as a return.",
@@ -182,6 +185,7 @@ def _address_changed(order: Order) -> None:
         raise_alert(
             "order_address_changed",
             subject=order.subject,
+            shop=order.shop.domain,
             title=f"The address of order {order.name} changed after it went to the warehouse",
             meaning="The warehouse has the old address.",
             action="Tell the warehouse the new address before the parcel is packed.",

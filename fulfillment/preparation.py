@@ -246,6 +246,8 @@ def _hold(order: Order, found: Plan) -> None:
     raise_alert(
         "no_warehouse",
         subject=order.subject,
+        shop=order.shop.domain,
+        cause=order.subject,
         severity=Severity.CRITICAL,
         title=f"No warehouse can send order {order.name}",
         meaning=f"The order waits. {order.reason_detail}",
@@ -254,13 +256,13 @@ def _hold(order: Order, found: Plan) -> None:
 
 
 def _report_unmapped(order: Order, lines: Sequence[OrderLine]) -> None:
-    report_unmapped(
-        order.shop, {line.shopify_variant_id: line.sku for line in lines if line.shopify_variant_id}
-    )
+    named = {line.shopify_variant_id: line.sku for line in lines if line.shopify_variant_id}
+    report_unmapped(order.shop, named, by=order.subject)
     if any(line.shopify_variant_id is None for line in lines):
         raise_alert(
             "custom_line",
             subject=order.subject,
+            shop=order.shop.domain,
             title=f"Order {order.name} has a line without a product",
             meaning="A custom line is no item that a warehouse knows; the whole order waits.",
             action="Replace the line by a product in Shopify (edit the order), or remove it and send it by hand.",

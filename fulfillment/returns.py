@@ -126,6 +126,7 @@ def _refused(row: Return, reason: str) -> None:
     raise_alert(
         "return_refused",
         subject=row.wms_order.order.subject,
+        shop=row.wms_order.order.shop.domain,
         title=f"The WMS did not take the return of order {row.wms_order.order.name}",
         meaning=f"The warehouse does not expect the goods. It says: {reason[:500]}",
         action="Announce the return to the warehouse by hand.",

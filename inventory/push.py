@@ -175,6 +175,7 @@ def _report(warehouse: Warehouse, targets: Iterable[Product], outcome: Outcome) 
             raise_alert(
                 REFUSED,
                 subject=_subject(product),
+                shop=warehouse.shop.domain,
                 title=f"Shopify refuses the stock of {product.label} at {warehouse}",
                 meaning=f"Shopify goes on selling by an old figure. It says: {words}",
                 action="Correct the SKU mapping, or the product in Shopify. It is tried again when the mapping is "
@@ -192,6 +193,7 @@ def _report_warehouse(warehouse: Warehouse, words: str) -> None:
         raise_alert(
             REFUSED,
             subject=f"warehouse:{warehouse.pk}",
+            shop=warehouse.shop.domain,
             title=f"Shopify refuses the stock of {warehouse}",
             meaning=f"Shopify goes on selling by old figures there. It says: {words}",
             action="Check the warehouse's Shopify location and the app's permissions (read and write inventory, read "

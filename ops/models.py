@@ -201,9 +201,23 @@ class Alert(models.Model):
     meaning = models.TextField(help_text="What it means.")
     action = models.TextField(help_text="What to do.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN, db_default=State.OPEN)
-    count = models.PositiveIntegerField(default=1, db_default=1)
-    first_at = models.DateTimeField(db_default=Now())
-    last_at = models.DateTimeField(db_default=Now())
+    shop = models.CharField(
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Whose shop it is about; empty: no one's.",
+    )
+    count = models.PositiveIntegerField("occurrences", default=1, db_default=1)
+    causes = ArrayField(
+        models.CharField(max_length=300),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="What it was raised for: the same once more is another look, no other occurrence.",
+    )
+    first_at = models.DateTimeField("since", db_default=Now())
+    last_at = models.DateTimeField("last occurrence", db_default=Now())
     closed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -107,7 +107,7 @@ def _text_of(alert: Alert) -> str:
     return (
         f"What happened: {alert.title}\n\nWhat it means: {alert.meaning}\n\nWhat to do: {alert.action}\n\n"
         f"Since {alert.first_at:%Y-%m-%d %H:%M} UTC"
-        + (f", {alert.count} times, last at {alert.last_at:%H:%M}" if alert.count > 1 else "")
+        + (f", {alert.count} times, last at {alert.last_at:%Y-%m-%d %H:%M} UTC" if alert.count > 1 else "")
         + f". Subject: {alert.subject}\n"
         + (f"In the console: {address}\n" if settings.PUBLIC_URL else "")
     )

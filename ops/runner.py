@@ -153,6 +153,7 @@ def _note_failure(lane: str, error: Transient) -> bool:
             "circuit_open",
             subject=lane,
             severity=Severity.CRITICAL,
+            cause=lane,
             title=f"{lane} does not answer",
             meaning=f"Its work waits and nothing is lost; one probe at a time goes out. Last error: {error}",
             action="Nothing, if it comes back: the work goes on by itself. Else ask whoever runs that system.",

@@ -109,12 +109,15 @@ def ask_all(shop: Shop, *, after: int = 0, delay: timedelta = timedelta(0)) -> N
     )
 
 
-def report_unmapped(shop: Shop, unmapped: Mapping[int, str]) -> int:
-    """One alert per variant (-> SKU) without a mapping, naming the nearest one; returns how many are new."""
+def report_unmapped(shop: Shop, unmapped: Mapping[int, str], *, by: str = "") -> int:
+    """One alert per variant (-> SKU) without a mapping, naming the nearest one; returns how many are new.
+
+    `by`: the subject of the order that needs them; each order is counted once, however often it is looked at.
+    """
     nearest = suggest(shop.pk, skus={sku for sku in unmapped.values() if sku})
     with transaction.atomic():
         return sum(
-            _alert_unmapped(shop, variant=variant, sku=sku, hint=nearest.get(sku, ""))
+            _alert_unmapped(shop, variant=variant, sku=sku, hint=nearest.get(sku, ""), by=by)
             for variant, sku in sorted(unmapped.items())
         )
 
@@ -216,11 +219,12 @@ def _alert_changed(shop: Shop, mapping: SkuMapping, seen: Seen) -> None:
     )
 
 
-def _alert_unmapped(shop: Shop, *, variant: int, sku: str, hint: str) -> bool:
+def _alert_unmapped(shop: Shop, *, variant: int, sku: str, hint: str, by: str) -> bool:
     nearest = f" Nearest known: {hint}." if hint else ""
     return alerts.raise_alert(
         UNMAPPED,
         subject=subject(shop, variant),
+        cause=by,
         title=f"SKU {sku or '(blank)'} of {shop.domain} is not mapped",
         meaning=f"Nobody said which warehouse item variant {variant} is. Orders with it are held whole.",
         action=f"Add its mapping in the admin or by import_skus; the orders go on by themselves.{nearest}",

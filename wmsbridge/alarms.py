@@ -33,6 +33,7 @@ def _raise(measurement: health.Measurement) -> None:
     raise_alert(
         _kind(measurement),
         subject=metric.name,
+        cause=metric.name,
         title=f"{metric.label}: {reading.value:.1f} {unit}",
         meaning=f"The threshold is {measurement.threshold:g} {unit}. {reading.detail}".strip(),
         action=metric.advice,

@@ -22,7 +22,7 @@ MOST_AT_ONCE = 1000
 class AlertAdmin(ReadOnlyAdmin):
     """What happened, what it means, what to do."""
 
-    list_display = ["severity_label", "title", "kind", "subject", "count", "first_at", "last_at", "state"]
+    list_display = ["severity_label", "title", "kind", "subject", "first_at", "last_at", "count", "state"]
     list_display_links = ["title"]
     list_filter = ["state", "severity"]
     search_fields = ["kind__exact", "subject__startswith"]
@@ -31,8 +31,8 @@ class AlertAdmin(ReadOnlyAdmin):
     change_form_outer_before_template = "admin/ops/alert_before.html"
     fieldsets = [
         (None, {"fields": ["title", "meaning", "action"]}),
-        ("About", {"fields": ["kind", "subject", "severity", "state"]}),
-        ("When", {"fields": ["count", "first_at", "last_at", "closed_at"]}),
+        ("About", {"fields": ["shop", "kind", "subject", "severity", "state"]}),
+        ("When", {"fields": ["first_at", "last_at", "count", "closed_at"]}),
     ]
 
     @display(description="Severity", label={"info": "info", "warning": "warning", "critical": "danger"})

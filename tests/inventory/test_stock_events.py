@@ -89,7 +89,7 @@ def test_an_unknown_warehouse_is_alerted_once_and_ends_well(client: Client, berl
     call_back(client, "e1", warehouseId="ROM1")
     call_back(client, "e2", warehouseId="ROM1")
     alert = Alert.objects.get()
-    assert (alert.kind, alert.subject, alert.count) == ("unknown_warehouse", "north/ROM1", 2)
+    assert (alert.kind, alert.subject, alert.count) == ("unknown_warehouse", "north/ROM1", 1)
     assert event_jobs() == [("done", ""), ("done", "")]
     assert not StockLevel.objects.exists()
 

@@ -106,7 +106,7 @@ def test_an_open_circuit_says_since_when_and_old_orders_for_how_long(admin_clien
     Alert.objects.update(first_at=long_ago)
     make_order(make_shop(), state="held", reason="unmapped_sku", state_since=long_ago)
     text = page(admin_client)
-    assert text.count("for 2\xa0days") == 2
+    assert text.count("for 2\xa0days") == 3  # the circuit, its alert, the order
 
 
 def test_critical_alerts_come_first(admin_client: Client) -> None:

@@ -142,7 +142,7 @@ def test_crossing_a_threshold_alerts_once_and_back_to_normal_closes(warehouse: A
     measure_health()
     measure_health()
     alert = Alert.objects.get(kind="health_stock_sync_lag")
-    assert (alert.state, alert.count) == ("open", 2)
+    assert (alert.state, alert.count) == ("open", 1)
     assert "inventory.push" in alert.action
     drain()
     assert [message.subject for message in mail.outbox] == [f"[wmsbridge] warning: {alert.title}"]
