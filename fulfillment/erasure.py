@@ -18,7 +18,7 @@ from fulfillment import coverage, enqueue
 from fulfillment.models import Order, Return, WmsOrder
 from fulfillment.readiness import OF_A_PART
 from fulfillment.states import OrderState, Reason
-from ops import jobs, retention
+from ops import jobs, retention, secrets
 from ops.alerts import raise_alert
 from ops.errors import Blocked, Throttled
 from ops.retention import Chore
@@ -106,7 +106,9 @@ def restore(order: Order, address: str, *, ready: bool) -> bool:
         order.wms_orders.filter(wms_status__in=TO_BE_SENT).exists() or coverage.measure(order).uncovered
     ):
         return False
-    Order.objects.filter(id=order.id).update(ship_to=address, erased_at=None)
+    Order.objects.filter(id=order.id).update(
+        ship_to=secrets.sealed(order, "ship_to", address), erased_at=None
+    )
     jobs.wake(f"order:{order.id}")
     logger.info("address_restored", order=order.id, shop=order.shop_id)
     return True

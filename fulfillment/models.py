@@ -57,7 +57,12 @@ class Order(models.Model):
     placed_at = models.DateTimeField(null=True, blank=True)
     shopify_updated_at = models.DateTimeField()
     country = models.CharField(max_length=2, blank=True, default="")
-    ship_to = EncryptedTextField(blank=True, default="", help_text="JSON of the address; personal data.")
+    ship_to = EncryptedTextField(
+        blank=True,
+        default="",
+        bound_to=("shop_id", "shopify_order_id"),
+        help_text="JSON of the address; personal data.",
+    )
     erased_at = models.DateTimeField(
         null=True, blank=True, help_text="When the customer's data was erased: not needed any more."
     )

@@ -15,8 +15,8 @@ from typing import Any
 
 import requests
 from django.db import connection as database
-from requests.adapters import HTTPAdapter
 
+from ops import targets
 from ops.errors import Throttled, Transient, UnknownOutcome
 
 CONNECT_SECONDS = 3.0
@@ -41,7 +41,7 @@ def _session(pool: str) -> requests.Session:
     if pool not in sessions:
         session = requests.Session()
         session.trust_env = False
-        adapter = HTTPAdapter(pool_connections=2, pool_maxsize=4, max_retries=0)
+        adapter = targets.CheckedAdapter(pool_connections=2, pool_maxsize=4, max_retries=0)
         session.mount("http://", adapter)
         session.mount("https://", adapter)
         sessions[pool] = session
@@ -104,6 +104,7 @@ def send(
     """
     _refuse_in_transaction(what)
     try:
+        targets.check(url)
         response = _session(pool).request(
             method,
             url,
@@ -116,6 +117,9 @@ def send(
             stream=True,
         )
         response._content = _read(response)
+    except targets.TargetRefused as error:
+        # As an endpoint that does not answer: its work waits, the circuit opens, and staff read why.
+        raise Transient(f"{what}: {error}", endpoint=True) from error
     except requests.exceptions.ConnectTimeout as error:
         raise Transient(f"{what}: could not connect in time", endpoint=True) from error
     except requests.exceptions.ConnectionError as error:

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.widgets import UnfoldAdminPasswordWidget
 
+from ops import secrets
 from ops.admin import ConsoleAdmin
-from ops.secrets import mask
+from ops.secret_forms import SecretsForm
 from shops import installation
 from shops.models import Shop
 
 SECRETS = ("client_secret", "access_token", "webhook_secret", "webhook_secret_previous")
 CREDENTIALS = frozenset({"client_id", "client_secret", "access_token"})
-CLEAR = "-"
 
 
-class ShopForm(forms.ModelForm[Shop]):
-    """Secrets are shown masked; an empty field keeps what is stored, a single "-" removes it."""
+class ShopForm(SecretsForm[Shop]):
+    """Secrets stay with the domain that they were given for."""
+
+    REPLACED = ("webhook_secret", "webhook_secret_previous")
 
     class Meta:
         model = Shop
@@ -38,36 +38,12 @@ class ShopForm(forms.ModelForm[Shop]):
             "routes_all_locations",
             "notify_customer",
         )
-        widgets = {name: UnfoldAdminPasswordWidget(render_value=False) for name in SECRETS}
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._stored = {name: getattr(self.instance, name) for name in SECRETS}
-        for name, stored in self._stored.items():
-            field = self.fields.get(name)
-            if field is None:  # the page of a person who may look only
-                continue
-            shown = (
-                f"Stored: {mask(stored)}. Leave empty to keep it, “{CLEAR}” removes it."
-                if stored
-                else "Not set."
-            )
-            field.help_text = f"{field.help_text} {shown}".strip()
-            self.initial[name] = ""
 
     def clean(self) -> dict[str, Any]:
-        """Put what is kept back, and let a replaced webhook secret stay valid as the previous one."""
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        for name, stored in self._stored.items():
-            given = cleaned.get(name, "")
-            cleaned[name] = "" if given == CLEAR else given or stored
-        old = self._stored["webhook_secret"]
-        if (
-            old
-            and cleaned["webhook_secret"] not in ("", old)
-            and not self.data.get("webhook_secret_previous")
-        ):
-            cleaned["webhook_secret_previous"] = old
+        """Another domain is another shop: nothing that was stored for the old one is sent to it."""
+        cleaned = super().clean()
+        if self.instance.pk and cleaned.get("domain", self.instance.domain) != self.instance.domain:
+            self.require_again(*SECRETS, because="The domain is now another shop's.")
         return cleaned
 
 
@@ -120,9 +96,9 @@ class ShopAdmin(ConsoleAdmin):
     @admin.display(description="credentials")
     def mode(self, shop: Shop) -> str:
         """How we get our token."""
-        if shop.access_token:
+        if secrets.is_set(shop, "access_token"):
             return "permanent token"
-        return "client credentials" if shop.client_id and shop.client_secret else "none"
+        return "client credentials" if shop.client_id and secrets.is_set(shop, "client_secret") else "none"
 
     def has_delete_permission(self, request: HttpRequest, obj: Shop | None = None) -> bool:
         """Never: its orders and jobs refer to it; it is switched off instead."""
@@ -132,7 +108,9 @@ class ShopAdmin(ConsoleAdmin):
         """Save; work that waited for other credentials goes on, a new shop gets its subscriptions."""
         with transaction.atomic():
             super().save_model(request, obj, form, change)
-            if change and CREDENTIALS & set(form.changed_data):
+            if {*SECRETS} & set(form.changed_data):
+                installation.secrets_changed(obj)
+            if change and {*CREDENTIALS, "domain"} & set(form.changed_data):
                 installation.credentials_changed(obj)
             elif not change:
                 installation.check_subscriptions(obj)

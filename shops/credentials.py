@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 import requests
 import structlog
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from ops import http
+from ops import http, secrets
 from ops.errors import JobError, Throttled, Transient
 from shops import installation
 from shops.models import Shop
@@ -52,6 +53,15 @@ def token_for(shop: Shop, *, rejected: str = "") -> str:
     May call the shop (Shopify client-credentials grant, `POST /admin/oauth/access_token`) and updates `shop`.
     Raises Throttled (somebody else is renewing it), Transient (no answer), AccessRefused (the credentials are wrong).
     """
+    try:
+        return _token_for(shop, rejected=rejected)
+    except secrets.SecretUnreadable as error:
+        with transaction.atomic():
+            installation.secret_unreadable(shop)
+        raise installation.refused(shop, reason=str(error)) from error
+
+
+def _token_for(shop: Shop, *, rejected: str) -> str:
     if rejected:
         shop.refresh_from_db(fields=_TOKEN_FIELDS)
     if shop.access_token:
@@ -153,7 +163,7 @@ def _record(shop: Shop, grant: Grant) -> None:
     shop.issued_token_expires_at = now + grant.lifetime
     shop.token_renewal_started_at = None
     Shop.objects.filter(pk=shop.pk).update(
-        issued_token=shop.issued_token,
+        issued_token=secrets.sealed(shop, "issued_token", grant.token),
         issued_token_issued_at=shop.issued_token_issued_at,
         issued_token_expires_at=shop.issued_token_expires_at,
         token_renewal_started_at=None,

@@ -11,9 +11,10 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from ops import alerts, jobs
+from ops import alerts, jobs, secrets
 from ops.errors import Blocked, Throttled
 from ops.models import Job, Priority, Severity
+from ops.secrets import UNREADABLE
 from shops.models import Shop
 
 logger = structlog.get_logger(__name__)
@@ -193,6 +194,26 @@ def credentials_changed(shop: Shop) -> None:
         jobs.wake(key(shop))
 
 
+def secret_unreadable(shop: Shop) -> None:
+    """Raise the alert that a stored secret of the shop cannot be read."""
+    alerts.raise_alert(
+        UNREADABLE,
+        subject=subject(shop),
+        severity=Severity.CRITICAL,
+        title=f"A stored secret of {shop.domain} cannot be read",
+        meaning="It was encrypted with a key that FIELD_ENCRYPTION_KEYS does not hold, or belongs to another row or "
+        "domain. Webhooks of this shop are answered 503 (Shopify sends them again for hours), its calls wait; "
+        "everybody else's work goes on.",
+        action="Put the old key back behind the current one, or enter the shop's secrets anew in the admin. Waiting "
+        "work goes on by itself; what was not received meanwhile is read from Shopify.",
+    )
+
+
+def secrets_changed(shop: Shop) -> None:
+    """Secrets were saved: that one could not be read is in the past."""
+    alerts.close_alert(UNREADABLE, subject=subject(shop))
+
+
 def check_subscriptions(shop: Shop) -> None:
     """Enqueue a look at the shop's webhook subscriptions, in the caller's transaction."""
     _enqueue(shop, "shops.check_subscriptions", Priority.LOW)
@@ -238,5 +259,6 @@ def _key_of(kind: str, shop: Shop) -> str:
 
 def _fingerprint(shop: Shop) -> str:
     """Tells whether credentials have changed; never stored."""
-    parts = "\x00".join([shop.client_id, shop.client_secret, shop.access_token])
+    read = [secrets.readable(shop, name) or "" for name in ("client_secret", "access_token")]
+    parts = "\x00".join([shop.client_id, *read])
     return hashlib.sha256(parts.encode()).hexdigest()

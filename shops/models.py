@@ -8,6 +8,11 @@ from django.db.models.functions import Now
 from ops.lanes import LOCAL
 from ops.secrets import EncryptedTextField
 
+OWNER = ("domain",)
+"""Whose the secrets are: they cannot be read once the domain is another's."""
+
+API_VERSION = r"^(20\d\d-(01|04|07|10)|unstable)\Z"
+
 
 class Shop(models.Model):
     """One Shopify store."""
@@ -22,19 +27,25 @@ class Shop(models.Model):
     domain = models.CharField(
         max_length=255,
         unique=True,
-        validators=[RegexValidator(r"^[a-z0-9][a-z0-9-]*\.myshopify\.com$", "The *.myshopify.com domain.")],
+        validators=[RegexValidator(r"^[a-z0-9][a-z0-9-]*\.myshopify\.com\Z", "The *.myshopify.com domain.")],
     )
     name = models.CharField(max_length=255, blank=True, default="")
     client_id = models.CharField(max_length=255, blank=True, default="")
-    client_secret = EncryptedTextField(blank=True, default="")
-    access_token = EncryptedTextField(blank=True, default="", help_text="Legacy permanent token (shpat_…).")
-    issued_token = EncryptedTextField(blank=True, default="", editable=False)
+    client_secret = EncryptedTextField(blank=True, default="", bound_to=OWNER)
+    access_token = EncryptedTextField(
+        blank=True, default="", bound_to=OWNER, help_text="Legacy permanent token (shpat_…)."
+    )
+    issued_token = EncryptedTextField(blank=True, default="", bound_to=OWNER, editable=False)
     issued_token_issued_at = models.DateTimeField(null=True, blank=True, editable=False)
     issued_token_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
     token_renewal_started_at = models.DateTimeField(null=True, blank=True, editable=False)
-    webhook_secret = EncryptedTextField(blank=True, default="")
-    webhook_secret_previous = EncryptedTextField(blank=True, default="")
-    api_version = models.CharField(max_length=10, default="2026-10")
+    webhook_secret = EncryptedTextField(blank=True, default="", bound_to=OWNER)
+    webhook_secret_previous = EncryptedTextField(blank=True, default="", bound_to=OWNER)
+    api_version = models.CharField(
+        max_length=10,
+        default="2026-10",
+        validators=[RegexValidator(API_VERSION, "A version such as 2026-10, or unstable.")],
+    )
     submit_policy = models.CharField(max_length=12, choices=SubmitPolicy.choices, default=SubmitPolicy.PAID)
     submit_test_orders = models.BooleanField(default=False)
     whole_orders_only = models.BooleanField(

@@ -14,6 +14,8 @@ from rest_framework.response import Response
 
 from ops import jobs, signatures
 from ops.receiving import Door, Refusal, bounded_body
+from ops.secrets import SecretUnreadable
+from shops import installation
 from shops.bodies import BodyError, parse_body
 from shops.models import Shop
 from shops.topics import kind_of, subject_of
@@ -59,7 +61,7 @@ def _receive(request: Request, *, domain: str) -> Response:
         raise Refusal(400, "X-Shopify-Shop-Domain is missing")
     shop = _shop(domain)
     signature = request.headers.get("X-Shopify-Hmac-Sha256", "")
-    if not raw or not signatures.matches(raw, signature, shop.hmac_secrets):
+    if not raw or not signatures.matches(raw, signature, _secrets(shop)):
         raise Refusal(401, "signature does not match")
     topic, webhook_id = _word(request, "Topic"), _word(request, "Webhook-Id")
     try:
@@ -83,6 +85,14 @@ def _shop(domain: str) -> Shop:
     if shop is None:
         raise Refusal(404, "no such shop")
     return shop
+
+
+def _secrets(shop: Shop) -> list[str]:
+    try:
+        return shop.hmac_secrets
+    except SecretUnreadable as error:
+        installation.secret_unreadable(shop)
+        raise Refusal(503, "the secret of this shop cannot be read") from error
 
 
 def _word(request: Request, header: str) -> str:

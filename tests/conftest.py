@@ -54,6 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
             "DJANGO_SETTINGS_MODULE": "wmsbridge.settings",
             "DEBUG": "0",
             "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+            "ALLOW_PRIVATE_TARGETS": "127.0.0.0/8,wms.test",
             "SHOPIFY_ADMIN_URL": "https://{domain}",
             "PUBLIC_URL": "https://bridge.example.com",
             "EMAIL_URL": "memorymail://",

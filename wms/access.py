@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from typing import NoReturn
 
 from django.db import transaction
 
+from ops import secrets, targets
 from ops.alerts import close_alert, raise_alert
 from ops.errors import Blocked
 from ops.models import Severity
+from ops.secrets import UNREADABLE
 from wms.models import Connection
 
 REFUSED = "wms_refuses_credentials"
@@ -47,8 +50,47 @@ def refused(connection: Connection, *, status: int) -> AccessRefused:
 
 def credentials_changed(connection: Connection) -> bool:
     """The connection was saved: the refusal is in the past. Closes its alert; False when there was none."""
+    close_alert(UNREADABLE, subject=connection.lane)
     return close_alert(REFUSED, subject=connection.lane)
 
 
+def is_moved(connection: Connection, *, to: str) -> bool:
+    """Whether an address means another system than the stored one: the token must then be given again."""
+    return connection.origin != targets.origin(to)
+
+
+def token_of(connection: Connection) -> str:
+    """The token to call with. Raises AccessRefused (parked, with an alert) when what is stored cannot be read."""
+    token = secrets.readable(connection, "token")
+    if token is not None:
+        return token
+    with transaction.atomic():
+        secret_unreadable(connection)
+    return _wait_for_a_readable_token(connection)
+
+
+def _wait_for_a_readable_token(connection: Connection) -> NoReturn:
+    raise AccessRefused(
+        f"the stored token of {connection.slug} cannot be read",
+        on=[key(connection.id)],
+        recheck=lambda: secrets.readable(Connection.objects.get(id=connection.id), "token") is None,
+    )
+
+
+def secret_unreadable(connection: Connection) -> None:
+    """Raise the alert that a stored secret of the connection cannot be read."""
+    raise_alert(
+        UNREADABLE,
+        subject=connection.lane,
+        severity=Severity.CRITICAL,
+        title=f"A stored secret of {connection.slug} cannot be read",
+        meaning="It was encrypted with a key that FIELD_ENCRYPTION_KEYS does not hold, or belongs to another row or "
+        "address. Callbacks of this WMS are answered 503, its calls wait; everybody else's work goes on.",
+        action="Put the old key back behind the current one, or enter the token and the callback secret of the "
+        "connection anew in the admin. Waiting work goes on by itself.",
+    )
+
+
 def _fingerprint(connection: Connection) -> str:
-    return hashlib.sha256(f"{connection.base_url}\n{connection.token}".encode()).hexdigest()
+    token = secrets.readable(connection, "token")
+    return hashlib.sha256(f"{connection.base_url}\n{token}".encode()).hexdigest()

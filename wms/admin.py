@@ -60,6 +60,8 @@ class ConnectionAdmin(ConsoleAdmin):
     def forget_previous_secret(self, request: HttpRequest, chosen: QuerySet[Connection]) -> None:
         """End a rotation."""
         ended = Connection.objects.filter(pk__in=chosen.values("pk")).exclude(callback_secret_previous="")
+        for connection in ended:
+            self.log_change(request, connection, "Previous callback secret forgotten.")
         count = ended.update(callback_secret_previous="")
         self.message_user(request, f"{count} previous secrets forgotten.", messages.SUCCESS)
 

@@ -8,24 +8,22 @@ from django import forms
 from django.core.exceptions import ValidationError
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
-    UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
-    UnfoldAdminTextInputWidget,
 )
 
-from ops.secrets import mask
+from ops import secrets
+from ops.secret_forms import SecretsForm
+from wms import access
 from wms.adapters import ADAPTERS, DECLARED, capabilities_of
 from wms.adapters.base import Capability
 from wms.models import Connection, Warehouse
 
-SECRETS = ("token", "callback_secret", "callback_secret_previous")
 
+class ConnectionForm(SecretsForm[Connection]):
+    """A connection; an empty secret field keeps what is stored, as long as the address is the same host's."""
 
-class ConnectionForm(forms.ModelForm[Connection]):
-    """A connection; an empty secret field keeps what is stored."""
+    REPLACED = ("callback_secret", "callback_secret_previous")
 
-    # Django's URL field wants a dot in host names; those of containers have none.
-    base_url = forms.RegexField(r"^https?://\S+$", max_length=500, widget=UnfoldAdminTextInputWidget)
     adapter = forms.ChoiceField(
         choices=[(name, name) for name in ADAPTERS], initial="rest", widget=UnfoldAdminSelectWidget
     )
@@ -54,31 +52,19 @@ class ConnectionForm(forms.ModelForm[Connection]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._stored = {name: getattr(self.instance, name) for name in SECRETS}
-        for name in SECRETS:
-            if name not in self.fields:  # the page of a person who may look only
-                continue
-            stored = self._stored[name]
-            field = self.fields[name]
-            field.widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
-            field.required = name == "token" and not stored
-            field.help_text = f"Set: {mask(stored)}. Leave empty to keep it." if stored else "Not set."
+        if "token" in self.fields:
+            self.fields["token"].required = not secrets.is_set(self.instance, "token")
         if self.instance.pk and self.instance.adapter in DECLARED:
             self.initial["capabilities"] = [c.value for c in capabilities_of(self.instance)]
 
     def clean(self) -> dict[str, Any]:
-        """Keep secrets that were not typed; a replaced callback secret stays valid as the previous one."""
-        cleaned = super().clean() or self.cleaned_data
-        typed = {name: cleaned.get(name) or "" for name in SECRETS}
-        for name in SECRETS:
-            cleaned[name] = typed[name] or self._stored[name]
-        replaced = typed["callback_secret"] and typed["callback_secret"] != self._stored["callback_secret"]
-        if replaced and not typed["callback_secret_previous"]:
-            cleaned["callback_secret_previous"] = self._stored["callback_secret"]
+        """The token stays with the host that it was given for."""
+        cleaned = super().clean()
+        if self.instance.pk and access.is_moved(
+            self.instance, to=cleaned.get("base_url", self.instance.base_url)
+        ):
+            self.require_again("token", because="The address is now another host's.")
         return cleaned
-
-    def _get_validation_exclusions(self) -> set[str]:
-        return {*super()._get_validation_exclusions(), "base_url"}  # type: ignore[misc]
 
     def clean_capabilities(self) -> list[str] | None:
         """None when it is all that the adapter declares: a later adapter may declare more."""

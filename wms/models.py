@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from ops import targets
 from ops.lanes import LOCAL
 from ops.secrets import EncryptedTextField
 from shops.models import Shop
@@ -22,10 +23,15 @@ class Connection(models.Model):
     slug = models.SlugField(max_length=50, unique=True, help_text="Part of the callback URL.")
     name = models.CharField(max_length=255, blank=True, default="")
     adapter = models.CharField(max_length=30, default="rest")
-    base_url = models.URLField(max_length=500)
-    token = EncryptedTextField(blank=True, default="")
-    callback_secret = EncryptedTextField(blank=True, default="")
-    callback_secret_previous = EncryptedTextField(blank=True, default="")
+    base_url = models.CharField(
+        "base URL",
+        max_length=500,
+        validators=[targets.validate],
+        help_text="With https://. Whoever moves it to another host enters the token again.",
+    )
+    token = EncryptedTextField(blank=True, default="", bound_to=("slug", "origin"))
+    callback_secret = EncryptedTextField(blank=True, default="", bound_to=("slug",))
+    callback_secret_previous = EncryptedTextField(blank=True, default="", bound_to=("slug",))
     capabilities = ArrayField(
         models.CharField(max_length=30),
         null=True,
@@ -57,6 +63,11 @@ class Connection(models.Model):
     def inbox_lane(self) -> str:
         """The lane of what this WMS sent us: local work, so an outage of the WMS does not hold it up."""
         return f"wms:{self.slug}{LOCAL}"
+
+    @property
+    def origin(self) -> str:
+        """Whom the token is for: it cannot be read once the address is another's."""
+        return targets.origin(self.base_url)
 
     @property
     def hmac_secrets(self) -> list[str]:

@@ -10,6 +10,8 @@ from rest_framework.response import Response
 
 from ops import jobs, signatures
 from ops.receiving import Door, Refusal, bounded_body
+from ops.secrets import SecretUnreadable
+from wms import access
 from wms.callbacks import EVENT_TYPES, Envelope, EnvelopeError, parse_envelope, subject_of, warehouse_of
 from wms.models import Connection
 
@@ -52,13 +54,21 @@ def _receive(slug: str, body: bytes, *, signature: str) -> Response:
     )
     if connection is None:
         raise Refusal(404, "no such connection")
-    if not signatures.matches(body, signature, connection.hmac_secrets):
+    if not signatures.matches(body, signature, _secrets(connection)):
         raise Refusal(401, "signature does not match")
     try:
         envelope = parse_envelope(body)
     except EnvelopeError as error:
         raise Refusal(400, str(error)) from error
     return _answer(_store(connection, envelope), connection=connection, envelope=envelope)
+
+
+def _secrets(connection: Connection) -> list[str]:
+    try:
+        return connection.hmac_secrets
+    except SecretUnreadable as error:
+        access.secret_unreadable(connection)
+        raise Refusal(503, "the secret of this connection cannot be read") from error
 
 
 def _store(connection: Connection, envelope: Envelope) -> int | None:

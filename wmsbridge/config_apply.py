@@ -12,10 +12,10 @@ from django.db import transaction
 from django.db.models import Model
 from pydantic import BaseModel
 
-from ops import jobs
+from ops import jobs, secrets
 from shops import installation
 from shops.models import Shop
-from wms import warehouses
+from wms import access, warehouses
 from wms.models import Connection, Warehouse
 from wmsbridge.config_file import Complaint, ConfigError, ConfigFile, WarehouseTable
 
@@ -115,6 +115,7 @@ class _Run:
             elif shop.is_active:
                 installation.check_subscriptions(shop)
             installation.settings_changed(shop, changed)
+            installation.secrets_changed(shop)
             if changed & CREDENTIALS:
                 installation.credentials_changed(shop)
             else:
@@ -129,14 +130,16 @@ class _Run:
         is_new = thing.pk is None
         if is_new and not self._is_complete(table, index, values):
             return frozenset()
-        changed = tuple(name for name, value in values.items() if getattr(thing, name) != value)
+        if not is_new and not self._stays(table, index, thing, values):
+            return frozenset()
+        changed = tuple(name for name, value in values.items() if _stored(thing, name) != value)
         for name in changed:
             setattr(thing, name, values[name])
         if not is_new and not changed:
             self.outcome.unchanged.append(_title(table, thing))
             return frozenset()
         try:
-            thing.full_clean(exclude=["base_url"])  # Django wants a dot in host names, containers have none
+            thing.full_clean(exclude=[name for name in secrets.names(thing) if name not in values])
         except ValidationError as error:
             for name, messages in error.message_dict.items():
                 key = "" if name == "__all__" else name
@@ -148,6 +151,18 @@ class _Run:
         else:
             self.outcome.updated.append((_title(table, thing), changed))
         return frozenset(changed)
+
+    def _stays(self, table: str, index: int, thing: Model, values: Mapping[str, object]) -> bool:
+        """Whether it means the system that its token is for, or brings the token for another."""
+        address = values.get("base_url")
+        if not isinstance(thing, Connection) or not isinstance(address, str):
+            return True
+        if "token" not in values and access.is_moved(thing, to=address):
+            self._complain(table, index, "base_url: it is another host's, name the token too", key="base_url")
+            return False
+        if access.is_moved(thing, to=address):
+            thing.token = str(values["token"])  # the same one is sealed anew, for the new address
+        return True
 
     def _is_complete(self, table: str, index: int, values: Mapping[str, object]) -> bool:
         missing = [name for name in NEEDED.get(table, ()) if not values.get(name)]
@@ -184,3 +199,8 @@ def _named(table: BaseModel, *, without: Collection[str] = ()) -> dict[str, obje
 def _title(table: str, thing: Model) -> str:
     name = thing.wms_warehouse_code if isinstance(thing, Warehouse) else str(thing)
     return f"{table.removesuffix('s')} {name}"
+
+
+def _stored(thing: Model, name: str) -> object:
+    """None for a secret that cannot be read: whatever the file says is then another one."""
+    return secrets.readable(thing, name) if name in secrets.names(thing) else getattr(thing, name)

@@ -22,20 +22,18 @@ def encrypted_fields() -> Iterator[tuple[type[Model], list[str]]]:
 
 
 def rotate(model: type[Model], names: list[str]) -> int:
-    """Write every row's encrypted fields anew, under the first key, in batches; returns how many rows.
+    """Write every row's encrypted fields anew, under the first key and bound to the row, in batches; returns how many.
 
     Raises ops.secrets.SecretUnreadable when a value fits none of the keys.
     """
     rotated, last = 0, 0
     while True:
         with transaction.atomic():
-            rows = list(
-                model._default_manager.select_for_update()
-                .filter(pk__gt=last)
-                .only("pk", *names)
-                .order_by("pk")[:BATCH]
-            )
+            rows = list(model._default_manager.select_for_update().filter(pk__gt=last).order_by("pk")[:BATCH])
             if not rows:
                 return rotated
-            model._default_manager.bulk_update(rows, names)
+            for row in rows:
+                for name in names:
+                    setattr(row, name, getattr(row, name))  # read here, encrypted again when it is saved
+                row.save(update_fields=names)
         rotated, last = rotated + len(rows), rows[-1].pk

@@ -48,6 +48,8 @@ _require_usable_secrets()
 
 # Root of a shop; /admin/api/{version}/graphql.json and /admin/oauth/access_token hang below it.
 SHOPIFY_ADMIN_URL = env.str("SHOPIFY_ADMIN_URL", default="https://{domain}")
+# Hosts and networks that may be called though they are private, and by http: 127.0.0.0/8,wms.internal
+ALLOW_PRIVATE_TARGETS: list[str] = env.list("ALLOW_PRIVATE_TARGETS", default=[])
 # Where Shopify and the WMSs reach us, for webhook subscriptions; e.g. https://bridge.example.com
 PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
 

@@ -95,3 +95,18 @@ def test_a_check_of_subscriptions_is_only_enqueued(admin_client: Client, shop: S
 def test_a_shop_cannot_be_deleted(admin_client: Client, shop: Shop) -> None:
     assert admin_client.post(f"{LIST}{shop.pk}/delete/", {"post": "yes"}).status_code == 403
     assert Shop.objects.exists()
+
+
+def test_stored_secrets_do_not_follow_another_domain(admin_client: Client, shop: Shop) -> None:
+    before = Shop.objects.get(pk=shop.pk)
+    answer = save(admin_client, shop, domain="attacker-owned.myshopify.com")
+    assert "Enter this secret again" in answer.content.decode()
+    shop.refresh_from_db()
+    assert (shop.domain, shop.access_token) == (before.domain, before.access_token)
+
+
+@pytest.mark.parametrize("version", ["../../x", "x@evil/", "2026-10\r\nX", "2026-11", "latest"])
+def test_a_version_that_shopify_has_not_is_refused(admin_client: Client, shop: Shop, version: str) -> None:
+    answer = save(admin_client, shop, api_version=version)
+    assert answer.status_code == 200
+    assert Shop.objects.get(pk=shop.pk).api_version == "2026-10"

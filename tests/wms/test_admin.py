@@ -99,8 +99,61 @@ def test_unticked_capabilities_are_stored(staff: Client, north: Connection) -> N
     assert north.capabilities == []
 
 
-def test_host_names_of_containers_are_addresses_too(staff: Client, north: Connection) -> None:
-    assert save(staff, north, base_url="http://wms:9002/north").base_url == "http://wms:9002/north"
+def test_host_names_of_containers_are_addresses_too(staff: Client, north: Connection, settings: Any) -> None:
+    settings.ALLOW_PRIVATE_TARGETS = ["wms"]
+    saved = save(staff, north, base_url="http://wms:9002/north", token="again")
+    assert (saved.base_url, saved.token) == ("http://wms:9002/north", "again")
+
+
+@pytest.mark.parametrize(
+    "address", ["http://wms.test:81/north", "https://wms.test/north", "https://evil.example.com"]
+)
+def test_the_stored_token_does_not_follow_another_host(
+    staff: Client, north: Connection, address: str
+) -> None:
+    answer = staff.post(
+        f"/admin/wms/connection/{north.pk}/change/", fields(north, base_url=address), secure=True
+    )
+    assert "Enter this secret again" in answer.content.decode()
+    north.refresh_from_db()
+    assert (north.base_url, north.token) == ("http://wms.test/north", "token-that-nobody-sees")
+    assert save(staff, north, base_url=address.replace("http:", "https:"), token="again").token == "again"
+
+
+def test_another_path_of_the_same_host_keeps_the_token(staff: Client, north: Connection) -> None:
+    assert save(staff, north, base_url="http://wms.test/v2").token == "token-that-nobody-sees"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://169.254.169.254/latest",
+        "https://u:p@wms.test/",
+        "https://wms.test/?a=",
+        "https://wms.test/#",
+        "http://x.example.com/",
+    ],
+)
+def test_addresses_that_may_not_be_called_are_refused(staff: Client, north: Connection, address: str) -> None:
+    answer = staff.post(
+        f"/admin/wms/connection/{north.pk}/change/",
+        fields(north, base_url=address, token="again"),
+        secure=True,
+    )
+    assert answer.context["adminform"].form.errors.keys() == {"base_url"}
+
+
+def test_the_history_names_the_fields_that_changed_and_no_other(staff: Client, north: Connection) -> None:
+    save(staff, north, base_url="http://wms.test/v2")
+    save(staff, north, callback_secret="another-secret")
+    Connection.objects.update(callback_secret_previous="old")
+    staff.post(
+        "/admin/wms/connection/",
+        {"action": "forget_previous_secret", "_selected_action": [north.pk]},
+        secure=True,
+    )
+    told = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
+    assert told == ["Changed Base URL.", "Changed Callback secret.", "Previous callback secret forgotten."]
     answer = staff.post(
         f"/admin/wms/connection/{north.pk}/change/", fields(north, base_url="ftp://wms"), secure=True
     )

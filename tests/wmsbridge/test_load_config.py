@@ -257,3 +257,28 @@ def test_many_tables_cost_queries_in_proportion(path: Path, django_assert_max_nu
     load(path, CONFIG)
     with django_assert_max_num_queries(10):
         load(path, CONFIG)
+
+
+MOVE = """\
+[[connections]]
+slug = "north"
+base_url = "https://evil.example.com/north"
+"""
+
+
+def test_a_token_goes_to_another_host_only_when_the_file_names_it(path: Path) -> None:
+    load(path, CONFIG)
+    assert "line 3: [[connections]] base_url: it is another host's" in refusal(path, MOVE)
+    assert Connection.objects.get().base_url == "http://127.0.0.1:9002/north"
+    load(path, MOVE + 'token = "env:NORTH_TOKEN"\n')
+    found = Connection.objects.get()
+    assert (found.base_url, found.token) == ("https://evil.example.com/north", "north_token-value")
+
+
+@pytest.mark.parametrize(
+    "address", ["http://10.0.0.1/", "https://u:p@wms.example.com", "https://x.example.com/?a"]
+)
+def test_addresses_that_may_not_be_called_are_refused_with_their_line(path: Path, address: str) -> None:
+    told = refusal(path, CONFIG.replace("http://127.0.0.1:9002/north", address))
+    assert "line 10: [[connections]] base_url: " in told
+    assert Connection.objects.count() == 0

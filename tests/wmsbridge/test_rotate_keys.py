@@ -29,4 +29,4 @@ def test_without_it_it_is(settings: Any) -> None:
     make_shop()
     settings.FIELD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     with pytest.raises(SecretUnreadable):
-        Shop.objects.get()
+        _ = Shop.objects.get().access_token

@@ -53,6 +53,11 @@ Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else val
 Quantity = Annotated[int, Field(ge=-1_000_000_000, le=1_000_000_000)]
 
 
+def _web_address(value: str) -> str:
+    """Staff click on it: nothing but the web, no `javascript:`."""
+    return value if value.lower().startswith(("https://", "http://")) else ""
+
+
 class _Answer(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel, frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True
@@ -96,7 +101,7 @@ class _Items(_Answer):
 
 class _Return(_Answer):
     id: Id
-    label_url: Text = ""
+    label_url: Annotated[Text, AfterValidator(_web_address)] = ""
 
 
 A = TypeVar("A", bound=_Answer)
@@ -110,7 +115,7 @@ class RestAdapter:
         self._connection = connection
         self._slug = connection.slug
         self._base = connection.base_url.rstrip("/")
-        self._token = connection.token
+        self._token = access.token_of(connection)
 
     def create_order(self, request: OrderRequest) -> OrderAnswer:
         """POST /orders; 201 made, 200 known already."""

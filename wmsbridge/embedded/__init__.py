@@ -36,6 +36,7 @@ class Servers:
     def environment(self) -> dict[str, str]:
         """What a process needs in its environment to work on these servers, by plain HTTP on this machine."""
         return {
+            "ALLOW_PRIVATE_TARGETS": "127.0.0.0/8",  # the sandbox
             "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis_url,
             "SECRET_KEY": self.secret_key,
