@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
-from fulfillment import cancellation, enqueue, order_states
+from fulfillment import cancellation, ending, enqueue, order_states, withdrawal
 from fulfillment.models import Order, WmsOrder
 from fulfillment.states import OrderState, Outcome, Reason
 from inventory import reservations
@@ -65,6 +65,11 @@ def _standing(attempt: Attempt) -> QuerySet[WmsOrder]:
     return WmsOrder.objects.filter(
         id=attempt.wms_order.id, wms_status=WmsStatus.SUBMITTING, attempt=attempt.number
     )
+
+
+def stands(attempt: Attempt) -> bool:
+    """Whether it is the last attempt, and nobody has recorded its outcome. The order is locked."""
+    return _standing(attempt).exists()
 
 
 def note_another(attempt: Attempt) -> Attempt:
@@ -148,9 +153,15 @@ def refuse(attempt: Attempt, reason: str) -> None:
     )
     if not refused:
         return
+    row.order = order
     if order.cancelled_at:
         reservations.release(row.external_id)
         order_states.settle(order)
+    elif order.surplus and withdrawal.nothing_is_wanted_of(row):
+        # Nobody asks for it any more: nobody has to decide, and no replay may send it.
+        ending.end(WmsOrder.objects.filter(id=row.id))
+        order_states.settle(order)
+        withdrawal.look_again(order)
     else:
         hold_refused(order, reason)
     is_known(order, row)

@@ -58,7 +58,6 @@ class Coverage:
     lines: dict[int, OrderLine]
     open: dict[int, int]
     uncovered: dict[int, int]
-    excess: dict[int, int]
     unsent: dict[int, int] = field(default_factory=dict)
     in_flight: dict[int, int] = field(default_factory=dict)
     later: dict[int, int] = field(default_factory=dict)
@@ -153,7 +152,6 @@ def compare(
         lines=lines,
         open={line_id: wants.now for line_id, wants in asked.items() if wants.now},
         uncovered=_positive(uncovered),
-        excess=_positive({i: covered.get(i, 0) - line.quantity for i, line in lines.items()}),
         unsent=_positive(unsent),
         in_flight=_positive(in_flight),
         later={line_id: wants.later for line_id, wants in asked.items() if wants.later},

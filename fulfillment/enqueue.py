@@ -87,6 +87,20 @@ def cancel(wms_order: WmsOrder) -> None:
     )
 
 
+def reduce(wms_order: WmsOrder) -> None:
+    """Have a WMS asked to send less of an order than it was given."""
+    jobs.enqueue(
+        "fulfillment.reduce",
+        key=f"reduce:{wms_order.external_id}",
+        lane=wms_order.warehouse.connection.lane,
+        share=_share(wms_order),
+        payload={"wms_order": wms_order.id},
+        subject=wms_order.order.subject,
+        priority=Priority.URGENT,
+        coalesce=True,
+    )
+
+
 def _share(wms_order: WmsOrder) -> str:
     """One WMS serves several shops: none waits behind another's backlog."""
     return f"shop:{wms_order.order.shop_id}"
@@ -96,12 +110,21 @@ def move(wms_order: WmsOrder) -> None:
     """Have Shopify's fulfilment orders moved to the location of the chosen warehouse."""
     jobs.enqueue(
         "fulfillment.move",
-        key=f"move:{wms_order.external_id}",
+        key=_move_key(wms_order),
         lane=wms_order.order.shop.lane,
         payload={"wms_order": wms_order.id},
         subject=wms_order.order.subject,
         coalesce=True,
     )
+
+
+def moving(wms_order: WmsOrder) -> bool:
+    """Whether we are about to move Shopify's fulfilment orders to its location ourselves."""
+    return _under_way(_move_key(wms_order))
+
+
+def _move_key(wms_order: WmsOrder) -> str:
+    return f"move:{wms_order.external_id}"
 
 
 def fulfil(order: Order) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from fulfillment import cancellation, coverage, enqueue, order_states, readiness
+from fulfillment import attempts, cancellation, coverage, enqueue, order_states, readiness, withdrawal
 from fulfillment.models import Order
 from fulfillment.order_states import PERSON_DECIDES
 from fulfillment.states import OrderState, Reason
@@ -34,6 +34,9 @@ def follow(
     if verdict.state == OrderState.CANCELLED:
         cancellation.stop(order)
         return
+    withdrawal.follow(order, goes=verdict.state == OrderState.READY)
+    if (order.state, order.reason) == (OrderState.HELD, Reason.WMS_REJECTED):
+        attempts.release_unless_in_question(order)
     if verdict.state == OrderState.READY:
         waits_for_this = order.state in (OrderState.HELD, OrderState.READY)
         order_states.note_ready(order, anew=part_opened or order.state == OrderState.WAITING)
@@ -57,8 +60,6 @@ def _go_on(order: Order, verdict: readiness.Verdict) -> None:
         _report_held_after_submission(order, verdict.rest)
     else:
         close_alert("order_held_back", subject=order.subject)
-    if measured.excess:
-        _report_excess(order)
     if order.state == OrderState.HELD and order.reason in PERSON_DECIDES:
         return
     if not measured.uncovered:
@@ -81,6 +82,9 @@ def _hold_back(order: Order, verdict: readiness.Verdict) -> None:
     if sent and not _is_for_a_person(order, verdict):
         _tell_of_what_was_sent(order, verdict)
         order_states.settle(order)
+        return
+    if verdict.state == OrderState.NOTHING_TO_SHIP and order.reason == Reason.WMS_CANCELLED:
+        _nobody_decides(order)
         return
     if order.state == OrderState.HELD and order.reason in PERSON_DECIDES:
         return
@@ -105,11 +109,9 @@ def _is_for_a_person(order: Order, verdict: readiness.Verdict) -> bool:
 def _tell_of_what_was_sent(order: Order, verdict: readiness.Verdict) -> None:
     """A hold or a date concerns the warehouse only as far as it has those units; another reason concerns all that it
     has not sent."""
-    measured = coverage.measure(order)
     if verdict.state == OrderState.NOTHING_TO_SHIP:
-        if _at_work(order) and measured.excess:
-            _report_excess(order)
-        return
+        return  # what is too many by that is told, and stopped, by `withdrawal`
+    measured = coverage.measure(order)
     if measured.held if verdict.reason in readiness.OF_A_PART else _at_work(order):
         _report_held_after_submission(order, verdict)
     else:
@@ -128,6 +130,14 @@ def _look_again_when_it_is_due(order: Order, due: datetime) -> None:
 def _at_work(order: Order) -> bool:
     """Whether a warehouse has not sent everything yet: what is refunded after that went back to the shop."""
     return order.wms_orders.filter(order_states.NOT_ENDED).exclude(wms_status=WmsStatus.SHIPPED).exists()
+
+
+def _nobody_decides(order: Order) -> None:
+    """What the WMS cancelled was refunded, or fulfilled by others: the cancellation is what was wanted."""
+    for kind in ("wms_cancelled", "custom_line", "no_warehouse"):
+        close_alert(kind, subject=order.subject)
+    shipped = order.wms_orders.filter(lines__shipped__gt=0).exists()
+    order_states.stand(order, OrderState.SHIPPED if shipped else OrderState.NOTHING_TO_SHIP)
 
 
 def _report_cannot_be_sent(order: Order, reason: Reason) -> None:
@@ -162,17 +172,6 @@ def _report_held_after_submission(order: Order, held: readiness.Verdict | readin
         f"{held.reason.label}",
         meaning=f"The warehouse has it, or may have it, and will ship it then. {held.detail}".strip(),
         action="If it must not ship, ask the warehouse to stop it, or cancel the order in Shopify.",
-    )
-
-
-def _report_excess(order: Order) -> None:
-    raise_alert(
-        "order_edited",
-        subject=order.subject,
-        shop=order.shop.domain,
-        title=f"Order {order.name} was reduced after it went to the warehouse",
-        meaning="The warehouse will ship more than the customer now has ordered.",
-        action="Ask the warehouse to take the removed units out, or expect them back as a return.",
     )
 
 

@@ -6,7 +6,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from fulfillment.shipment_models import Fulfillment, Shipment, ShipmentCount, ShipmentLine, ShipmentUnit
-from fulfillment.states import OrderState, Outcome, Reason, ReturnState
+from fulfillment.states import OrderState, Outcome, Reason, ReturnState, Wish
 from ops.secrets import EncryptedTextField
 from shops.models import Shop
 from wms.models import Warehouse
@@ -71,6 +71,17 @@ class Order(models.Model):
     received_at = models.DateTimeField(db_default=Now(), help_text="First notice of it.")
     ready_at = models.DateTimeField(null=True, blank=True, help_text="When nothing at Shopify held it back.")
     read_at = models.DateTimeField(db_default=Now(), help_text="When it was last read at Shopify.")
+    surplus = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="Units at warehouses that Shopify no longer asks for, and since when.",
+    )
+    wish_words = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What its warehouses were asked since, and what they said.",
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -210,6 +221,30 @@ class WmsOrder(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    wish = models.CharField(
+        max_length=20, choices=Wish.choices, default=Wish.NONE, db_default=Wish.NONE.value
+    )
+    wish_answer = models.TextField(
+        blank=True, default="", db_default="", help_text="What the WMS said to that, in its words."
+    )
+    changes = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        help_text="How often it was asked to send less: each change has a key of its own.",
+    )
+    finished_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the WMS said that it sends nothing more of it."
+    )
+    rest_unwanted = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Shipped in part, and Shopify asks for nothing of the rest.",
+    )
+    stands_here_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When Shopify's work for it was first seen at this warehouse's location.",
+    )
     accepted_at = models.DateTimeField(null=True, blank=True)
     look_up_at = models.DateTimeField(
         db_default=Now(), editable=False, help_text="When the WMS is asked, unless it tells something before."
@@ -228,6 +263,7 @@ class WmsOrder(models.Model):
             models.CheckConstraint(
                 condition=Q(outcome__in=Outcome.values), name="wms_order_outcome_is_known"
             ),
+            models.CheckConstraint(condition=Q(wish__in=Wish.values), name="wms_order_wish_is_known"),
             models.CheckConstraint(
                 condition=Q(wms_status="pending") | Q(wms_status="cancelled") | Q(attempt__gte=1),
                 name="wms_order_attempt_is_recorded_before_the_call",
@@ -261,6 +297,9 @@ class WmsOrderLine(models.Model):
     quantity = models.PositiveIntegerField(help_text="In WMS item units.")
     per_unit = models.PositiveIntegerField(help_text="WMS item units in one Shopify unit.")
     shipped = models.PositiveIntegerField(default=0, help_text="In WMS item units.")
+    reduce_to = models.PositiveIntegerField(
+        null=True, blank=True, help_text="What the WMS is being asked to send instead, in WMS item units."
+    )
 
     class Meta:
         constraints = [

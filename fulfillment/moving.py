@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 from django.db.models import F
+from django.db.models.functions import Now
 
 from fulfillment import our_places, reading
 from fulfillment.models import ShipmentUnit, WmsOrder, WmsOrderLine
@@ -79,7 +80,7 @@ def move(wms_order_id: int) -> None:
     order, shop, location = row.order, row.order.shop, row.warehouse.shopify_location_id
     if order.cancelled_at or phase(WmsStatus(row.wms_status)) == CancellationPhase.CANCELLED:
         return
-    work = our_places.of(shop).ours(reading.fulfillment_orders(shop, order.shopify_order_id))
+    work, refused = our_places.of(shop).ours(reading.fulfillment_orders(shop, order.shopify_order_id)), False
     for fulfillment_order_id, lines in moves(work, _units(row), location_id=location):
         variables = {
             "id": gid("FulfillmentOrder", fulfillment_order_id),
@@ -89,10 +90,13 @@ def move(wms_order_id: int) -> None:
         }
         payload = execute(shop, "fulfillment_order_move", variables).get("fulfillmentOrderMove") or {}
         errors = payload.get("userErrors") or []
+        refused = refused or bool(errors)
         if errors:
             _report(row, "; ".join(error.get("message", "") for error in errors))
         else:
             logger.info("fulfillment_order_moved", order=order.id, fulfillment_order=fulfillment_order_id)
+    if not refused:
+        WmsOrder.objects.filter(id=row.id).update(stands_here_since=Now())
     mark_due(row.warehouse_id, list(row.lines.values_list("item_code", flat=True)))
 
 

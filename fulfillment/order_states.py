@@ -95,7 +95,8 @@ def settle(order: Order) -> None:
 
     One of which everything that was sent is shipped, and a part is still to come, waits for that part.
     """
-    statuses = set(WmsOrder.objects.filter(order=order).values_list("wms_status", flat=True))
+    rows = WmsOrder.objects.filter(order=order).values_list("wms_status", "rest_unwanted")
+    statuses = {str(WmsStatus.SHIPPED) if rest_unwanted else status for status, rest_unwanted in rows}
     live = statuses - {str(status) for status in ENDED}
     if order.cancelled_at and not live:
         stand(order, OrderState.CANCELLED)
@@ -106,11 +107,11 @@ def settle(order: Order) -> None:
         if reasons:
             stand(order, OrderState.PARTIALLY_SHIPPED, Reason.SHIPMENT_HELD, "; ".join(reasons))
         elif untold:
-            stand(order, OrderState.PARTIALLY_SHIPPED)
+            _stand_at(order, OrderState.PARTIALLY_SHIPPED)
         elif state == OrderState.SHIPPED and order.rest_reason:
             _wait_for_the_rest(order)
         else:
-            stand(order, state)
+            _stand_at(order, state)
 
 
 def _wait_for_the_rest(order: Order) -> None:
@@ -150,6 +151,15 @@ def _untold(order: Order) -> list[tuple[str, bool]]:
         (f"{name}: {reason}"[:500], state in (ShipmentState.HELD, ShipmentState.CANCELLED))
         for name, reason, state in rows
     ]
+
+
+def _stand_at(order: Order, state: OrderState) -> None:
+    """With what its warehouses were asked since it changed at Shopify, as long as they are at work."""
+    words = order.wish_words or ("Shopify asks for fewer units than warehouses have" if order.surplus else "")
+    if state == OrderState.SHIPPED or not words:
+        stand(order, state)
+    else:
+        stand(order, state, Reason.CANCEL_ASKED if order.cancelled_at else Reason.EDITED, words)
 
 
 def _from_live(live: set[str]) -> OrderState:

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from fulfillment import enqueue, order_states, progress
+from fulfillment import enqueue, order_states, progress, withdrawal
 from fulfillment.models import WmsOrder
 from ops.alerts import close_alert, raise_alert
 from ops.errors import Permanent, Transient
@@ -159,6 +159,8 @@ def _report_refused(connection: Connection, refused: Mapping[WmsOrder, str], *, 
 
 @transaction.atomic
 def _report_gone(row: WmsOrder, answer: OrderAnswer | None) -> None:
+    if answer is None and (row.order.cancelled_at or withdrawal.nothing_is_wanted_of(row)):
+        return  # what nobody wants any more nobody misses
     slug = row.warehouse.connection.slug
     found = f"It has {answer.wms_order_id} instead." if answer else "It knows no such order."
     raise_alert(

@@ -10,9 +10,9 @@ from django.db.models import Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from fulfillment import cancellation, coverage, enqueue, order_states
+from fulfillment import cancellation, coverage, enqueue, order_states, wishes, withdrawal
 from fulfillment.models import WmsOrder
-from fulfillment.states import ShipmentState
+from fulfillment.states import ShipmentState, Wish
 from ops.alerts import close_alert, raise_alert
 from ops.errors import Blocked
 from wms.callbacks import OrderStatusEvent
@@ -90,8 +90,20 @@ def take(row: WmsOrder, status: WmsStatus, *, word: str, reason: str = "", occur
     elif status in order_states.SHIPPED:
         # The state follows the shipment callbacks, which say what was sent; one that is lost must be noticed.
         enqueue.expect_shipment(row, all_of_it=status == WmsStatus.SHIPPED)
+        if status == WmsStatus.SHIPPED:
+            _note_finished(row, at=occurred_at)
     else:
         _move_on(row, status, reason=reason, occurred_at=occurred_at)
+
+
+@transaction.atomic
+def _note_finished(row: WmsOrder, *, at: datetime) -> None:
+    """The WMS sends nothing more of it: what nobody asks for any more is not waited for."""
+    order = order_states.lock(row.order_id)
+    rows = WmsOrder.objects.filter(order_states.NOT_ENDED, id=row.id, finished_at__isnull=True)
+    if rows.update(finished_at=at) and order.surplus:
+        withdrawal.follow(order)
+        order_states.settle(order)
 
 
 def _report_word(row: WmsOrder, word: str) -> None:
@@ -115,12 +127,22 @@ def _move_on(row: WmsOrder, status: WmsStatus, *, reason: str, occurred_at: date
         if row.cancel_requested_at and occurred_at < row.cancel_requested_at:
             return
         if phase(status) == CancellationPhase.CANCELLABLE:
-            return  # it goes on deciding: the wish stands, and staff are told when it does not answer
+            # It goes on deciding: the wish stands, and staff are told when it does not answer.
+            WmsOrder.objects.filter(id=row.id, wish=Wish.CANCEL_DECLINED).update(wish=Wish.CANCEL_ASKED)
+            return
         WmsOrder.objects.filter(id=row.id, wms_status=WmsStatus.CANCEL_REQUESTED).update(
             wms_status=status, status_at=occurred_at, **order_states.look_up_later()
         )
+        row.order = order
         if phase(status) == CancellationPhase.IN_PROGRESS:
-            cancellation.declined(row, reason=reason)
+            cancellation.declined(row, answer=wishes.answer(status, reason))
+        else:
+            WmsOrder.objects.filter(id=row.id).update(
+                wish=Wish.CANCEL_DECLINED, wish_answer=wishes.answer(status, reason)
+            )
+        if order.surplus:
+            withdrawal.follow(order)
+        wishes.note(order)
     elif status in _FORWARD:
         earlier = [str(s) for s in _FORWARD[1 : _FORWARD.index(status)]] + [str(WmsStatus.UNKNOWN)]
         WmsOrder.objects.filter(id=row.id, wms_status__in=earlier).update(
@@ -136,9 +158,9 @@ def check_shipment(wms_order_id: int, *, all_of_it: bool) -> None:
 
     Nobody is told twice (a shipment that is held has its own alert), nor when somebody fulfilled it in Shopify.
     """
-    row = WmsOrder.objects.select_related("order", "warehouse").get(id=wms_order_id)
+    row = WmsOrder.objects.select_related("order__shop", "warehouse").get(id=wms_order_id)
     done = [WmsStatus.SHIPPED, WmsStatus.CANCELLED, WmsStatus.REJECTED]
-    if row.wms_status in (done if all_of_it else [*done, WmsStatus.PARTIALLY_SHIPPED]):
+    if row.rest_unwanted or row.wms_status in (done if all_of_it else [*done, WmsStatus.PARTIALLY_SHIPPED]):
         return
     if row.shipments.filter(state=ShipmentState.HELD).exists():
         return
@@ -151,7 +173,8 @@ def check_shipment(wms_order_id: int, *, all_of_it: bool) -> None:
     raise_alert(
         "shipment_missing",
         subject=row.external_id,
-        title=f"{row.warehouse.name} says that order {row.order.name} is shipped, but reported no shipment",
+        title=f"{row.warehouse.name} says that order {row.order.name} of {row.order.shop.domain}"
+        " is shipped, but reported no shipment",
         meaning="The customer has no tracking number, and Shopify shows the order as unfulfilled.",
         action="Have the WMS send the shipment callback of this order again.",
     )
@@ -162,7 +185,8 @@ def _report_rest_missing(row: WmsOrder) -> None:
     raise_alert(
         "shipment_incomplete",
         subject=row.external_id,
-        title=f"{row.warehouse.name} says that order {row.order.name} is shipped, but reported a part of it only",
+        title=f"{row.warehouse.name} says that order {row.order.name} of {row.order.shop.domain}"
+        " is shipped, but reported a part of it only",
         meaning=f"Shipments were reported of {units['shipped']} of {units['asked']} units. Shopify shows the rest as "
         "unfulfilled.",
         action="Have the WMS send all shipment callbacks of this order again. If it sent less for good, put that right "

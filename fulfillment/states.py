@@ -45,6 +45,7 @@ class Reason(TextChoices):
     OUTCOME_UNKNOWN = "outcome_unknown", "nobody knows whether the WMS has it"
     EDITED = "edited", "changed at Shopify after it went to the warehouse"
     SHIPMENT_HELD = "shipment_held", "a parcel left that Shopify is not told of"
+    CANCEL_ASKED = "cancel_asked", "cancelled at Shopify; the warehouse was asked to cancel it"
 
 
 class Outcome(TextChoices):
@@ -56,6 +57,20 @@ class Outcome(TextChoices):
     REFUSED = "refused", "the WMS refused it"
     UNKNOWN = "unknown", "a person must decide"
     ABSENT = "absent", "a person decided that the WMS does not have it"
+
+
+class Wish(TextChoices):
+    """What a WMS was asked of an order that it has, because of a change at Shopify, and how far that came.
+
+    An order that is cancelled at the WMS says so by its status.
+    """
+
+    NONE = "none", "nothing"
+    CANCEL_ASKED = "cancel_asked", "asked to cancel it"
+    CANCEL_DECLINED = "cancel_declined", "declined to cancel it"
+    LESS_ASKED = "less_asked", "asked to send less"
+    LESS_TAKEN = "less_taken", "agreed to send less"
+    LESS_DECLINED = "less_declined", "declined to send less"
 
 
 class ShipmentState(TextChoices):

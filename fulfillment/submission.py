@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from fulfillment import attempts, cancellation, coverage, enqueue, erasure, order_states
+from fulfillment import attempts, cancellation, coverage, enqueue, erasure, order_states, withdrawal
 from fulfillment.attempts import Attempt
 from fulfillment.models import WmsOrder
 from fulfillment.readiness import GOING_STATUSES
@@ -53,6 +53,7 @@ def submit(wms_order_id: int) -> None:
         else:
             if found is None and attempt.doubtful:
                 _require_free_to_go(attempt.wms_order)
+                attempt = without_surplus(attempt)
             record(attempt.wms_order.id, found or place(attempt))
 
 
@@ -75,6 +76,10 @@ def begin(wms_order_id: int) -> Attempt | None:
         warehouses.require_open(row.warehouse, or_on=f"order:{order.id}")
     if not doubtful and row.attempt:
         _require_not_held(row)
+        if order.surplus and not withdrawal.fit(row):
+            order_states.settle(order)
+            withdrawal.look_again(order)
+            return None
     if not doubtful:
         WmsOrder.objects.filter(id=row.id, wms_status=row.wms_status).update(
             wms_status=WmsStatus.SUBMITTING,
@@ -90,7 +95,7 @@ def begin(wms_order_id: int) -> Attempt | None:
         request=request_of(row),
         age=row.age,
         doubtful=doubtful,
-        unwanted=order.cancelled_at is not None or (row.attempt > 0 and _given_up(row)),
+        unwanted=order.cancelled_at is not None or (row.attempt > 0 and withdrawal.nothing_is_wanted_of(row)),
     )
 
 
@@ -112,12 +117,19 @@ def _require_not_held(row: WmsOrder) -> None:
         )
 
 
-def _given_up(row: WmsOrder) -> bool:
-    """Whether nothing of it is to be sent any more by Shopify's last word: refunded, or fulfilled by somebody else."""
-    if coverage.held_units(row):
-        return False
-    asked_for = coverage.open_units(row.order)
-    return not any(asked_for.get(line) for line in row.lines.values_list("order_line_id", flat=True))
+@transaction.atomic
+def without_surplus(attempt: Attempt) -> Attempt:
+    """A repeated attempt asks for what is still wanted, where the first is known to have come to nothing.
+
+    Where it may have arrived, the very same is asked again, and the WMS is asked for less once it has it.
+    """
+    row = attempt.wms_order
+    if attempt.certain and row.order.surplus:
+        row.order = order_states.lock(row.order_id)
+        if attempts.stands(attempt) and not withdrawal.nothing_is_wanted_of(row):
+            withdrawal.fit(row)
+        return replace(attempt, request=request_of(row))
+    return attempt
 
 
 def request_of(row: WmsOrder) -> OrderRequest:
@@ -150,7 +162,9 @@ def look_up(attempt: Attempt) -> OrderAnswer | None:
             attempts.hand_to_a_person(attempt)
         return None
     found = adapter_for(attempt.connection).find_order(attempt.request.external_id)
-    if found is None and attempt.unsettled and (attempt.unwanted or not idempotent):
+    # What is to be smaller by now is not sent once more as it was, unless nobody can tell whether it arrived.
+    is_wanted_so = not attempt.unwanted and not attempt.wms_order.order.surplus
+    if found is None and attempt.unsettled and not (idempotent and is_wanted_so):
         raise Throttled("not found yet: the first request may still be under way", wait=attempt.unsettled)
     return found
 
@@ -184,6 +198,9 @@ def record(wms_order_id: int, answer: OrderAnswer, *, decided_by_id: int | None 
     said = answer.status
     known = said not in (WmsStatus.PENDING, WmsStatus.UNKNOWN)
     status = order_states.before_parcels(said) if known else WmsStatus.ACCEPTED
+    ended = status in order_states.ENDED
+    wished = bool(order.cancelled_at) or (ended and withdrawal.nothing_is_wanted_of(row))
+    stands_here = not _stands_elsewhere(row)
     recorded = WmsOrder.objects.filter(id=row.id, wms_status=WmsStatus.SUBMITTING).update(
         wms_status=status,
         status_at=Now(),
@@ -192,30 +209,43 @@ def record(wms_order_id: int, answer: OrderAnswer, *, decided_by_id: int | None 
         outcome=Outcome.CONFIRMED,
         outcome_detail="",
         decided_by_id=decided_by_id,
+        stands_here_since=Now() if stands_here else None,
         **order_states.look_up_later(),
     )
     if not recorded:
         return False
     if said in order_states.SHIPPED:
         enqueue.expect_shipment(row, all_of_it=said == WmsStatus.SHIPPED)
-    _after_acceptance(row, status=status, wms_order_id=answer.wms_order_id)
+    if ended:
+        cancellation.ended_by_wms(row, wished=wished)
+    else:
+        _after_acceptance(row, stands_here=stands_here)
+    _is_known_as(row, answer.wms_order_id)
     logger.info("order_submitted", order=order.id, shop=order.shop_id, wms_order=row.id, status=status)
     return True
 
 
-def _after_acceptance(row: WmsOrder, *, status: WmsStatus, wms_order_id: str) -> None:
+def _stands_elsewhere(row: WmsOrder) -> bool:
+    """Whether Shopify's work for the order lies at another location than the warehouse's."""
+    going = coverage.work_for_us(row.order).filter(status__in=GOING_STATUSES)
+    return going.exclude(location_id=row.warehouse.shopify_location_id).exists()
+
+
+def _after_acceptance(row: WmsOrder, *, stands_here: bool) -> None:
     order = row.order
-    if status in order_states.ENDED:
-        cancellation.ended_by_wms(order, row)
-    else:
-        reservations.confirm(row.external_id)
-        order_states.settle(order)
+    reservations.confirm(row.external_id)
+    if order.surplus:
+        withdrawal.follow(order)
+    order_states.settle(order)
     if order.cancelled_at:
         enqueue.cancel(row)
-    going = coverage.work_for_us(order).filter(status__in=GOING_STATUSES)
-    elsewhere = going.exclude(location_id=row.warehouse.shopify_location_id)
-    if elsewhere.exists():
+    if not stands_here:
         enqueue.move(row)
+
+
+def _is_known_as(row: WmsOrder, wms_order_id: str) -> None:
+    """Whatever waited for it goes on. Last in its transaction."""
+    order = row.order
     if row.outcome_detail and not order_states.refused(order).exists():
         close_alert("wms_rejected", subject=order.subject)
     arrival = order_states.arrival_key(row.warehouse.connection_id, wms_order_id)

@@ -19,6 +19,7 @@ from fulfillment import (
     preparation,
     progress,
     reading,
+    reducing,
     rereading,
     returns,
     shipments,
@@ -76,6 +77,12 @@ def move(job: Job) -> None:
 def cancel(job: Job) -> None:
     """Cancel a WMS order."""
     cancellation.cancel(job.payload["wms_order"])
+
+
+@job("fulfillment.reduce", queue=Queue.CANCELLATION)
+def reduce(job: Job) -> None:
+    """Ask a WMS to send less of an order."""
+    reducing.reduce(job.payload["wms_order"])
 
 
 @job("fulfillment.announce_return", queue=Queue.CANCELLATION)

@@ -59,6 +59,7 @@ def test_one_in_flight_is_cancelled_as_soon_as_its_outcome_is_known(scene: Scene
     order = scene.arrive((MUG, 1))
     assert WmsOrder.objects.get().wms_status == "submitting"
     scene.staff(order, "cancel")
+    drain()
     drain(advance=LATER)
     WmsOrder.objects.update(attempt_at=Now() - attempts.SETTLE)
     drain(advance=LATER)
@@ -281,3 +282,39 @@ def test_a_question_about_units_that_nobody_wants_any_more_holds_no_order(db: No
     order.refresh_from_db()
     assert (order.state, order.reason) == (OrderState.AT_WAREHOUSE, "")
     assert Job.objects.filter(kind="fulfillment.cancel").exists()
+
+
+def test_a_cancellation_that_the_wms_declines_in_its_answer_is_told_at_once(scene: Scene) -> None:
+    order = picking(scene, "decline")
+    alert = Alert.objects.get(state="open")
+    assert (alert.kind, alert.severity) == ("cancel_declined", "critical")
+    assert "already picking" in alert.meaning
+    assert "berlin.myshopify.com" in alert.title
+    row = scene.row(order)
+    assert (row.state, row.reason) == (OrderState.AT_WAREHOUSE, Reason.CANCEL_ASKED)
+    assert "declined to cancel" in row.reason_detail
+    assert "already picking" in row.reason_detail
+    drain(advance=enqueue.CANCELLATION_GRACE)
+    assert Alert.objects.filter(state="open").count() == 1
+    scene.ship(order)
+    assert Return.objects.count() == 1
+    assert set(Alert.objects.filter(state="open").values_list("kind", flat=True)) >= {"cancel_too_late"}
+    assert not Alert.objects.filter(state="open", kind="cancel_declined").exists()
+
+
+def test_one_that_it_carries_out_after_all_closes_the_alert(scene: Scene) -> None:
+    order = picking(scene, "decline")
+    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "cancelled"})
+    assert not Alert.objects.filter(state="open").exists()
+    assert (scene.row(order).state, scene.row(order).reason) == (OrderState.CANCELLED, "")
+
+
+def test_an_error_in_answer_to_a_cancellation_is_a_no_too(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1))
+    scene.wms.fault("POST /north/orders/*/cancel", "422", count=1)
+    scene.staff(order, "cancel")
+    drain()
+    assert {"cancel_declined", "dead_letter"} <= set(
+        Alert.objects.filter(state="open").values_list("kind", flat=True)
+    )
+    assert scene.row(order).reason == Reason.CANCEL_ASKED
