@@ -218,7 +218,7 @@ def check_answer(wms_order_id: int) -> None:
         UNANSWERED,
         subject=row.external_id,
         severity=Severity.CRITICAL,
-        title=f"{row.warehouse.name} has not said whether it cancels order {_name(row.order)}",
+        title=f"{row.warehouse.place} has not said whether it cancels order {_name(row.order)}",
         meaning=f"It was asked an hour ago. The parcel may go out. {_why(row.order)}.",
         action=f"Ask the warehouse, and have the WMS report the state of {row.wms_order_id}.",
     )
@@ -267,7 +267,7 @@ def ended_by_wms(row: WmsOrder, *, wished: bool, reason: str = "") -> None:
         subject=order.subject,
         shop=order.shop.domain,
         severity=Severity.CRITICAL,
-        title=f"{row.warehouse.name} cancelled order {_name(order)}",
+        title=f"{row.warehouse.place} cancelled order {_name(order)}",
         meaning=f"The customer has paid. {rest} will not be sent. {reason}".strip(),
         action="Ask the warehouse why. Then choose «Route again» on the order, or cancel or refund it in Shopify.",
     )
@@ -307,7 +307,7 @@ def declined(row: WmsOrder, *, answer: str) -> None:
         subject=row.order.subject,
         shop=row.order.shop.domain,
         severity=Severity.CRITICAL,
-        title=f"{row.warehouse.name} declined to cancel order {_name(row.order)}",
+        title=f"{row.warehouse.place} declined to cancel order {_name(row.order)}",
         meaning=f"It will be shipped all the same. {_why(row.order)}. The WMS says: {answer or 'no'}",
         action="Speak with the warehouse: only there it can be stopped. A return will be opened once it is packed. "
         "Should it be cancelled after all, this closes by itself.",

@@ -70,9 +70,7 @@ def of_return(row: Return) -> Doubt:
 
 def _where(row: WmsOrder) -> list[tuple[str, str]]:
     warehouse = row.warehouse
-    return [
-        ("Where", f"{warehouse.connection.slug}, warehouse {warehouse.wms_warehouse_code} ({warehouse.name})")
-    ]
+    return [("Where", warehouse.place)]
 
 
 def _tried(key: str, *, times: int = 0) -> list[tuple[str, str]]:

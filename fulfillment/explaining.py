@@ -14,6 +14,7 @@ _WORDS: Mapping[str, str] = {
     PassedOver.COUNTRY: "does not serve the country",
     PassedOver.NOT_MAPPED: "does not know every line",
     PassedOver.CAPACITY: "has no capacity left today",
+    PassedOver.NO_ITEM: "has no such item",
     PassedOver.STOCK: "has not enough in stock",
     PassedOver.CHOSEN: "chosen",
     PassedOver.NOT_NEEDED: "not needed: one before it can send everything",
@@ -21,6 +22,7 @@ _WORDS: Mapping[str, str] = {
 _WITH_DETAIL: Mapping[str, str] = {
     PassedOver.COUNTRY: "{}",
     PassedOver.NOT_MAPPED: "has no mapping for {}",
+    PassedOver.NO_ITEM: "has no item {}: its WMS never reported it; correct the SKU mapping, or add the item there",
     PassedOver.STOCK: "has not enough in stock (item: free of needed): {}",
 }
 

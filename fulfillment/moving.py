@@ -105,7 +105,7 @@ def _report(row: WmsOrder, messages: str) -> None:
         "move_refused",
         subject=row.order.subject,
         shop=row.order.shop.domain,
-        title=f"Shopify did not move order {row.order.name} to {row.warehouse.name}",
+        title=f"Shopify did not move order {row.order.name} to {row.warehouse.place}",
         meaning=f"The order ships all the same, but Shopify counts its stock at another location. It says: {messages}",
         action="Check that the products are stocked at the location in Shopify, and move the order there by hand.",
     )

@@ -173,7 +173,7 @@ def _parts(found: OrderFacts) -> Section:
     rows: list[list[Cell]] = [
         [
             link(part, f"part {part.part}"),
-            f"{part.warehouse} ({part.warehouse.connection.slug})",
+            part.warehouse.place,
             badge(part.wms_status, WMS_TONES),
             part.wms_order_id,
             part.get_outcome_display(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
@@ -88,8 +88,24 @@ def plan(order: Order) -> Plan | None:
         lines=measured.lines,
         warehouses=warehouses,
         resolution=resolution,
-        decision=routing.decide(candidates, country=order.country),
+        decision=_decide(candidates, country=order.country),
     )
+
+
+def _decide(candidates: Sequence[routing.Candidate], *, country: str) -> routing.Decision:
+    """Where stock is short, it is asked once more whether the item is known there at all."""
+    decision = routing.decide(candidates, country=country)
+    short = {v.warehouse_id for v in decision.verdicts if v.outcome == routing.PassedOver.STOCK}
+    strange = reservations.never_reported(
+        (c.id, item) for c in candidates if c.id in short for item in c.needs or () if not c.free.get(item)
+    )
+    if not strange:
+        return decision
+    informed = [
+        replace(c, never_reported=frozenset(item for warehouse, item in strange if warehouse == c.id))
+        for c in candidates
+    ]
+    return routing.decide(informed, country=country)
 
 
 def _components(line: OrderLine, warehouse_id: int, resolution: Resolution) -> tuple[Component, ...]:
@@ -123,7 +139,7 @@ def _candidates(
     return [
         routing.Candidate(
             id=w.id,
-            name=w.name,
+            name=w.place,
             priority=w.priority,
             active=w.is_active and w.connection.is_active,
             paused=w.paused,
@@ -241,7 +257,7 @@ def _hold(order: Order, found: Plan) -> None:
         order_states.stand(order, OrderState.HELD, Reason.UNMAPPED_SKU, names)
         _report_unmapped(order, found.unmapped)
         return
-    detail = "; ".join(f"{v.name}: {v.outcome} {v.detail}".strip() for v in found.decision.verdicts)
+    detail = "; ".join(map(str, found.decision.verdicts))
     order_states.stand(order, OrderState.HELD, Reason.NO_WAREHOUSE, detail or "the shop has no warehouse")
     raise_alert(
         "no_warehouse",
@@ -251,7 +267,8 @@ def _hold(order: Order, found: Plan) -> None:
         severity=Severity.CRITICAL,
         title=f"No warehouse can send order {order.name}",
         meaning=f"The order waits. {order.reason_detail}",
-        action="Remove one of these causes (stock, country, mapping, pause, capacity): the order goes on by itself.",
+        action="Remove one of these causes (stock, item code, country, mapping, pause, capacity): the order goes on by "
+        "itself.",
     )
 
 

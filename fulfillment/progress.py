@@ -173,7 +173,7 @@ def check_shipment(wms_order_id: int, *, all_of_it: bool) -> None:
     raise_alert(
         "shipment_missing",
         subject=row.external_id,
-        title=f"{row.warehouse.name} says that order {row.order.name} of {row.order.shop.domain}"
+        title=f"{row.warehouse.place} says that order {row.order.name} of {row.order.shop.domain}"
         " is shipped, but reported no shipment",
         meaning="The customer has no tracking number, and Shopify shows the order as unfulfilled.",
         action="Have the WMS send the shipment callback of this order again.",
@@ -185,7 +185,7 @@ def _report_rest_missing(row: WmsOrder) -> None:
     raise_alert(
         "shipment_incomplete",
         subject=row.external_id,
-        title=f"{row.warehouse.name} says that order {row.order.name} of {row.order.shop.domain}"
+        title=f"{row.warehouse.place} says that order {row.order.name} of {row.order.shop.domain}"
         " is shipped, but reported a part of it only",
         meaning=f"Shipments were reported of {units['shipped']} of {units['asked']} units. Shopify shows the rest as "
         "unfulfilled.",

@@ -15,6 +15,7 @@ class PassedOver(enum.StrEnum):
     COUNTRY = "country"
     NOT_MAPPED = "not_mapped"
     CAPACITY = "capacity"
+    NO_ITEM = "no_item"
     STOCK = "stock"
     CHOSEN = "chosen"
     NOT_NEEDED = "not_needed"
@@ -22,7 +23,11 @@ class PassedOver(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A warehouse as it stands now. `needs` are WMS item units by item code; None where a line is not mapped there."""
+    """A warehouse as it stands now. `needs` are WMS item units by item code; None where a line is not mapped there.
+
+    `never_reported`: of them those that its WMS, which does report stock, never named. That is a wrong item code, or
+    an item that the warehouse does not keep; it is not out of stock.
+    """
 
     id: int
     name: str
@@ -34,6 +39,7 @@ class Candidate:
     needs: Mapping[str, int] | None
     unmapped: tuple[str, ...]
     free: Mapping[str, int]
+    never_reported: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,11 @@ class Verdict:
     outcome: PassedOver
     detail: str = ""
     keys: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if self.outcome == PassedOver.NO_ITEM:
+            return f"{self.name} has no item {self.detail}"
+        return f"{self.name}: {self.outcome} {self.detail}".strip()
 
 
 @dataclass(frozen=True)
@@ -98,11 +109,12 @@ def _refusal(candidate: Candidate, *, country: str) -> Verdict | None:
     if candidate.capacity_left is not None and candidate.capacity_left <= 0:
         return passed_over(PassedOver.CAPACITY, "daily capacity used up")
     short = {item: units for item, units in candidate.needs.items() if candidate.free.get(item, 0) < units}
+    keys = tuple(f"stock:{candidate.id}:{item}" for item in sorted(short))
+    if strange := sorted(short.keys() & candidate.never_reported):
+        return passed_over(PassedOver.NO_ITEM, ", ".join(strange), keys)
     if short:
         detail = ", ".join(
             f"{item}: {candidate.free.get(item, 0)} of {units}" for item, units in sorted(short.items())
         )
-        return passed_over(
-            PassedOver.STOCK, detail, tuple(f"stock:{candidate.id}:{item}" for item in sorted(short))
-        )
+        return passed_over(PassedOver.STOCK, detail, keys)
     return None

@@ -12,8 +12,12 @@ from django.http import HttpRequest
 from unfold.decorators import action, display
 
 from inventory import levels, reservations
+from inventory.mapping_admin import StockedMappingAdmin
 from inventory.models import PushBatch, Reservation, StockLevel, Watermark
 from ops.admin import ReadOnlyAdmin
+from wms.list_filters import WarehouseFilter
+
+__all__ = ["PushBatchAdmin", "ReservationAdmin", "StockLevelAdmin", "StockedMappingAdmin", "WatermarkAdmin"]
 
 MOST_AT_ONCE = 5000
 """Levels that one action takes."""
@@ -86,8 +90,8 @@ class StockLevelAdmin(ReadOnlyAdmin):
         "pushed_at",
         "push_due_since",
     ]
-    list_filter = [PushFilter, StockFilter, "warehouse__connection", "warehouse"]
-    list_select_related = ["warehouse__connection"]
+    list_filter = [PushFilter, StockFilter, "warehouse__connection", ("warehouse", WarehouseFilter)]
+    list_select_related = ["warehouse__shop", "warehouse__connection"]
     search_fields = ["item_code"]
     search_help_text = "WMS item code"
     ordering = ["item_code", "warehouse_id"]
@@ -138,8 +142,8 @@ class ReservationAdmin(ReadOnlyAdmin):
         "accepted_at",
         "shipped_at",
     ]
-    list_filter = ["state", "level__warehouse", ("shipped_at", admin.EmptyFieldListFilter)]
-    list_select_related = ["level__warehouse"]
+    list_filter = ["state", ("level__warehouse", WarehouseFilter), ("shipped_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["level__warehouse__shop", "level__warehouse__connection"]
     search_fields = ["=reference", "reference__startswith", "=level__item_code"]
     search_help_text = "external id of the WMS order, or WMS item code"
     ordering = ["-pk"]
@@ -151,7 +155,7 @@ class ReservationAdmin(ReadOnlyAdmin):
 
     @display(description="Warehouse")
     def warehouse(self, reservation: Reservation) -> str:
-        """The warehouse's name."""
+        """What the warehouse is called."""
         return str(reservation.level.warehouse)
 
 

@@ -50,7 +50,7 @@ class StockLevel(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.item_code} at {self.warehouse_id}"
+        return f"{self.item_code} at {self.warehouse}"
 
 
 class Reservation(models.Model):

@@ -19,15 +19,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import transaction
-from django.db.models import Case, F, IntegerField, OuterRef, QuerySet, Subquery, Sum, Value, When
+from django.db.models import Case, Exists, F, IntegerField, OuterRef, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce, Greatest, Now
 from django.utils import timezone
 
 from inventory import consequences, locking
 from inventory.locking import LockedLevel, Place
 from inventory.models import Reservation, StockLevel
-from wms.models import Connection
+from wms.models import Connection, Warehouse
 
 logger = structlog.get_logger(__name__)
 
@@ -74,6 +75,24 @@ def free(warehouse_ids: Iterable[int], item_codes: Iterable[str]) -> dict[Place,
     rows = StockLevel.objects.filter(warehouse_id__in=warehouses, item_code__in=items)
     known = rows.annotate(free=free_expression()).values_list("warehouse_id", "item_code", "free")
     return {(w, i): 0 for w in warehouses for i in items} | {(w, i): units for w, i, units in known}
+
+
+def never_reported(places: Iterable[Place]) -> frozenset[Place]:
+    """Of these, the items that the warehouse's WMS never named, though it reports stock of others there.
+
+    One query, none for no places. A warehouse of which nothing was read yet has no strange items.
+    """
+    asked = set(places)
+    if not asked:
+        return frozenset()
+    warehouses = {warehouse for warehouse, _ in asked}
+    levels = StockLevel.objects.filter(warehouse_id=OuterRef("pk"))
+    items = sorted({item for _, item in asked})
+    rows = Warehouse.objects.filter(Exists(levels), pk__in=warehouses).annotate(
+        named=ArraySubquery(levels.filter(item_code__in=items).values("item_code"))
+    )
+    named = dict(rows.values_list("pk", "named"))
+    return frozenset((w, item) for w, item in asked if w in named and item not in named[w])
 
 
 def reserve(reference: str, needs: Iterable[Need]) -> list[Shortage]:

@@ -21,6 +21,7 @@ from skumap import identities, verification
 from skumap.csvrows import COLUMNS
 from skumap.importing import ImportReport, import_csv
 from skumap.models import SkuMapping
+from wms.list_filters import WarehouseFilter
 from wms.models import Warehouse
 
 MAX_UPLOAD_BYTES = 4 * 1024 * 1024
@@ -85,7 +86,7 @@ class WarehouseField(forms.ModelChoiceField):  # type: ignore[type-arg]
     def label_from_instance(self, warehouse: Model) -> str:
         """Shop, name and code."""
         assert isinstance(warehouse, Warehouse)  # noqa: S101
-        return f"{warehouse.shop.domain}: {warehouse.name} ({warehouse.connection.slug}/{warehouse.wms_warehouse_code})"
+        return str(warehouse)
 
 
 class UploadForm(forms.Form):
@@ -128,13 +129,19 @@ class SkuMappingAdmin(ConsoleAdmin):
         "needs_verification",
         "is_active",
     ]
-    list_filter = ["needs_verification", "is_active", "shop", "warehouse"]
-    list_select_related = ["shop", "warehouse"]
+    list_filter = ["needs_verification", "is_active", "shop", ("warehouse", WarehouseFilter)]
+    list_select_related = ["shop", "warehouse__shop", "warehouse__connection"]
     search_fields = ["shopify_sku", "wms_item_code", "=shopify_variant_id", "=shopify_inventory_item_id"]
     readonly_fields = ["shop", "last_verified_at", "created_at", "updated_at"]
     show_full_result_count = False
     actions = ["ask_shopify", "adopt_from_shopify", "switch_off"]
     actions_list = ["upload"]
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Warehouses are read with what they are called by."""
+        if db_field.name == "warehouse":
+            kwargs["queryset"] = Warehouse.objects.select_related("shop", "connection")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(
         self, request: HttpRequest, obj: SkuMapping, form: forms.ModelForm[SkuMapping], change: bool

@@ -31,10 +31,9 @@ def owner(shop_id: int, *, inventory_item: int, besides: int) -> SkuMapping | No
 
 def claim_in_words(mapping: SkuMapping) -> str:
     """Whose inventory item it is, and the way out."""
-    place = f"{mapping.warehouse.name} ({mapping.warehouse.connection.slug}/{mapping.warehouse.wms_warehouse_code})"
     return (
         f"inventory item {mapping.shopify_inventory_item_id} is that of variant {mapping.shopify_variant_id} "
-        f"(SKU {mapping.shopify_sku or 'blank'}) at {place}: correct the number, or that mapping"
+        f"(SKU {mapping.shopify_sku or 'blank'}) at {mapping.warehouse.place}: correct the number, or that mapping"
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -43,6 +44,11 @@ class SkuMapping(models.Model):
             models.Index(fields=["shop", "shopify_sku"], name="mapping_by_sku"),
             models.Index(fields=["shop"], name="mapping_to_verify", condition=Q(needs_verification=True)),
         ]
+
+    def clean(self) -> None:
+        """The shop is the warehouse's: the database refuses anything else. Raises ValidationError."""
+        if self.warehouse_id and self.shop_id and self.warehouse.shop_id != self.shop_id:
+            raise ValidationError(f"{self.warehouse} is no warehouse of {self.shop}.")
 
     def __str__(self) -> str:
         return f"{self.shopify_sku or self.shopify_variant_id} → {self.quantity} × {self.wms_item_code}"

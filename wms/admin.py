@@ -100,6 +100,10 @@ class WarehouseAdmin(ConsoleAdmin):
         ("Place", {"fields": ["latitude", "longitude"]}),
     ]
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Warehouse | None = None) -> list[str]:
+        """Shop and connection stay: mappings, stock and orders were made for them."""
+        return ["shop", "connection"] if obj else []
+
     @admin.display(description="Serves")
     def countries(self, warehouse: Warehouse) -> str:
         """The countries, or that it serves all."""

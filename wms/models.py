@@ -110,4 +110,9 @@ class Warehouse(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return f"{self.shop.domain}: {self.place}"
+
+    @property
+    def place(self) -> str:
+        """What tells it apart within its shop, where two may have one name."""
+        return f"{self.name} ({self.connection.slug}/{self.wms_warehouse_code})"

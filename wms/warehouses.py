@@ -44,7 +44,7 @@ def require_open(warehouse: Warehouse, *, or_on: str = "") -> None:
     if not _is_shut(warehouse):
         return
     raise Blocked(
-        f"{warehouse.name} takes no orders: it is paused, or it or its connection is switched off",
+        f"{warehouse.place} takes no orders: it is paused, or it or its connection is switched off",
         on=[key for key in (f"warehouse:{warehouse.pk}", or_on) if key],
         recheck=lambda: _is_shut(Warehouse.objects.select_related("connection").get(pk=warehouse.pk)),
     )

@@ -73,7 +73,7 @@ def _about(subject: str, lane: str, payload: Mapping[str, Any]) -> Iterator[tupl
 
 def _of_part(part: WmsOrder) -> Iterator[tuple[type[Model], Lead]]:
     yield WmsOrder, Lead(f"WMS order, part {part.part}", _page(part))
-    yield Warehouse, Lead(f"Warehouse {part.warehouse.name}", _page(part.warehouse))
+    yield Warehouse, Lead(f"Warehouse {part.warehouse.place}", _page(part.warehouse))
     items = part.lines.order_by("item_code").values_list("item_code", flat=True).distinct()
     for item in items[:MOST_MAPPINGS]:
         yield from _mappings(item, f"SKU mappings of {item}")

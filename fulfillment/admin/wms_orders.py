@@ -15,6 +15,7 @@ from fulfillment.list_filters import WmsOrderQuestions
 from fulfillment.models import WmsOrder
 from fulfillment.sections import WMS_TONES, by_words, words
 from fulfillment.states import Outcome
+from wms.list_filters import WarehouseFilter
 
 
 @admin.register(WmsOrder)
@@ -33,7 +34,7 @@ class WmsOrderAdmin(DecidingAdmin):
         "attempt",
         "created_at",
     ]
-    list_filter = [WmsOrderQuestions, "wms_status", "warehouse"]
+    list_filter = [WmsOrderQuestions, "wms_status", ("warehouse", WarehouseFilter)]
     sortable_by: list[str] = []
     fieldsets = [
         (None, {"fields": ["external_id", ("order", "part"), ("warehouse", "wms_order_id"), "standing"]}),
@@ -47,7 +48,9 @@ class WmsOrderAdmin(DecidingAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[WmsOrder]:
         """With what its page and its name need."""
         rows: QuerySet[WmsOrder] = super().get_queryset(request)
-        return rows.select_related("order__shop", "warehouse__connection").defer("order__ship_to")
+        return rows.select_related("order__shop", "warehouse__shop", "warehouse__connection").defer(
+            "order__ship_to"
+        )
 
     def page(self, request: HttpRequest, row: WmsOrder) -> dict[str, Any]:
         """Its lines and shipments, and the decision where one is needed."""

@@ -89,7 +89,7 @@ def test_route_explains_and_writes_nothing(named: str) -> None:
     text = run("route", named.format(o=order, bare=order.name[1:]))
     assert f"Order {order.name} of berlin.myshopify.com" in text
     assert "To be routed: 2 × SKU-MUG, to DE" in text
-    assert "Berlin: chosen" in text
+    assert "Berlin (north/BER1): chosen" in text
     assert everything() == before
 
 
@@ -97,7 +97,7 @@ def test_route_says_why_each_warehouse_is_passed_over_and_what_would_help() -> N
     warehouse = place()
     order = ordered(warehouse.shop, units=11)
     text = run("route", order.name)
-    assert "Berlin: has not enough in stock (item: free of needed): MUG: 10 of 11" in text
+    assert "Berlin (north/BER1): has not enough in stock (item: free of needed): MUG: 10 of 11" in text
     assert f"stock:{warehouse.pk}:MUG" in text
 
 
@@ -112,7 +112,7 @@ def test_route_of_an_order_that_is_with_a_warehouse_tells_where() -> None:
     order = at_warehouse(place())
     Order.objects.update(routing=[{"warehouse": 1, "name": "Lyon", "outcome": "paused", "detail": ""}])
     text = run("route", order.name)
-    assert f"Part 1: accepted at Berlin (north) as {order.wms_orders.get().wms_order_id}" in text
+    assert f"Part 1: accepted at Berlin (north/BER1) as {order.wms_orders.get().wms_order_id}" in text
     assert "Nothing to route now" in text
     assert "Lyon: is paused" in text
 

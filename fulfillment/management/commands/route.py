@@ -44,7 +44,7 @@ class Command(BaseCommand):
         )
         for part in order.wms_orders.select_related("warehouse__connection").order_by("part"):
             self.stdout.write(
-                f"Part {part.part}: {part.wms_status} at {part.warehouse} ({part.warehouse.connection.slug})"
+                f"Part {part.part}: {part.wms_status} at {part.warehouse.place}"
                 f" as {part.wms_order_id or '(no id yet)'}"
             )
 

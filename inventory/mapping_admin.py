@@ -1,0 +1,30 @@
+"""The console's page of SKU mappings, with what stock knows of them: skumap itself knows no levels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest
+
+from inventory import reservations
+from skumap.admin import SkuMappingAdmin
+from skumap.models import SkuMapping
+
+admin.site.unregister(SkuMapping)
+
+
+@admin.register(SkuMapping)
+class StockedMappingAdmin(SkuMappingAdmin):
+    """Says so at once when a mapping names an item that the WMS has never reported: mostly a slip of the pen."""
+
+    def save_model(self, request: HttpRequest, obj: SkuMapping, form: Any, change: bool) -> None:
+        """Save; then look for the item among what the warehouse reports."""
+        super().save_model(request, obj, form, change)
+        if obj.is_active and reservations.never_reported([(obj.warehouse_id, obj.wms_item_code)]):
+            self.message_user(
+                request,
+                f"{obj.warehouse.place} has never reported an item {obj.wms_item_code}. If it is misspelt, orders with "
+                "it wait; correct it here. If it is new, they go on once the warehouse reports its stock.",
+                messages.WARNING,
+            )
