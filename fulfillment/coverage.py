@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import Case, F, IntegerField, Q, QuerySet, Sum, When
 from django.db.models.functions import Coalesce
 
 from fulfillment.models import (
@@ -24,7 +24,7 @@ from fulfillment.models import (
 )
 from fulfillment.our_places import SHIPPED_METHODS
 from fulfillment.readiness import GOING_STATUSES, OPEN_STATUSES
-from fulfillment.states import ENDED
+from fulfillment.states import ENDED, ShipmentState
 
 Units = Mapping[int, int]
 """Shopify units by order line (our row id)."""
@@ -97,13 +97,13 @@ def _asked(order: Order) -> dict[int, Asked]:
     return {row["order_line"]: Asked(row["now"], row["later"], row["of_anybody"]) for row in rows}
 
 
-def _covered_units(order: Order) -> dict[int, int]:
+def covered_units(order: Order) -> dict[int, int]:
     """Units that were given to a warehouse: all of a live part, and of an ended part what it had shipped."""
     by_part: dict[tuple[int, int], int] = {}
     rows = WmsOrderLine.objects.filter(wms_order__order=order).annotate(status=F("wms_order__wms_status"))
     for row in rows:
         given = row.shipped if row.status in ENDED else row.quantity
-        units = -(-given // row.per_unit)
+        units = max(-(-given // row.per_unit) - row.sent_again, 0)
         key = (row.wms_order_id, row.order_line_id)
         by_part[key] = max(by_part.get(key, 0), units)
     covered: dict[int, int] = {}
@@ -113,10 +113,17 @@ def _covered_units(order: Order) -> dict[int, int]:
 
 
 def _told_units(order: Order) -> dict[int, int]:
-    """Units that our fulfilments had taken off what Shopify asks for when the order was last read."""
+    """Units that our fulfilments had taken off what Shopify asks for when the order was last read.
+
+    Also those of which a person decided that nothing more is told: Shopify has them by another fulfilment.
+    """
     tried_before = Q(shipment__attempt_at__isnull=True) | Q(shipment__attempt_at__lte=order.read_at)
-    rows = ShipmentUnit.objects.filter(tried_before, shipment__wms_order__order=order, told__gt=0)
-    return dict(rows.values_list("order_line").annotate(Sum("told")))
+    closed = Q(shipment__state=ShipmentState.CLOSED)
+    settled = Case(
+        When(closed, then=F("quantity") - F("sent_again")), default=F("told"), output_field=IntegerField()
+    )
+    rows = ShipmentUnit.objects.filter(tried_before, closed | Q(told__gt=0), shipment__wms_order__order=order)
+    return dict(rows.values_list("order_line").annotate(units=Sum(settled)))
 
 
 def measure(order: Order) -> Coverage:
@@ -126,7 +133,7 @@ def measure(order: Order) -> Coverage:
         for line in OrderLine.objects.filter(order=order).order_by("id")
         if line.requires_shipping and not line.is_gift_card
     }
-    asked_for, covered = _asked(order), _covered_units(order)
+    asked_for, covered = _asked(order), covered_units(order)
     told = _told_units(order) if covered else {}
     return compare(lines, asked=asked_for, covered=covered, told=told)
 

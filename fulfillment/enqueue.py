@@ -141,6 +141,19 @@ def fulfil(order: Order) -> None:
     )
 
 
+def compare(shop: Shop, order_id: int) -> None:
+    """Have seen whether fulfilments of ours were cancelled in Shopify."""
+    jobs.enqueue(
+        "fulfillment.compare",
+        key=f"compare:{shop.id}:{order_id}",
+        lane=shop.lane,
+        payload={"shop": shop.id, "order": order_id},
+        subject=f"order:{shop.id}:{order_id}",
+        share=SHIPMENTS,
+        coalesce=True,
+    )
+
+
 def update_tracking(shipment: Shipment, order: Order) -> None:
     """Have a corrected tracking number told to Shopify."""
     jobs.enqueue(

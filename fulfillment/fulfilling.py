@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from fulfillment import asked, held_shipments, moving, our_places, reading
+from fulfillment import asked, held_shipments, moving, our_places, reading, undone
 from fulfillment.asked import Asked, Call, Plan, Rest
 from fulfillment.models import Fulfillment, Order, Shipment
 from fulfillment.recording import record
@@ -81,7 +81,12 @@ def _taken(order: Order) -> set[int]:
 
 def _tell(shop: Shop, order: Order, shipment: Shipment) -> None:
     taken = _taken(order)
-    found = reading.fulfillments(shop, order.shopify_order_id, expected=len(taken) + 1)
+    known = reading.fulfillments(shop, order.shopify_order_id, expected=len(taken) + 1)
+    if undone.take(order, {node.id for node in known if not node.stands}):
+        shipment.refresh_from_db()
+        if shipment.state == ShipmentState.CANCELLED:
+            return
+    found = [node for node in known if node.stands]
     if (there := _read_back(shipment, found, taken=taken)) is not None:
         taken.add(there)
     units = held_shipments.untold(shipment)
@@ -154,7 +159,8 @@ def _plan(shop: Shop, order: Order, shipment: Shipment, *, by_others: Mapping[in
 
 
 def _wait_until_settled(shipment: Shipment) -> None:
-    if shipment.state != ShipmentState.FULFILLING or shipment.attempt_at is None:
+    in_doubt = shipment.fulfillments.filter(state=FulfillmentState.TELLING).exists()
+    if shipment.attempt_at is None or not (in_doubt or shipment.state == ShipmentState.FULFILLING):
         return
     ages = Shipment.objects.annotate(age=Now() - F("attempt_at")).values_list("age", flat=True)
     left = SETTLE - ages.get(id=shipment.id)

@@ -190,6 +190,7 @@ def close(shipment_id: int, *, user_id: int | None) -> bool:
     if not waiting.update(state=ShipmentState.CLOSED, decided_by_id=user_id):
         return False
     let_go(shipment)
+    close_alert("fulfillment_cancelled", subject=subject_of(shipment))
     order_states.settle(order)
     logger.info("shipment_closed", shipment=shipment_id, order=order.id, user=user_id)
     return True

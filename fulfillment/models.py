@@ -300,6 +300,11 @@ class WmsOrderLine(models.Model):
     reduce_to = models.PositiveIntegerField(
         null=True, blank=True, help_text="What the WMS is being asked to send instead, in WMS item units."
     )
+    sent_again = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Shopify units that a person had sent once more: given to nobody here.",
+    )
 
     class Meta:
         constraints = [

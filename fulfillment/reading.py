@@ -140,7 +140,7 @@ def fulfillment_orders(shop: Shop, order_id: int) -> list[WorkNode]:
 
 
 def fulfillments(shop: Shop, order_id: int, *, expected: int) -> list[FulfillmentNode]:
-    """The order's live fulfilments. `expected` is how many we believe there are: a few more are asked for.
+    """The order's fulfilments, cancelled ones too. `expected`: how many we believe there are; a few more are asked for.
 
     `order.fulfillments` is a list without pages (Admin API 2026-10): when it comes back full, more are asked for.
     """
@@ -152,7 +152,7 @@ def fulfillments(shop: Shop, order_id: int, *, expected: int) -> list[Fulfillmen
         if len(nodes) < first or first >= PAGE:
             break
         first = min(first * 2, PAGE)
-    return [_with_all_fulfilled(shop, node) for node in nodes if node.status != "CANCELLED"]
+    return [_with_all_fulfilled(shop, node) if node.stands else node for node in nodes]
 
 
 def _with_all_fulfilled(shop: Shop, node: FulfillmentNode) -> FulfillmentNode:

@@ -196,6 +196,11 @@ class FulfillmentNode(_Node):
     fulfillment_line_items: FulfilledLines
 
     @property
+    def stands(self) -> bool:
+        """Whether it still tells anything: one that was cancelled, or failed, gave its units back."""
+        return self.status not in ("CANCELLED", "ERROR", "FAILURE")
+
+    @property
     def numbers(self) -> frozenset[str]:
         """Its tracking numbers."""
         return frozenset(tracking.number for tracking in self.tracking_info if tracking.number)

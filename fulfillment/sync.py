@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 from django.db import transaction
-from django.db.models import Min, Sum
+from django.db.models import Exists, Min, OuterRef, Sum
 from django.utils import timezone
 
-from fulfillment import erasure, following, held_shipments, our_places, readiness, reading
-from fulfillment.models import FulfillmentOrder, FulfillmentOrderLine, Order, OrderLine
+from fulfillment import erasure, following, held_shipments, our_places, readiness, reading, undone
+from fulfillment.models import Fulfillment, FulfillmentOrder, FulfillmentOrderLine, Order, OrderLine
 from fulfillment.our_places import OurPlaces
 from fulfillment.readiness import Verdict
 from fulfillment.snapshots import LineNode, OrderNode
-from fulfillment.states import OrderState, Reason
+from fulfillment.states import FulfillmentState, OrderState, Reason
 from inventory import levels
 from ops.alerts import close_alert, raise_alert
 from ops.models import Job, Priority
@@ -32,8 +32,15 @@ def read(shop_id: int, order_ids: Sequence[int], *, priority: Priority = Priorit
 
     Raises what `shops.client.execute` raises.
     """
-    shop = Shop.objects.get(id=shop_id)
+    told = Fulfillment.objects.filter(
+        state=FulfillmentState.TOLD,
+        shipment__wms_order__order__shop=OuterRef("pk"),
+        shipment__wms_order__order__shopify_order_id__in=order_ids,
+    )
+    shop = Shop.objects.annotate(was_told=Exists(told)).get(id=shop_id)
     found = reading.orders(shop, order_ids, priority=priority)
+    if shop.was_told:
+        undone.verify(shop, found.values())
     for order_id in order_ids:
         if order_id in found:
             _have_restocked(shop, store(shop, found[order_id]))

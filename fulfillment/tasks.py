@@ -27,6 +27,7 @@ from fulfillment import (
     sync,
     topics,
     tracking,
+    undone,
 )
 from ops.models import Job, Priority
 from ops.runner import Queue, job, job_batch
@@ -102,6 +103,12 @@ def shipment_reported(job: Job) -> None:
 def fulfil(job: Job) -> None:
     """Tell Shopify of an order's shipments."""
     fulfilling.fulfil(job.payload["order"])
+
+
+@job("fulfillment.compare", queue=Queue.CALLBACKS)
+def compare(job: Job) -> None:
+    """Shopify told that a fulfilment was cancelled: see whether it is one of ours."""
+    undone.compare_order(Shop.objects.get(id=job.payload["shop"]), job.payload["order"])
 
 
 @job("fulfillment.update_tracking", queue=Queue.CALLBACKS)

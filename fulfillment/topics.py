@@ -76,10 +76,20 @@ def orders_changed(jobs: Sequence[Job]) -> None:
     """Have the orders read that webhooks of one topic are about: by subject, or by the fulfilment orders they name."""
     shop = Shop.objects.get(id=jobs[0].payload["shop"])
     delay = enqueue.NOW if jobs[0].payload["topic"] in PROMPT_TOPICS else SWARM
+    if jobs[0].payload["topic"] == "fulfillments/update":
+        _compare_cancelled(shop, jobs)
     by_subject = {number for job in jobs if (number := _order_of(shop, job)) is not None}
     nameless = [job for job in jobs if _order_of(shop, job) is None]
     for order_id in by_subject | _owners(shop, nameless):
         enqueue.read(shop, order_id, delay=delay)
+
+
+def _compare_cancelled(shop: Shop, jobs: Sequence[Job]) -> None:
+    """A reading of the order need not show that a fulfilment was cancelled."""
+    for job in jobs:
+        body, order_id = job.payload.get("body"), _order_of(shop, job)
+        if order_id is not None and isinstance(body, dict) and body.get("status") == "cancelled":
+            enqueue.compare(shop, order_id)
 
 
 def _order_of(shop: Shop, job: Job) -> int | None:

@@ -8,9 +8,9 @@ from typing import Any
 import structlog
 from django.db.models import Q
 
-from fulfillment import enqueue, held_shipments, kits
+from fulfillment import enqueue, held_shipments, kits, undone
 from fulfillment.models import Fulfillment, Order, Shipment
-from fulfillment.states import FulfillmentState, ShipmentState
+from fulfillment.states import FulfillmentState
 from ops.alerts import raise_alert
 from ops.errors import Permanent
 from shops.client import execute
@@ -106,13 +106,14 @@ def update(shipment_id: int) -> None:
     shipment = Shipment.objects.select_related("wms_order__order__shop").get(id=shipment_id)
     if shipment.wms_order is None:
         return
-    told = Fulfillment.objects.filter(
-        shipment__wms_order=shipment.wms_order, state=FulfillmentState.TOLD
-    ).exclude(shipment__state=ShipmentState.CANCELLED)
-    for each in told.select_related("shipment").order_by("id"):
-        given = tracking_input(each.shipment)
-        if given and given != each.tracking:
-            _set(shipment.wms_order.order.shop, each, given)
+    order = shipment.wms_order.order
+    told = Fulfillment.objects.filter(shipment__wms_order=shipment.wms_order, state=FulfillmentState.TOLD)
+    now = [(each, tracking_input(each.shipment)) for each in told.select_related("shipment").order_by("id")]
+    changed = [(each, given) for each, given in now if given and given != each.tracking]
+    gone = undone.compare(order.shop, order) if changed else set()
+    for each, given in changed:
+        if each.shopify_fulfillment_id not in gone:
+            _set(order.shop, each, given)
             Fulfillment.objects.filter(id=each.id).update(tracking=given)
 
 

@@ -53,6 +53,11 @@ WORDS: dict[str, Words] = {
         "The parcel is on its way and the customer has no tracking number.",
         SCOPES,
     ),
+    "fulfillment.compare": Words(
+        "See whether a fulfilment of ours was cancelled in Shopify",
+        "Nobody is told that Shopify asks again for goods that left.",
+        "Look at the order's fulfilments in Shopify. Remove the reason, then replay it.",
+    ),
     "fulfillment.update_tracking": Words(
         "tell Shopify the corrected tracking number", "The customer has the old one.", SCOPES
     ),

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import action, display
 
-from fulfillment import held_shipments, part_pages, shipments
+from fulfillment import held_shipments, part_pages, shipments, undone
 from fulfillment.admin.pages import Button, PageAdmin
 from fulfillment.list_filters import ShipmentQuestions, ShipmentStates
 from fulfillment.models import Shipment
@@ -18,6 +18,11 @@ from fulfillment.states import ShipmentState
 
 BUTTONS: dict[str, list[Button]] = {
     ShipmentState.HELD: [Button("look_again", "Look again"), Button("nothing_more", "Nothing more to tell")],
+    ShipmentState.CANCELLED: [
+        Button("tell_again", "Tell Shopify again"),
+        Button("send_again", "Send again"),
+        Button("nothing_more", "Nothing more to tell"),
+    ],
 }
 
 
@@ -40,7 +45,7 @@ class ShipmentAdmin(PageAdmin):
     ]
     list_filter = [ShipmentStates, ShipmentQuestions, "connection"]
     sortable_by: list[str] = []
-    actions = ["look_again", "nothing_more"]
+    actions = ["look_again", "tell_again", "send_again", "nothing_more"]
     fieldsets = [
         (
             None,
@@ -97,6 +102,30 @@ class ShipmentAdmin(PageAdmin):
             lambda row: shipments.look_again(row.pk),
             done="Counted, and to be told to Shopify",
             refused="Not held, or held again for the reason given; nothing was counted",
+        )
+
+    @action(description="Tell Shopify again: its fulfilment was cancelled there", permissions=["operate"])
+    def tell_again(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse | None:
+        """The parcel left all the same: Shopify gets a new fulfilment of it."""
+        user_id = request.user.pk
+        return self.for_each(
+            request,
+            chosen,
+            lambda row: undone.tell_again(row.pk, user_id=user_id),
+            done="To be told to Shopify again",
+            refused="No fulfilment of it was cancelled, or somebody has decided; nothing changed",
+        )
+
+    @action(description="Send again: its fulfilment was cancelled in Shopify", permissions=["operate"])
+    def send_again(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse | None:
+        """The units go to a warehouse once more."""
+        user_id = request.user.pk
+        return self.for_each(
+            request,
+            chosen,
+            lambda row: undone.send_again(row.pk, user_id=user_id),
+            done="To be routed and sent once more, if Shopify still asks for it",
+            refused="No fulfilment of it was cancelled, or somebody has decided; nothing changed",
         )
 
     @action(description="Nothing more to tell: what is held is settled", permissions=["operate"])
