@@ -28,13 +28,20 @@ from fulfillment.tracking import numbers_in, tracking_input
 from ops.errors import Throttled, Transient, UnknownOutcome
 from ops.models import Priority
 from shops.client import execute
-from shops.gids import gid, number
+from shops.gids import gid
 from shops.models import Shop
+from shops.shapes import Payload, Ref, parse
 
 logger = structlog.get_logger(__name__)
 
 SETTLE = timedelta(seconds=30)
 """After a lost answer Shopify may still be at it: only after this long does "not there" mean that it was not done."""
+
+
+class Created(Payload):
+    """What `fulfillmentCreate` answers."""
+
+    fulfillment: Ref | None = None
 
 
 @dataclass(frozen=True)
@@ -227,11 +234,11 @@ def _create(shop: Shop, order: Order, shipment: Shipment, call: Call) -> str:
     except (Transient, Throttled):
         _take_back(shipment, attempt)
         raise
-    payload = data.get("fulfillmentCreate") or {}
-    if made := payload.get("fulfillment"):
-        record(attempt, number(made["id"]))
+    payload = parse(Created, data.get("fulfillmentCreate"), changes=True)
+    if payload.fulfillment:
+        record(attempt, payload.fulfillment.id)
         return ""
-    return _refused(shop, order, shipment, call, attempt, payload=payload)
+    return _refused(shop, order, shipment, call, attempt, messages=payload.messages)
 
 
 def _refused(
@@ -241,10 +248,9 @@ def _refused(
     call: Call,
     attempt: Fulfillment,
     *,
-    payload: Mapping[str, Any],
+    messages: str,
 ) -> str:
     """Why. A refusal of fulfilment orders that were moved meanwhile is none: raises Transient."""
-    messages = "; ".join(error.get("message", "") for error in payload.get("userErrors") or [])
     work = _work(shop, order)
     _take_back(shipment, attempt)
     if not asked.stands(call, work):

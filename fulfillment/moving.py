@@ -16,6 +16,7 @@ from inventory.levels import mark_due
 from ops.alerts import raise_alert
 from shops.client import execute
 from shops.gids import gid
+from shops.shapes import Payload, parse
 from wms.statuses import CancellationPhase, WmsStatus, phase
 
 logger = structlog.get_logger(__name__)
@@ -88,11 +89,11 @@ def move(wms_order_id: int) -> None:
             "fulfillmentOrderLineItems": lines
             and [{"id": gid("FulfillmentOrderLineItem", i), "quantity": units} for i, units in lines.items()],
         }
-        payload = execute(shop, "fulfillment_order_move", variables).get("fulfillmentOrderMove") or {}
-        errors = payload.get("userErrors") or []
-        refused = refused or bool(errors)
-        if errors:
-            _report(row, "; ".join(error.get("message", "") for error in errors))
+        answer = execute(shop, "fulfillment_order_move", variables).get("fulfillmentOrderMove")
+        refusal = parse(Payload, answer, changes=True).messages
+        refused = refused or bool(refusal)
+        if refusal:
+            _report(row, refusal)
         else:
             logger.info("fulfillment_order_moved", order=order.id, fulfillment_order=fulfillment_order_id)
     if not refused:

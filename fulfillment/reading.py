@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,19 +10,24 @@ from typing import Any
 from django.utils import timezone
 
 from fulfillment.snapshots import (
+    ChangedPage,
     FulfilledLines,
     FulfillmentNode,
+    Fulfillments,
     Lines,
     OrderNode,
+    Orders,
+    OrderWork,
     WorkLines,
     WorkNode,
+    WorkOwner,
     WorkPage,
     parse,
 )
 from ops.errors import Permanent
 from ops.models import Priority
 from shops.client import answered_at, execute
-from shops.gids import gid, number
+from shops.gids import gid
 from shops.models import Shop
 
 ORDERS_PER_READ = 6
@@ -69,8 +74,7 @@ def orders(shop: Shop, ids: Sequence[int], *, priority: Priority = Priority.HIGH
     asked_at = timezone.now()
     data = execute(shop, "orders_by_id", variables, priority=priority)
     times = {"read_at": answered_at(), "asked_at": asked_at}
-    nodes = [node for node in data.get("nodes") or [] if node]
-    found = [parse(OrderNode, node).model_copy(update=times) for node in nodes]
+    found = [node.model_copy(update=times) for node in parse(Orders, data).nodes if node]
     return {order.id: _complete(shop, order, priority=priority) for order in found}
 
 
@@ -90,7 +94,7 @@ def _all_lines(shop: Shop, order: OrderNode, *, priority: Priority) -> list[Any]
     while page.page_info.has_next_page:
         variables = {"id": gid("Order", order.id), "first": PAGE, "after": page.page_info.end_cursor}
         data = execute(shop, "order_lines_page", variables, priority=priority)
-        page = parse(Lines, (data.get("order") or {}).get("lineItems"))
+        page = parse(Lines, _within(data, "order", "lineItems"))
         nodes += page.nodes
     return nodes
 
@@ -113,7 +117,7 @@ def _work_page(shop: Shop, order_id: int, *, after: str | None, priority: Priori
     data = execute(shop, "fulfillment_orders_page", variables, priority=priority)
     if not data.get("order"):
         raise Permanent(f"Shopify does not know order {order_id} (older than the app may read, or deleted)")
-    return parse(WorkPage, data["order"]["fulfillmentOrders"])
+    return parse(OrderWork, data["order"]).fulfillment_orders
 
 
 def _with_all_lines(shop: Shop, node: WorkNode, *, priority: Priority) -> WorkNode:
@@ -125,7 +129,7 @@ def _with_all_lines(shop: Shop, node: WorkNode, *, priority: Priority) -> WorkNo
             "after": page.page_info.end_cursor,
         }
         data = execute(shop, "fulfillment_order_lines_page", variables, priority=priority)
-        page = parse(WorkLines, (data.get("fulfillmentOrder") or {}).get("lineItems"))
+        page = parse(WorkLines, _within(data, "fulfillmentOrder", "lineItems"))
         nodes += page.nodes
     return node.model_copy(update={"line_items": node.line_items.model_copy(update={"nodes": nodes})})
 
@@ -148,7 +152,7 @@ def fulfillments(shop: Shop, order_id: int, *, expected: int) -> list[Fulfillmen
     while True:
         variables = {"id": gid("Order", order_id), "first": first, "lines": FULFILLMENT_LINES}
         data = execute(shop, "order_fulfillments", variables, priority=Priority.HIGH)
-        nodes = [parse(FulfillmentNode, node) for node in (data.get("order") or {}).get("fulfillments") or []]
+        nodes = parse(Fulfillments, data.get("order") or {}).fulfillments or ()
         if len(nodes) < first or first >= PAGE:
             break
         first = min(first * 2, PAGE)
@@ -160,7 +164,7 @@ def _with_all_fulfilled(shop: Shop, node: FulfillmentNode) -> FulfillmentNode:
     while page.page_info.has_next_page:
         variables = {"id": gid("Fulfillment", node.id), "first": PAGE, "after": page.page_info.end_cursor}
         data = execute(shop, "fulfillment_lines_page", variables, priority=Priority.HIGH)
-        page = parse(FulfilledLines, (data.get("fulfillment") or {}).get("fulfillmentLineItems"))
+        page = parse(FulfilledLines, _within(data, "fulfillment", "fulfillmentLineItems"))
         nodes += page.nodes
     lines = node.fulfillment_line_items.model_copy(update={"nodes": nodes})
     return node.model_copy(update={"fulfillment_line_items": lines})
@@ -171,7 +175,7 @@ def owner_of_fulfillment_order(shop: Shop, fulfillment_order_id: int) -> int | N
     variables = {"id": gid("FulfillmentOrder", fulfillment_order_id)}
     data = execute(shop, "fulfillment_order_owner", variables, priority=Priority.HIGH)
     found = data.get("fulfillmentOrder")
-    return number(found["orderId"]) if found else None
+    return parse(WorkOwner, found).order_id if found else None
 
 
 def orders_changed_since(shop: Shop, since: datetime, *, cursor: str | None, first: int) -> Changed:
@@ -194,14 +198,13 @@ _CHANGED = {"orders": "orders_updated_since", "fulfillmentOrders": "fulfillment_
 
 def _changed(shop: Shop, what: str, since: datetime, *, cursor: str | None, first: int) -> Changed:
     variables = {"query": f"updated_at:>='{since.isoformat()}'", "first": first, "after": cursor}
-    page = execute(shop, _CHANGED[what], variables, priority=Priority.LOW)[what]
-    things = [
-        ChangedThing(
-            id=number(node["id"]),
-            order_id=number(node.get("orderId") or node["id"]),
-            updated_at=datetime.fromisoformat(node["updatedAt"]),
-        )
-        for node in page["nodes"]
-    ]
-    more = page["pageInfo"]["hasNextPage"]
-    return Changed(things, page["pageInfo"]["endCursor"] if more else None, answered_at())
+    page = parse(ChangedPage, execute(shop, _CHANGED[what], variables, priority=Priority.LOW).get(what))
+    things = [ChangedThing(node.id, node.order_id or node.id, node.updated_at) for node in page.nodes]
+    more = page.page_info.has_next_page
+    return Changed(things, page.page_info.end_cursor if more else None, answered_at())
+
+
+def _within(data: Mapping[str, Any], thing: str, part: str) -> Any:
+    """A part of a thing in an answer; None where there is no such thing, which fits no shape."""
+    found = data.get(thing)
+    return found.get(part) if isinstance(found, dict) else None

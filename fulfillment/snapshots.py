@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from datetime import timedelta
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
-from ops.errors import Transient
-from shops import gids
+from shops.shapes import Gid, Level, Moment, PageInfo, Text, Units, parse
+from shops.shapes import Ref as _Ref
+from shops.shapes import Shape as _Node
 
-
-def _number(value: Any) -> Any:
-    return gids.number(value) if isinstance(value, str) else value
-
-
-def _text(value: Any) -> Any:
-    return "" if value is None else value
-
-
-Gid = Annotated[int, BeforeValidator(_number)]
-Text = Annotated[str, BeforeValidator(_text)]
-
-
-class _Node(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
-
-
-class _Ref(_Node):
-    id: Gid
-
-
-class PageInfo(_Node):
-    has_next_page: bool
-    end_cursor: str | None = None
+__all__ = ["FulfillmentNode", "OrderNode", "WorkNode", "parse"]
 
 
 class LineNode(_Node):
@@ -43,7 +20,7 @@ class LineNode(_Node):
     id: Gid
     sku: Text = ""
     title: Text = ""
-    current_quantity: Annotated[int, Field(ge=0)]
+    current_quantity: Units
     requires_shipping: bool
     is_gift_card: bool
     variant: _Ref | None = None
@@ -58,8 +35,8 @@ class WorkLineNode(_Node):
     """A fulfilment-order line; quantities in Shopify units."""
 
     id: Gid
-    total_quantity: Annotated[int, Field(ge=0)] = 0
-    remaining_quantity: Annotated[int, Field(ge=0)]
+    total_quantity: Units = 0
+    remaining_quantity: Units
     line_item: _Ref
 
 
@@ -91,8 +68,8 @@ class WorkNode(_Node):
     id: Gid
     status: str
     request_status: Text = ""
-    updated_at: datetime
-    fulfill_at: datetime | None = None
+    updated_at: Moment
+    fulfill_at: Moment | None = None
     delivery_method: _Method | None = None
     assigned_location: _Assigned | None = None
     fulfillment_holds: list[_Hold] = []
@@ -147,12 +124,12 @@ class OrderNode(_Node):
     """
 
     id: Gid
-    asked_at: datetime | None = None
-    read_at: datetime | None = None
+    asked_at: Moment | None = None
+    read_at: Moment | None = None
     name: str
-    processed_at: datetime | None = None
-    updated_at: datetime
-    cancelled_at: datetime | None = None
+    processed_at: Moment | None = None
+    updated_at: Moment
+    cancelled_at: Moment | None = None
     confirmed: bool = True
     test: bool
     display_financial_status: Text = ""
@@ -163,7 +140,7 @@ class OrderNode(_Node):
     line_items: Lines
     fulfillment_orders: WorkPage
 
-    def known_until(self, updated_at: datetime) -> datetime:
+    def known_until(self, updated_at: Moment) -> Moment:
         """The time up to which a change that is dated `updated_at` is known by this reading.
 
         Shopify dates changes in whole seconds. While that second was not over, another change in it could follow and
@@ -173,12 +150,45 @@ class OrderNode(_Node):
         return updated_at if over else updated_at - timedelta(microseconds=1)
 
 
+class Orders(_Node):
+    """Orders by their ids; None for one that Shopify does not know, or hides."""
+
+    nodes: list[OrderNode | None]
+
+
+class OrderWork(_Node):
+    """An order of which only the fulfilment orders are asked."""
+
+    fulfillment_orders: WorkPage
+
+
+class WorkOwner(_Node):
+    """A fulfilment order of which only its order is asked."""
+
+    order_id: Gid
+
+
+class ChangedNode(_Node):
+    """An order, or a fulfilment order and whose it is, that changed."""
+
+    id: Gid
+    order_id: Gid | None = None
+    updated_at: Moment
+
+
+class ChangedPage(_Node):
+    """A page of what changed."""
+
+    nodes: list[ChangedNode]
+    page_info: PageInfo
+
+
 class _Tracking(_Node):
     number: Text = ""
 
 
 class FulfilledLine(_Node):
-    quantity: int
+    quantity: Level
     line_item: _Ref
 
 
@@ -214,13 +224,7 @@ class FulfillmentNode(_Node):
         return units
 
 
-_Parsed = TypeVar("_Parsed", bound=BaseModel)
+class Fulfillments(_Node):
+    """An order of which only the fulfilments are asked."""
 
-
-def parse(kind: type[_Parsed], value: Any) -> _Parsed:
-    """`value` as a `kind`. Raises Transient: an answer that does not fit is no answer, and crashes no worker."""
-    try:
-        return kind.model_validate(value)
-    except ValidationError as error:
-        where = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
-        raise Transient(f"Shopify's answer does not fit {kind.__name__}: {where}") from error
+    fulfillments: list[FulfillmentNode] | None = None

@@ -16,6 +16,7 @@ from ops.errors import Permanent
 from shops.client import execute
 from shops.gids import gid
 from shops.models import Shop
+from shops.shapes import Payload, parse
 from wms.callbacks import ShipmentEvent
 from wms.carriers import shopify_carrier
 from wms.tracking import Tracking
@@ -123,8 +124,7 @@ def _set(shop: Shop, told: Fulfillment, given: dict[str, Any]) -> None:
         "notifyCustomer": shop.notify_customer,
         "trackingInfoInput": given,
     }
-    answer = execute(shop, "fulfillment_tracking_update", variables)
-    payload = answer.get("fulfillmentTrackingInfoUpdate") or {}
-    messages = "; ".join(error.get("message", "") for error in payload.get("userErrors") or [])
+    answer = execute(shop, "fulfillment_tracking_update", variables).get("fulfillmentTrackingInfoUpdate")
+    messages = parse(Payload, answer, changes=True).messages
     if messages:
         raise Permanent(f"Shopify refused the new tracking: {messages}")

@@ -7,7 +7,7 @@ gives the first result again, and one bad element refuses the whole call.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -19,12 +19,13 @@ from django.utils import timezone
 
 from inventory.models import PushBatch
 from inventory.push_plan import Change
-from ops.errors import Permanent, Throttled, Transient, UnknownOutcome
+from ops.errors import Permanent, Throttled, Transient
 from ops.models import Priority
 from ops.retention import BATCH, Chore, work_off
 from shops import client
 from shops.gids import gid
 from shops.models import Shop
+from shops.shapes import Payload, UserError, parse, words
 from wms.models import Connection, Warehouse
 
 logger = structlog.get_logger(__name__)
@@ -89,7 +90,7 @@ def activate(warehouse: Warehouse, change: Change) -> str | None:
         name: change.quantity,
     }
     errors = _deliver(warehouse.shop, _open(warehouse.shop, PushBatch.Operation.ACTIVATE, variables))
-    return "; ".join(str(error.get("message")) for error in errors) or None
+    return words(errors) or None
 
 
 def resume(shop: Shop) -> None:
@@ -157,33 +158,34 @@ def _is_on_hand(warehouse: Warehouse) -> bool:
     return warehouse.connection.stock_basis == Connection.StockBasis.ON_HAND
 
 
-def _by_element(errors: Collection[Mapping[str, Any]], count: int) -> dict[int, Mapping[str, Any]]:
+def _by_element(errors: Collection[UserError], count: int) -> dict[int, UserError]:
     """Index of the refused element -> its first error, from a field like ["input", "quantities", "3", "quantity"]."""
-    found: dict[int, Mapping[str, Any]] = {}
+    found: dict[int, UserError] = {}
+    positions = {str(index): index for index in range(count)}
     for error in errors:
-        path = error.get("field") or []
+        path = error.field or ()
         index = path[2] if len(path) > 2 and path[1] == "quantities" else ""
-        if str(index).isdecimal() and int(index) < count:
-            found.setdefault(int(index), error)
+        if index in positions:
+            found.setdefault(positions[index], error)
     return found
 
 
-def _judge(change: Change, error: Mapping[str, Any], outcome: Outcome) -> None:
-    code = error.get("code")
+def _judge(change: Change, error: UserError, outcome: Outcome) -> None:
+    code = error.code
     if code in STALE:
         outcome.stale.add(change.product.inventory_item)
     elif code == NOT_STOCKED:
         outcome.unstocked.append(change)
     elif code == BAD_LOCATION:
-        raise Permanent(f"Shopify refuses the location: {error.get('message')}")
+        raise Permanent(f"Shopify refuses the location: {error.message}")
     else:
-        outcome.refused[change.product.inventory_item] = f"{error.get('message')} ({code})"
+        outcome.refused[change.product.inventory_item] = f"{error.message} ({code})"
 
 
-def _judge_whole(warehouse: Warehouse, errors: Collection[Mapping[str, Any]]) -> None:
+def _judge_whole(warehouse: Warehouse, errors: Collection[UserError]) -> None:
     """Errors that name no element: to be tried anew, or not ours to mend. Raises Permanent."""
-    if not all(error.get("code") in STALE for error in errors):
-        words = "; ".join(f"{error.get('code')} {error.get('message')}" for error in errors)
+    if not all(error.code in STALE for error in errors):
+        words = "; ".join(f"{error.code} {error.message}" for error in errors)
         raise Permanent(f"inventorySetQuantities at {warehouse}: {words}")
 
 
@@ -202,20 +204,17 @@ def _open(shop: Shop, operation: PushBatch.Operation, variables: dict[str, Any])
         raise Transient(f"another stock push of {shop.domain} is under way") from error
 
 
-def _deliver(shop: Shop, batch: PushBatch) -> list[dict[str, Any]]:
+def _deliver(shop: Shop, batch: PushBatch) -> Sequence[UserError]:
     """Send a batch and close it with the userErrors it got, which are returned."""
     try:
         data = client.execute(shop, batch.operation, batch.variables, priority=Priority.HIGH)
     except Permanent as error:
         _close(batch, [{"message": str(error)}])
         raise
-    payload = data.get(_ROOT_FIELD[PushBatch.Operation(batch.operation)])
-    if payload is None:
-        raise UnknownOutcome(f"{batch.operation} of {shop.domain}: an answer without result")
-    errors: list[dict[str, Any]] = payload.get("userErrors") or []
-    if any(error.get("code") == CONCURRENT for error in errors):
+    errors = parse(Payload, data.get(_ROOT_FIELD[PushBatch.Operation(batch.operation)]), changes=True).errors
+    if any(error.code == CONCURRENT for error in errors):
         raise Throttled(f"{batch.operation} of {shop.domain} is still under way", wait=timedelta(seconds=2))
-    _close(batch, errors)
+    _close(batch, [error.model_dump() for error in errors])
     return errors
 
 

@@ -5,38 +5,35 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from itertools import islice
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.alias_generators import to_camel
-
 from inventory.push_plan import Reading
-from ops.errors import Transient
 from ops.models import Priority
 from shops import client
-from shops.gids import gid, number
+from shops.gids import gid
 from shops.models import Shop
+from shops.shapes import Gid, Level, Shape, parse
 
 READ_SIZE = 125
 """Inventory items per read: 3 to 5 points each, and one query may cost 1000 (Admin API, rate limits)."""
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
-
-
-class _Quantity(_Answer):
+class _Quantity(Shape):
     name: str
-    quantity: int
+    quantity: Level
 
 
-class _Level(_Answer):
+class _Level(Shape):
     is_active: bool
     quantities: tuple[_Quantity, ...]
 
 
-class _Item(_Answer):
-    id: str
+class _Item(Shape):
+    id: Gid
     tracked: bool
     inventory_level: _Level | None
+
+
+class _Items(Shape):
+    nodes: tuple[_Item | None, ...]
 
 
 def read(shop: Shop, *, location: int, inventory_items: Collection[int]) -> dict[int, Reading]:
@@ -51,11 +48,7 @@ def read(shop: Shop, *, location: int, inventory_items: Collection[int]) -> dict
             "location": gid("Location", location),
         }
         data = client.execute(shop, "inventory_levels", variables, priority=Priority.HIGH)
-        try:
-            items = [_Item.model_validate(node) for node in data["nodes"] if node]
-        except (ValidationError, KeyError, TypeError) as error:
-            raise Transient(f"inventory_levels of {shop.domain}: an answer outside the schema") from error
-        found |= {number(item.id): _reading(item) for item in items}
+        found |= {item.id: _reading(item) for item in parse(_Items, data).nodes if item}
     return found
 
 

@@ -11,7 +11,8 @@ from ops.masking import mask_text
 class JobError(Exception):
     """Base of all errors that the runner knows how to handle; everything else is a bug.
 
-    Messages quote other systems and are stored, logged and mailed: nothing in them looks like a person's address.
+    Messages quote other systems and are stored, logged and mailed: nothing in them looks like a person's address, and
+    there is nothing in them that cannot be stored.
     """
 
     def __init__(self, message: str) -> None:

@@ -5,7 +5,6 @@ Nothing here knows a vendor. What a 4xx means is the caller's business.
 
 from __future__ import annotations
 
-import json as jsonlib
 import threading
 import time
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from typing import Any
 import requests
 from django.db import connection as database
 
-from ops import targets
+from ops import foreign, targets
 from ops.errors import Throttled, Transient, UnknownOutcome
 
 CONNECT_SECONDS = 3.0
@@ -148,14 +147,20 @@ def _judge(response: requests.Response, *, changes: bool, what: str) -> requests
 
 
 def parse_json(response: requests.Response, *, changes: bool, what: str) -> dict[str, Any]:
-    """The answer's JSON object.
+    """The answer's JSON object, cleaned of what cannot be stored.
 
-    Raises Transient, or UnknownOutcome for a changing call, when the body is no JSON object (cut off, a proxy's page).
+    Raises Transient, or UnknownOutcome for a changing call, when the body is no JSON object that can be read (cut off,
+    a proxy's page, nested without end).
     """
     try:
-        parsed = jsonlib.loads(response.content)
-    except ValueError as error:
-        raise _unclear(f"{what}: answer is not JSON", changes=changes) from error
-    if not isinstance(parsed, dict):
-        raise _unclear(f"{what}: answer is not a JSON object", changes=changes)
-    return parsed
+        return foreign.parse_answer(response.content)
+    except foreign.Unreadable as error:
+        raise _unclear(f"{what}: answer is {error}", changes=changes) from error
+
+
+def object_in(response: requests.Response) -> dict[str, Any]:
+    """The JSON object in an answer that refuses, for its words; {} when there is none."""
+    try:
+        return foreign.parse_answer(response.content)
+    except foreign.Unreadable:
+        return {}

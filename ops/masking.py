@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from ops import foreign
+
 MASKED = "•••"
 
 # Parts of key names, lower case without separators: "shipping_address" and "shippingAddress" both fit.
@@ -45,14 +47,16 @@ _NATIONAL = rf"(?=\(?\d+[\s./)-]{{1,3}}\d)\(?0\d(?:{_GAP}\d){{5,12}}"
 _PHONE = re.compile(rf"(?<![\w+])(?:{_INTERNATIONAL}|{_NATIONAL})(?!\w)")
 _DIGITS_THAT_TELL = 7
 _SHORTEST_NAME = 3
+_LONGEST_TEXT = 8_000
 
 
 def mask_text(text: str, *, known: Iterable[str] = ()) -> str:
     """The text without e-mail addresses, telephone numbers, and the `known` values, however they are capitalised.
 
     A known telephone number (7 digits and no letters) is found in any spelling. Known values of less than 3 characters
-    are left: they are in every other word.
+    are left: they are in every other word. What cannot be stored is taken out, and what no person reads is cut off.
     """
+    text = foreign.clean(text[:_LONGEST_TEXT])
     if "@" in text:
         text = _EMAIL.sub(MASKED, text)
     for value in sorted({" ".join(value.split()) for value in known}, key=len, reverse=True):

@@ -14,6 +14,8 @@ PASSING = frozenset({"INTERNAL_SERVER_ERROR", "TIMEOUT", "SERVICE_UNAVAILABLE"})
 
 PASSING_TEXTS = ("internal error", "timeout", "timed out", "try again")
 
+_MOST_POINTS = 10.0**9
+
 CONCURRENT = "IDEMPOTENCY_CONCURRENT_REQUEST"
 """Our own earlier call with this idempotency key is still under way."""
 
@@ -103,4 +105,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _figure(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """A figure that can be reckoned with: JSON's whole numbers may be longer than any float."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value <= _MOST_POINTS else None

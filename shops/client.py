@@ -127,7 +127,7 @@ def answered_at() -> datetime | None:
 def _clock_of(response: requests.Response) -> datetime | None:
     try:
         told = parsedate_to_datetime(response.headers["Date"])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
         return None
     return told if told.tzinfo else told.replace(tzinfo=UTC)
 
@@ -196,10 +196,7 @@ def _send_once(shop: Shop, call: Call, *, token: str) -> requests.Response:
 
 def _explanation(response: requests.Response) -> str:
     """The `errors` of a REST-shaped error answer, cut short."""
-    try:
-        return str(response.json()["errors"])[:300]
-    except (ValueError, KeyError, TypeError):
-        return ""
+    return str(http.object_in(response).get("errors") or "")[:300]
 
 
 def _data(shop: Shop, body: Mapping[str, Any], *, call: Call) -> dict[str, Any]:
@@ -219,7 +216,8 @@ def _data(shop: Shop, body: Mapping[str, Any], *, call: Call) -> dict[str, Any]:
 def _calls_receipt(response: requests.Response) -> budget.Receipt:
     """ "32/40" -> 8 of 40 left."""
     used, _, size = response.headers.get(CALLS_HEADER, "").partition("/")
-    if not (used.isdecimal() and size.isdecimal() and int(size)):
+    told = used.isdecimal() and size.isdecimal() and max(len(used), len(size)) < 10
+    if not (told and int(size)):
         return budget.Receipt(charged=1.0)
     return budget.Receipt(
         charged=1.0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Annotated
 
 import requests
 import structlog
@@ -12,6 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from ops import http, secrets
 from ops.errors import JobError, Throttled, Transient
@@ -37,6 +39,16 @@ _TOKEN_FIELDS = (
     "issued_token_issued_at",
     "issued_token_expires_at",
 )
+
+
+LONGEST_LIFE = timedelta(days=30).total_seconds()
+
+
+class _Granted(BaseModel):
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    access_token: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,2000}$")]
+    expires_in: Annotated[float, Field(gt=0)]
 
 
 @dataclass(frozen=True)
@@ -140,20 +152,15 @@ def _request(shop: Shop) -> Grant:
         raise installation.refused(shop, reason=f"HTTP {response.status_code} {_reason(response)}".strip())
     answer = http.parse_json(response, changes=False, what=what)
     try:
-        return Grant(
-            token=str(answer["access_token"]), lifetime=timedelta(seconds=float(answer["expires_in"]))
-        )
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        grant = _Granted.model_validate(answer)
+    except ValidationError as error:
         raise Transient(f"{what}: answer without access_token and expires_in", endpoint=True) from error
+    return Grant(token=grant.access_token, lifetime=timedelta(seconds=min(grant.expires_in, LONGEST_LIFE)))
 
 
 def _reason(response: requests.Response) -> str:
     """OAuth's error word; never the body, which may repeat a secret."""
-    try:
-        error = response.json().get("error", "")
-    except (ValueError, AttributeError):
-        return ""
-    return str(error)[:100]
+    return str(http.object_in(response).get("error") or "")[:100]
 
 
 def _record(shop: Shop, grant: Grant) -> None:

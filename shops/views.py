@@ -12,11 +12,10 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ops import jobs, signatures
+from ops import foreign, jobs, signatures
 from ops.receiving import Door, Refusal, bounded_body
 from ops.secrets import SecretUnreadable
 from shops import installation
-from shops.bodies import BodyError, parse_body
 from shops.models import Shop
 from shops.topics import kind_of, subject_of
 
@@ -65,11 +64,11 @@ def _receive(request: Request, *, domain: str) -> Response:
         raise Refusal(401, "signature does not match")
     topic, webhook_id = _word(request, "Topic"), _word(request, "Webhook-Id")
     try:
-        body = parse_body(raw)
+        body = foreign.parse_object(raw, deepest=foreign.DOOR_DEPTH)
         job_id = _store(request, shop, topic=topic, webhook_id=webhook_id, body=body)
-    except BodyError as error:
+    except foreign.Unreadable as error:
         raise Refusal(400, str(error)) from error
-    except (DataError, RecursionError) as error:
+    except DataError as error:
         raise Refusal(400, "body cannot be stored") from error
     outcome = "duplicate" if job_id is None else "stored"
     logger.info("webhook_received", shop=domain, topic=topic, webhook=webhook_id, outcome=outcome, job=job_id)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import structlog
 
 from ops.models import Priority
-from shops import client
+from shops import client, shapes
 from shops.models import Shop
+from shops.shapes import PageInfo, Payload, Shape
 from shops.topics import SUBSCRIBED, TOPICS
 
 logger = structlog.get_logger(__name__)
@@ -107,11 +108,11 @@ def fetch(shop: Shop) -> list[Subscription]:
     after: str | None = None
     for _ in range(MOST_PAGES):
         data = client.execute(shop, "webhook_subscriptions", {"after": after}, priority=Priority.LOW)
-        page = data["webhookSubscriptions"]
-        found.extend(_subscription(node) for node in page["nodes"])
-        if not page["pageInfo"]["hasNextPage"]:
+        page = shapes.parse(_Page, data.get("webhookSubscriptions"))
+        found.extend(map(_subscription, page.nodes))
+        if not page.page_info.has_next_page:
             break
-        after = page["pageInfo"]["endCursor"]
+        after = page.page_info.end_cursor
     return found
 
 
@@ -138,20 +139,39 @@ def decide(found: Iterable[Subscription], *, uri: str, version: str) -> Plan:
     )
 
 
-def _subscription(node: dict[str, Any]) -> Subscription:
+class _Version(Shape):
+    handle: str
+
+
+class _Node(Shape):
+    id: str
+    topic: str
+    uri: str
+    format: str
+    filter: str | None = None
+    include_fields: tuple[str, ...] | None = None
+    api_version: _Version
+
+
+class _Page(Shape):
+    nodes: tuple[_Node, ...]
+    page_info: PageInfo
+
+
+def _subscription(node: _Node) -> Subscription:
     return Subscription(
-        gid=node["id"],
-        topic=node["topic"],
-        uri=node["uri"],
-        plain=node["format"] == "JSON" and not node["filter"] and not node["includeFields"],
-        version=node["apiVersion"]["handle"],
+        gid=node.id,
+        topic=node.topic,
+        uri=node.uri,
+        plain=node.format == "JSON" and not node.filter and not node.include_fields,
+        version=node.api_version.handle,
     )
 
 
 def _create(shop: Shop, topic: str, *, uri: str, report: Report) -> Report:
     variables = {"topic": topic, "subscription": {"uri": uri, "format": "JSON"}}
     data = client.execute(shop, "webhook_subscription_create", variables, priority=Priority.LOW)
-    errors = _messages(data["webhookSubscriptionCreate"])
+    errors = _refusal(data.get("webhookSubscriptionCreate"))
     if errors:
         return replace(report, refused=(*report.refused, (topic, errors)))
     return replace(report, created=(*report.created, topic))
@@ -163,7 +183,7 @@ def _update(
     subscription = {"uri": uri, "format": "JSON", "filter": "", "includeFields": []}
     variables = {"id": wrong.gid, "subscription": subscription}
     data = client.execute(shop, "webhook_subscription_update", variables, priority=Priority.LOW)
-    errors = _messages(data["webhookSubscriptionUpdate"])
+    errors = _refusal(data.get("webhookSubscriptionUpdate"))
     if errors:
         return replace(report, refused=(*report.refused, (wrong.topic, errors)))
     if as_ == "updated":
@@ -173,11 +193,12 @@ def _update(
 
 def _delete(shop: Shop, stray: Subscription, *, report: Report) -> Report:
     data = client.execute(shop, "webhook_subscription_delete", {"id": stray.gid}, priority=Priority.LOW)
-    errors = _messages(data["webhookSubscriptionDelete"])
+    errors = _refusal(data.get("webhookSubscriptionDelete"))
     if errors:
         return replace(report, refused=(*report.refused, (stray.topic, errors)))
     return replace(report, removed=(*report.removed, stray.topic))
 
 
-def _messages(payload: dict[str, Any]) -> str:
-    return "; ".join(error["message"] for error in payload["userErrors"])
+def _refusal(payload: object) -> str:
+    """What Shopify refused, in its words; "" = it was done."""
+    return shapes.parse(Payload, payload, changes=True).messages

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import structlog
 from django.db import transaction
@@ -17,6 +16,7 @@ from ops.models import Priority
 from shops import gids
 from shops.client import execute
 from shops.models import Shop
+from shops.shapes import Gid, Ref, Shape, Text, parse
 from skumap import verification
 from skumap.models import SkuMapping
 from skumap.verification import GONE, PAGE, Seen
@@ -65,7 +65,7 @@ def fetch(shop: Shop, variants: Sequence[int]) -> dict[int, Seen]:
     """The variants that there are (Admin API 2026-10 `nodes(ids:)`: null for one that is gone)."""
     ids = [gids.gid("ProductVariant", variant) for variant in variants]
     data = execute(shop, "variants_by_id", {"ids": ids}, priority=Priority.LOW)
-    found = (_seen(node) for node in data["nodes"] if node)
+    found = (_seen(node) for node in parse(_Variants, data).nodes if node)
     return {one.variant: one for one in found}
 
 
@@ -144,9 +144,15 @@ def _change(mapping: SkuMapping, shown: Seen | None) -> Change:
     return mapped if shown is None else replace(mapped, sku=shown.sku, item=shown.inventory_item)
 
 
-def _seen(node: Mapping[str, Any]) -> Seen:
-    return Seen(
-        variant=gids.number(node["id"]),
-        sku=(node["sku"] or "").strip(),
-        inventory_item=gids.number(node["inventoryItem"]["id"]),
-    )
+class _Variant(Shape):
+    id: Gid
+    sku: Text
+    inventory_item: Ref
+
+
+class _Variants(Shape):
+    nodes: tuple[_Variant | None, ...]
+
+
+def _seen(node: _Variant) -> Seen:
+    return Seen(variant=node.id, sku=node.sku.strip(), inventory_item=node.inventory_item.id)

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import math
+from collections.abc import Mapping
+from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
+import structlog
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
 )
-from pydantic.alias_generators import to_camel
+from pydantic.alias_generators import to_camel, to_snake
 
+from ops import foreign, moments
 from ops.errors import Permanent
 from ops.masking import mask_text
 from wms import tracking
 from wms.statuses import WmsStatus, parse_status
 from wms.tracking import Tracking
 
-MAX_DEPTH = 20
-"""Levels of nesting: the contract has four; beyond some hundred, parsers run out of stack."""
+logger = structlog.get_logger(__name__)
+
 EVENT_TYPES = frozenset({"shipment", "inventory", "order_status", "return_receipt"})
 """The types of the contract. Jobs of kind `wms.<type>` are owned by the apps above."""
 
@@ -49,6 +51,12 @@ def _not_below_zero(value: Any) -> Any:
     return 0 if isinstance(value, int) and -1_000_000_000 <= value < 0 else value
 
 
+def _moment(value: Any, info: ValidationInfo) -> datetime:
+    return moments.parse(value, zone=(info.context or {}).get("zone", UTC))
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+"""A time; without a zone it is of the zone in the validation's context."""
 Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
 Text = Annotated[
     str, BeforeValidator(_known_or_empty), StringConstraints(strip_whitespace=True, max_length=1000)
@@ -78,8 +86,16 @@ class Envelope(_Contract):
 
     event_id: Annotated[Id, Field(max_length=200)]
     type: Annotated[Id, Field(max_length=60)]
-    occurred_at: AwareDatetime
+    occurred_at: Moment
     data: dict[str, Any]
+
+
+class _Event(_Contract):
+    spared: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are done without when they cannot be read: the goods matter more than they do."""
+
+    unread: tuple[str, ...] = ()
+    """What was done without, field by field with the reason."""
 
 
 class ShippedItem(_Contract):
@@ -89,8 +105,10 @@ class ShippedItem(_Contract):
     quantity_shipped: Units
 
 
-class ShipmentEvent(_Contract):
+class ShipmentEvent(_Event):
     """One consignment left the warehouse."""
+
+    spared = frozenset({"warehouse_id", "carrier_code", "shipped_at"})
 
     wms_order_id: Id
     wms_shipment_id: Id
@@ -101,7 +119,7 @@ class ShipmentEvent(_Contract):
     tracking_url: LongText = ""
     tracking_urls: Texts = ()
     carrier_code: Text = ""
-    shipped_at: AwareDatetime
+    shipped_at: Moment
 
     @property
     def tracking(self) -> Tracking:
@@ -113,8 +131,10 @@ class ShipmentEvent(_Contract):
         )
 
 
-class InventoryEvent(_Contract):
+class InventoryEvent(_Event):
     """The level of one item at one warehouse, in WMS item units; None = the WMS does not say."""
+
+    spared = frozenset({"event_type", "sequence"})
 
     wms_item_code: Id
     warehouse_id: Id
@@ -126,8 +146,10 @@ class InventoryEvent(_Contract):
     sequence: Annotated[int, Field(ge=0, lt=2**63)] | None = None
 
 
-class OrderStatusEvent(_Contract):
+class OrderStatusEvent(_Event):
     """The WMS moved an order to another state."""
+
+    spared = frozenset({"reason"})
 
     wms_order_id: Id
     status: Id
@@ -154,56 +176,63 @@ class ReturnedItem(_Contract):
     condition: Condition
 
 
-class ReturnReceiptEvent(_Contract):
+class ReturnReceiptEvent(_Event):
     """Returned goods were received."""
+
+    spared = frozenset({"wms_order_id", "warehouse_id", "received_at"})
 
     wms_return_id: Id
     wms_order_id: Text = ""
     warehouse_id: Text = ""
     items: Annotated[tuple[ReturnedItem, ...], Field(min_length=1, max_length=10_000)]
-    received_at: AwareDatetime
+    received_at: Moment
 
 
-E = TypeVar("E", bound=_Contract)
+E = TypeVar("E", bound=_Event)
 
 
-def parse_envelope(body: bytes) -> Envelope:
-    """The envelope of a raw body. Raises EnvelopeError: not UTF-8 JSON, not storable, or not the contract."""
+def parse_envelope(body: bytes, *, zone: tzinfo = UTC) -> Envelope:
+    """The envelope of a raw body; times without a zone are of `zone`. Raises EnvelopeError: no JSON in UTF-8, or not
+    the contract.
+    """
     try:
-        parsed = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise EnvelopeError("not JSON in UTF-8") from error
-    if not _storable(parsed, depth=0):
-        raise EnvelopeError(
-            "holds what cannot be stored: NUL, a lone surrogate, an endless number or deep nesting"
-        )
-    try:
-        return Envelope.model_validate(parsed)
+        parsed = foreign.parse(body, deepest=foreign.DOOR_DEPTH)
+        return Envelope.model_validate(parsed, context={"zone": zone})
+    except foreign.Unreadable as error:
+        raise EnvelopeError(str(error)) from error
     except ValidationError as error:
         raise EnvelopeError(_reasons(error)) from error
 
 
-def parse_shipment(data: dict[str, Any]) -> ShipmentEvent:
-    """The event of type `shipment`. Raises Permanent naming what is wrong."""
-    return _parse(data, ShipmentEvent)
+def parse_shipment(
+    data: dict[str, Any], *, zone: tzinfo = UTC, occurred_at: datetime | None = None
+) -> ShipmentEvent:
+    """The event of type `shipment`. Goods whose time of leaving is not told, or not clearly, left when it was told.
+
+    Raises Permanent naming what is wrong.
+    """
+    return _parse(data, ShipmentEvent, zone=zone, instead={"shippedAt": occurred_at} if occurred_at else {})
 
 
-def parse_inventory(data: dict[str, Any]) -> InventoryEvent:
+def parse_inventory(data: dict[str, Any], *, zone: tzinfo = UTC) -> InventoryEvent:
     """The event of type `inventory`. Raises Permanent naming what is wrong."""
-    event = _parse(data, InventoryEvent)
+    event = _parse(data, InventoryEvent, zone=zone)
     if event.available_quantity is None and event.on_hand_quantity is None:
         raise Permanent("InventoryEvent outside the contract: neither availableQuantity nor onHandQuantity")
     return event
 
 
-def parse_order_status(data: dict[str, Any]) -> OrderStatusEvent:
+def parse_order_status(data: dict[str, Any], *, zone: tzinfo = UTC) -> OrderStatusEvent:
     """The event of type `order_status`. Raises Permanent naming what is wrong."""
-    return _parse(data, OrderStatusEvent)
+    return _parse(data, OrderStatusEvent, zone=zone)
 
 
-def parse_return_receipt(data: dict[str, Any]) -> ReturnReceiptEvent:
+def parse_return_receipt(
+    data: dict[str, Any], *, zone: tzinfo = UTC, occurred_at: datetime | None = None
+) -> ReturnReceiptEvent:
     """The event of type `return_receipt`. Raises Permanent naming what is wrong."""
-    return _parse(data, ReturnReceiptEvent)
+    instead = {"receivedAt": occurred_at} if occurred_at else {}
+    return _parse(data, ReturnReceiptEvent, zone=zone, instead=instead)
 
 
 def subject_of(envelope: Envelope) -> str:
@@ -221,33 +250,32 @@ def warehouse_of(envelope: Envelope) -> str:
     return str(code)[:100] if isinstance(code, str | int) else ""
 
 
-def _parse(data: dict[str, Any], shape: type[E]) -> E:
-    try:
-        return shape.model_validate(data)
-    except ValidationError as error:
-        raise Permanent(f"{shape.__name__} outside the contract: {_reasons(error)}") from error
+def _parse(
+    data: Mapping[str, Any], shape: type[E], *, zone: tzinfo, instead: Mapping[str, Any] | None = None
+) -> E:
+    """`data` as a `shape`. What it spares and cannot be read is left out, or is as `instead` says. Raises Permanent."""
+    given = {name: value for name, value in data.items() if name != "unread"}
+    unread: dict[str, str] = {}
+    while True:
+        empty = {name: value for name, value in (instead or {}).items() if not given.get(name)}
+        try:
+            event = shape.model_validate({**given, **empty}, context={"zone": zone})
+            break
+        except ValidationError as error:
+            unclear = _spared(error, shape)
+            if not unclear or unclear.keys() & unread.keys():
+                raise Permanent(f"{shape.__name__} outside the contract: {_reasons(error)}") from error
+            unread |= unclear
+            given = {name: value for name, value in given.items() if name not in unread}
+    told = tuple(f"{name}: {reason}" for name, reason in unread.items())
+    return event.model_copy(update={"unread": told}) if told else event
+
+
+def _spared(error: ValidationError, shape: type[_Event]) -> dict[str, str]:
+    """The fields of the error, with what is wrong with them, when all of them can be done without; else nothing."""
+    wrong = {str(each["loc"][0]) if each["loc"] else "": str(each["msg"]) for each in error.errors()}
+    return wrong if all(to_snake(name) in shape.spared for name in wrong) else {}
 
 
 def _reasons(error: ValidationError) -> str:
     return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors()[:5])
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _storable(value: Any, *, depth: int) -> bool:
-    """Whether Postgres takes it as jsonb."""
-    if depth > MAX_DEPTH:
-        return False
-    match value:
-        case str():
-            return "\x00" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
-        case float():
-            return math.isfinite(value)
-        case list():
-            return all(_storable(item, depth=depth + 1) for item in value)
-        case dict():
-            return all(_storable(part, depth=depth + 1) for pair in value.items() for part in pair)
-        case _:
-            return True

@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from ops import http
-from ops.errors import Permanent, Transient, UnknownOutcome
+from ops.errors import Permanent, UnknownOutcome
 from ops.masking import mask_text
 from wms import access
 from wms.adapters.base import (
@@ -234,11 +234,10 @@ class RestAdapter:
 
 def _message(response: requests.Response) -> str:
     """The vendor's own words, on one line and short, without the customer that we told it of."""
-    try:
-        body = http.parse_json(response, changes=False, what="error")
-    except Transient:
-        body = {"message": response.text[: MAX_MESSAGE * 2]}
-    words = [str(body[name]) for name in ("error", "message") if body.get(name)]
+    body = http.object_in(response) or {
+        "message": response.content[: MAX_MESSAGE * 4].decode("utf-8", "replace")
+    }
+    words = [str(body[name])[: MAX_MESSAGE * 2] for name in ("error", "message") if body.get(name)]
     told = mask_text(" ".join(": ".join(words).split()), known=_customer_in(response.request))
     return told[:MAX_MESSAGE] or "no message"
 
