@@ -72,6 +72,17 @@ def parse_answer(raw: bytes) -> dict[str, Any]:
     return parse_object(raw, deepest=ANSWER_DEPTH, encoding=json.detect_encoding(raw))
 
 
+class StoredDecoder(json.JSONDecoder):
+    """Reads what was stored before this gate was there: what exhausts the stack says so, and breaks no page."""
+
+    def decode(self, s: str, *args: Any) -> Any:
+        """The value, or an object that says that it cannot be read."""
+        try:
+            return super().decode(s, *args)
+        except RecursionError:
+            return {"unreadable": "nested too deeply"}
+
+
 def _may_be_strange(raw: bytes, encoding: str) -> bool:
     """Whether a text in it may need cleaning: JSON writes such characters as escapes only."""
     return not encoding.startswith("utf-8") or b"\\u0000" in raw or b"\\ud" in raw.lower()

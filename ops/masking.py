@@ -9,6 +9,7 @@ from typing import Any
 from ops import foreign
 
 MASKED = "•••"
+_DEEPEST = 2 * foreign.DOOR_DEPTH
 
 # Parts of key names, lower case without separators: "shipping_address" and "shippingAddress" both fit.
 _PERSONAL = re.compile(
@@ -19,15 +20,21 @@ _PERSONAL = re.compile(
 _OUR_NAMES = re.compile("warehouse|item|sku|variant|topic")
 
 
-def mask_personal(value: Any, *, hidden: bool = False) -> Any:
+def mask_personal(value: Any, *, hidden: bool = False, depth: int = 0) -> Any:
     """A copy of a JSON value in which everything under a key that may name a person or a secret is masked.
 
-    Empty values and booleans stay, so that staff see what was given at all.
+    Empty values and booleans stay, so that staff see what was given at all. What is nested deeper than any real body is
+    masked as a whole.
     """
+    if depth > _DEEPEST:
+        return MASKED
     if isinstance(value, dict):
-        return {key: mask_personal(each, hidden=hidden or _hides(str(key))) for key, each in value.items()}
+        return {
+            key: mask_personal(each, hidden=hidden or _hides(str(key)), depth=depth + 1)
+            for key, each in value.items()
+        }
     if isinstance(value, list):
-        return [mask_personal(each, hidden=hidden) for each in value]
+        return [mask_personal(each, hidden=hidden, depth=depth + 1) for each in value]
     if hidden and value not in (None, "") and not isinstance(value, bool):
         return MASKED
     return value

@@ -6,6 +6,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from ops.foreign import StoredDecoder
+
 
 class Priority(models.IntegerChoices):
     """Order in which a lane's due jobs are taken; lower goes first."""
@@ -79,7 +81,7 @@ class Job(models.Model):
     kind = models.CharField(max_length=100)
     lane = models.ForeignKey(Lane, on_delete=models.PROTECT, related_name="jobs")
     key = models.CharField(max_length=500, unique=True)
-    payload = models.JSONField(default=dict)
+    payload = models.JSONField(default=dict, decoder=StoredDecoder)
     subject = models.CharField(max_length=300, blank=True)
     share = models.CharField(
         max_length=300,
