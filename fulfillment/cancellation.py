@@ -49,6 +49,7 @@ def stop(order: Order) -> None:
         "wms_rejected",
         "wms_cancelled",
         "custom_line",
+        "product_deleted",
     ):
         close_alert(kind, subject=order.subject)
     if not order.wms_orders.filter(order_states.NOT_ENDED).exists():

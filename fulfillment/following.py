@@ -145,6 +145,7 @@ def _report_cannot_be_sent(order: Order, reason: Reason) -> None:
         raise_alert(
             "order_held_back",
             subject=order.subject,
+            shop=order.shop.domain,
             title=f"Shopify names no location for order {order.name} of {order.shop.domain}",
             meaning="Nobody can tell whether it is ours to send, so nobody does. Its customer waits.",
             action="Assign its fulfilment order to a location in Shopify: it goes on by itself. If Shopify shows one, "

@@ -23,6 +23,7 @@ NO_ANSWER = timedelta(minutes=15)
 STATE = "state__exact"
 """The name Django gives a filter on the field `state`: links from the front page and the sidebar use it."""
 
+_NOT_ROUTED = [str(r) for r in (Reason.NO_WAREHOUSE, Reason.UNMAPPED_SKU, Reason.PRODUCT_DELETED)]
 _GOING = [str(s) for s in (OrderState.READY, OrderState.AT_WAREHOUSE, OrderState.PARTIALLY_SHIPPED)]
 _UNDER_WAY = [str(s) for s in (WmsStatus.ACCEPTED, WmsStatus.PICKING, WmsStatus.PACKED, WmsStatus.MANIFESTED)]
 
@@ -78,9 +79,7 @@ class OrderQuestions(_Questions):
             "part": Q(state__in=_GOING) & ~Q(rest_reason=""),
             "unshipped": not_on_its_way & (ready_long_ago | held_since_it_came),
             "at_warehouse_long": Q(state=OrderState.AT_WAREHOUSE, state_since__lt=_ago(TOO_LONG)),
-            "not_routed": Q(
-                state=OrderState.HELD, reason__in=[str(Reason.NO_WAREHOUSE), str(Reason.UNMAPPED_SKU)]
-            ),
+            "not_routed": Q(state=OrderState.HELD, reason__in=_NOT_ROUTED),
         }[question]
 
 

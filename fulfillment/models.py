@@ -127,6 +127,9 @@ class OrderLine(models.Model):
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines")
     shopify_line_id = models.BigIntegerField()
     shopify_variant_id = models.BigIntegerField(null=True, blank=True)
+    variant_is_gone = models.BooleanField(
+        default=False, db_default=False, help_text="Shopify named a variant once, and names none any more."
+    )
     sku = models.CharField(max_length=255, blank=True, default="")
     title = models.CharField(max_length=500, blank=True, default="")
     quantity = models.PositiveIntegerField(help_text="Current quantity: ordered less removed.")

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Count, Max
 from django.db.models.functions import Now, TruncDay
 
-from fulfillment import attempts, coverage, enqueue, order_states, routing
+from fulfillment import attempts, coverage, enqueue, identity, order_states, routing
 from fulfillment.models import Order, OrderLine, WmsOrder, WmsOrderLine
 from fulfillment.order_states import PERSON_DECIDES
 from fulfillment.states import OrderState, Reason
@@ -20,8 +20,8 @@ from inventory.reservations import Need
 from ops.alerts import close_alert, raise_alert
 from ops.errors import Blocked, Transient
 from ops.models import Severity
-from skumap.resolve import Component, Resolution, resolve
-from skumap.verification import report_unmapped
+from skumap.resolve import Component, Resolution
+from skumap.verification import key_of_sku, report_unmapped
 from wms.models import Warehouse
 
 logger = structlog.get_logger(__name__)
@@ -42,19 +42,15 @@ class Plan:
     units: Mapping[int, int]
     lines: Mapping[int, OrderLine]
     warehouses: Mapping[int, Warehouse]
+    variants: Mapping[int, int]
     resolution: Resolution
     decision: routing.Decision
 
     @property
     def unmapped(self) -> list[OrderLine]:
         """Lines that are mapped at no warehouse at all (a custom line never is)."""
-        variants = [v for i in self.units if (v := self.lines[i].shopify_variant_id) is not None]
-        missing = self.resolution.unmapped(variants)
-        return [
-            self.lines[i]
-            for i in self.units
-            if self.lines[i].shopify_variant_id is None or self.lines[i].shopify_variant_id in missing
-        ]
+        missing = self.resolution.unmapped(self.variants.values())
+        return [self.lines[i] for i in self.units if i not in self.variants or self.variants[i] in missing]
 
     @property
     def goes(self) -> bool:
@@ -80,14 +76,15 @@ def plan(order: Order) -> Plan | None:
         w.id: w for w in Warehouse.objects.filter(shop_id=order.shop_id).select_related("connection")
     }
     usable = [w.id for w in warehouses.values() if w.is_active and w.connection.is_active]
-    variants = {v for i in measured.uncovered if (v := measured.lines[i].shopify_variant_id) is not None}
-    resolution = resolve(order.shop_id, variants=variants, warehouses=usable)
-    candidates = _candidates(order, measured, warehouses=warehouses, resolution=resolution)
+    lines = [measured.lines[i] for i in measured.uncovered]
+    known = identity.identify(order.shop_id, lines, warehouses=usable)
+    candidates = _candidates(order, measured, warehouses=warehouses, known=known)
     return Plan(
         units=measured.uncovered,
         lines=measured.lines,
         warehouses=warehouses,
-        resolution=resolution,
+        variants=known.variants,
+        resolution=known.resolution,
         decision=_decide(candidates, country=order.country),
     )
 
@@ -108,18 +105,20 @@ def _decide(candidates: Sequence[routing.Candidate], *, country: str) -> routing
     return routing.decide(informed, country=country)
 
 
-def _components(line: OrderLine, warehouse_id: int, resolution: Resolution) -> tuple[Component, ...]:
-    return resolution.components(line.shopify_variant_id, warehouse_id) if line.shopify_variant_id else ()
+def _components(
+    line_id: int, warehouse_id: int, *, variants: Mapping[int, int], resolution: Resolution
+) -> tuple[Component, ...]:
+    return resolution.components(variants[line_id], warehouse_id) if line_id in variants else ()
 
 
 def _needs(
-    measured: coverage.Coverage, warehouse_id: int, resolution: Resolution
+    measured: coverage.Coverage, warehouse_id: int, known: identity.Identified
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     """WMS item units by item code, and the SKUs of lines that are not mapped at this warehouse."""
     needs: dict[str, int] = {}
     unmapped = []
     for line_id, units in measured.uncovered.items():
-        components = _components(measured.lines[line_id], warehouse_id, resolution)
+        components = _components(line_id, warehouse_id, variants=known.variants, resolution=known.resolution)
         if not components:
             unmapped.append(measured.lines[line_id].sku or measured.lines[line_id].title)
         for component in components:
@@ -130,9 +129,13 @@ def _needs(
 
 
 def _candidates(
-    order: Order, measured: coverage.Coverage, *, warehouses: Mapping[int, Warehouse], resolution: Resolution
+    order: Order,
+    measured: coverage.Coverage,
+    *,
+    warehouses: Mapping[int, Warehouse],
+    known: identity.Identified,
 ) -> list[routing.Candidate]:
-    needs = {w: _needs(measured, w, resolution) for w in warehouses}
+    needs = {w: _needs(measured, w, known) for w in warehouses}
     items = {item for wanted, _ in needs.values() for item in wanted}
     free = reservations.free(list(warehouses), items)
     used = _used_today(warehouses.values())
@@ -218,7 +221,7 @@ def _reserve_and_make(order: Order, found: Plan) -> WmsOrder | None:
             per_unit=component.quantity,
         )
         for line_id, units in found.units.items()
-        for component in _components(found.lines[line_id], chosen.id, found.resolution)
+        for component in _components(line_id, chosen.id, variants=found.variants, resolution=found.resolution)
     )
     _routed(order, row, found)
     return row
@@ -228,34 +231,46 @@ def _routed(order: Order, row: WmsOrder, found: Plan) -> None:
     Order.objects.filter(id=order.id).update(routing=found.decision.as_json())
     if order.state in (OrderState.HELD, OrderState.READY):
         order_states.stand(order, OrderState.READY)
-    for kind in ("no_warehouse", "custom_line"):
+    for kind in ("no_warehouse", identity.CUSTOM_LINE, identity.PRODUCT_DELETED):
         close_alert(kind, subject=order.subject)
     enqueue.submit(row)
     logger.info("order_routed", order=order.id, shop=order.shop_id, warehouse=row.warehouse_id, part=row.part)
 
 
 def wake_keys(order: Order, found: Plan) -> list[str]:
-    """The park keys whose wake makes it worth planning anew."""
-    keys = [
-        f"sku:{order.shop_id}:{line.shopify_variant_id}" for line in found.unmapped if line.shopify_variant_id
+    """The park keys whose wake makes it worth planning anew, the cause that matters most first.
+
+    A mapping may be what is wrong even where every line has one: an item mistyped is out of stock.
+    """
+    unmapped = {line.id for line in found.unmapped}
+    mappings = {line_id: _key_of_line(order, found, line_id) for line_id in found.units}
+    causes = [
+        *(key for line_id, key in mappings.items() if line_id in unmapped),
+        *found.decision.wake_on,
+        *mappings.values(),
+        f"shop:{order.shop_id}",
+        f"order:{order.id}",
     ]
-    partly = [
-        f"sku:{order.shop_id}:{found.lines[i].shopify_variant_id}"
-        for i in found.units
-        if found.lines[i].shopify_variant_id
-        and any(v.outcome == routing.PassedOver.NOT_MAPPED for v in found.decision.verdicts)
-    ]
-    return list(
-        dict.fromkeys([*keys, *partly, *found.decision.wake_on, f"shop:{order.shop_id}", f"order:{order.id}"])
-    )
+    return list(dict.fromkeys(causes))
+
+
+def _key_of_line(order: Order, found: Plan, line_id: int) -> str:
+    if line_id in found.variants:
+        return f"sku:{order.shop_id}:{found.variants[line_id]}"
+    return key_of_sku(order.shop_id, found.lines[line_id].sku)
 
 
 def _hold(order: Order, found: Plan) -> None:
     Order.objects.filter(id=order.id).update(routing=found.decision.as_json())
     if found.unmapped:
         names = ", ".join(line.sku or line.title for line in found.unmapped)
-        order_states.stand(order, OrderState.HELD, Reason.UNMAPPED_SKU, names)
-        _report_unmapped(order, found.unmapped)
+        gone = all(identity.has_lost_its_product(line) for line in found.unmapped)
+        reason = Reason.PRODUCT_DELETED if gone else Reason.UNMAPPED_SKU
+        order_states.stand(order, OrderState.HELD, reason, names)
+        known = {line.shopify_variant_id: line.sku for line in found.unmapped if not line.variant_is_gone}
+        named = {variant: sku for variant, sku in known.items() if variant}
+        report_unmapped(order.shop, named, by=order.subject)
+        identity.report(order, found.unmapped)
         return
     detail = "; ".join(map(str, found.decision.verdicts))
     order_states.stand(order, OrderState.HELD, Reason.NO_WAREHOUSE, detail or "the shop has no warehouse")
@@ -270,17 +285,3 @@ def _hold(order: Order, found: Plan) -> None:
         action="Remove one of these causes (stock, item code, country, mapping, pause, capacity): the order goes on by "
         "itself.",
     )
-
-
-def _report_unmapped(order: Order, lines: Sequence[OrderLine]) -> None:
-    named = {line.shopify_variant_id: line.sku for line in lines if line.shopify_variant_id}
-    report_unmapped(order.shop, named, by=order.subject)
-    if any(line.shopify_variant_id is None for line in lines):
-        raise_alert(
-            "custom_line",
-            subject=order.subject,
-            shop=order.shop.domain,
-            title=f"Order {order.name} has a line without a product",
-            meaning="A custom line is no item that a warehouse knows; the whole order waits.",
-            action="Replace the line by a product in Shopify (edit the order), or remove it and send it by hand.",
-        )

@@ -21,6 +21,22 @@ class PassedOver(enum.StrEnum):
     NOT_NEEDED = "not_needed"
 
 
+_NEAREST = {
+    outcome: place
+    for place, outcome in enumerate(
+        (
+            PassedOver.STOCK,
+            PassedOver.PAUSED,
+            PassedOver.CAPACITY,
+            PassedOver.NOT_MAPPED,
+            PassedOver.COUNTRY,
+            PassedOver.INACTIVE,
+        )
+    )
+}
+"""Of several refusals the one that ends first, or by the smallest act of a person, is what an order waits for."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A warehouse as it stands now. `needs` are WMS item units by item code; None where a line is not mapped there.
@@ -67,8 +83,9 @@ class Decision:
 
     @property
     def wake_on(self) -> tuple[str, ...]:
-        """The park keys whose wake makes it worth deciding anew."""
-        return tuple(dict.fromkeys(key for verdict in self.verdicts for key in verdict.keys))
+        """The park keys whose wake makes it worth deciding anew, those of the nearest way out first."""
+        in_turn = sorted(self.verdicts, key=lambda verdict: _NEAREST.get(verdict.outcome, len(_NEAREST)))
+        return tuple(dict.fromkeys(key for verdict in in_turn for key in verdict.keys))
 
     def as_json(self) -> list[dict[str, str | int]]:
         """The verdicts as they are stored with the order."""
@@ -96,7 +113,7 @@ def decide(candidates: Sequence[Candidate], *, country: str) -> Decision:
 def _refusal(candidate: Candidate, *, country: str) -> Verdict | None:
     def passed_over(outcome: PassedOver, detail: str = "", keys: tuple[str, ...] = ()) -> Verdict:
         own = (f"warehouse:{candidate.id}",)
-        return Verdict(candidate.id, candidate.name, outcome, detail, own + keys)
+        return Verdict(candidate.id, candidate.name, outcome, detail, keys + own)
 
     if not candidate.active:
         return passed_over(PassedOver.INACTIVE)

@@ -168,6 +168,7 @@ def _line_row(order: Order, line: LineNode, known: OrderLine | None) -> OrderLin
         order=order,
         shopify_line_id=line.id,
         shopify_variant_id=line.variant.id if line.variant else known.shopify_variant_id if known else None,
+        variant_is_gone=line.variant is None and known is not None and known.shopify_variant_id is not None,
         sku=line.sku[:255] or (known.sku if known else ""),
         title=line.title[:500] or (known.title if known else ""),
         quantity=line.current_quantity,
@@ -184,7 +185,15 @@ def _write_lines(order: Order, node: OrderNode) -> dict[int, int]:
         rows,
         update_conflicts=True,
         unique_fields=["order", "shopify_line_id"],
-        update_fields=["shopify_variant_id", "sku", "title", "quantity", "requires_shipping", "is_gift_card"],
+        update_fields=[
+            "shopify_variant_id",
+            "variant_is_gone",
+            "sku",
+            "title",
+            "quantity",
+            "requires_shipping",
+            "is_gift_card",
+        ],
     )
     order.lines.exclude(shopify_line_id__in=[row.shopify_line_id for row in rows]).update(quantity=0)
     gone = {number: line.pk for number, line in known.items()}

@@ -171,8 +171,14 @@ class SkuMappingAdmin(ConsoleAdmin):
     @admin.action(description="Switch off", permissions=["change"])
     def switch_off(self, request: HttpRequest, chosen: QuerySet[SkuMapping]) -> None:
         """Orders no longer use these mappings."""
-        count = chosen.filter(is_active=True).update(is_active=False, updated_at=Now())
-        self.message_user(request, f"{count} mappings switched off.", messages.SUCCESS)
+        with transaction.atomic():
+            mappings = list(chosen.filter(is_active=True).select_related("shop").order_by("pk"))
+            ids = [mapping.pk for mapping in mappings]
+            SkuMapping.objects.filter(pk__in=ids).update(is_active=False, updated_at=Now())
+            for mapping in mappings:
+                mapping.is_active = False
+            verification.mapping_saved(mappings)
+        self.message_user(request, f"{len(mappings)} mappings switched off.", messages.SUCCESS)
 
     @action(description="Import a CSV file", url_path="upload", permissions=["upload"])
     def upload(self, request: HttpRequest) -> HttpResponse:

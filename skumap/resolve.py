@@ -52,6 +52,18 @@ def resolve(shop_id: int, *, variants: Iterable[int], warehouses: Iterable[int])
     return Resolution(places, {place: tuple(components) for place, components in found.items()})
 
 
+def variants_of_skus(shop_id: int, skus: Iterable[str]) -> dict[str, int]:
+    """The variant that each SKU means, by the active mappings of the shop; only where it is exactly one."""
+    wanted = {sku for sku in skus if sku}
+    if not wanted:
+        return {}
+    rows = SkuMapping.objects.filter(shop_id=shop_id, shopify_sku__in=wanted, is_active=True)
+    found: defaultdict[str, set[int]] = defaultdict(set)
+    for sku, variant in rows.values_list("shopify_sku", "shopify_variant_id").distinct():
+        found[sku].add(variant)
+    return {sku: variants.pop() for sku, variants in found.items() if len(variants) == 1}
+
+
 def mappings_for_items(warehouses: int | Iterable[int], item_codes: Iterable[str]) -> list[SkuMapping]:
     """The active mappings that use any of the items at those warehouses, with one query.
 

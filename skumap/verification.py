@@ -123,11 +123,20 @@ def report_unmapped(shop: Shop, unmapped: Mapping[int, str], *, by: str = "") ->
 
 
 def mapping_saved(mappings: Iterable[SkuMapping]) -> None:
-    """To be called in the transaction that saved them, last: closes their alerts, and what waited goes on."""
-    by_shop = sorted((m for m in mappings if m.is_active), key=lambda mapping: mapping.shop_id)
+    """To be called in the transaction that saved them, last: closes their alerts, and what waited goes on.
+
+    A mapping that was switched off ends no alert; what waited is looked at again all the same, as what is left of the
+    variant's mappings may do.
+    """
+    by_shop = sorted(mappings, key=lambda mapping: mapping.shop_id)
     for _, group in groupby(by_shop, key=lambda mapping: mapping.shop_id):
         saved = list(group)
-        variants_mapped(saved[0].shop, variants={mapping.shopify_variant_id for mapping in saved})
+        active = {mapping.shopify_variant_id for mapping in saved if mapping.is_active}
+        switched_off = {mapping.shopify_variant_id for mapping in saved} - active
+        if active:
+            variants_mapped(saved[0].shop, variants=active)
+        if switched_off:
+            _wake_in_pages(saved[0].shop, sorted(switched_off))
 
 
 def variants_mapped(shop: Shop, *, variants: Iterable[int]) -> None:
@@ -140,6 +149,10 @@ def variants_mapped(shop: Shop, *, variants: Iterable[int]) -> None:
     )
     alerts.close_alerts(UNMAPPED, subjects=[subject(shop, variant) for variant in mapped])
     close_doubts(shop, variants=[variant for variant in mapped if variant not in in_doubt])
+    _wake_in_pages(shop, mapped)
+
+
+def _wake_in_pages(shop: Shop, mapped: list[int]) -> None:
     if len(mapped) <= WAKE_AT_ONCE:
         wake(shop.pk, variants=mapped)
         return
@@ -156,8 +169,18 @@ def variants_mapped(shop: Shop, *, variants: Iterable[int]) -> None:
 
 
 def wake(shop_id: int, *, variants: Iterable[int]) -> int:
-    """Let go on what waits for a mapping of these variants; returns how many jobs became due."""
-    return jobs.wake(*(f"sku:{shop_id}:{variant}" for variant in variants))
+    """Let go on what waits for a mapping of these variants, or of their SKUs; returns how many jobs became due."""
+    mapped = list(variants)
+    found = SkuMapping.objects.filter(shop_id=shop_id, shopify_variant_id__in=mapped).exclude(shopify_sku="")
+    skus = found.values_list("shopify_sku", flat=True).order_by("shopify_sku").distinct()
+    return jobs.wake(
+        *(f"sku:{shop_id}:{variant}" for variant in mapped), *(key_of_sku(shop_id, sku) for sku in skus)
+    )
+
+
+def key_of_sku(shop_id: int, sku: str) -> str:
+    """The park key of what has no variant to be found by any more, only its SKU."""
+    return f"sku:{shop_id}:={sku}"[:300]
 
 
 def mark_doubtful(shop: Shop, differing: Mapping[SkuMapping, Seen]) -> int:

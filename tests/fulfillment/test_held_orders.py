@@ -1,17 +1,21 @@
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
 
-from fulfillment.models import WmsOrder
+import pytest
+from django.utils import timezone
+
+from fulfillment.models import Order, WmsOrder
 from fulfillment.states import OrderState, Reason
 from inventory.levels import Observation, apply
 from inventory.models import StockLevel
 from ops.models import Alert, Job
 from skumap.verification import mapping_saved
-from tests.builders import make_mapping
+from tests.builders import make_level, make_mapping
 from tests.drain import drain
 from tests.fulfillment.scene import MUG, UNMAPPED, Scene
 from wms import warehouses
+from wms.models import Connection, Warehouse
 
 pytestmark = pytest.mark.django_db
 
@@ -100,3 +104,81 @@ def test_a_parked_route_job_costs_nothing_while_it_waits(scene: Scene) -> None:
     assert job.parked_on
     assert (job.state, job.attempts) == ("ready", 0)
     assert drain() == []
+
+
+def test_an_item_that_was_mistyped_is_free_at_once_when_the_mapping_is_corrected(scene: Scene) -> None:
+    """It reads as out of stock, so the order waits as «no warehouse» and not as «unmapped»."""
+    wrong = make_mapping(scene.berlin, UNMAPPED, "NWE")
+    order = scene.arrive((UNMAPPED, 2))
+    assert scene.row(order).reason == Reason.NO_WAREHOUSE
+    make_level(scene.berlin, "NEW", 10)
+    wrong.wms_item_code = "NEW"
+    wrong.save()
+    mapping_saved([wrong])
+    drain()
+    assert scene.row(order).state == OrderState.AT_WAREHOUSE
+
+
+def test_a_wrong_component_that_is_switched_off_frees_the_order_at_once(scene: Scene) -> None:
+    scene.lyon.is_active = False
+    scene.lyon.save()
+    wrong = make_mapping(scene.berlin, MUG, "NOT-THERE")
+    order = scene.arrive((MUG, 1))
+    assert scene.row(order).reason == Reason.NO_WAREHOUSE
+    wrong.is_active = False
+    wrong.save()
+    mapping_saved([wrong])
+    drain()
+    assert scene.row(order).state == OrderState.AT_WAREHOUSE
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"paused": True}, {"paused": False}),
+        ({"is_active": False}, {"is_active": True}),
+        ({"daily_capacity": 0}, {"daily_capacity": 5}),
+        ({"serves_countries": ["FR"]}, {"serves_countries": ["DE"]}),
+    ],
+)
+def test_each_cause_that_the_alert_names_frees_the_order_once_it_is_gone(
+    scene: Scene, before: dict[str, object], after: dict[str, object]
+) -> None:
+    Warehouse.objects.filter(id=scene.lyon.id).update(is_active=False)
+    Warehouse.objects.filter(id=scene.berlin.id).update(**before)
+    order = scene.arrive((MUG, 1))
+    assert scene.row(order).reason == Reason.NO_WAREHOUSE
+    Warehouse.objects.filter(id=scene.berlin.id).update(**after)
+    scene.berlin.refresh_from_db()
+    warehouses.changed(scene.berlin)
+    drain()
+    assert scene.row(order).state == OrderState.AT_WAREHOUSE
+
+
+def test_a_connection_that_is_switched_on_frees_the_order(scene: Scene) -> None:
+    Connection.objects.update(is_active=False)
+    order = scene.arrive((MUG, 1))
+    assert scene.row(order).reason == Reason.NO_WAREHOUSE
+    Connection.objects.update(is_active=True)
+    connection = Connection.objects.get(slug="north")
+    warehouses.connection_changed(connection)
+    drain()
+    assert scene.row(order).state == OrderState.AT_WAREHOUSE
+
+
+def test_since_is_when_it_began_to_be_held_whatever_is_said_of_it_since(scene: Scene) -> None:
+    order = scene.arrive((MUG, 11))
+    began = timezone.now() - timedelta(hours=5)
+    Order.objects.update(state_since=began)
+    before = scene.row(order).reason_detail
+    level = StockLevel.objects.get(warehouse=scene.lyon, item_code="MUG")
+    assert level.observed_at is not None
+    apply(scene.lyon, [Observation("MUG", 9, 9, level.observed_at.replace(year=2027), None)], source="test")
+    scene.notice(order)
+    drain()
+    row = scene.row(order)
+    assert row.reason_detail != before
+    assert row.state_since == began
+    scene.staff(order, "hold")
+    drain()
+    assert scene.row(order).state_since > began

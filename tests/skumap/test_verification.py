@@ -229,10 +229,12 @@ def test_a_saved_mapping_wakes_what_waited_and_closes_its_alert(berlin: Warehous
     assert open_alerts() == [("unmapped_sku", "sku:berlin.myshopify.com:12")]
 
 
-def test_a_mapping_that_is_switched_off_wakes_nobody(berlin: Warehouse) -> None:
+def test_a_mapping_that_is_switched_off_has_what_waits_looked_at_and_ends_no_alert(berlin: Warehouse) -> None:
     waiting = park(f"sku:{berlin.shop_id}:11")
+    verification.report_unmapped(berlin.shop, {11: "MUG"})
     verification.mapping_saved([make_mapping(berlin, 11, is_active=False)])
-    assert is_parked(waiting)
+    assert not is_parked(waiting)
+    assert open_alerts() == [("unmapped_sku", "sku:berlin.myshopify.com:11")]
 
 
 PAYLOADS = Path(__file__).parent.parent / "payloads"
