@@ -75,9 +75,8 @@ def plan(order: Order) -> Plan | None:
     warehouses = {
         w.id: w for w in Warehouse.objects.filter(shop_id=order.shop_id).select_related("connection")
     }
-    usable = [w.id for w in warehouses.values() if w.is_active and w.connection.is_active]
     lines = [measured.lines[i] for i in measured.uncovered]
-    known = identity.identify(order.shop_id, lines, warehouses=usable)
+    known = identity.identify(order.shop_id, lines, warehouses=warehouses)
     candidates = _candidates(order, measured, warehouses=warehouses, known=known)
     return Plan(
         units=measured.uncovered,
