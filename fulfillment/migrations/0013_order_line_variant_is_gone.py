@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("fulfillment", "0011_what_warehouses_are_asked_is_checked"),
+        ("fulfillment", "0012_units_sent_again"),
     ]
 
     operations = [
