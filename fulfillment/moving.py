@@ -8,7 +8,7 @@ import structlog
 from django.db.models import F
 from django.db.models.functions import Now
 
-from fulfillment import our_places, reading
+from fulfillment import enqueue, our_places, reading
 from fulfillment.models import ShipmentUnit, WmsOrder, WmsOrderLine
 from fulfillment.readiness import GOING_STATUSES
 from fulfillment.snapshots import WorkNode
@@ -82,6 +82,7 @@ def move(wms_order_id: int) -> None:
     if order.cancelled_at or phase(WmsStatus(row.wms_status)) == CancellationPhase.CANCELLED:
         return
     work, refused = our_places.of(shop).ours(reading.fulfillment_orders(shop, order.shopify_order_id)), False
+    moved = False
     for fulfillment_order_id, lines in moves(work, _units(row), location_id=location):
         variables = {
             "id": gid("FulfillmentOrder", fulfillment_order_id),
@@ -96,6 +97,9 @@ def move(wms_order_id: int) -> None:
             _report(row, refusal)
         else:
             logger.info("fulfillment_order_moved", order=order.id, fulfillment_order=fulfillment_order_id)
+            moved = True
+    if moved:
+        enqueue.read(shop, order.shopify_order_id)  # what is committed where, also if no notice tells of it
     if not refused:
         WmsOrder.objects.filter(id=row.id).update(stands_here_since=Now())
     mark_due(row.warehouse_id, list(row.lines.values_list("item_code", flat=True)))

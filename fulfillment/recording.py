@@ -7,11 +7,10 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Least, Now
 
-from fulfillment import enqueue, held_shipments, order_states
+from fulfillment import committed, enqueue, held_shipments, order_states
 from fulfillment.models import Fulfillment, Shipment
 from fulfillment.states import FulfillmentState, ShipmentState
 from fulfillment.tracking import tracking_input
-from inventory.levels import mark_due
 
 logger = structlog.get_logger(__name__)
 
@@ -34,7 +33,7 @@ def record(attempt: Fulfillment, fulfillment_id: int) -> bool:
         )
     shipment.refresh_from_db()
     _stand(shipment, fulfillment_id)
-    mark_due(shipment.wms_order.warehouse_id, list(shipment.lines.values_list("item_code", flat=True)))
+    committed.after_telling(shipment)
     order_states.settle(order)
     if attempt.tracking != tracking_input(shipment):
         enqueue.update_tracking(shipment, order)

@@ -7,10 +7,19 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, Min, OuterRef, Sum
+from django.db.models import Exists, Min, OuterRef, Q, Sum
 from django.utils import timezone
 
-from fulfillment import erasure, following, held_shipments, our_places, readiness, reading, undone
+from fulfillment import (
+    committed,
+    erasure,
+    following,
+    held_shipments,
+    our_places,
+    readiness,
+    reading,
+    undone,
+)
 from fulfillment.models import Fulfillment, FulfillmentOrder, FulfillmentOrderLine, Order, OrderLine
 from fulfillment.our_places import OurPlaces
 from fulfillment.readiness import Verdict
@@ -46,6 +55,17 @@ def read(shop_id: int, order_ids: Sequence[int], *, priority: Priority = Priorit
             _have_restocked(shop, store(shop, found[order_id]))
         else:
             _report_unreadable(shop, order_id)
+            _have_restocked(shop, _count_no_more(shop, order_id))
+
+
+@transaction.atomic
+def _count_no_more(shop: Shop, order_id: int) -> Places:
+    """Where an order that Shopify does not show any more had open units: it has them committed no longer."""
+    order = Order.objects.select_for_update().filter(shop=shop, shopify_order_id=order_id).first()
+    if order is None:
+        return frozenset()
+    committed.forget(order)
+    return frozenset(place for place, (_, remaining, _) in _work(order).items() if remaining)
 
 
 def _report_unreadable(shop: Shop, order_id: int) -> None:
@@ -72,8 +92,9 @@ def _have_restocked(shop: Shop, places: Places) -> None:
 def store(shop: Shop, node: OrderNode) -> Places:
     """Store a reading of an order and let follow what it means; nothing when we know a newer one already.
 
-    Returns the places where Shopify gave or took units by itself since the last reading (a move, an edit, a
-    cancellation): their stock has to be looked at again, after this transaction.
+    Returns the places where Shopify's figures moved by themselves since the last reading (a move, an edit, a
+    cancellation, a fulfilment by hand or its end), or by an order that no warehouse is given yet: their stock has to be
+    looked at again, after this transaction.
     """
     order = _locked_row(shop, node)
     if node.updated_at < order.shopify_updated_at:
@@ -93,18 +114,30 @@ def store(shop: Shop, node: OrderNode) -> Places:
     held_shipments.follow(order)
     if order.erased_at is not None:
         erasure.restore(order, _address(node), ready=verdict.state == OrderState.READY)
+    committed.note(order)
     after = _work(order)
+    if not before:
+        # A kit or pack that was sold: its items are gone for others too, though no warehouse is given it yet.
+        waits = verdict.state != OrderState.READY
+        return frozenset(place for place, (_, remaining, _) in after.items() if remaining and waits)
     changed = before.items() | after.items() if cancelled_now else before.items() ^ after.items()
-    return frozenset(place for place, _ in changed) if before else frozenset()
+    return frozenset(place for place, _ in changed)
 
 
-def _work(order: Order) -> dict[tuple[int | None, int | None], int]:
-    """Units that Shopify gave to each location of each variant, whatever became of them since."""
+def _work(order: Order) -> dict[tuple[int | None, int | None], tuple[int, int, int]]:
+    """Units that Shopify gave to each location of each variant, whatever became of them since; those that are still
+    open; those that the customer keeps (a refund may put the others back into stock)."""
     rows = FulfillmentOrderLine.objects.filter(fulfillment_order__order=order)
     by_place = rows.values_list("fulfillment_order__location_id", "order_line__shopify_variant_id")
-    return {
-        (place, variant): units for place, variant, units in by_place.annotate(units=Sum("total_quantity"))
-    }
+    still_open = Q(
+        fulfillment_order__status__in=committed.COMMITTED
+    )  # others keep their figure when they are closed
+    sums = by_place.annotate(
+        total=Sum("total_quantity"),
+        remaining=Sum("remaining_quantity", filter=still_open, default=0),
+        kept=Sum("order_line__quantity"),
+    )
+    return {(place, variant): (total, left, kept) for place, variant, total, left, kept in sums}
 
 
 def _locked_row(shop: Shop, node: OrderNode) -> Order:

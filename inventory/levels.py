@@ -109,13 +109,19 @@ def mark_due(warehouse_id: int, item_codes: Collection[str]) -> None:
         consequences.ask_for_push(locking.lock(places=[(warehouse_id, item) for item in set(item_codes)]))
 
 
-def mark_products_due(shop_id: int, *, variants: Collection[int], locations: Collection[int]) -> None:
-    """Have Shopify's figures looked at anew for all that shares items with these variants at these Shopify locations.
+def mark_products_due(
+    shop_id: int, *, variants: Collection[int], locations: Collection[int] | None = None
+) -> None:
+    """Have Shopify's figures looked at anew for all that shares items with these variants at these Shopify locations
+    (None = everywhere).
 
     For what Shopify books by itself: it gives a moved or cancelled unit back to the variant that was ordered, never to
-    a kit or pack of the same items. A transaction of its own: call it outside any other.
+    a kit or pack of the same items; and for variants that were mapped anew. A transaction of its own: call it outside
+    any other.
     """
-    warehouses = Warehouse.objects.filter(shop_id=shop_id, shopify_location_id__in=locations)
+    warehouses = Warehouse.objects.filter(shop_id=shop_id)
+    if locations is not None:
+        warehouses = warehouses.filter(shopify_location_id__in=locations)
     places = SkuMapping.objects.filter(
         warehouse__in=warehouses, shopify_variant_id__in=variants, is_active=True
     ).values_list("warehouse_id", "wms_item_code")

@@ -98,6 +98,42 @@ class Reservation(models.Model):
         return f"{self.quantity} for {self.reference}"
 
 
+class Commitment(models.Model):
+    """What Shopify has committed, at the warehouse's location, of an order that the warehouse was given.
+
+    WMS item units; written by `inventory.commitments`. It says nothing of what the warehouse has still to send.
+    """
+
+    reference = models.CharField(max_length=300, help_text="external id of the WMS order")
+    warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="+")
+    item_code = models.CharField(max_length=255)
+    quantity = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["reference", "warehouse", "item_code"], name="commitment_is_one_per_order_and_item"
+            ),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="commitment_quantity_is_positive"),
+        ]
+        indexes = [models.Index(fields=["warehouse", "item_code"], name="commitment_by_item")]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} of {self.reference}"
+
+
+class Told(models.Model):
+    """What a warehouse's figures at Shopify depend on, as it was when they were last made due as a whole."""
+
+    warehouse = models.OneToOneField(Warehouse, on_delete=models.CASCADE, related_name="+")
+    scope = models.CharField(
+        max_length=300, help_text="Location, warehouse code, connection and stock basis."
+    )
+
+    def __str__(self) -> str:
+        return self.scope
+
+
 class Watermark(models.Model):
     """How far the stock of a connection has been reconciled."""
 

@@ -28,7 +28,9 @@ SELECT level.id, level.item_code, level.available, level.on_hand, level.push_mar
        (SELECT COALESCE(sum(shared.reserved), 0)
         FROM inventory_cache AS shared JOIN warehouse_locations AS place ON place.id = shared.warehouse_id
         WHERE place.connection_id = %(connection)s AND place.wms_warehouse_code = %(code)s
-          AND place.id <> %(warehouse)s AND shared.item_code = level.item_code)
+          AND place.id <> %(warehouse)s AND shared.item_code = level.item_code),
+       (SELECT COALESCE(sum(known.quantity), 0) FROM inventory_commitment AS known
+        WHERE known.warehouse_id = level.warehouse_id AND known.item_code = level.item_code)
 FROM inventory_cache AS level LEFT JOIN inventory_reservation AS promise ON promise.level_id = level.id
 WHERE level.warehouse_id = %(warehouse)s AND level.item_code = ANY(%(items)s)
 GROUP BY level.id ORDER BY level.id
@@ -168,7 +170,8 @@ def _stocks(warehouse: Warehouse, items: Collection[str]) -> tuple[Stock, ...]:
             held=int(held),
             gone=int(gone),
             elsewhere=int(elsewhere),
+            known=int(known),
             marked_at=marked_at,
         )
-        for level_id, item, available, on_hand, marked_at, counted, held, gone, elsewhere in rows
+        for level_id, item, available, on_hand, marked_at, counted, held, gone, elsewhere, known in rows
     )

@@ -28,6 +28,7 @@ class Stock:
     held: int  # promised, and the figure does not know
     gone: int  # left the warehouse, and the figure does not know
     elsewhere: int  # promised to other shops from the same shelf
+    known: int  # committed at Shopify for orders that this warehouse was given
     marked_at: datetime | None  # the mark that a push of this clears
 
 
@@ -117,14 +118,13 @@ def _demand(sharing: Iterable[Product], readings: Mapping[int, Reading]) -> defa
 def _sellable(stock: Stock, demand: int, basis: str) -> int:
     """Units of the item that nobody has been promised, by what either side knows; below 0 = oversold.
 
-    Orders that Shopify has and the figure does not know of: all committed ones less those counted in the figure, and at
-    least what we hold. On hand, the figure knows of no open order.
+    Off the figure go: what was promised and the figure does not know; and what Shopify has committed for orders that
+    this warehouse was not given (unpaid, held, on the way). What it has committed for the others is `known`: it is
+    promised, or in the figure, or gone, and counts there. On hand, the figure knows of no open order.
     """
-    if basis == Connection.StockBasis.ON_HAND:
-        waiting = max(demand, stock.held + stock.counted)
-    else:
-        waiting = max(demand - stock.counted, stock.held)
-    return stock.figure - waiting - stock.gone - stock.elsewhere
+    promised = stock.held + (stock.counted if basis == Connection.StockBasis.ON_HAND else 0)
+    with_nobody = max(0, demand - stock.known)
+    return stock.figure - promised - with_nobody - stock.gone - stock.elsewhere
 
 
 def _quantity(product: Product, sellable: Mapping[str, int], reading: Reading, basis: str) -> int:

@@ -25,7 +25,7 @@ from django.db.models import Case, Exists, F, IntegerField, OuterRef, QuerySet, 
 from django.db.models.functions import Coalesce, Greatest, Now
 from django.utils import timezone
 
-from inventory import consequences, locking
+from inventory import commitments, consequences, locking
 from inventory.locking import LockedLevel, Place
 from inventory.models import Reservation, StockLevel
 from wms.models import Connection, Warehouse
@@ -131,6 +131,7 @@ def release(*references: str) -> int:
     with transaction.atomic():
         levels = locking.lock(references=references)
         deleted, _ = _open_rows(*references).delete()
+        commitments.forget(*references)
         if deleted:
             _follow_up(levels)
     return deleted

@@ -5,12 +5,12 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils.dateparse import parse_datetime
 
-from inventory import push, push_batches, push_due, reconcile, stock_events
+from inventory import levels, push, push_batches, push_due, reconcile, scope, stock_events
 from ops.errors import Permanent
 from ops.models import Job
 from ops.runner import Queue, job
 from shops.models import Shop
-from wms.models import Connection
+from wms.models import Connection, Warehouse
 
 
 @job("wms.inventory", queue=Queue.INVENTORY)
@@ -35,6 +35,19 @@ def push_stock(job: Job) -> None:
     shop = Shop.objects.filter(pk=job.payload["shop"], is_active=True).first()
     if shop is not None:
         push.push(shop)
+
+
+@job("skumap.mapped", queue=Queue.INVENTORY)
+def tell_mapped(job: Job) -> None:
+    """Variants were mapped, or mapped otherwise: Shopify is told of their items wherever they lie."""
+    levels.mark_products_due(job.payload["shop"], variants=job.payload["variants"])
+
+
+@job("wms.warehouse_changed", queue=Queue.INVENTORY)
+def check_scope(job: Job) -> None:
+    """A warehouse was saved, or its connection."""
+    warehouse = Warehouse.objects.select_related("shop", "connection").get(pk=job.payload["warehouse"])
+    scope.check(warehouse)
 
 
 @job("inventory.reconcile", queue=Queue.INVENTORY)

@@ -125,8 +125,8 @@ def report_unmapped(shop: Shop, unmapped: Mapping[int, str], *, by: str = "") ->
 def mapping_saved(mappings: Iterable[SkuMapping]) -> None:
     """To be called in the transaction that saved them, last: closes their alerts, and what waited goes on.
 
-    A mapping that was switched off ends no alert; what waited is looked at again all the same, as what is left of the
-    variant's mappings may do.
+    A mapping that was switched off ends no alert; what waited is looked at again all the same, and its stock told anew:
+    what is left of the variant's mappings may do, or is something else.
     """
     by_shop = sorted(mappings, key=lambda mapping: mapping.shop_id)
     for _, group in groupby(by_shop, key=lambda mapping: mapping.shop_id):
@@ -136,7 +136,7 @@ def mapping_saved(mappings: Iterable[SkuMapping]) -> None:
         if active:
             variants_mapped(saved[0].shop, variants=active)
         if switched_off:
-            _wake_in_pages(saved[0].shop, sorted(switched_off))
+            _go_on(saved[0].shop, sorted(switched_off))
 
 
 def variants_mapped(shop: Shop, *, variants: Iterable[int]) -> None:
@@ -149,15 +149,18 @@ def variants_mapped(shop: Shop, *, variants: Iterable[int]) -> None:
     )
     alerts.close_alerts(UNMAPPED, subjects=[subject(shop, variant) for variant in mapped])
     close_doubts(shop, variants=[variant for variant in mapped if variant not in in_doubt])
-    _wake_in_pages(shop, mapped)
+    _go_on(shop, mapped)
 
 
-def _wake_in_pages(shop: Shop, mapped: list[int]) -> None:
-    if len(mapped) <= WAKE_AT_ONCE:
+def _go_on(shop: Shop, mapped: list[int]) -> None:
+    """Their stock is told anew, and what waited for them goes on."""
+    pages = [mapped[start : start + WAKE_AT_ONCE] for start in range(0, len(mapped), WAKE_AT_ONCE)]
+    for page in pages:
+        _have_stock_told(shop, page)
+    if len(pages) <= 1:
         wake(shop.pk, variants=mapped)
         return
-    for start in range(0, len(mapped), WAKE_AT_ONCE):
-        page = mapped[start : start + WAKE_AT_ONCE]
+    for page in pages:
         jobs.enqueue(
             "skumap.wake",
             key=f"skumap.wake:{shop.pk}:{_digest(page)}",
@@ -166,6 +169,19 @@ def _wake_in_pages(shop: Shop, mapped: list[int]) -> None:
             priority=Priority.HIGH,
             coalesce=True,
         )
+
+
+def _have_stock_told(shop: Shop, variants: list[int]) -> None:
+    """A job of its own: it runs once the mappings are there to be read, whenever their stock was last told."""
+    jobs.enqueue(
+        "skumap.mapped",
+        key=f"skumap.mapped:{shop.pk}:{_digest(variants)}",
+        lane="internal",
+        payload={"shop": shop.pk, "variants": variants},
+        subject=f"stock:{shop.pk}",
+        priority=Priority.HIGH,
+        coalesce=True,
+    )
 
 
 def wake(shop_id: int, *, variants: Iterable[int]) -> int:

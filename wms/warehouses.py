@@ -26,13 +26,15 @@ def changed(warehouse: Warehouse) -> int:
         subject=f"shop:{warehouse.shop.domain}",
         coalesce=True,
     )
+    _tell([warehouse.pk])
     return jobs.wake(*_keys([(warehouse.pk, warehouse.shop_id)]))
 
 
 def connection_changed(connection: Connection) -> int:
     """The same for all warehouses of a connection, and for what its refused credentials had stopped."""
     access.credentials_changed(connection)
-    places = Warehouse.objects.filter(connection=connection).values_list("pk", "shop_id")
+    places = list(Warehouse.objects.filter(connection=connection).values_list("pk", "shop_id"))
+    _tell(pk for pk, _ in places)
     return jobs.wake(*_keys(places), access.key(connection.pk))
 
 
@@ -63,6 +65,19 @@ def find(*, shop_id: int, code: str) -> list[Warehouse]:
         .select_related("shop", "connection")
         .order_by("pk")
     )
+
+
+def _tell(warehouses: Iterable[int]) -> None:
+    """Whoever follows what a warehouse is (its location, its stock basis) looks at it, once it is committed."""
+    for pk in warehouses:
+        jobs.enqueue(
+            "wms.warehouse_changed",
+            key=f"wms.warehouse_changed:{pk}",
+            lane="internal",
+            payload={"warehouse": pk},
+            subject=f"warehouse:{pk}",
+            coalesce=True,
+        )
 
 
 def _keys(warehouses: Iterable[tuple[int, int]]) -> list[str]:

@@ -35,6 +35,14 @@ WORDS: dict[str, Words] = {
         "ask Shopify which order a fulfilment order belongs to", "A change of that order may be unknown here."
     ),
     "fulfillment.route": Words("choose a warehouse for the order", "The order goes nowhere."),
+    "skumap.mapped": Words(
+        "have Shopify told of the stock of variants that were mapped",
+        "Their stock in Shopify is as before until it moves, or until the daily comparison.",
+    ),
+    "wms.warehouse_changed": Words(
+        "look whether a changed warehouse's stock has to be told anew",
+        "Its stock in Shopify may be as before the change, until the daily comparison.",
+    ),
     "fulfillment.move": Words(
         "move the fulfilment order to the chosen location in Shopify",
         "It ships all the same; Shopify counts the stock at another location.",

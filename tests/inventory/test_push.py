@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from inventory import levels, push, push_due, reservations
+from inventory import commitments, levels, push, push_due, reservations
 from inventory.models import PushBatch, StockLevel
 from inventory.reservations import Need
 from ops.errors import Transient, UnknownOutcome
@@ -94,6 +94,7 @@ def test_orders_that_the_wms_does_not_know_of_are_not_sold_again(
 ) -> None:
     due(berlin, available=5)
     reservations.reserve("order-1", [Need(berlin.pk, "MUG", 1)])
+    commitments.note({"order-1": {(berlin.pk, "MUG"): 1}})
     shopify.items[1_000_011] = Item(available=0, committed=3)
     push.push(berlin.shop)
     assert shopify.items[1_000_011].available == 2
@@ -101,6 +102,7 @@ def test_orders_that_the_wms_does_not_know_of_are_not_sold_again(
 
 def test_orders_that_the_wms_has_are_taken_off_once(berlin: Warehouse, shopify: ShopifyStock) -> None:
     make_counted(due(berlin, available=5), 3)
+    commitments.note({"order-1": {(berlin.pk, "MUG"): 3}})
     shopify.items[1_000_011] = Item(available=0, committed=3)
     push.push(berlin.shop)
     assert shopify.items[1_000_011].available == 5

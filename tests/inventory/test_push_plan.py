@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ SET = Product(307, (("MUG", 2), ("POT", 1)), mapping_id=3, label="TEA SET")
 
 
 def stock(item: str = "MUG", figure: int = 10, **more: Any) -> Stock:
-    values = {"counted": 0, "held": 0, "gone": 0, "elsewhere": 0, "marked_at": None, **more}
+    values = {"counted": 0, "held": 0, "gone": 0, "elsewhere": 0, "known": 0, "marked_at": None, **more}
     return Stock({"MUG": 1, "POT": 2}[item], item, figure, **values)
 
 
@@ -42,11 +43,23 @@ def told(
     [
         (stock(figure=10), reading(0), 10),
         (stock(figure=10), reading(0, committed=3), 7),
-        (stock(figure=7, counted=3), reading(0, committed=3), 7),
-        (stock(figure=7, counted=3), reading(0, committed=5), 5),
-        (stock(figure=7, counted=5), reading(0, committed=3), 7),
-        (stock(figure=10, held=2), reading(0, committed=5), 5),
+        (stock(figure=7, counted=3, known=3), reading(0, committed=3), 7),
+        (stock(figure=7, counted=3, known=3), reading(0, committed=5), 5),
+        (stock(figure=7, counted=5, known=3), reading(0, committed=3), 7),
+        (stock(figure=10, held=2, known=2), reading(0, committed=5), 5),
         (stock(figure=10, held=2), reading(0, committed=0), 8),
+        (
+            stock(figure=10, held=2),
+            reading(0, committed=3),
+            5,
+        ),  # another order: the held one stands elsewhere
+        (
+            stock(figure=7, counted=3),
+            reading(0, committed=3),
+            4,
+        ),  # another: the counted one was fulfilled by hand
+        (stock(figure=7, known=3), reading(0, committed=3), 7),  # shipped, and Shopify is not told yet
+        (stock(figure=10, held=2, known=9), reading(0, committed=3), 8),
         (stock(figure=10, gone=2), reading(0), 8),
         (stock(figure=10, elsewhere=4), reading(0, committed=1), 5),
         (stock(figure=2), reading(1, committed=5), 0),
@@ -63,7 +76,9 @@ def test_available_is_the_figure_less_the_orders_it_does_not_know_of(
     ("level", "at_shopify", "quantity"),
     [
         (stock(figure=10), reading(on_hand=0), 10),
-        (stock(figure=10, held=3), reading(on_hand=0, committed=3), 10),
+        (stock(figure=10, held=3, known=3), reading(on_hand=0, committed=3), 10),
+        (stock(figure=10, held=3), reading(on_hand=0, committed=3), 7),  # another order
+        (stock(figure=10, counted=3, known=3), reading(on_hand=0, committed=3), 10),
         (stock(figure=10), reading(on_hand=0, committed=12), 10),
         (stock(figure=10, elsewhere=4), reading(on_hand=0, committed=3), 6),
         (stock(figure=10, gone=2), reading(on_hand=0), 8),
@@ -121,22 +136,69 @@ def test_on_hand_a_pack_shows_what_can_be_sold_and_what_is_committed() -> None:
     assert {change.product: change.quantity for change in decision.changes} == {MUG: 14, SIX: 2}
 
 
-units = st.integers(0, 50)
+@dataclass(frozen=True)
+class Sold:
+    """An order: units of one product that Shopify has committed here, and what became of it at the warehouse."""
+
+    product: Product
+    committed: int  # units of the product
+    stands: str  # with nobody, held, counted, gone, or shipped where the figure knows
+    asked: int  # units of the product that the warehouse was given
+
+    @property
+    def given(self) -> int:
+        """In item units."""
+        return self.asked * self.product.components[0][1] if self.stands != "with nobody" else 0
+
+    @property
+    def known(self) -> int:
+        units = min(self.committed, self.asked) if self.stands != "with nobody" else 0
+        return units * self.product.components[0][1]
+
+    @property
+    def wanted(self) -> int:
+        """Item units that the figure still contains and that are not for others: by this order alone."""
+        beyond = max(0, self.committed * self.product.components[0][1] - self.known)
+        return beyond + (self.given if self.stands in ("held", "gone") else 0)
+
+
+sold = st.builds(
+    Sold,
+    product=st.sampled_from([MUG, SIX]),
+    committed=st.integers(0, 4),
+    stands=st.sampled_from(["with nobody", "held", "counted", "gone", "shipped"]),
+    asked=st.integers(0, 4),
+)
 
 
 @given(
-    figure=units,
-    committed=st.integers(0, 9),
-    six=st.integers(0, 3),
-    counted=units,
-    held=units,
-    elsewhere=units,
+    figure=st.integers(0, 90),
+    orders=st.lists(sold, max_size=8),
+    elsewhere=st.integers(0, 20),
+    basis=st.sampled_from(["available", "on_hand"]),
 )
-def test_shopify_never_offers_more_than_lies_there_unpromised(
-    figure: int, committed: int, six: int, counted: int, held: int, elsewhere: int
+def test_each_order_is_taken_off_once_and_none_is_set_off_against_another(
+    figure: int, orders: list[Sold], elsewhere: int, basis: str
 ) -> None:
-    level = stock(figure=figure, counted=counted, held=held, elsewhere=elsewhere)
-    decision = told(level, products=(MUG, SIX), i301=reading(-1, committed), i306=reading(-1, six))
+    sums = {
+        stands: sum(o.given for o in orders if o.stands == stands) for stands in ("held", "counted", "gone")
+    }
+    level = stock(figure=figure, elsewhere=elsewhere, known=sum(o.known for o in orders), **sums)
+    committed = {p: sum(o.committed for o in orders if o.product == p) for p in (MUG, SIX)}
+    decision = told(
+        level,
+        basis=basis,
+        products=(MUG, SIX),
+        i301=reading(-1, committed[MUG], on_hand=-1),
+        i306=reading(-1, committed[SIX], on_hand=-1),
+    )
     offered = {change.product: change.quantity for change in decision.changes}
-    unknown_to_the_figure = max(committed + 6 * six - counted, held)
-    assert max(offered[MUG], 6 * offered[SIX]) <= max(0, figure - elsewhere - unknown_to_the_figure)
+    if basis == "on_hand":
+        offered = {product: offered[product] - committed[product] for product in offered}
+    left = figure - elsewhere - sum(order.wanted for order in orders)
+    if basis == "on_hand":
+        left -= sums["counted"]  # the figure knows of no open order
+    expected = {MUG: left, SIX: left // 6}
+    for product, units in expected.items():
+        lowest = -committed[product] if basis == "on_hand" else 0
+        assert offered[product] == max(lowest, units)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from inventory import reconcile, reservations
+from inventory import commitments, reconcile, reservations
 from inventory.models import PushBatch, StockLevel
 from inventory.reservations import Need
 from ops.models import Job
@@ -118,6 +118,7 @@ def test_an_order_that_only_shopify_knows_of_is_not_sold_twice(outside: Outside,
     outside.tell(outside.shopify, f"shops/{DOMAIN}/orders", lines=lines)
     time.sleep(0.5)
     reservations.reserve("order-1", [Need(berlin.pk, "MUG", 5)])
+    commitments.note({"order-1": {(berlin.pk, "MUG"): 5}})
     drain(advance=timedelta(seconds=2))
     assert outside.stock() == {311: (45, True), 312: (7, True)}
 
