@@ -244,9 +244,9 @@ def test_a_warehouse_is_found_by_code_or_by_connection_and_code(berlin: Warehous
     assert warehouses.find(shop_id=shop + 1, code="BER1") == []
 
 
-def test_waking_for_a_warehouse_takes_three_statements(
+def test_waking_for_a_warehouse_takes_four_statements(
     berlin: Warehouse, django_assert_num_queries: Any
 ) -> None:
     assert jobs.wake() == 0
-    with django_assert_num_queries(5):  # the look for orders, savepoint, locks, update, release
+    with django_assert_num_queries(6):  # the looks for orders and at stock, savepoint, locks, update, release
         warehouses.changed(berlin)
