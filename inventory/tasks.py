@@ -43,7 +43,7 @@ def tell_mapped(job: Job) -> None:
     levels.mark_products_due(job.payload["shop"], variants=job.payload["variants"])
 
 
-@job("wms.warehouse_changed", queue=Queue.INVENTORY)
+@job("wms.stock_scope_changed", queue=Queue.INVENTORY)
 def check_scope(job: Job) -> None:
     """A warehouse was saved, or its connection."""
     warehouse = Warehouse.objects.select_related("shop", "connection").get(pk=job.payload["warehouse"])

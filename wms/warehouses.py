@@ -71,8 +71,8 @@ def _tell(warehouses: Iterable[int]) -> None:
     """Whoever follows what a warehouse is (its location, its stock basis) looks at it, once it is committed."""
     for pk in warehouses:
         jobs.enqueue(
-            "wms.warehouse_changed",
-            key=f"wms.warehouse_changed:{pk}",
+            "wms.stock_scope_changed",
+            key=f"wms.stock_scope_changed:{pk}",
             lane="internal",
             payload={"warehouse": pk},
             subject=f"warehouse:{pk}",

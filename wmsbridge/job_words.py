@@ -39,7 +39,7 @@ WORDS: dict[str, Words] = {
         "have Shopify told of the stock of variants that were mapped",
         "Their stock in Shopify is as before until it moves, or until the daily comparison.",
     ),
-    "wms.warehouse_changed": Words(
+    "wms.stock_scope_changed": Words(
         "look whether a changed warehouse's stock has to be told anew",
         "Its stock in Shopify may be as before the change, until the daily comparison.",
     ),
