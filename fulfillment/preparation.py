@@ -11,11 +11,7 @@ from django.db import transaction
 from django.db.models import Count, Max
 from django.db.models.functions import Now, TruncDay
 
-<<<<<<< HEAD
-from fulfillment import attempts, coverage, enqueue, identity, order_states, routing
-=======
-from fulfillment import attempts, committed, coverage, enqueue, order_states, routing
->>>>>>> af52918 (inventory: Each order is taken off Shopify's stock once; what Shopify books by itself, and what is mapped later, is told)
+from fulfillment import attempts, committed, coverage, enqueue, identity, order_states, routing
 from fulfillment.models import Order, OrderLine, WmsOrder, WmsOrderLine
 from fulfillment.order_states import PERSON_DECIDES
 from fulfillment.states import OrderState, Reason
