@@ -98,10 +98,10 @@ def move(wms_order_id: int) -> None:
         else:
             logger.info("fulfillment_order_moved", order=order.id, fulfillment_order=fulfillment_order_id)
             moved = True
-    if moved:
-        enqueue.read(shop, order.shopify_order_id)  # what is committed where, also if no notice tells of it
     if not refused:
         WmsOrder.objects.filter(id=row.id).update(stands_here_since=Now())
+    if moved:
+        enqueue.read(shop, order.shopify_order_id)  # what is committed where, also if no notice tells of it
     mark_due(row.warehouse_id, list(row.lines.values_list("item_code", flat=True)))
 
 
