@@ -180,7 +180,7 @@ sold = st.builds(
 def test_each_order_is_taken_off_once_and_none_is_set_off_against_another(
     figure: int, orders: list[Sold], elsewhere: int, basis: str
 ) -> None:
-    sums = {
+    sums: dict[str, Any] = {
         stands: sum(o.given for o in orders if o.stands == stands) for stands in ("held", "counted", "gone")
     }
     level = stock(figure=figure, elsewhere=elsewhere, known=sum(o.known for o in orders), **sums)
