@@ -112,13 +112,14 @@ def _given(order: Order) -> Iterable[Given]:
         .order_by("wms_order__part", "id")
     )
     for row in rows:
+        given = row.shipped if row.status in ENDED else row.quantity
         yield Given(
             reference=row.part,
             order_line=row.order_line_id,
             place=(row.warehouse, row.item_code),
             location=row.location,
             per_unit=row.per_unit,
-            units=row.shipped if row.status in ENDED else row.quantity,
+            units=max(given - row.sent_again * row.per_unit, 0),
             told=row.told,
             remaining=row.remaining,
         )
