@@ -11,6 +11,7 @@ from django.db.models import Model, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
+from fulfillment import unsent
 from fulfillment.states import OrderState, Outcome, Reason, ShipmentState
 from wms.statuses import WmsStatus
 
@@ -60,6 +61,7 @@ class OrderQuestions(_Questions):
         "person": "a person is needed",
         "shopify": "waits for Shopify",
         "part": "a part of it waits for Shopify",
+        "unsent": "routed, not sent",
         "unshipped": "unshipped for more than 24 h",
         "at_warehouse_long": "at the warehouse for more than 24 h",
         "not_routed": "no warehouse, no mapping",
@@ -77,6 +79,7 @@ class OrderQuestions(_Questions):
             "person": Q(state=OrderState.HELD),
             "shopify": Q(state=OrderState.WAITING),
             "part": Q(state__in=_GOING) & ~Q(rest_reason=""),
+            "unsent": unsent.condition(),
             "unshipped": not_on_its_way & (ready_long_ago | held_since_it_came),
             "at_warehouse_long": Q(state=OrderState.AT_WAREHOUSE, state_since__lt=_ago(TOO_LONG)),
             "not_routed": Q(state=OrderState.HELD, reason__in=_NOT_ROUTED),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fulfillment import unsent
 from fulfillment.models import Order
 from fulfillment.states import Reason
 
@@ -10,7 +11,7 @@ LONGEST = 120
 
 def why(order: Order) -> str:
     """Its reason with the detail, and what of it may not go yet while the other parts do."""
-    own = _said(Reason(order.reason), order.reason_detail)
+    own = _said(Reason(order.reason), order.reason_detail) or unsent.why(order)
     if not order.rest_reason or order.rest_reason == order.reason:
         return own
     rest = f"a part waits, {_said(Reason(order.rest_reason), order.rest_detail)}"

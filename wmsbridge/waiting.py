@@ -13,8 +13,15 @@ from wmsbridge.navigation import list_url
 MOST_ALERTS = 1000
 
 _PARKED = """
-SELECT split_part(parked_on[1], ':', 1), count(*), min(parked_since)
-  FROM ops_job WHERE state = 'ready' AND NOT parked_on = '{}' GROUP BY 1 ORDER BY 2 DESC, 1
+SELECT split_part(j.parked_on[1], ':', 1), shut.words, count(*), min(j.parked_since)
+  FROM ops_job j
+  LEFT JOIN (SELECT 'warehouse:' || w.id AS key,
+                    w.name || ' (' || s.domain || ') is '
+                    || CASE WHEN w.paused THEN 'paused' ELSE 'switched off' END AS words
+               FROM warehouse_locations w JOIN wms_connection c ON c.id = w.connection_id
+                                          JOIN shops_shop s ON s.id = w.shop_id
+              WHERE w.paused OR NOT w.is_active OR NOT c.is_active) AS shut ON shut.key = j.parked_on[1]
+ WHERE j.state = 'ready' AND NOT j.parked_on = '{}' GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
 """
 
 CAUSES = {
@@ -67,12 +74,12 @@ def _parked() -> list[Waiting]:
         cursor.execute(_PARKED)
         return [
             Waiting(
-                f"wait for {CAUSES.get(cause, cause)}",
+                f"wait: {shut}" if shut else f"wait for {CAUSES.get(cause, cause)}",
                 count,
                 since,
                 list_url("ops.job", f"situation=parked&cause={cause}"),
             )
-            for cause, count, since in cursor.fetchall()
+            for cause, shut, count, since in cursor.fetchall()
         ]
 
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.timesince import timesince
 from unfold.decorators import action, display
 
-from fulfillment import cancellation, enqueue, finding, order_page, order_words
+from fulfillment import cancellation, enqueue, finding, order_page, order_words, unsent
 from fulfillment.admin.pages import Button, PageAdmin
 from fulfillment.list_filters import OrderQuestions
 from fulfillment.models import Order
@@ -42,6 +42,7 @@ class OrderAdmin(PageAdmin):
                 "fields": [
                     ("name", "shop"),
                     ("standing", "since"),
+                    "why",
                     ("reason", "reason_detail"),
                     ("rest_reason", "rest_detail"),
                     "rest_from",
@@ -65,6 +66,7 @@ class OrderAdmin(PageAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
         """Without what only the page shows: nothing is decrypted for a list."""
         orders: QuerySet[Order] = super().get_queryset(request).select_related("shop")
+        orders = unsent.annotated(orders)
         wants_one = request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
         return orders if wants_one else orders.defer("ship_to", "routing")
 

@@ -3,17 +3,21 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from fulfillment.models import Order, WmsOrder
 from fulfillment.states import OrderState, Reason
 from inventory.levels import Observation, apply
 from inventory.models import StockLevel
-from ops.models import Alert, Job
+from ops.alerts import raise_alert
+from ops.models import Alert, Job, Lane
 from skumap.verification import mapping_saved
 from tests.builders import make_level, make_mapping
 from tests.drain import drain
-from tests.fulfillment.scene import MUG, UNMAPPED, Scene
+from tests.fulfillment.scene import LATER, MUG, UNMAPPED, Scene
+from tests.world import Json
 from wms import warehouses
 from wms.models import Connection, Warehouse
 
@@ -182,3 +186,44 @@ def test_since_is_when_it_began_to_be_held_whatever_is_said_of_it_since(scene: S
     scene.staff(order, "hold")
     drain()
     assert scene.row(order).state_since > began
+
+
+def shown(client: Client, scene: Scene, order: Json) -> tuple[str, str, str]:
+    """The list of what is routed and not sent, the order's page, and the front page, as staff see them."""
+    addresses = (
+        reverse("admin:fulfillment_order_changelist") + "?question=unsent",
+        reverse("admin:fulfillment_order_change", args=[scene.row(order).pk]),
+        reverse("admin:index"),
+    )
+    first, second, third = (client.get(address).content.decode() for address in addresses)
+    return first, second, third
+
+
+def test_what_is_routed_to_a_warehouse_that_was_paused_says_so(scene: Scene, admin_client: Client) -> None:
+    scene.wms.fault("POST /north/orders", "429")
+    order = scene.arrive((MUG, 1))
+    Warehouse.objects.filter(id=scene.berlin.id).update(paused=True)
+    drain(advance=LATER)
+    assert scene.row(order).state == OrderState.READY
+    listed, page, front = shown(admin_client, scene, order)
+    for text in (listed, page):
+        assert "routed to Berlin (north), not sent: warehouse Berlin is paused since " in text
+    assert "wait: Berlin (berlin.myshopify.com) is paused" in front
+
+
+def test_what_waits_for_a_wms_that_is_down_says_since_when(scene: Scene, admin_client: Client) -> None:
+    scene.wms.fault("POST /north/orders", "429")
+    order = scene.arrive((MUG, 1))
+    lane = scene.berlin.connection.lane
+    Lane.objects.filter(name=lane).update(circuit="open", open_until=timezone.now() + timedelta(hours=1))
+    raise_alert("circuit_open", subject=lane, title="north is down", meaning="-", action="-")
+    listed, page, _ = shown(admin_client, scene, order)
+    for text in (listed, page):
+        assert "not sent: WMS north does not answer since " in text
+
+
+def test_what_is_sent_is_not_listed_as_unsent(scene: Scene, admin_client: Client) -> None:
+    order = scene.arrive((MUG, 1))
+    listed, page, _ = shown(admin_client, scene, order)
+    assert f">{scene.row(order).name}<" not in listed
+    assert "not sent:" not in page
