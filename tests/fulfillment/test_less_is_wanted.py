@@ -17,7 +17,7 @@ from ops.models import Alert, Job
 from tests.drain import drain
 from tests.fulfillment.scene import LATER, LYON, MUG, TEE, Scene
 from tests.fulfillment.test_cancellation import hold_lane
-from wms.models import Connection
+from wms.models import Connection, Warehouse
 
 pytestmark = pytest.mark.django_db
 Json = dict[str, Any]
@@ -409,3 +409,26 @@ def test_nothing_of_this_leaves_a_dead_letter(scene: Scene) -> None:
     drain()
     assert not Job.objects.filter(state="dead").exists()
     assert at_the_wms(scene) == [("cancelled", [2])]
+
+
+def test_work_that_is_moved_to_a_place_that_is_not_ours_is_cancelled_at_the_warehouse(scene: Scene) -> None:
+    Warehouse.objects.filter(name="Lyon").update(shopify_location_id=999)
+    order = scene.arrive((MUG, 1))
+    scene.staff(order, "move", {"location_id": LYON})
+    drain()
+    assert "moved to location 102" in Alert.objects.get(kind="order_edited").meaning
+    assert (at_the_wms(scene), promised(), open_alerts()) == ([("cancelled", [1])], [], [])
+
+
+def test_what_is_fulfilled_by_hand_in_part_leaves_the_rest_with_the_warehouse(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1), (TEE, 2))
+    (work,) = scene.shopify_order(order)["fulfillment_orders"]
+    line = next(line for line in work["lines"] if line["remaining"] == 2)
+    scene.move_units(work, line, 2, to=LYON)
+    elsewhere = [w for w in scene.shopify_order(order)["fulfillment_orders"] if w["location_id"] == LYON]
+    scene.staff(order, "fulfill", {"fulfillment_order_id": elsewhere[0]["id"]})
+    drain()
+    scene.notice(order)
+    drain()
+    assert at_the_wms(scene) == [("accepted", [1])]
+    assert (WmsOrder.objects.count(), open_alerts("order_edited")) == (1, [])
