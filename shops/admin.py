@@ -52,6 +52,7 @@ class ShopAdmin(ConsoleAdmin):
     """Shops: their credentials, policies and whether they are on."""
 
     form = ShopForm
+    switched_off_instead = True
     list_display = (
         "domain",
         "name",
@@ -99,10 +100,6 @@ class ShopAdmin(ConsoleAdmin):
         if secrets.is_set(shop, "access_token"):
             return "permanent token"
         return "client credentials" if shop.client_id and secrets.is_set(shop, "client_secret") else "none"
-
-    def has_delete_permission(self, request: HttpRequest, obj: Shop | None = None) -> bool:
-        """Never: its orders and jobs refer to it; it is switched off instead."""
-        return False
 
     def save_model(self, request: HttpRequest, obj: Shop, form: Any, change: bool) -> None:
         """Save; work that waited for other credentials goes on, a new shop gets its subscriptions."""

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from unfold.decorators import action
+from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
 from ops.admin import ConsoleAdmin
@@ -119,6 +119,7 @@ class SkuMappingAdmin(ConsoleAdmin):
     """Which warehouse item a sold variant is."""
 
     form = MappingForm
+    switched_off_instead = True
     list_display = [
         "shopify_sku",
         "shopify_variant_id",
@@ -126,7 +127,7 @@ class SkuMappingAdmin(ConsoleAdmin):
         "quantity",
         "warehouse",
         "shop",
-        "needs_verification",
+        "doubt",
         "is_active",
     ]
     list_filter = ["needs_verification", "is_active", "shop", ("warehouse", WarehouseFilter)]
@@ -136,6 +137,11 @@ class SkuMappingAdmin(ConsoleAdmin):
     show_full_result_count = False
     actions = ["ask_shopify", "adopt_from_shopify", "switch_off"]
     actions_list = ["upload"]
+
+    @display(description="Verified", label={"to verify": "warning", "yes": "success"})
+    def doubt(self, mapping: SkuMapping) -> str:
+        """In words: a green tick would say that all is well where a person must look."""
+        return "to verify" if mapping.needs_verification else "yes"
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Warehouses are read with what they are called by."""

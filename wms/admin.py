@@ -19,6 +19,7 @@ class ConnectionAdmin(ConsoleAdmin):
     """Accounts at WMSs; secrets are written here and never shown."""
 
     form = ConnectionForm
+    switched_off_instead = True
     list_display = ["slug", "name", "adapter", "base_url", "stock_basis", "warehouse_count", "is_active"]
     list_filter = ["is_active", "adapter", "stock_basis"]
     search_fields = ["slug", "name", "base_url"]
@@ -78,6 +79,7 @@ class WarehouseAdmin(ConsoleAdmin):
     """Warehouses; order of preference and pauses are edited in the list."""
 
     form = WarehouseForm
+    switched_off_instead = True
     list_display = [
         "name",
         "shop",

@@ -245,6 +245,7 @@ UNFOLD = {
     "SITE_HEADER": "wmsbridge",
     "SITE_SYMBOL": "conveyor_belt",
     "SITE_URL": None,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/wmsbridge/favicon.svg"}],
     "SHOW_HISTORY": True,
     "DASHBOARD_CALLBACK": "wmsbridge.admin.front_page",
     "SIDEBAR": {"show_search": True, "navigation": "wmsbridge.navigation.sidebar"},

@@ -14,6 +14,7 @@ handler404 = "wmsbridge.views.not_found"
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("favicon.ico", RedirectView.as_view(url="/static/wmsbridge/favicon.svg")),
     path("admin/", admin.site.urls),
     path("webhooks/shopify/", WebhookView.as_view(), name="shopify-webhook"),
     path("webhooks/wms/<slug:slug>/", CallbackView.as_view(), name="wms-callback"),

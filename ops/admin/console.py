@@ -21,6 +21,13 @@ from ops.secrets import EncryptedTextField, mask
 class ConsoleAdmin(ModelAdmin):
     """Closed by default: an action that names no permission is nobody's. Secrets are shown masked, to viewers too."""
 
+    switched_off_instead = False
+    """Rows that others hang on: nobody deletes them, the refusal would come only after the question."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nobody, where the row is switched off instead."""
+        return not self.switched_off_instead and bool(super().has_delete_permission(request, obj))
+
     def _filter_actions_by_permissions(self, request: HttpRequest, actions: Any) -> list[Any]:
         named = [each for each in actions if getattr(each[0], "allowed_permissions", None)]
         return list(super()._filter_actions_by_permissions(request, named))
