@@ -6,21 +6,22 @@ Nothing here knows a vendor. What a 4xx means is the caller's business.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any
 
 import requests
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection as database
 
-from ops import foreign, targets
+from ops import deadlines, foreign, targets
 from ops.errors import Throttled, Transient, UnknownOutcome
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 15.0
-LONGEST_BODY_SECONDS = 20.0
+LONGEST_CALL_SECONDS = 20.0
+"""From the first byte sent to the last one read, however slowly they come."""
 MAX_ANSWER_BYTES = 10 * 1024 * 1024
 DEFAULT_WAIT = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(minutes=10)
@@ -61,15 +62,12 @@ def _retry_after(response: requests.Response) -> timedelta:
 
 
 def _read(response: requests.Response) -> bytes:
-    """The whole body, bounded in size and in time: a slow drip resets the socket's time-out with every byte."""
-    deadline = time.monotonic() + LONGEST_BODY_SECONDS
+    """The whole body, bounded in size; the time is bounded by the call's deadline."""
     body = bytearray()
     for chunk in response.iter_content(64 * 1024):
         body += chunk
         if len(body) > MAX_ANSWER_BYTES:
             raise requests.exceptions.ContentDecodingError("answer too large")
-        if time.monotonic() > deadline:
-            raise requests.exceptions.ReadTimeout("answer too slow")
     return bytes(body)
 
 
@@ -92,11 +90,13 @@ def send(
     data: Any = None,
     params: Mapping[str, str] | None = None,
     timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
+    longest: float | None = None,
 ) -> requests.Response:
     """Make one call and return the answer when it is 2xx, 3xx or a 4xx other than 408 and 429.
 
     `what` names the call in errors and logs (never a URL: those may hold secrets); `pool` names the kept connections.
-    Redirects are not followed. `changes`: whether the call changes the other system.
+    Redirects are not followed. `changes`: whether the call changes the other system. `timeout` bounds the connecting
+    and each silence of the other side, `longest` (LONGEST_CALL_SECONDS at most) the whole call, however it drips.
 
     Raises Transient (could not connect, or a read failed), UnknownOutcome (a changing call failed after it may have
     been sent: time-out, reset, 408, 5xx, cut-off body), Throttled (429, until Retry-After).
@@ -104,18 +104,22 @@ def send(
     _refuse_in_transaction(what)
     try:
         targets.check(url)
-        response = _session(pool).request(
-            method,
-            url,
-            headers=dict(headers or {}),
-            json=json,
-            data=data,
-            params=params,
-            timeout=timeout,
-            allow_redirects=False,
-            stream=True,
-        )
-        response._content = _read(response)
+        with deadlines.within(min(longest or LONGEST_CALL_SECONDS, LONGEST_CALL_SECONDS)):
+            response = _session(pool).request(
+                method,
+                url,
+                headers=dict(headers or {}),
+                json=json,
+                data=data,
+                params=params,
+                timeout=timeout,
+                allow_redirects=False,
+                stream=True,
+            )
+            response._content = _read(response)
+    except SoftTimeLimitExceeded as error:
+        # The run's time was up while the other side kept it waiting; what was sent may have been done.
+        raise _unclear(f"{what}: not answered within the time of a run", changes=changes) from error
     except targets.TargetRefused as error:
         # As an endpoint that does not answer: its work waits, the circuit opens, and staff read why.
         raise Transient(f"{what}: {error}", endpoint=True) from error

@@ -22,6 +22,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
+from ops.deadlines import TimedResponse
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -179,11 +181,15 @@ def _first_that_answers(connection: HTTPConnection, addresses: list[str]) -> soc
 
 
 class _PlainConnection(HTTPConnection):
+    response_class = TimedResponse
+
     def _new_conn(self) -> socket.socket:
         return _connect(self)
 
 
 class _SecureConnection(HTTPSConnection):
+    response_class = TimedResponse
+
     def _new_conn(self) -> socket.socket:
         return _connect(self)
 
@@ -197,7 +203,7 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class CheckedAdapter(HTTPAdapter):
-    """Of requests, for sessions that connect to checked addresses only."""
+    """Of requests, for sessions that connect to checked addresses only, and whose answers end in time."""
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **more: Any) -> None:
         """The pools of urllib3, with connections of ours."""

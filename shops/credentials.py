@@ -31,6 +31,9 @@ LAST_MOMENT = timedelta(seconds=30)
 CLAIM = timedelta(seconds=15)
 """How long one worker may take for a renewal before another may try."""
 
+LONGEST_RENEWAL_SECONDS = 12.0
+"""Below CLAIM: a renewal is over before another worker takes it over."""
+
 _TOKEN_FIELDS = (
     "client_id",
     "client_secret",
@@ -142,7 +145,8 @@ def _request(shop: Shop) -> Grant:
         },
         headers={"Accept": "application/json"},
         changes=False,  # asking twice gives two valid tokens
-        timeout=(3, 8),  # within CLAIM
+        timeout=(3, 8),
+        longest=LONGEST_RENEWAL_SECONDS,
         what=what,
         pool=shop.lane,
     )
