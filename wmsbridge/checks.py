@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.utils.module_loading import module_has_submodule
 
+from ops import targets
 from ops.runner import Queue
 from shops.topics import SUBSCRIBED, kind_of
 from wmsbridge.celery import QUEUES, SCHEDULE
@@ -131,5 +132,40 @@ def reachable_and_heard(**_: Any) -> Sequence[CheckMessage]:
                 hint="Set ALERT_EMAILS (and EMAIL_URL) or ALERT_URLS.",
                 id="wmsbridge.W002",
             )
+        )
+    return found
+
+
+@register(Tags.security)
+def bounds_are_usable(**_: Any) -> Sequence[CheckMessage]:
+    """A bound of nothing refuses every webhook; a network that is none would let nothing through."""
+    found: list[CheckMessage] = []
+    if settings.DATA_UPLOAD_MAX_MEMORY_SIZE < 1:
+        found.append(Error("MAX_BODY_BYTES must be above 0", hint="Leave it out: 5 MB.", id="wmsbridge.E007"))
+    try:
+        targets.allowed()
+    except ValueError as error:
+        hint = "Host names and networks with commas, such as 10.0.0.0/8,wms.internal."
+        found.append(Error(f"ALLOW_PRIVATE_TARGETS: {error}", hint=hint, id="wmsbridge.E008"))
+    return found
+
+
+@register(Tags.security, deploy=True)
+def doors_are_shut(**_: Any) -> Sequence[CheckMessage]:
+    """Settings that are for a developer's machine."""
+    found: list[CheckMessage] = []
+    if any(host.startswith((".", "*")) for host in settings.ALLOWED_HOSTS):
+        found.append(
+            Warning(
+                "ALLOWED_HOSTS takes any host",
+                hint="Name the hosts: links in mails and redirects are made from the one that was asked for.",
+                id="wmsbridge.W003",
+            )
+        )
+    if not settings.HTTPS:
+        found.append(Warning("HTTPS is off", hint="Passwords travel in the clear.", id="wmsbridge.W004"))
+    if any(entry.strip().endswith("/0") for entry in settings.ALLOW_PRIVATE_TARGETS):
+        found.append(
+            Warning("ALLOW_PRIVATE_TARGETS names everything", hint="Name your own.", id="wmsbridge.W005")
         )
     return found

@@ -125,7 +125,7 @@ def test_probes_are_for_reading(client: Client, address: str) -> None:
 
 
 @pytest.mark.django_db
-def test_the_schema_describes_both_receivers(client: Client) -> None:
-    text = client.get("/api/schema/").content.decode()
+def test_the_schema_describes_both_receivers(admin_client: Client) -> None:
+    text = admin_client.get("/api/schema/").content.decode()
     assert "/webhooks/shopify/" in text
     assert "/webhooks/wms/{slug}/" in text
