@@ -7,17 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from axes.models import AccessAttempt
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
-from django.db.models import Count, Min
+from django.db.models import Count, Min, Model
 from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from fulfillment.models import Order
 from fulfillment.states import OrderState
 from ops import depth
-from ops.admin import ConsoleAdmin
+from ops.admin import ConsoleAdmin, ReadOnlyAdmin
 from ops.models import Alert, Circuit, Lane
 from ops.notifications import URGENCY
 from wmsbridge import health, waiting
@@ -63,6 +64,19 @@ class StaffAdmin(UserAdmin, ConsoleAdmin):  # type: ignore[type-arg]
 @admin.register(Group)
 class StaffGroupAdmin(GroupAdmin, ConsoleAdmin):  # type: ignore[misc]
     """Groups of permissions, in the console's clothes."""
+
+
+@admin.register(AccessAttempt)
+class AccessAttemptAdmin(ReadOnlyAdmin):
+    """Wrong passwords by name and address. Whoever may delete a row unlocks the name."""
+
+    list_display = ("username", "ip_address", "failures_since_start", "attempt_time")
+    search_fields = ("username", "ip_address")
+    fields = ("username", "ip_address", "failures_since_start", "attempt_time", "user_agent")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Whoever was given the right: it is how a person unlocks."""
+        return bool(request.user.has_perm("axes.delete_accessattempt"))
 
 
 @dataclass(frozen=True)

@@ -159,6 +159,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
+AXES_ENABLE_ADMIN = False  # wmsbridge.admin has its own list, in the console's clothes
 AXES_CLIENT_IP_CALLABLE = "wmsbridge.sign_in.client_address"
 AXES_LOCKOUT_CALLABLE = "wmsbridge.sign_in.locked_out"
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from axes.models import AccessAttempt
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -75,6 +76,7 @@ def make_world() -> dict[type[Model], Model]:
         builders.make_watermark(account),
         builders.make_push_batch(shop),
         User.objects.create_user("somebody", password="x"),
+        AccessAttempt.objects.create(username="somebody", ip_address="203.0.113.7", failures_since_start=5),
         Group.objects.create(name="some group"),
     ]
     world = {type(row): row for row in made}
