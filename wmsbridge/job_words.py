@@ -48,6 +48,11 @@ WORDS: dict[str, Words] = {
         "It ships all the same; Shopify counts the stock at another location.",
         SCOPES,
     ),
+    "fulfillment.reduce": Words(
+        "have the warehouse send less, as fewer units are asked for in Shopify",
+        "The warehouse may send more than was ordered.",
+        "Look in the WMS now, and reduce or cancel the order there.",
+    ),
     "fulfillment.cancel": Words(
         "cancel the order at the warehouse",
         "It was cancelled in Shopify and may still be picked and shipped.",

@@ -202,7 +202,7 @@ def ask_to_cancel(depot: Depot, connection: Connection, order: WmsOrder) -> Json
         return {"cancelled": True, "status": "cancelled", "reason": ""}
     if order.status == "picking" and connection.cancel_in_picking == "ask":
         order.cancel_asked = True
-        return {"cancelled": False, "status": "picking", "reason": "the warehouse has been asked"}
+        return {"cancelled": False, "status": "cancel_requested", "reason": "the warehouse has been asked"}
     return {"cancelled": False, "status": order.status, "reason": f"the order is already {order.status}"}
 
 

@@ -33,7 +33,7 @@ def test_a_refused_submission_leads_to_all_that_may_be_wrong(
     assert found == [
         f"Order {order.name}",
         "WMS order, part 1",
-        "Warehouse Berlin",
+        "Warehouse Berlin (north/BER1)",
         "SKU mappings of MUG",
         "Connection north",
         "The order in Shopify",
