@@ -4,7 +4,7 @@ rests on knowing for ever what was given to a warehouse.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
 
@@ -19,7 +19,6 @@ from fulfillment.models import Order, Return, WmsOrder
 from fulfillment.readiness import OF_A_PART
 from fulfillment.states import OrderState, Reason
 from ops import jobs, retention, secrets
-from ops.alerts import raise_alert
 from ops.errors import Blocked, Throttled
 from ops.retention import Chore
 from shops.models import Shop
@@ -151,16 +150,3 @@ def redact_shop(shop: Shop) -> None:
     retention.work_off([Chore("orders_redacted", partial(_erase_by_state, OrderState.values, Q(shop=shop)))])
     if Order.objects.filter(shop=shop, erased_at__isnull=True).exists():
         raise Throttled("the shop has more orders to erase", wait=timedelta(seconds=1))
-
-
-def report_data_request(shop: Shop, shopify_order_ids: Collection[int]) -> None:
-    """A customer wants to know what is stored: tell a person, who has 30 days to answer."""
-    named = ", ".join(str(number) for number in shopify_order_ids) or "none"
-    raise_alert(
-        "customer_data_request",
-        subject=f"shop:{shop.domain}",
-        title=f"A customer of {shop.domain} asks which of their data is stored",
-        meaning=f"Shopify forwarded the request. It names these orders: {named}. By law it is answered within 30 days.",
-        action="Search each order id in Orders: what its page shows as «Ship to» is all that is stored. Send it to the "
-        "merchant, then close this alert.",
-    )

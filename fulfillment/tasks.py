@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from celery import shared_task
 
@@ -17,6 +16,7 @@ from fulfillment import (
     moving,
     polling,
     preparation,
+    privacy,
     progress,
     reading,
     reducing,
@@ -31,7 +31,6 @@ from fulfillment import (
 )
 from ops.models import Job, Priority
 from ops.runner import Queue, job, job_batch
-from shops.gids import number_or_none
 from shops.models import Shop
 from wms.callbacks import parse_order_status, parse_return_receipt, parse_shipment
 
@@ -207,21 +206,27 @@ def erase_personal_data() -> None:
 def redact_customer(job: Job) -> None:
     """Shopify asks for a customer's data to be erased."""
     shop = Shop.objects.get(id=job.payload["shop"])
-    erasure.redact_customer(shop, _numbers(job.payload["body"], "orders_to_redact"))
+    erasure.redact_customer(shop, privacy.order_ids(job.payload["body"], "orders_to_redact"))
 
 
 @job("shopify.shop/redact", queue=Queue.MAINTENANCE)
-def redact_shop(job: Job) -> None:
+def shop_redaction_asked(job: Job) -> None:
     """Shopify asks for the data of all customers of a shop to be erased."""
-    erasure.redact_shop(Shop.objects.get(id=job.payload["shop"]))
+    privacy.shop_redaction_asked(Shop.objects.get(id=job.payload["shop"]))
+
+
+@job("shopify.redact_if_gone", queue=Queue.MAINTENANCE)
+def redact_shop(job: Job) -> None:
+    """Erase the data of all customers of a shop, if it is gone."""
+    privacy.redact_if_gone(Shop.objects.get(id=job.payload["shop"]))
 
 
 @job("shopify.customers/data_request", queue=Queue.MAINTENANCE)
 def report_data_request(job: Job) -> None:
     """A customer asks which of their data is stored."""
-    shop = Shop.objects.get(id=job.payload["shop"])
-    erasure.report_data_request(shop, _numbers(job.payload["body"], "orders_requested"))
-
-
-def _numbers(body: dict[str, Any], name: str) -> list[int]:
-    return [number for each in body.get(name) or [] if (number := number_or_none(each)) is not None]
+    body = job.payload["body"]
+    privacy.report_data_request(
+        Shop.objects.get(id=job.payload["shop"]),
+        privacy.order_ids(body, "orders_requested"),
+        request_id=privacy.request_id(body),
+    )

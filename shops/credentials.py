@@ -73,7 +73,7 @@ def token_for(shop: Shop, *, rejected: str = "") -> str:
     except secrets.SecretUnreadable as error:
         with transaction.atomic():
             installation.secret_unreadable(shop)
-        raise installation.refused(shop, reason=str(error)) from error
+        raise installation.refused(shop, reason=str(error), by_shopify=False) from error
 
 
 def _token_for(shop: Shop, *, rejected: str) -> str:
@@ -85,7 +85,7 @@ def _token_for(shop: Shop, *, rejected: str) -> str:
         return str(shop.issued_token)
     if not (shop.client_id and shop.client_secret):
         raise installation.refused(
-            shop, reason="neither an access token nor a client id and secret are stored"
+            shop, reason="neither an access token nor a client id and secret are stored", by_shopify=False
         )
     if not _claim(shop):
         return _from_others(shop, rejected=rejected)

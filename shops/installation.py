@@ -23,6 +23,8 @@ REFUSED = "shop_refuses_credentials"
 UNINSTALLED = "shop_uninstalled"
 FROZEN = "shop_frozen"
 CHECK_INSTALLED = "shops.check_installed"
+REDACT_SHOP = "shopify.redact_if_gone"
+TOLD_OF_REMOVAL = ("shopify.app/uninstalled", "shopify.shop/redact")
 SETTINGS_CHANGED = "shopify.settings_changed"
 
 POLICIES = frozenset({"submit_policy", "submit_test_orders", "whole_orders_only", "routes_all_locations"})
@@ -33,7 +35,12 @@ FROZEN_WAIT = timedelta(minutes=10)
 
 
 class AccessRefused(Blocked):
-    """Shopify refuses our credentials: work waits under the shop's key until they are changed."""
+    """Shopify refuses our credentials: work waits under the shop's key until they are changed.
+
+    `by_shopify` is False when there are none to show, so that Shopify was not asked.
+    """
+
+    by_shopify = True
 
 
 def key(shop: Shop) -> str:
@@ -55,7 +62,7 @@ def paused(shop: Shop) -> Blocked:
     )
 
 
-def refused(shop: Shop, *, reason: str) -> AccessRefused:
+def refused(shop: Shop, *, reason: str, by_shopify: bool = True) -> AccessRefused:
     """Raise the alert that the shop's credentials are refused and return the error that parks the work.
 
     It stays parked while the stored credentials are the refused ones. No alert while it is being found out whether the
@@ -64,11 +71,13 @@ def refused(shop: Shop, *, reason: str) -> AccessRefused:
     if not _is_uninstalled_or_asked(shop):
         _alert_refused(shop, reason=reason)
     fingerprint = _fingerprint(shop)
-    return AccessRefused(
+    error = AccessRefused(
         f"{shop.domain} refuses our credentials: {reason}",
         on=[key(shop)],
         recheck=lambda: _fingerprint(Shop.objects.get(pk=shop.pk)) == fingerprint,
     )
+    error.by_shopify = by_shopify
+    return error
 
 
 @transaction.atomic
@@ -85,7 +94,9 @@ def _alert_refused(shop: Shop, *, reason: str) -> None:
 
 
 def _is_uninstalled_or_asked(shop: Shop) -> bool:
-    told = Q(kind="shopify.app/uninstalled", lane=shop.inbox_lane) | Q(key=_key_of(CHECK_INSTALLED, shop))
+    told = Q(kind__in=TOLD_OF_REMOVAL, lane=shop.inbox_lane) | Q(
+        key__in=[_key_of(kind, shop) for kind in (CHECK_INSTALLED, REDACT_SHOP)]
+    )
     asked = Job.objects.filter(told, state__in=[Job.State.READY, Job.State.RUNNING])
     gone = Shop.objects.filter(pk=shop.pk, is_active=False, uninstalled_at__isnull=False)
     return asked.exists() or gone.exists()
@@ -222,6 +233,12 @@ def check_subscriptions(shop: Shop) -> None:
 def check_installed(shop: Shop) -> None:
     """Enqueue the question whether the app is still, or again, installed, in the caller's transaction."""
     _enqueue(shop, CHECK_INSTALLED, Priority.HIGH)
+
+
+def redact(shop: Shop) -> None:
+    """Enqueue the question whether the shop is gone, and the erasing of its customers if so, in the caller's
+    transaction."""
+    _enqueue(shop, REDACT_SHOP, Priority.LOW)
 
 
 def notices_lost(shop: Shop) -> None:

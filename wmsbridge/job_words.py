@@ -120,6 +120,9 @@ WORDS: dict[str, Words] = {
     "shops.check_installed": Words(
         "ask whether the app is installed", "A shop that is gone may be switched on."
     ),
+    "shopify.redact_if_gone": Words(
+        "erase the customers of a shop that is gone", "What is stored of them is still there."
+    ),
     "shops.check_subscriptions": Words(
         "compare the shop's webhook subscriptions", "Some changes may reach us only by the backfill.", SCOPES
     ),
