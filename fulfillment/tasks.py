@@ -32,6 +32,7 @@ from fulfillment import (
 from ops.models import Job, Priority
 from ops.runner import Queue, job, job_batch
 from shops.models import Shop
+from wms import unread_fields
 from wms.callbacks import parse_order_status, parse_return_receipt, parse_shipment
 
 for _topic in topics.ORDER_TOPICS:
@@ -95,7 +96,9 @@ def announce_return(job: Job) -> None:
 def shipment_reported(job: Job) -> None:
     """A consignment left a warehouse."""
     occurred_at = datetime.fromisoformat(job.payload["occurred_at"])
-    shipments.receive(job.payload["connection"], parse_shipment(job.payload["data"]), occurred_at=occurred_at)
+    event = parse_shipment(job.payload["data"], occurred_at=occurred_at)
+    unread_fields.report(job.payload["connection"], event)
+    shipments.receive(job.payload["connection"], event, occurred_at=occurred_at)
 
 
 @job("fulfillment.fulfil", queue=Queue.CALLBACKS)
@@ -138,15 +141,18 @@ def look_up(job: Job) -> None:
 def status_reported(job: Job) -> None:
     """A WMS order moved to another state."""
     occurred_at = datetime.fromisoformat(job.payload["occurred_at"])
-    progress.apply(
-        job.payload["connection"], parse_order_status(job.payload["data"]), occurred_at=occurred_at
-    )
+    event = parse_order_status(job.payload["data"])
+    unread_fields.report(job.payload["connection"], event)
+    progress.apply(job.payload["connection"], event, occurred_at=occurred_at)
 
 
 @job("wms.return_receipt", queue=Queue.CALLBACKS)
 def return_received(job: Job) -> None:
     """Returned goods arrived."""
-    returns.receive(job.payload["connection"], parse_return_receipt(job.payload["data"]))
+    occurred_at = datetime.fromisoformat(job.payload["occurred_at"])
+    event = parse_return_receipt(job.payload["data"], occurred_at=occurred_at)
+    unread_fields.report(job.payload["connection"], event)
+    returns.receive(job.payload["connection"], event)
 
 
 @job("fulfillment.backfill", queue=Queue.MAINTENANCE)

@@ -13,6 +13,7 @@ from inventory import levels
 from inventory.levels import Observation
 from ops.alerts import raise_alert
 from ops.claims import ClaimState, Window, claim
+from wms import unread_fields
 from wms.callbacks import InventoryEvent, parse_inventory
 from wms.models import Connection, Warehouse
 
@@ -41,6 +42,7 @@ def take(event: StockEvent) -> levels.Applied | None:
         if guard.state is ClaimState.DONE:
             return None
         told = parse_inventory(event.data)
+        unread_fields.report(event.connection_id, told)
         warehouse = (
             Warehouse.objects.filter(connection=event.connection_id, wms_warehouse_code=told.warehouse_id)
             .select_related("connection")

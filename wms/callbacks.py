@@ -7,7 +7,6 @@ from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, TypeVar
 
-import structlog
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -26,8 +25,6 @@ from ops.masking import mask_text
 from wms import tracking
 from wms.statuses import WmsStatus, parse_status
 from wms.tracking import Tracking
-
-logger = structlog.get_logger(__name__)
 
 EVENT_TYPES = frozenset({"shipment", "inventory", "order_status", "return_receipt"})
 """The types of the contract. Jobs of kind `wms.<type>` are owned by the apps above."""
@@ -90,7 +87,9 @@ class Envelope(_Contract):
     data: dict[str, Any]
 
 
-class _Event(_Contract):
+class Event(_Contract):
+    """What the data of every type has."""
+
     spared: ClassVar[frozenset[str]] = frozenset()
     """Fields that are done without when they cannot be read: the goods matter more than they do."""
 
@@ -105,7 +104,7 @@ class ShippedItem(_Contract):
     quantity_shipped: Units
 
 
-class ShipmentEvent(_Event):
+class ShipmentEvent(Event):
     """One consignment left the warehouse."""
 
     spared = frozenset({"warehouse_id", "carrier_code", "shipped_at"})
@@ -131,7 +130,7 @@ class ShipmentEvent(_Event):
         )
 
 
-class InventoryEvent(_Event):
+class InventoryEvent(Event):
     """The level of one item at one warehouse, in WMS item units; None = the WMS does not say."""
 
     spared = frozenset({"event_type", "sequence"})
@@ -146,7 +145,7 @@ class InventoryEvent(_Event):
     sequence: Annotated[int, Field(ge=0, lt=2**63)] | None = None
 
 
-class OrderStatusEvent(_Event):
+class OrderStatusEvent(Event):
     """The WMS moved an order to another state."""
 
     spared = frozenset({"reason"})
@@ -176,7 +175,7 @@ class ReturnedItem(_Contract):
     condition: Condition
 
 
-class ReturnReceiptEvent(_Event):
+class ReturnReceiptEvent(Event):
     """Returned goods were received."""
 
     spared = frozenset({"wms_order_id", "warehouse_id", "received_at"})
@@ -188,7 +187,7 @@ class ReturnReceiptEvent(_Event):
     received_at: Moment
 
 
-E = TypeVar("E", bound=_Event)
+E = TypeVar("E", bound=Event)
 
 
 def parse_envelope(body: bytes, *, zone: tzinfo = UTC) -> Envelope:
@@ -271,7 +270,7 @@ def _parse(
     return event.model_copy(update={"unread": told}) if told else event
 
 
-def _spared(error: ValidationError, shape: type[_Event]) -> dict[str, str]:
+def _spared(error: ValidationError, shape: type[Event]) -> dict[str, str]:
     """The fields of the error, with what is wrong with them, when all of them can be done without; else nothing."""
     wrong = {str(each["loc"][0]) if each["loc"] else "": str(each["msg"]) for each in error.errors()}
     return wrong if all(to_snake(name) in shape.spared for name in wrong) else {}

@@ -117,3 +117,24 @@ def test_a_corrected_number_of_a_kit_s_first_parcel_reaches_the_fulfilment_of_it
     scene.ship(order, ("BOX", 1), tracking="B")
     scene.callback("shipment", {**first, "trackingNumber": "RIGHT"}, at="2027-01-02T00:00:00+00:00")
     assert sorted(tracking(scene, order)[0]["numbers"]) == ["B", "RIGHT"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("shippedAt", "soon"),
+        ("shippedAt", None),
+        ("shippedAt", 5),
+        ("carrierCode", {}),
+        ("warehouseId", ["x"]),
+    ],
+)
+def test_a_field_that_cannot_be_read_costs_nobody_the_tracking_and_is_told(
+    scene: Scene, field: str, value: Any
+) -> None:
+    order = scene.arrive((MUG, 1))
+    report(scene, order, trackingNumber="T1", **{field: value})
+    assert [each["numbers"] for each in tracking(scene, order)] == [["T1"]]
+    assert not Job.objects.filter(state="dead").exists()
+    told = Alert.objects.filter(kind="callback_field_unread").values_list("subject", flat=True)
+    assert list(told) == ([] if value is None else [f"north: {field}"])
