@@ -151,8 +151,8 @@ def _close(domain: str, under_way: Work, account: Account, *, ended: str) -> Non
     purse = account.purse
     if not purse.taken and not account.calls:
         return  # refused before it began: it has spent nothing
-    if ended != "refused" and under_way.kind and not purse.taken and account.calls == 1:
-        return  # a run of one call: there is nothing to learn
+    if ended == "done" and not purse.taken and account.calls == 1:
+        purse.kind = ""  # one call teaches nothing of its kind; but that it was refused so often is over
     needed = max(account.needed, account.spent + purse.short_of)
     burns = budget.close(domain, purse, limits=POINTS, ended=ended, needed=needed)
     if ended == "refused" and burns >= BURNT_RUNS:
