@@ -25,6 +25,7 @@ from tests.builders import (
 )
 from tests.drain import drain
 from wmsbridge import alarms, health
+from wmsbridge.health import mappings, shipments, stock, submission, wms_errors
 from wmsbridge.tasks import measure_health
 
 pytestmark = pytest.mark.django_db
@@ -54,26 +55,26 @@ def test_an_empty_installation_is_healthy_in_six_statements(django_assert_num_qu
 def test_submission_lag_is_the_age_of_the_oldest_ready_order(shop: Any) -> None:
     make_order(shop, ready_at=ago(300))
     make_order(shop, ready_at=ago(10))
-    assert health.order_submission_lag().value == pytest.approx(300, abs=5)
+    assert submission.order_submission_lag().value == pytest.approx(300, abs=5)
 
 
 def test_submission_lag_counts_an_order_whose_wms_has_not_answered(shop: Any, warehouse: Any) -> None:
     order = make_order(shop, state="at_warehouse", ready_at=ago(300))
     make_wms_order(order, warehouse, wms_status="submitting", outcome="in_flight", accepted_at=None)
-    assert health.order_submission_lag().value == pytest.approx(300, abs=5)
+    assert submission.order_submission_lag().value == pytest.approx(300, abs=5)
 
 
 def test_submission_lag_leaves_out_orders_that_a_person_or_shopify_holds(shop: Any) -> None:
     make_order(shop, state="held", reason="unmapped_sku", ready_at=ago(300))
     make_order(shop, state="waiting", reason="unpaid", ready_at=None)
-    assert health.order_submission_lag().value == 0
+    assert submission.order_submission_lag().value == 0
 
 
 def test_submission_lag_shows_p99_of_the_last_hour(shop: Any, warehouse: Any) -> None:
     make_wms_order(make_order(shop, state="at_warehouse", ready_at=ago(8)), warehouse, accepted_at=ago(5))
     old = make_order(shop, state="at_warehouse", ready_at=ago(9000))
     make_wms_order(old, warehouse, accepted_at=ago(7200))
-    reading = health.order_submission_lag()
+    reading = submission.order_submission_lag()
     assert reading.value == 0
     assert reading.parts["p99"] == pytest.approx(3, abs=0.5)
 
@@ -84,7 +85,7 @@ def test_unmapped_rate_is_the_share_of_the_last_day(shop: Any) -> None:
     make_order(shop, state="held", reason="no_warehouse")
     make_order(shop)
     Order.objects.filter(id=make_order(shop).id).update(received_at=ago(90_000))
-    assert health.unmapped_sku_rate().value == 25
+    assert mappings.unmapped_sku_rate().value == 25
 
 
 def test_wms_errors_are_counted_by_type_in_the_lanes_of_calls_only() -> None:
@@ -98,7 +99,7 @@ def test_wms_errors_are_counted_by_type_in_the_lanes_of_calls_only() -> None:
         JobAttempt.objects.create(job=job, attempt=1, outcome=outcome, error_class=error_class, error="x")
     make_job(state="done", finished_at=timezone.now())
     make_job(state="done", finished_at=timezone.now())
-    reading = health.wms_api_errors()
+    reading = wms_errors.wms_api_errors()
     assert reading.parts == {"Transient": 1, "UnknownOutcome": 1}
     assert reading.value == 50
 
@@ -118,7 +119,7 @@ def test_a_handful_of_wms_errors_is_no_alarm() -> None:
 def test_stock_lag_is_the_age_of_the_oldest_level_to_push(warehouse: Any) -> None:
     make_level(warehouse, "MUG", push_due_since=ago(400))
     make_level(warehouse, "CAP")
-    assert health.stock_sync_lag().value == pytest.approx(400, abs=5)
+    assert stock.stock_sync_lag().value == pytest.approx(400, abs=5)
 
 
 def test_callback_time_counts_shipments_on_their_way_only(shop: Any, warehouse: Any) -> None:
@@ -132,7 +133,7 @@ def test_callback_time_counts_shipments_on_their_way_only(shop: Any, warehouse: 
         fulfilled_at=ago(26),
         shopify_fulfillment_id=7,
     )
-    reading = health.fulfilment_callback_time()
+    reading = shipments.fulfilment_callback_time()
     assert reading.value == pytest.approx(200, abs=5)
     assert reading.parts["p99"] == pytest.approx(4, abs=0.5)
 
