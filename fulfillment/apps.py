@@ -1,6 +1,16 @@
+from __future__ import annotations
+
+import importlib
+
 from django.apps import AppConfig
+
+from ops import subjects
 
 
 class FulfillmentConfig(AppConfig):
     name = "fulfillment"
     verbose_name = "Fulfilment"
+
+    def ready(self) -> None:
+        """Dead letters and jobs name orders as staff do."""
+        subjects.named_by(importlib.import_module("fulfillment.order_subjects").names, kind="order")

@@ -10,11 +10,10 @@ from collections.abc import Iterable
 
 from django.db.models.functions import Now
 
-from fulfillment import enqueue
+from fulfillment import enqueue, our_places
 from fulfillment.at_work import Part, Units, Work
 from fulfillment.models import Order, WmsOrder
 from ops.alerts import close_alert, raise_alert
-from wms.models import Warehouse
 from wms.statuses import AT_THE_WMS
 
 KIND = "order_moved"
@@ -55,7 +54,7 @@ def _was_moved(part: Part) -> bool:
 
 
 def _tell(order: Order, moved: list[Part], work: Work, away: dict[int, Units]) -> None:
-    names = dict(Warehouse.objects.filter(shop_id=order.shop_id).values_list("shopify_location_id", "name"))
+    names = our_places.names(order.shop_id)
     facts = [_fact(part, away[part.row.id], work, names) for part in moved]
     raise_alert(
         KIND,
@@ -74,5 +73,7 @@ def _fact(part: Part, units: Units, work: Work, names: dict[int, str]) -> str:
     to = sorted(
         {place for line in units for place in work.asked[line].ours if place and place != part.location_id}
     )
-    places = ", ".join(f"{names[place]} ({place})" if place in names else f"location {place}" for place in to)
-    return f"{goods}: from {part.row.warehouse.name} ({part.location_id}) to {places}."
+    places = ", ".join(
+        f"{names[place]}, location {place}" if place in names else f"location {place}" for place in to
+    )
+    return f"{goods}: from {part.row.warehouse.place}, location {part.location_id}, to {places}."

@@ -33,7 +33,7 @@ class Order(models.Model):
     """A Shopify order as we last read it. Written by `fulfillment.sync` and the guarded state changes."""
 
     shop = models.ForeignKey(Shop, on_delete=models.PROTECT, related_name="+")
-    shopify_order_id = models.BigIntegerField()
+    shopify_order_id = models.BigIntegerField("Shopify order ID")
     name = models.CharField(max_length=100)
     state = models.CharField(max_length=20, choices=OrderState.choices, default=OrderState.WAITING)
     reason = models.CharField(max_length=30, choices=Reason.choices, blank=True, default=Reason.NONE)
@@ -52,10 +52,10 @@ class Order(models.Model):
         null=True, blank=True, help_text="When the first part that is scheduled may go."
     )
     financial_status = models.CharField(max_length=40, blank=True, default="")
-    is_test = models.BooleanField(default=False)
+    is_test = models.BooleanField("test order", default=False)
     cancelled_at = models.DateTimeField(null=True, blank=True)
     placed_at = models.DateTimeField(null=True, blank=True)
-    shopify_updated_at = models.DateTimeField()
+    shopify_updated_at = models.DateTimeField("last changed at Shopify")
     country = models.CharField(max_length=2, blank=True, default="")
     ship_to = EncryptedTextField(
         blank=True,
@@ -113,7 +113,7 @@ class Order(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return f"{self.name} of {self.shop.domain}"
 
     @property
     def subject(self) -> str:
@@ -125,12 +125,12 @@ class OrderLine(models.Model):
     """A line of an order; quantities are Shopify units, as they stand after edits."""
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines")
-    shopify_line_id = models.BigIntegerField()
-    shopify_variant_id = models.BigIntegerField(null=True, blank=True)
+    shopify_line_id = models.BigIntegerField("Shopify line ID")
+    shopify_variant_id = models.BigIntegerField("Shopify variant ID", null=True, blank=True)
     variant_is_gone = models.BooleanField(
         default=False, db_default=False, help_text="Shopify named a variant once, and names none any more."
     )
-    sku = models.CharField(max_length=255, blank=True, default="")
+    sku = models.CharField("SKU", max_length=255, blank=True, default="")
     title = models.CharField(max_length=500, blank=True, default="")
     quantity = models.PositiveIntegerField(help_text="Current quantity: ordered less removed.")
     requires_shipping = models.BooleanField(default=True)
@@ -150,10 +150,10 @@ class FulfillmentOrder(models.Model):
     """Shopify's own piece of work for one location, as we last read it. Its id may change: never cached for writes."""
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="fulfillment_orders")
-    shopify_fulfillment_order_id = models.BigIntegerField()
+    shopify_fulfillment_order_id = models.BigIntegerField("Shopify fulfilment order ID")
     status = models.CharField(max_length=40)
     request_status = models.CharField(max_length=40, blank=True, default="")
-    location_id = models.BigIntegerField(null=True, blank=True)
+    location_id = models.BigIntegerField("Shopify location ID", null=True, blank=True)
     is_ours = models.BooleanField(
         default=True, db_default=True, help_text="At a location that is ours, when it was last read."
     )
@@ -163,7 +163,7 @@ class FulfillmentOrder(models.Model):
     delivery_method = models.CharField(max_length=40, blank=True, default="")
     fulfill_at = models.DateTimeField(null=True, blank=True)
     hold_reason = models.CharField(max_length=255, blank=True, default="")
-    shopify_updated_at = models.DateTimeField(null=True, blank=True)
+    shopify_updated_at = models.DateTimeField("last changed at Shopify", null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -188,7 +188,7 @@ class FulfillmentOrderLine(models.Model):
     """What of an order line a fulfilment order still asks for, in Shopify units."""
 
     fulfillment_order = models.ForeignKey(FulfillmentOrder, on_delete=models.CASCADE, related_name="lines")
-    shopify_line_id = models.BigIntegerField()
+    shopify_line_id = models.BigIntegerField("Shopify line ID")
     order_line = models.ForeignKey(
         OrderLine, on_delete=models.CASCADE, related_name="fulfillment_order_lines"
     )
@@ -212,9 +212,11 @@ class WmsOrder(models.Model):
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="wms_orders")
     part = models.PositiveSmallIntegerField()
     warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="+")
-    external_id = models.CharField(max_length=300, unique=True)
-    wms_order_id = models.CharField(max_length=255, blank=True, default="")
-    wms_status = models.CharField(max_length=20, choices=WmsStatus.choices, default=WmsStatus.PENDING)
+    external_id = models.CharField("external ID", max_length=300, unique=True)
+    wms_order_id = models.CharField("WMS order ID", max_length=255, blank=True, default="")
+    wms_status = models.CharField(
+        "WMS status", max_length=20, choices=WmsStatus.choices, default=WmsStatus.PENDING
+    )
     status_at = models.DateTimeField(db_default=Now(), help_text="When the WMS was in this state.")
     attempt = models.PositiveIntegerField(default=0, help_text="How often it was sent.")
     attempt_at = models.DateTimeField(null=True, blank=True)
@@ -283,7 +285,7 @@ class WmsOrder(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.external_id
+        return f"part {self.part} of {self.order}, {self.warehouse.place}"
 
     @property
     def external_ref(self) -> str:
@@ -294,7 +296,9 @@ class WmsOrder(models.Model):
 class WmsOrderLine(models.Model):
     """Units of one WMS item asked of the warehouse for one order line."""
 
-    wms_order = models.ForeignKey(WmsOrder, on_delete=models.CASCADE, related_name="lines")
+    wms_order = models.ForeignKey(
+        WmsOrder, on_delete=models.CASCADE, related_name="lines", verbose_name="WMS order"
+    )
     order_line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="+")
     item_code = models.CharField(max_length=255)
     quantity = models.PositiveIntegerField(help_text="In WMS item units.")
@@ -329,12 +333,14 @@ class WmsOrderLine(models.Model):
 class Return(models.Model):
     """Goods that are to come back to a warehouse."""
 
-    wms_order = models.ForeignKey(WmsOrder, on_delete=models.PROTECT, related_name="returns")
-    external_id = models.CharField(max_length=300, unique=True)
-    wms_return_id = models.CharField(max_length=255, blank=True, default="")
+    wms_order = models.ForeignKey(
+        WmsOrder, on_delete=models.PROTECT, related_name="returns", verbose_name="WMS order"
+    )
+    external_id = models.CharField("external ID", max_length=300, unique=True)
+    wms_return_id = models.CharField("WMS return ID", max_length=255, blank=True, default="")
     state = models.CharField(max_length=12, choices=ReturnState.choices, default=ReturnState.REQUESTING)
     reason = models.CharField(max_length=255)
-    label_url = models.URLField(max_length=1000, blank=True, default="")
+    label_url = models.URLField("label URL", max_length=1000, blank=True, default="")
     requested_at = models.DateTimeField(db_default=Now())
     attempt_at = models.DateTimeField(null=True, blank=True, help_text="When it was last being announced.")
     received_at = models.DateTimeField(null=True, blank=True)

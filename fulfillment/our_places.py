@@ -37,3 +37,9 @@ def of(shop: Shop) -> OurPlaces:
     orders wait or go to another one, they are not dropped."""
     named = Warehouse.objects.filter(shop=shop).values_list("shopify_location_id", flat=True)
     return OurPlaces(frozenset(named), everywhere=shop.routes_all_locations)
+
+
+def names(shop_id: int) -> dict[int, str]:
+    """What the shop's warehouses are called, by the Shopify location that each of them is."""
+    warehouses = Warehouse.objects.filter(shop_id=shop_id).select_related("connection")
+    return {each.shopify_location_id: each.place for each in warehouses}

@@ -17,10 +17,17 @@ class Shipment(models.Model):
     """One consignment the WMS reported; it becomes a Shopify fulfilment, or several where Shopify takes pieces."""
 
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="+")
-    wms_shipment_id = models.CharField(max_length=255)
-    wms_order_ref = models.CharField(max_length=255, help_text="The WMS's id of the order, as reported.")
+    wms_shipment_id = models.CharField("WMS shipment ID", max_length=255)
+    wms_order_ref = models.CharField(
+        "WMS order reference", max_length=255, help_text="The WMS's id of the order, as reported."
+    )
     wms_order = models.ForeignKey(
-        "fulfillment.WmsOrder", null=True, blank=True, on_delete=models.PROTECT, related_name="shipments"
+        "fulfillment.WmsOrder",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="shipments",
+        verbose_name="WMS order",
     )
     state = models.CharField(max_length=12, choices=ShipmentState.choices, default=ShipmentState.RECEIVED)
     reason = models.TextField(blank=True, default="")
@@ -28,7 +35,9 @@ class Shipment(models.Model):
     tracking_numbers = ArrayField(
         models.CharField(max_length=255), blank=True, default=list, db_default=[], help_text="All of them."
     )
-    tracking_urls = ArrayField(models.TextField(), blank=True, default=list, db_default=[])
+    tracking_urls = ArrayField(
+        models.TextField(), blank=True, default=list, db_default=[], verbose_name="tracking URLs"
+    )
     carrier_code = models.CharField(max_length=1000, blank=True, default="")
     warehouse_code = models.CharField(max_length=1000, blank=True, default="", db_default="")
     shipped_at = models.DateTimeField(null=True, blank=True)
@@ -45,7 +54,7 @@ class Shipment(models.Model):
         help_text="What Shopify asked for when it was held.",
     )
     shopify_fulfillment_id = models.BigIntegerField(
-        null=True, blank=True, unique=True, help_text="The first one that stands."
+        "Shopify fulfilment ID", null=True, blank=True, unique=True, help_text="The first one that stands."
     )
     fulfilled_at = models.DateTimeField(null=True, blank=True)
     decided_by = models.ForeignKey(
@@ -115,7 +124,10 @@ class ShipmentCount(models.Model):
 
     shipment = models.ForeignKey(Shipment, on_delete=models.CASCADE, related_name="counts")
     wms_order_line = models.ForeignKey(
-        "fulfillment.WmsOrderLine", on_delete=models.CASCADE, related_name="counts"
+        "fulfillment.WmsOrderLine",
+        on_delete=models.CASCADE,
+        related_name="counts",
+        verbose_name="WMS order line",
     )
     quantity = models.PositiveIntegerField()
 
@@ -171,7 +183,9 @@ class Fulfillment(models.Model):
     units = models.JSONField(help_text="Shopify units by Shopify order line id.")
     tracking = models.JSONField(help_text="FulfillmentTrackingInput, as Shopify has it.")
     attempt_at = models.DateTimeField(db_default=Now())
-    shopify_fulfillment_id = models.BigIntegerField(null=True, blank=True, unique=True)
+    shopify_fulfillment_id = models.BigIntegerField(
+        "Shopify fulfilment ID", null=True, blank=True, unique=True
+    )
 
     class Meta:
         constraints = [

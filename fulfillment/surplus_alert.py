@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fulfillment import wishes
+from fulfillment import our_places, wishes
 from fulfillment.at_work import Asked, Part, Units, Work
 from fulfillment.models import Order
 from fulfillment.states import Wish
@@ -11,7 +11,6 @@ from ops.alerts import raise_alert
 from ops.models import Severity
 from wms.adapters import capabilities_of
 from wms.adapters.base import Capability
-from wms.models import Warehouse
 from wms.statuses import CancellationPhase, WmsStatus, phase
 
 
@@ -40,7 +39,7 @@ def tell(order: Order, work: Work, found: Surplus) -> None:
 
 def _where(part: Part) -> str:
     row = part.row
-    return f"{row.warehouse.name} ({row.warehouse.connection.slug}, {row.wms_order_id or row.external_id})"
+    return f"{row.warehouse.place} as {row.wms_order_id or row.external_id}"
 
 
 def _what_is_done(part: Part, *, all_of_it: bool) -> tuple[str, bool]:
@@ -72,8 +71,7 @@ def _names(order: Order, work: Work, units: Units) -> dict[int, str]:
     """Names of the Shopify locations that are warehouses of ours, where one is to be named."""
     if not any(work.asked[line].others for line in units):
         return {}
-    rows = Warehouse.objects.filter(shop_id=order.shop_id)
-    return dict(rows.values_list("shopify_location_id", "name"))
+    return our_places.names(order.shop_id)
 
 
 def _cause(asked: Asked, count: int, names: dict[int, str]) -> str:
@@ -90,4 +88,4 @@ def _cause(asked: Asked, count: int, names: dict[int, str]) -> str:
 def _place(location_id: int | None, names: dict[int, str]) -> str:
     if location_id is None:
         return "no location"
-    return f"location {location_id}" + (f" ({names[location_id]})" if location_id in names else "")
+    return f"location {location_id}" + (f", {names[location_id]}" if location_id in names else "")

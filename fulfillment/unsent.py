@@ -41,6 +41,7 @@ def annotated(orders: QuerySet[Order]) -> QuerySet[Order]:
     fields = {
         "warehouse": "warehouse__name",
         "connection": "warehouse__connection__slug",
+        "code": "warehouse__wms_warehouse_code",
         "paused": "warehouse__paused",
         "active": "warehouse__is_active",
         "connected": "warehouse__connection__is_active",
@@ -63,7 +64,7 @@ def why(order: Order) -> str:
         return ""
     cause, since = _cause(part)
     begun = f" since {since:%Y-%m-%d %H:%M} UTC" if since else ""
-    return f"routed to {part['warehouse']} ({part['connection']}), not sent: {cause}{begun}"
+    return f"routed to {part['warehouse']} ({part['connection']}/{part['code']}), not sent: {cause}{begun}"
 
 
 def _cause(part: Mapping[str, Any]) -> tuple[str, datetime | None]:
@@ -71,9 +72,9 @@ def _cause(part: Mapping[str, Any]) -> tuple[str, datetime | None]:
     if not part["connected"]:
         return f"the connection {part['connection']} is switched off", parked_since
     if not part["active"]:
-        return f"warehouse {part['warehouse']} is switched off", parked_since
+        return "this warehouse is switched off", parked_since
     if part["paused"]:
-        return f"warehouse {part['warehouse']} is paused", parked_since
+        return "this warehouse is paused", parked_since
     if part["parked"]:
         return str(part["parked"]), parked_since
     if part["lane_paused"]:

@@ -24,7 +24,7 @@ def of_row(row: WmsOrder) -> str:
     says = f"the WMS says: {row.wish_answer}" if row.wish_answer else ""
     if not says and row.wish in (Wish.CANCEL_ASKED, Wish.LESS_ASKED):
         says = "no answer yet"
-    words = f"{row.warehouse.name} ({row.warehouse.connection.slug}) {Wish(row.wish).label}"
+    words = f"{row.warehouse.place} {Wish(row.wish).label}"
     return f"{words}; {says}" if says else words
 
 

@@ -9,7 +9,7 @@ from celery import current_app
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from ops import lanes, leases, redis, turns
+from ops import lanes, leases, redis, subjects, turns
 from ops.alerts import raise_alert
 from ops.models import Job, JobAttempt, Severity
 
@@ -80,12 +80,14 @@ def bury(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) ->
     known = job.kind == "ops.notify" or job.history.filter(outcome=JobAttempt.Outcome.PERMANENT).exists()
     if not leases.bury(job, outcome, error_class, error):
         return
+    about = subjects.in_words([job.subject]).get(job.subject)
     logger.error("job_dead", job=job.id, kind=job.kind, subject=job.subject, error=error[:500])
     raise_alert(
         "dead_letter",
         subject=f"{job.kind} {job.lane_id}",
         severity=Severity.CRITICAL,
-        title=f"Dead letter: {job.kind} for {job.subject or job.key}",
+        title=f"Dead letter: {job.kind} for {about or job.subject or job.key}",
+        shop=about.shop if about else "",
         meaning=f"This work will not go on by itself. Reason: {error[:500]}",
         action="Open Dead letters in the admin, fix the cause it names, then choose «Replay».",
         again=not known,  # neither the same death on every schedule, nor of messages by ever more of them

@@ -30,7 +30,7 @@ class Shop(models.Model):
         validators=[RegexValidator(r"^[a-z0-9][a-z0-9-]*\.myshopify\.com\Z", "The *.myshopify.com domain.")],
     )
     name = models.CharField(max_length=255, blank=True, default="")
-    client_id = models.CharField(max_length=255, blank=True, default="")
+    client_id = models.CharField("client ID", max_length=255, blank=True, default="")
     client_secret = EncryptedTextField(blank=True, default="", bound_to=OWNER)
     access_token = EncryptedTextField(
         blank=True, default="", bound_to=OWNER, help_text="Legacy permanent token (shpat_…)."
@@ -42,6 +42,7 @@ class Shop(models.Model):
     webhook_secret = EncryptedTextField(blank=True, default="", bound_to=OWNER)
     webhook_secret_previous = EncryptedTextField(blank=True, default="", bound_to=OWNER)
     api_version = models.CharField(
+        "API version",
         max_length=10,
         default="2026-10",
         validators=[RegexValidator(API_VERSION, "A version such as 2026-10, or unstable.")],

@@ -130,6 +130,7 @@ class SkuMappingAdmin(ConsoleAdmin):
         "doubt",
         "is_active",
     ]
+    empty_words = {"needs_verification__exact=1": "No SKU is to be verified."}
     list_filter = ["needs_verification", "is_active", "shop", ("warehouse", WarehouseFilter)]
     list_select_related = ["shop", "warehouse__shop", "warehouse__connection"]
     search_fields = ["shopify_sku", "wms_item_code", "=shopify_variant_id", "=shopify_inventory_item_id"]

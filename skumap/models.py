@@ -16,10 +16,10 @@ class SkuMapping(models.Model):
     """
 
     shop = models.ForeignKey(Shop, on_delete=models.PROTECT, related_name="+")
-    shopify_variant_id = models.BigIntegerField()
-    shopify_sku = models.CharField(max_length=255, blank=True)
-    shopify_inventory_item_id = models.BigIntegerField()
-    wms_item_code = models.CharField(max_length=255)
+    shopify_variant_id = models.BigIntegerField("Shopify variant ID")
+    shopify_sku = models.CharField("Shopify SKU", max_length=255, blank=True)
+    shopify_inventory_item_id = models.BigIntegerField("Shopify inventory item ID")
+    wms_item_code = models.CharField("WMS item code", max_length=255)
     warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="+")
     quantity = models.PositiveIntegerField(default=1)
     is_active = models.BooleanField(default=True)

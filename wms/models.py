@@ -81,8 +81,8 @@ class Warehouse(models.Model):
     shop = models.ForeignKey(Shop, on_delete=models.PROTECT, related_name="+")
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="warehouses")
     name = models.CharField(max_length=255)
-    wms_warehouse_code = models.CharField(max_length=100)
-    shopify_location_id = models.BigIntegerField()
+    wms_warehouse_code = models.CharField("WMS warehouse code", max_length=100)
+    shopify_location_id = models.BigIntegerField("Shopify location ID")
     priority = models.PositiveIntegerField(default=100, help_text="Lower is tried first.")
     serves_countries = ArrayField(
         models.CharField(max_length=2),

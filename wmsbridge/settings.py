@@ -271,6 +271,7 @@ UNFOLD = {
     "SITE_URL": None,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/wmsbridge/favicon.svg"}],
     "SHOW_HISTORY": True,
+    "SCRIPTS": ["/static/wmsbridge/icons.js"],
     "DASHBOARD_CALLBACK": "wmsbridge.admin.front_page",
     "SIDEBAR": {"show_search": True, "navigation": "wmsbridge.navigation.sidebar"},
 }

@@ -16,7 +16,7 @@ _PARKED = """
 SELECT split_part(j.parked_on[1], ':', 1), shut.words, count(*), min(j.parked_since)
   FROM ops_job j
   LEFT JOIN (SELECT 'warehouse:' || w.id AS key,
-                    w.name || ' (' || s.domain || ') is '
+                    s.domain || ': ' || w.name || ' (' || c.slug || '/' || w.wms_warehouse_code || ') is '
                     || CASE WHEN w.paused THEN 'paused' ELSE 'switched off' END AS words
                FROM warehouse_locations w JOIN wms_connection c ON c.id = w.connection_id
                                           JOIN shops_shop s ON s.id = w.shop_id

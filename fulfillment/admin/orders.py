@@ -32,6 +32,7 @@ class OrderAdmin(PageAdmin):
     find = staticmethod(finding.orders)
     search_help_text = "Name, Shopify id or address, external id, WMS order id, tracking number: as pasted"
     list_display = ["name", "shop", "standing", "why", "country", "received_at", "since"]
+    empty_words = {"state__exact=held": "No order is held: nothing waits for a person."}
     list_filter = [OrderQuestions, "state", "reason", "shop"]
     sortable_by = ["name", "received_at"]
     actions = ["read_again", "route_again"]

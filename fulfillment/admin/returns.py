@@ -74,4 +74,4 @@ class ReturnAdmin(DecidingAdmin):
     @admin.display(description="Order")
     def order(self, row: Return) -> str:
         """The order it belongs to."""
-        return row.wms_order.order.name
+        return str(row.wms_order.order)

@@ -43,6 +43,7 @@ class ShipmentAdmin(PageAdmin):
         "received_at",
         "fulfilled_at",
     ]
+    empty_words = {"state__exact=held": "No shipment is held: nothing waits for a person."}
     list_filter = [ShipmentStates, ShipmentQuestions, "connection"]
     sortable_by: list[str] = []
     actions = ["look_again", "tell_again", "send_again", "nothing_more"]
@@ -76,7 +77,7 @@ class ShipmentAdmin(PageAdmin):
     @admin.display(description="Order")
     def order(self, row: Shipment) -> str:
         """The order it belongs to."""
-        return row.wms_order.order.name if row.wms_order else ""
+        return str(row.wms_order.order) if row.wms_order else ""
 
     @admin.display(description="Reason")
     def why(self, row: Shipment) -> str:

@@ -24,6 +24,7 @@ class AlertAdmin(ReadOnlyAdmin):
 
     list_display = ["severity_label", "title", "kind", "subject", "first_at", "last_at", "count", "state"]
     list_display_links = ["title"]
+    empty_words = {"state__exact=open": "No alert is open: nothing needs a person."}
     list_filter = ["state", "severity"]
     search_fields = ["kind__exact", "subject__startswith"]
     search_help_text = "A kind, or the beginning of a subject"

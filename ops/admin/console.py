@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib import admin
@@ -23,6 +23,17 @@ class ConsoleAdmin(ModelAdmin):
 
     switched_off_instead = False
     """Rows that others hang on: nobody deletes them, the refusal would come only after the question."""
+
+    empty_words: Mapping[str, str] = {}
+    """By the query that leads there: what a filtered list says when it finds nothing and that is good news."""
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """With what the list says when it finds nothing."""
+        found = super().get_changelist_instance(request)
+        query, names = request.META.get("QUERY_STRING", ""), self.opts.verbose_name_plural
+        otherwise = f"No {names} match this." if query else f"There are no {names} yet."
+        found.nothing_here = self.empty_words.get(query, otherwise)
+        return found
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Nobody, where the row is switched off instead."""

@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from unfold.decorators import action, display
 
-from ops import dead_letters, jobs
+from ops import dead_letters, jobs, subjects
 from ops.admin.rows import ReadOnlyAdmin
 from ops.dead_letters import SECONDS_OF_A_REQUEST
 from ops.history import history
@@ -29,8 +29,9 @@ MOST_COUNTED = 100_000
 class JobAdmin(ReadOnlyAdmin):
     """Everything that came in and must go out; dead letters are replayed here."""
 
-    list_display = ["situation", "since", "subject", "kind", "why", "attempts", "lane_name"]
-    list_display_links = ["situation", "subject"]
+    list_display = ["situation", "since", "about", "kind", "why", "attempts", "lane_name"]
+    list_display_links = ["situation", "about"]
+    empty_words = {"situation=dead": "There are no dead letters: nothing waits for a person."}
     list_filter = [SituationFilter, AgeFilter, ErrorFilter, CauseFilter, "lane", KindFilter]
     search_fields = ["key__startswith", "subject__startswith"]
     search_help_text = "The beginning of a key or a subject, e.g. order:1:5000000000001"
@@ -50,6 +51,19 @@ class JobAdmin(ReadOnlyAdmin):
         jobs_of_all = super().get_queryset(request)
         wants_one = request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
         return jobs_of_all if wants_one else jobs_of_all.defer("payload")
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """With the names of what the page's jobs are about."""
+        found = super().get_changelist_instance(request)
+        named = subjects.in_words({job.subject for job in found.result_list})
+        for job in found.result_list:
+            job.about = named.get(job.subject, job.subject)
+        return found
+
+    @admin.display(description="About", ordering="subject")
+    def about(self, job: Job) -> str:
+        """What staff call it."""
+        return str(getattr(job, "about", job.subject))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Of dead letters it is said how many match, with a button that replays them all."""

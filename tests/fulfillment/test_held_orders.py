@@ -207,8 +207,8 @@ def test_what_is_routed_to_a_warehouse_that_was_paused_says_so(scene: Scene, adm
     assert scene.row(order).state == OrderState.READY
     listed, page, front = shown(admin_client, scene, order)
     for text in (listed, page):
-        assert "routed to Berlin (north), not sent: warehouse Berlin is paused since " in text
-    assert "wait: Berlin (berlin.myshopify.com) is paused" in front
+        assert "routed to Berlin (north/BER1), not sent: this warehouse is paused since " in text
+    assert "wait: berlin.myshopify.com: Berlin (north/BER1) is paused" in front
 
 
 def test_what_waits_for_a_wms_that_is_down_says_since_when(scene: Scene, admin_client: Client) -> None:

@@ -380,7 +380,7 @@ def test_a_merchant_s_move_to_another_warehouse_of_ours_is_told_at_once(scene: S
     scene.staff(order, "move", {"location_id": LYON})
     drain()
     alert = Alert.objects.get(kind="order_moved", state="open")
-    assert "from Berlin (101) to Lyon (102)" in alert.meaning
+    assert "from Berlin (north/BER1), location 101, to Lyon (south/LYO1), location 102" in alert.meaning
     assert "berlin.myshopify.com" in alert.title
     scene.staff(order, "move", {"location_id": scene.berlin.shopify_location_id})
     drain()

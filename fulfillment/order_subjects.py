@@ -1,0 +1,29 @@
+"""What orders are called where ops knows only the subject of a job: in dead letters and lists of jobs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from fulfillment.models import Order
+from ops.subjects import Named
+from shops.models import Shop
+
+_SUBJECT = re.compile(r"order:(\d{1,18}):(\d{1,18})")
+
+
+def names(subjects: Collection[str]) -> dict[str, Named]:
+    """By Order.subject: the order's name, or Shopify's id of one that was never read; two statements."""
+    found = [(subject, match) for subject in subjects if (match := _SUBJECT.fullmatch(subject))]
+    ids = {subject: (int(match[1]), int(match[2])) for subject, match in found}
+    shops = dict(Shop.objects.filter(id__in={shop for shop, _ in ids.values()}).values_list("id", "domain"))
+    wanted = {order for _, order in ids.values()}
+    rows = Order.objects.filter(shop_id__in=shops, shopify_order_id__in=wanted)
+    known = {
+        (shop, order): name for shop, order, name in rows.values_list("shop", "shopify_order_id", "name")
+    }
+    return {
+        subject: Named(f"order {known.get(key, key[1])}", shops[key[0]])
+        for subject, key in ids.items()
+        if key[0] in shops
+    }
