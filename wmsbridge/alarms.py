@@ -30,13 +30,17 @@ def _kind(measurement: health.Measurement) -> str:
 def _raise(measurement: health.Measurement) -> None:
     metric, reading = measurement.metric, measurement.reading
     unit = UNITS[metric.unit]
+    words = reading.words or health.Words(
+        f"{reading.value:.1f} {unit}", f"{reading.detail}." if reading.detail else ""
+    )
     raise_alert(
         _kind(measurement),
         subject=metric.name,
-        cause=metric.name,
-        title=f"{metric.label}: {reading.value:.1f} {unit}",
-        meaning=f"The threshold is {measurement.threshold:g} {unit}. {reading.detail}".strip(),
-        action=metric.advice,
+        cause=words.cause or metric.name,
+        shop=words.shop,
+        title=f"{metric.label}: {words.title}",
+        meaning=f"{words.meaning} The threshold is {measurement.threshold:g} {unit}.".strip(),
+        action=words.action or metric.advice,
     )
 
 

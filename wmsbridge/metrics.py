@@ -17,7 +17,9 @@ from wmsbridge import health
 MOST_LANES = 200
 """Lanes with labels of their own; the shallower rest is summed up as "other"."""
 
-MOST_PARTS = 20
+MOST_PARTS = 100
+"""Further figures of one metric, those that matter most first."""
+
 PREFIX = "wmsbridge_"
 
 
@@ -47,12 +49,10 @@ def _health() -> Iterator[Metric]:
     measurements = health.measure()
     for each in measurements:
         name = f"{PREFIX}{each.metric.name}"
-        yield Gauge(
-            name, (each.metric.read.__doc__ or "").strip(), value=each.reading.value, unit=each.metric.unit
-        )
-        parts = Gauge(f"{name}_parts", f"{each.metric.label}: further figures.", labels=[each.metric.part])
+        yield Gauge(name, each.metric.definition, value=each.reading.value, unit=each.metric.unit)
+        parts = Gauge(f"{name}_parts", f"{each.metric.label}: further figures.", labels=each.metric.labels)
         for part, value in list(each.reading.parts.items())[:MOST_PARTS]:
-            parts.add_metric([part], value)
+            parts.add_metric([part] if isinstance(part, str) else part, value)
         yield parts
     thresholds = Gauge(f"{PREFIX}health_threshold", "From here on staff are alerted.", labels=["metric"])
     crossed = Gauge(f"{PREFIX}health_crossed", "1 while the threshold is crossed.", labels=["metric"])

@@ -10,13 +10,13 @@ from django.conf import settings
 
 from wmsbridge.health.dead_letters import DEAD_LETTER_DEPTH
 from wmsbridge.health.mappings import UNMAPPED_SKU_RATE
-from wmsbridge.health.measuring import Measurement
+from wmsbridge.health.measuring import Measurement, Metric, Reading, Words
 from wmsbridge.health.shipments import FULFILMENT_CALLBACK_TIME
 from wmsbridge.health.stock import STOCK_SYNC_LAG
 from wmsbridge.health.submission import ORDER_SUBMISSION_LAG
 from wmsbridge.health.wms_errors import WMS_API_ERRORS
 
-__all__ = ["METRICS", "Measurement", "measure"]
+__all__ = ["METRICS", "Measurement", "Words", "measure"]
 
 METRICS = [
     ORDER_SUBMISSION_LAG,
@@ -30,4 +30,9 @@ METRICS = [
 
 def measure() -> list[Measurement]:
     """All six, in order; six statements."""
-    return [Measurement(each, each.read(), settings.HEALTH_THRESHOLDS[each.name]) for each in METRICS]
+    return [_measured(each, each.read()) for each in METRICS]
+
+
+def _measured(metric: Metric, reading: Reading) -> Measurement:
+    setting: float = settings.HEALTH_THRESHOLDS[metric.name]
+    return Measurement(metric, reading, setting if reading.threshold is None else reading.threshold)

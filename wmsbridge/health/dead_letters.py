@@ -17,7 +17,8 @@ DEAD_LETTER_DEPTH = Metric(
     name="dead_letter_depth",
     label="Dead letters",
     unit="jobs",
-    part="count",
+    labels=("count",),
+    definition="Jobs that wait for a person.",
     advice="Open Dead letters, fix the cause each one names, then choose «Replay».",
     read=dead_letter_depth,
 )

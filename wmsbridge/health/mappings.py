@@ -21,7 +21,8 @@ UNMAPPED_SKU_RATE = Metric(
     name="unmapped_sku_rate",
     label="Unmapped SKU rate",
     unit="percent",
-    part="count",
+    labels=("count",),
+    definition="Percent of the orders received in the last 24 hours that an unmapped SKU holds.",
     advice="Open the alerts of kind «unmapped_sku» and map each SKU (SKU mappings, or import_skus with a "
     "CSV): the held orders go on by themselves.",
     read=unmapped_sku_rate,

@@ -7,25 +7,49 @@ from dataclasses import dataclass, field
 
 from django.db import connection
 
+Part = str | tuple[str, ...]
+"""A value of the metric's label, or one for each of its labels."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What an alert says: what happened, what it means, what to do ("" = the metric's advice), for which shop.
+
+    `cause`: what it is raised for, which has to change for another occurrence; "" = the metric.
+    """
+
+    title: str
+    meaning: str
+    action: str = ""
+    shop: str = ""
+    cause: str = ""
+
 
 @dataclass(frozen=True)
 class Reading:
-    """One value in the metric's unit, and further figures by name. Not meaningful = on too little data."""
+    """One value in the metric's unit, a line about it, further figures by label. Not meaningful = on too little data.
+
+    `urgent`: a person is needed whatever the value. `threshold`: of this value, where it is not the setting itself.
+    """
 
     value: float
     detail: str = ""
-    parts: dict[str, float] = field(default_factory=dict)
+    parts: dict[Part, float] = field(default_factory=dict)
     meaningful: bool = True
+    urgent: bool = False
+    threshold: float | None = None
+    words: Words | None = None
 
 
 @dataclass(frozen=True)
 class Metric:
-    """How to measure one thing, and what a person does about it."""
+    """How to measure one thing, and what a person does about it. `definition`: what is measured, in full sentences."""
 
     name: str
     label: str
     unit: str
-    part: str
+    labels: tuple[str, ...]
+    definition: str
     advice: str
     read: Callable[[], Reading]
 
@@ -41,7 +65,8 @@ class Measurement:
     @property
     def crossed(self) -> bool:
         """Whether a person must look: the threshold itself counts as crossed."""
-        return self.reading.meaningful and self.reading.value >= self.threshold
+        over = self.reading.meaningful and self.reading.value >= self.threshold
+        return over or self.reading.urgent
 
 
 def rows(statement: str) -> list[tuple[object, ...]]:

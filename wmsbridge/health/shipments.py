@@ -22,7 +22,8 @@ FULFILMENT_CALLBACK_TIME = Metric(
     name="fulfilment_callback_time",
     label="Fulfilment callback time",
     unit="seconds",
-    part="quantile",
+    labels=("quantile",),
+    definition="Seconds since the oldest shipment was received that is no Shopify fulfilment yet.",
     advice="Look at Shipments that are received or fulfilling and at the shop's lane: customers have not "
     "been told that their parcel left.",
     read=fulfilment_callback_time,

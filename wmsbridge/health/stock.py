@@ -20,7 +20,8 @@ STOCK_SYNC_LAG = Metric(
     name="stock_sync_lag",
     label="Stock sync lag",
     unit="seconds",
-    part="count",
+    labels=("count",),
+    definition="Seconds since the stock level changed that Shopify has not been told of for longest.",
     advice="Look at the jobs «inventory.push» and the shop's lane: is the shop's access revoked, its "
     "budget used up, or the inventory worker down? Until then Shopify may sell what is not there.",
     read=stock_sync_lag,

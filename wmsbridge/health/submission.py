@@ -27,7 +27,8 @@ ORDER_SUBMISSION_LAG = Metric(
     name="order_submission_lag",
     label="Order submission lag",
     unit="seconds",
-    part="quantile",
+    labels=("quantile",),
+    definition="Seconds since the oldest order was ready that no WMS has accepted yet.",
     advice="Look at the lanes: is a circuit open, a lane paused, the submission worker running? Then at "
     "Orders in state «ready»: the order's page shows what its jobs wait for.",
     read=order_submission_lag,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wmsbridge.health.measuring import Metric, Reading, rows
+from wmsbridge.health.measuring import Metric, Part, Reading, rows
 
 FEW_ERRORS = 5
 """Fewer failed WMS calls than this in the last hour are no share of anything: shown, but no alert."""
@@ -27,7 +27,7 @@ def wms_api_errors() -> Reading:
     done = counts.pop(None, 0.0)
     failed = sum(counts.values())
     share = 100 * failed / (failed + done) if failed else 0.0
-    parts = {str(name): count for name, count in counts.items()}
+    parts: dict[Part, float] = {str(name): count for name, count in counts.items()}
     detail = ", ".join(f"{count:.0f} × {name}" for name, count in list(parts.items())[:4])
     return Reading(share, detail or f"none in {done:.0f} calls", parts, meaningful=failed >= FEW_ERRORS)
 
@@ -36,7 +36,8 @@ WMS_API_ERRORS = Metric(
     name="wms_api_errors",
     label="WMS API errors",
     unit="percent",
-    part="error_class",
+    labels=("error_class",),
+    definition="Percent of the last hour's runs against WMSs that failed.",
     advice="Filter Jobs by the WMS's lane and read the errors. Transient ones are retried; if they "
     "go on, ask whoever runs that WMS. Permanent ones become dead letters: fix the cause, then replay.",
     read=wms_api_errors,
