@@ -45,7 +45,9 @@ class _Questions(SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model]:
         """The rows that the chosen question is about."""
         chosen = self.value()
-        return queryset.filter(self.condition(chosen)) if chosen and chosen in self.labels else queryset
+        if not chosen:
+            return queryset
+        return queryset.filter(self.condition(chosen)) if chosen in self.labels else queryset.none()
 
     def condition(self, question: str) -> Q:
         """The answer to a question of `labels`."""

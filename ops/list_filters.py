@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from celery import current_app
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
+from ops import dispatch
 from ops.models import Job
 
 DAY = timedelta(days=1)
@@ -45,7 +45,11 @@ class SituationFilter(admin.SimpleListFilter):
                 return ready.filter(parked_on=[]).exclude(error_class="")
             case "dead" | "running" | "done" as state:
                 return queryset.filter(state=state)
-        return queryset
+            case None | "":
+                return queryset
+        return (
+            queryset.none()
+        )  # what is mistyped in an address chooses nothing: an action may follow on what is shown
 
 
 class AgeFilter(admin.SimpleListFilter):
@@ -68,7 +72,7 @@ class AgeFilter(admin.SimpleListFilter):
         """The jobs of that age."""
         found = self._ages.get(self.value() or "")
         if found is None:
-            return queryset
+            return queryset.none() if self.value() else queryset
         _, span, younger = found
         comparison = "gte" if younger else "lt"
         ended = Q(**{f"finished_at__{comparison}": Now() - span})
@@ -138,9 +142,8 @@ class KindFilter(admin.SimpleListFilter):
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Every kind this installation has a task for."""
-        kinds = sorted(name for name, task in current_app.tasks.items() if hasattr(task, "job_attempts"))
-        return [(kind, kind) for kind in kinds]
+        """Every kind this installation has a task for. None would have the choice dropped: all jobs would be shown."""
+        return [(kind, kind) for kind in dispatch.kinds()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
         """The jobs of the chosen kind."""

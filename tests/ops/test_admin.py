@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -202,6 +204,27 @@ def test_dead_letters_are_filtered(admin_client: Client, query: str, meant: set[
     text = admin_client.get(f"{JOBS}?situation=dead&{query}").content.decode()
     assert {name for name, row in rows.items() if f"{JOBS}{row.id}/change/" in text} == meant
     assert f"{len(meant)} dead letter{'s' if len(meant) > 1 else ''} match" in text
+
+
+@pytest.mark.parametrize("query", ["kind=no.such", "since=ages", "error=Nonsense", "situation=ded"])
+def test_a_mistyped_filter_chooses_nothing(admin_client: Client, query: str) -> None:
+    row = make_dead_letter()
+    text = admin_client.get(f"{JOBS}?situation=dead&{query}").content.decode()
+    assert f"{JOBS}{row.id}/change/" not in text
+
+
+def test_a_process_that_ran_no_job_yet_knows_every_kind() -> None:
+    asked = (
+        "django.setup(); from ops.list_filters import KindFilter; print(KindFilter.lookups(None, None, None))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"import django; {asked}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "fulfillment.submit" in done.stdout
 
 
 def test_all_that_match_are_replayed_and_nothing_else(

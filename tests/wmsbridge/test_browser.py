@@ -183,3 +183,14 @@ def test_a_lane_is_paused_in_the_list(page: Page, live_server: Any) -> None:
     expect(page.locator("body")).to_contain_text("was changed successfully")
     job.lane.refresh_from_db()
     assert job.lane.paused
+
+
+def test_a_screen_reader_hears_no_names_of_icons(page: Page, live_server: Any) -> None:
+    make_warehouse(make_shop(), make_connection())
+    for address in ("/admin/", "/admin/wms/warehouse/", "/admin/ops/job/?situation=dead"):
+        page.goto(live_server.url + address)
+        expect(page.locator(".material-symbols-outlined[aria-hidden=true]").first).to_be_attached()
+        expect(page.locator(".material-symbols-outlined:not([aria-hidden=true])")).to_have_count(0)
+    expect(page.get_by_role("link", name="Orders", exact=True)).to_be_visible()
+    expect(page.get_by_text("There are no dead letters")).to_be_visible()
+    picture(page, "no-dead-letters")
