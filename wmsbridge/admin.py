@@ -26,6 +26,9 @@ from wmsbridge.navigation import list_url
 
 MOST_ALERTS = 8
 MOST_LANES = 20
+NEAR = 0.5
+"""The share of its threshold from which on a metric is shown as near to it."""
+
 UNFINISHED = (OrderState.WAITING, OrderState.READY, OrderState.HELD, OrderState.AT_WAREHOUSE)
 SIGNS = {"seconds": "s", "percent": "%", "jobs": ""}
 
@@ -149,14 +152,15 @@ def _standstill(sees: Set[str]) -> waiting.Standstill:
 
 def _tile(measurement: health.Measurement) -> dict[str, Any]:
     value, counts = measurement.reading.value, measurement.reading.meaningful
-    near = counts and value >= measurement.threshold / 2
+    threshold, crossed = measurement.threshold, measurement.crossed
+    share = value / threshold if threshold else float(crossed)
     return {
         "measurement": measurement,
         "value": f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.1f}",
         "sign": SIGNS[measurement.metric.unit],
-        "threshold": f"{measurement.threshold:g}",
-        "tone": "danger" if measurement.crossed else "warning" if near else "success",
-        "filled": min(100, round(100 * value / measurement.threshold)) if counts else 0,
+        "threshold": f"{threshold:g}",
+        "tone": "danger" if crossed else "warning" if counts and share >= NEAR else "success",
+        "filled": min(100, round(100 * share)) if counts else 0,
     }
 
 

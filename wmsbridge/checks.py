@@ -74,15 +74,15 @@ def every_queue_is_declared(**_: Any) -> Sequence[CheckMessage]:
 
 @register(Tags.compatibility)
 def every_metric_has_a_threshold(**_: Any) -> Sequence[CheckMessage]:
-    """A threshold of zero or below would alert for ever."""
+    """Staff are alerted above it: below zero it would alert for ever, and what is no number (nan) never."""
     return [
         Error(
-            f"the threshold of {name} is {threshold:g}; it must be above 0",
+            f"the threshold of {name} is {threshold:g}; it must be 0 or more",
             hint=f"Set HEALTH_{name.upper()}_… in the environment.",
             id="wmsbridge.E004",
         )
         for name, threshold in settings.HEALTH_THRESHOLDS.items()
-        if threshold <= 0
+        if not threshold >= 0
     ]
 
 

@@ -54,7 +54,7 @@ def _health() -> Iterator[Metric]:
         for part, value in list(each.reading.parts.items())[:MOST_PARTS]:
             parts.add_metric([part] if isinstance(part, str) else part, value)
         yield parts
-    thresholds = Gauge(f"{PREFIX}health_threshold", "From here on staff are alerted.", labels=["metric"])
+    thresholds = Gauge(f"{PREFIX}health_threshold", "Above it staff are alerted.", labels=["metric"])
     crossed = Gauge(f"{PREFIX}health_crossed", "1 while the threshold is crossed.", labels=["metric"])
     for each in measurements:
         thresholds.add_metric([each.metric.name], each.threshold)

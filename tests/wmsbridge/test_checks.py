@@ -33,8 +33,9 @@ def test_a_queue_that_only_one_side_knows_is_an_error(monkeypatch: pytest.Monkey
     assert found == {"callbacks", "cancellation", "inventory", "maintenance", "dispatch"}
 
 
-def test_a_threshold_that_always_alerts_is_an_error(settings: Any) -> None:
-    settings.HEALTH_THRESHOLDS = {**settings.HEALTH_THRESHOLDS, "stock_sync_lag": 0.0}
+@pytest.mark.parametrize("threshold", [-1.0, float("nan")])
+def test_a_threshold_that_always_or_never_alerts_is_an_error(settings: Any, threshold: float) -> None:
+    settings.HEALTH_THRESHOLDS = {**settings.HEALTH_THRESHOLDS, "stock_sync_lag": threshold}
     (found,) = checks.every_metric_has_a_threshold()
     assert found.hint == "Set HEALTH_STOCK_SYNC_LAG_… in the environment."
 

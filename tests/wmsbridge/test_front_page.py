@@ -32,6 +32,12 @@ def test_the_six_metrics_are_shown_with_their_colour(admin_client: Client) -> No
     assert found["stock_sync_lag"] == "success"
 
 
+def test_a_threshold_of_nothing_is_not_near_while_there_is_nothing(admin_client: Client) -> None:
+    text = page(admin_client)
+    assert set(re.findall(r'data-metric="\w+" data-tone="(\w+)"', text)) == {"success"}
+    assert re.search(r"alert above 0\s*</span>", text)
+
+
 def test_open_alerts_say_what_to_do(admin_client: Client) -> None:
     raise_alert("unmapped_sku", subject="sku:b:1", title="TEE-S is not mapped", meaning="m", action="Map it")
     text = page(admin_client)

@@ -153,6 +153,15 @@ def test_crossing_a_threshold_alerts_once_and_back_to_normal_closes(warehouse: A
     assert alert.state == "closed"
 
 
+@pytest.mark.parametrize(("threshold", "crossed"), [(0.0, True), (1.0, False), (1.5, False)])
+def test_a_metric_is_crossed_above_its_threshold_not_at_it(
+    settings: Any, threshold: float, crossed: bool
+) -> None:
+    settings.HEALTH_THRESHOLDS = {**settings.HEALTH_THRESHOLDS, "dead_letter_depth": threshold}
+    make_dead_letter()
+    assert ("dead_letter_depth" in alarms.sound()) is crossed
+
+
 def test_a_dead_letter_alert_closes_when_its_last_job_is_gone() -> None:
     job = make_dead_letter()
     other = make_dead_letter(lane="wms:south")

@@ -64,8 +64,8 @@ class Measurement:
 
     @property
     def crossed(self) -> bool:
-        """Whether a person must look: the threshold itself counts as crossed."""
-        over = self.reading.meaningful and self.reading.value >= self.threshold
+        """Whether a person must look: above the threshold. At the threshold itself all is well, at 0 too."""
+        over = self.reading.meaningful and self.reading.value > self.threshold
         return over or self.reading.urgent
 
 
