@@ -17,9 +17,13 @@ from ops.models import Priority
 PUSH_DELAY = timedelta(seconds=1)
 """Changes within this time go to Shopify together."""
 
+# To the hour: what is sold all day is not put in its place in an index with every order.
 _RECOUNT = """
-UPDATE inventory_cache AS level SET updated_at = now(), reserved = COALESCE(
-    (SELECT sum(quantity) FROM inventory_reservation WHERE level_id = level.id AND state = 'held'), 0)
+UPDATE inventory_cache AS level SET updated_at = now(),
+    reserved = COALESCE(
+        (SELECT sum(quantity) FROM inventory_reservation WHERE level_id = level.id AND state = 'held'), 0),
+    promised_at = CASE WHEN level.id = ANY(%s) AND (promised_at > now() - interval '1 hour') IS NOT TRUE
+                       THEN now() ELSE promised_at END
 WHERE level.id = ANY(%s) RETURNING level.id, level.reserved
 """
 
@@ -29,10 +33,13 @@ WHERE id = ANY(%s)
 """
 
 
-def recount(level_ids: Collection[int]) -> dict[int, int]:
-    """Set `reserved` to the sum of the held reservations; returns level id -> reserved. One query."""
+def recount(level_ids: Collection[int], *, promised: Collection[int] = ()) -> dict[int, int]:
+    """Set `reserved` to the sum of the held reservations; returns level id -> reserved. One query.
+
+    `promised`: the levels of which an order was just promised units: they are sold.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_RECOUNT, [list(level_ids)])
+        cursor.execute(_RECOUNT, [list(promised), list(level_ids)])
         return dict(cursor.fetchall())
 
 

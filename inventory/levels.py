@@ -32,6 +32,8 @@ FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::timestamptz[], %s::bigint[])
 WHERE level.id = new.id
 """
 
+_READ = "UPDATE inventory_cache SET read_at = now() WHERE id = ANY(%s)"
+
 # An available figure knows of an order from its acceptance on: what is still open is in it from now on (counted), and
 # what has left meanwhile needs no memory any more.
 _SETTLE_AVAILABLE = """
@@ -141,6 +143,7 @@ def _apply_usable(warehouse: Warehouse, usable: Mapping[str, Observation]) -> Ap
     fresh = [_told(level, usable[level.item_code]) for level in before if verdicts[level.id] is Verdict.NEWER]
     if fresh:
         _store(fresh)
+    _note_read([level.id for level in before if usable[level.item_code].known_at])
     heard = [level for level in before if verdicts[level.id] is not Verdict.OLDER]
     settled = _settle(warehouse.connection.stock_basis, heard, usable)
     moved = _moved(before, fresh)
@@ -170,6 +173,13 @@ def _store(levels: Collection[LockedLevel]) -> None:
     columns = [(each.id, each.available, each.on_hand, each.observed_at, each.sequence) for each in levels]
     with connection.cursor() as cursor:
         cursor.execute(_STORE, [list(column) for column in zip(*columns, strict=True)])
+
+
+def _note_read(level_ids: Collection[int]) -> None:
+    """A reading named them, also where it says what was known: what none names any more goes stale."""
+    if level_ids:
+        with connection.cursor() as cursor:
+            cursor.execute(_READ, [list(level_ids)])
 
 
 def _settle(basis: str, levels: Collection[LockedLevel], seen: Mapping[str, Observation]) -> dict[int, int]:

@@ -11,7 +11,7 @@ from wms.models import Connection, Warehouse
 class StockLevel(models.Model):
     """Our copy of one item's quantity at one warehouse, in WMS item units.
 
-    Figures are written only by `inventory.levels.apply`, `reserved` only by `inventory.consequences.recount`, what
+    Figures are written only by `inventory.levels.apply`, promises only by `inventory.consequences.recount`, what
     Shopify was told by `inventory.push`.
     """
 
@@ -26,6 +26,12 @@ class StockLevel(models.Model):
     sequence = models.BigIntegerField(null=True, blank=True)
     pushed_quantity = models.IntegerField(null=True, blank=True, help_text="As Shopify was last told.")
     pushed_at = models.DateTimeField(null=True, blank=True)
+    read_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a reading of the WMS's stock last named it."
+    )
+    promised_at = models.DateTimeField(
+        null=True, blank=True, help_text="When an order was last promised units of it, to the hour."
+    )
     push_due_since = models.DateTimeField(
         null=True, blank=True, help_text="Since when Shopify does not know better."
     )
@@ -47,6 +53,14 @@ class StockLevel(models.Model):
                 fields=["push_due_since"], name="level_due", condition=Q(push_due_since__isnull=False)
             ),
             models.Index(fields=["item_code", "warehouse"], name="level_by_item"),
+            models.Index(
+                fields=["warehouse", "-promised_at"],
+                name="level_promised",
+                condition=Q(promised_at__isnull=False),
+            ),
+            models.Index(
+                fields=["warehouse", "read_at"], name="level_read", condition=Q(promised_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -113,7 +113,7 @@ def reserve(reference: str, needs: Iterable[Need]) -> list[Shortage]:
             transaction.set_rollback(True)
             return shortages
         if _hold(reference, wanted, levels, held):
-            _follow_up(levels)
+            _follow_up(levels, promised=[level.id for level in levels if level.place in wanted])
     return []
 
 
@@ -240,7 +240,7 @@ def _resized(row: Reservation, quantity: int) -> Reservation:
     return row
 
 
-def _follow_up(levels: Collection[LockedLevel]) -> None:
-    reserved = consequences.recount([level.id for level in levels])
+def _follow_up(levels: Collection[LockedLevel], *, promised: Collection[int] = ()) -> None:
+    reserved = consequences.recount([level.id for level in levels], promised=promised)
     consequences.ask_for_push(levels)
     consequences.wake_waiters(levels, levels, reserved=reserved)

@@ -7,10 +7,12 @@ its own on those.
 
 from __future__ import annotations
 
+import importlib
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 from urllib.parse import urlsplit
 
 import django
@@ -95,3 +97,20 @@ def fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shops.client._told", set())
     monkeypatch.setattr("shops.budget._local_buckets", {})
     monkeypatch.setattr("ops.redis._quiet_until", 0.0)
+
+
+@pytest.fixture(scope="session")
+def sandbox_servers() -> Iterator[Any]:
+    """One sandbox process for the whole run."""
+    with importlib.import_module("tests.world").sandbox_process() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def scene(sandbox_servers: Any, settings: Any, db: None) -> Iterator[Any]:
+    """A shop with two warehouses at two WMSs, at both ends of the wire; see tests.fulfillment.scene."""
+    sandbox_servers.reset()
+    settings.SHOPIFY_ADMIN_URL = sandbox_servers.shopify.root + "/{domain}"
+    module = importlib.import_module("tests.fulfillment.scene")
+    yield module.Scene(sandbox_servers)
+    sandbox_servers.reset()

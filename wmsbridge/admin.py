@@ -26,7 +26,7 @@ from wmsbridge.navigation import list_url
 
 MOST_ALERTS = 8
 MOST_LANES = 20
-NEAR = 0.5
+NEAR = 0.6
 """The share of its threshold from which on a metric is shown as near to it."""
 
 UNFINISHED = (OrderState.WAITING, OrderState.READY, OrderState.HELD, OrderState.AT_WAREHOUSE)

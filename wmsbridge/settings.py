@@ -229,7 +229,7 @@ HEALTH_THRESHOLDS: dict[str, float] = {
     "order_submission_lag": env.float("HEALTH_ORDER_SUBMISSION_LAG_SECONDS", default=120.0),
     "unmapped_sku_rate": env.float("HEALTH_UNMAPPED_SKU_RATE_PERCENT", default=0.0),
     "wms_api_errors": env.float("HEALTH_WMS_API_ERRORS_PERCENT", default=5.0),
-    "stock_sync_lag": env.float("HEALTH_STOCK_SYNC_LAG_SECONDS", default=300.0),
+    "stock_sync_lag": env.float("HEALTH_STOCK_SYNC_LAG_INTERVALS", default=2.0),
     "fulfilment_callback_time": env.float("HEALTH_FULFILMENT_CALLBACK_SECONDS", default=120.0),
     "dead_letter_depth": env.float("HEALTH_DEAD_LETTER_DEPTH", default=0.0),
 }

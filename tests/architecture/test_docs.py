@@ -131,7 +131,9 @@ def test_every_metric_is_documented_with_its_threshold() -> None:
     for metric in health.METRICS:
         row = re.search(rf"^\| `{metric.name}_{metric.unit}` .*$", table, re.MULTILINE)
         assert row, metric.name
-        assert re.search(rf"\| {settings.HEALTH_THRESHOLDS[metric.name]:g}(?: s| %)? \|", row[0]), metric.name
+        assert re.search(
+            rf"\| {settings.HEALTH_THRESHOLDS[metric.name]:g}(?: s| %| intervals)? \|", row[0]
+        ), metric.name
 
 
 def test_every_state_that_staff_see_is_explained() -> None:
