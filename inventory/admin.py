@@ -14,7 +14,7 @@ from unfold.decorators import action, display
 from inventory import levels, reservations
 from inventory.mapping_admin import StockedMappingAdmin
 from inventory.models import PushBatch, Reservation, StockLevel, Watermark
-from ops.admin import ReadOnlyAdmin
+from ops.admin import ReadOnlyAdmin, as_json
 from wms.list_filters import WarehouseFilter
 
 __all__ = ["PushBatchAdmin", "ReservationAdmin", "StockLevelAdmin", "StockedMappingAdmin", "WatermarkAdmin"]
@@ -176,6 +176,18 @@ class PushBatchAdmin(ReadOnlyAdmin):
     list_filter = ["shop", "state", "operation"]
     list_select_related = ["shop"]
     search_fields = ["=key"]
+    readonly_fields = ["sent", "refused"]
+    fields = ["shop", "key", "operation", "state", "sent", "refused", "created_at", "finished_at"]
+
+    @display(description="Variables")
+    def sent(self, batch: PushBatch) -> str:
+        """What the call was given."""
+        return as_json(batch.variables)
+
+    @display(description="Errors")
+    def refused(self, batch: PushBatch) -> str:
+        """Shopify's userErrors."""
+        return as_json(batch.errors)
 
     @display(description="Elements")
     def elements(self, batch: PushBatch) -> int:

@@ -103,8 +103,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "wmsbridge.web.headers.policies",
     "django.middleware.security.SecurityMiddleware",
-    "wmsbridge.web.headers.permissions_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -271,7 +271,9 @@ UNFOLD = {
     "SITE_URL": None,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/wmsbridge/favicon.svg"}],
     "SHOW_HISTORY": True,
-    "SCRIPTS": ["/static/wmsbridge/icons.js"],
+    "STYLES": ["/static/wmsbridge/console.css"],
+    "SCRIPTS": ["/static/wmsbridge/htmx.js", "/static/wmsbridge/icons.js"],
+    "GLOBAL_CALLBACK": "wmsbridge.web.headers.without_inline_styles",
     "DASHBOARD_CALLBACK": "wmsbridge.admin.front_page",
     "SIDEBAR": {"show_search": True, "navigation": "wmsbridge.navigation.sidebar"},
 }

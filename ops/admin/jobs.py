@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.contrib import admin, messages
@@ -10,11 +9,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils.html import format_html
 from unfold.decorators import action, display
 
 from ops import dead_letters, jobs, subjects
-from ops.admin.rows import ReadOnlyAdmin
+from ops.admin.rows import ReadOnlyAdmin, as_json
 from ops.dead_letters import SECONDS_OF_A_REQUEST
 from ops.history import history
 from ops.list_filters import AgeFilter, CauseFilter, ErrorFilter, KindFilter, SituationFilter
@@ -133,8 +131,7 @@ class JobAdmin(ReadOnlyAdmin):
     @admin.display(description="Payload")
     def masked_payload(self, job: Job) -> str:
         """The payload as JSON, masked."""
-        text = json.dumps(mask_personal(job.payload), indent=2, ensure_ascii=False)
-        return format_html('<pre class="max-h-96 overflow-auto text-xs whitespace-pre-wrap">{}</pre>', text)
+        return as_json(mask_personal(job.payload))
 
     @action(description="Replay: dead letters become due again", permissions=["operate"])
     def replay(self, request: HttpRequest, chosen: QuerySet[Job]) -> HttpResponse | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,9 +11,16 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.html import format_html
 from unfold.paginator import InfinitePaginator
 
 from ops.admin.console import ConsoleAdmin
+
+
+def as_json(value: Any) -> str:
+    """For a page: the theme would colour JSON with styles in the page, which the Content-Security-Policy forbids."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return format_html('<pre class="max-h-96 overflow-auto text-xs whitespace-pre-wrap">{}</pre>', text)
 
 
 class ReadOnlyAdmin(ConsoleAdmin):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from ops.admin import JobAdmin
 from ops.alerts import raise_alert
@@ -26,6 +26,7 @@ from tests.builders import (
     make_warehouse,
 )
 from tests.fulfillment.told import at_warehouse, in_question, place
+from tests.wmsbridge import everyone
 from wms.models import Warehouse
 
 # Playwright's event loop runs in this thread, and Django then refuses its synchronous database calls.
@@ -58,12 +59,21 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, live_server: Any, settings: Any) -> Iterator[Page]:
-    """A staff member who has just logged in, on the front page."""
+    """A staff member who has just logged in, on the front page. The browser must complain of nothing, such as a script
+    that fails or what the Content-Security-Policy forbids."""
     settings.WHITENOISE_USE_FINDERS = True
     User.objects.create_superuser("ada", password=PASSWORD)
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
     context.set_default_timeout(10_000)
     shown = context.new_page()
+    complaints: list[str] = []
+
+    def note(said: ConsoleMessage) -> None:
+        if said.type == "error":
+            complaints.append(f"{shown.url}: {said.text}")
+
+    shown.on("console", note)
+    shown.on("pageerror", lambda error: complaints.append(f"{shown.url}: {error}"))
     shown.goto(f"{live_server.url}/admin/")
     shown.fill("[name=username]", "ada")
     shown.fill("[name=password]", PASSWORD)
@@ -71,6 +81,7 @@ def page(browser: Browser, live_server: Any, settings: Any) -> Iterator[Page]:
     expect(shown.get_by_role("heading", name="Order submission lag")).to_be_visible()
     yield shown
     context.close()
+    assert complaints == []
 
 
 def picture(page: Page, name: str) -> None:
@@ -194,3 +205,12 @@ def test_a_screen_reader_hears_no_names_of_icons(page: Page, live_server: Any) -
     expect(page.get_by_role("link", name="Orders", exact=True)).to_be_visible()
     expect(page.get_by_text("There are no dead letters")).to_be_visible()
     picture(page, "no-dead-letters")
+
+
+def test_no_list_and_no_form_breaks_the_policy(page: Page, live_server: Any) -> None:
+    opened = 0
+    for each in everyone.places(everyone.make_world()):
+        if each.verb in ("changelist", "change"):
+            answer = page.goto(f"{live_server.url}{each.url}", wait_until="domcontentloaded")
+            opened += answer is not None and answer.ok
+    assert opened > 30

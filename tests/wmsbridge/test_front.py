@@ -12,6 +12,7 @@ import pytest
 
 from wmsbridge.web.bodies import FREE_BYTES, Bounds, Memory
 from wmsbridge.web.front import Desk, Front
+from wmsbridge.web.headers import FOR_MACHINES
 
 KB = 1024
 Answered = tuple[int, dict[str, str], bytes]
@@ -102,6 +103,7 @@ def test_a_drip_is_refused_when_its_time_is_over() -> None:
     began = time.monotonic()
     status, names, _body = asyncio.run(_ask(_front(), *[b"x"] * 1000, headers=CHUNKED, pause=0.02))
     assert (status, names["connection"]) == (408, "close")
+    assert names["content-security-policy"] == FOR_MACHINES
     assert time.monotonic() - began < 3
 
 
