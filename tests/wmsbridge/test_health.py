@@ -11,11 +11,10 @@ from django.utils import timezone
 
 from fulfillment.models import Order
 from inventory.models import StockLevel
-from ops.models import Alert, Job, JobAttempt
+from ops.models import Alert, Job
 from tests.builders import (
     make_connection,
     make_dead_letter,
-    make_job,
     make_level,
     make_order,
     make_shipment,
@@ -25,7 +24,7 @@ from tests.builders import (
 )
 from tests.drain import drain
 from wmsbridge import alarms, health
-from wmsbridge.health import mappings, shipments, submission, wms_errors
+from wmsbridge.health import mappings, shipments, submission
 from wmsbridge.tasks import measure_health
 
 pytestmark = pytest.mark.django_db
@@ -86,34 +85,6 @@ def test_unmapped_rate_is_the_share_of_the_last_day(shop: Any) -> None:
     make_order(shop)
     Order.objects.filter(id=make_order(shop).id).update(received_at=ago(90_000))
     assert mappings.unmapped_sku_rate().value == 25
-
-
-def test_wms_errors_are_counted_by_type_in_the_lanes_of_calls_only() -> None:
-    called, inbox = make_job(), make_job(lane="wms:north/in")
-    for job, error_class, outcome in (
-        (called, "Transient", "transient"),
-        (called, "UnknownOutcome", "unknown"),
-        (called, "Blocked", "blocked"),
-        (inbox, "Permanent", "permanent"),
-    ):
-        JobAttempt.objects.create(job=job, attempt=1, outcome=outcome, error_class=error_class, error="x")
-    make_job(state="done", finished_at=timezone.now())
-    make_job(state="done", finished_at=timezone.now())
-    reading = wms_errors.wms_api_errors()
-    assert reading.parts == {"Transient": 1, "UnknownOutcome": 1}
-    assert reading.value == 50
-
-
-def test_a_handful_of_wms_errors_is_no_alarm() -> None:
-    job = make_job()
-    attempts = [
-        JobAttempt(job=job, attempt=n, outcome="transient", error_class="Transient", error="x")
-        for n in range(4)
-    ]
-    JobAttempt.objects.bulk_create(attempts)
-    assert "wms_api_errors" not in alarms.sound()
-    JobAttempt.objects.create(job=job, attempt=9, outcome="transient", error_class="Transient", error="x")
-    assert "wms_api_errors" in alarms.sound()
 
 
 def test_callback_time_counts_shipments_on_their_way_only(shop: Any, warehouse: Any) -> None:

@@ -1,24 +1,104 @@
-"""What waits for a person."""
+"""What waits for a person, the order submission first."""
 
 from __future__ import annotations
 
-from wmsbridge.health.measuring import Metric, Reading, numbers
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 
-_DEAD = "SELECT count(*) FROM ops_job WHERE state = 'dead'"
+from fulfillment.topics import ORDER_TOPICS
+from wmsbridge import job_words
+from wmsbridge.health.measuring import Metric, Part, Reading, Words, rows
+
+WAY_OF_AN_ORDER = (
+    "fulfillment.submit",
+    "fulfillment.route",
+    "fulfillment.read_orders",
+    "fulfillment.find_order",
+    "fulfillment.move",
+)
+SUBMISSION = frozenset({*WAY_OF_AN_ORDER, *(f"shopify.{topic}" for topic in ORDER_TOPICS)})
+"""Kinds of the queue `submission`: from the notice of an order to its warehouse."""
+
+MOST_NAMED = 5
+"""Kinds and lanes that an alert names, of the submission and of the rest."""
+
+_DEAD = """
+SELECT kind, lane_id, count(*), min(finished_at) FROM ops_job WHERE state = 'dead' GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
+"""
+
+
+@dataclass(frozen=True)
+class Heap:
+    """Dead letters of one kind in one lane."""
+
+    kind: str
+    lane: str
+    count: int
+    since: datetime
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        work = job_words.words_of(self.kind).work
+        return f"{self.count} × {self.kind} in {self.lane} (to {work}), the oldest since {self.since:%d %b %H:%M} UTC"
 
 
 def dead_letter_depth() -> Reading:
     """Jobs that wait for a person."""
-    (depth,) = numbers(_DEAD)
-    return Reading(depth, "a person must see to each" if depth else "")
+    heaps = [Heap(*row) for row in rows(_DEAD)]
+    orders = [heap for heap in heaps if heap.kind in SUBMISSION]
+    others = [heap for heap in heaps if heap.kind not in SUBMISSION]
+    told = f"{_count(orders)} of the order submission, {_count(others)} of other work"
+    return Reading(
+        float(_count(heaps)),
+        told if heaps else "",
+        _parts(heaps),
+        words=_words(told, orders, others) if heaps else None,
+    )
+
+
+def _count(heaps: Iterable[Heap]) -> int:
+    return sum(heap.count for heap in heaps)
+
+
+def _parts(heaps: Iterable[Heap]) -> dict[Part, float]:
+    """By queue and kind, the submission first; what it mostly consists of is there at 0 too."""
+    found: dict[Part, float] = {("submission", kind): 0.0 for kind in WAY_OF_AN_ORDER}
+    for heap in sorted(heaps, key=lambda heap: heap.kind not in SUBMISSION):
+        part = ("submission" if heap.kind in SUBMISSION else "other", heap.kind)
+        found[part] = found.get(part, 0.0) + heap.count
+    return found
+
+
+def _words(told: str, orders: list[Heap], others: list[Heap]) -> Words:
+    meaning = []
+    if orders:
+        meaning.append(f"Orders do not reach their warehouse: {_named(orders)}.")
+    if others:
+        meaning.append(f"Other work that will not go on by itself: {_named(others)}.")
+    return Words(
+        title=told,
+        meaning=" ".join(meaning),
+        action="Open Dead letters, those of the order submission first. Fix the cause each one names, then choose "
+        "«Replay».",
+        cause="submission" if orders else "other",
+    )
+
+
+def _named(heaps: list[Heap]) -> str:
+    more = _count(heaps[MOST_NAMED:])
+    return "; ".join([heap.told for heap in heaps[:MOST_NAMED]] + ([f"{more} more"] if more else []))
 
 
 DEAD_LETTER_DEPTH = Metric(
     name="dead_letter_depth",
     label="Dead letters",
     unit="jobs",
-    labels=("count",),
-    definition="Jobs that wait for a person.",
+    labels=("queue", "kind"),
+    definition="Jobs that failed for good, or used up their attempts, and wait for a person. Those of the order "
+    "submission (from the notice of an order to its warehouse) come first: while one waits, an order may not leave. "
+    "Any at all raises the alert, until each was replayed or discarded.",
     advice="Open Dead letters, fix the cause each one names, then choose «Replay».",
     read=dead_letter_depth,
 )
