@@ -34,6 +34,7 @@ from ops.runner import Queue, job, job_batch
 from shops.models import Shop
 from wms import unread_fields
 from wms.callbacks import parse_order_status, parse_return_receipt, parse_shipment
+from wms.local_times import zone_of_event
 
 for _topic in topics.ORDER_TOPICS:
     job_batch(f"shopify.{_topic}", queue=Queue.SUBMISSION, size=50)(topics.orders_changed)
@@ -96,7 +97,7 @@ def announce_return(job: Job) -> None:
 def shipment_reported(job: Job) -> None:
     """A consignment left a warehouse."""
     occurred_at = datetime.fromisoformat(job.payload["occurred_at"])
-    event = parse_shipment(job.payload["data"], occurred_at=occurred_at)
+    event = parse_shipment(job.payload["data"], zone=zone_of_event(job.payload), occurred_at=occurred_at)
     unread_fields.report(job.payload["connection"], event)
     shipments.receive(job.payload["connection"], event, occurred_at=occurred_at)
 
@@ -141,7 +142,7 @@ def look_up(job: Job) -> None:
 def status_reported(job: Job) -> None:
     """A WMS order moved to another state."""
     occurred_at = datetime.fromisoformat(job.payload["occurred_at"])
-    event = parse_order_status(job.payload["data"])
+    event = parse_order_status(job.payload["data"], zone=zone_of_event(job.payload))
     unread_fields.report(job.payload["connection"], event)
     progress.apply(job.payload["connection"], event, occurred_at=occurred_at)
 
@@ -150,7 +151,9 @@ def status_reported(job: Job) -> None:
 def return_received(job: Job) -> None:
     """Returned goods arrived."""
     occurred_at = datetime.fromisoformat(job.payload["occurred_at"])
-    event = parse_return_receipt(job.payload["data"], occurred_at=occurred_at)
+    event = parse_return_receipt(
+        job.payload["data"], zone=zone_of_event(job.payload), occurred_at=occurred_at
+    )
     unread_fields.report(job.payload["connection"], event)
     returns.receive(job.payload["connection"], event)
 

@@ -5,12 +5,13 @@ that never came would have said. One page per run.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from django.db import transaction
 from django.db.models import F, Max, Q, QuerySet
 from django.db.models.functions import Now
 
@@ -19,9 +20,9 @@ from inventory.levels import Observation
 from inventory.models import Watermark
 from inventory.stock_events import UNKNOWN_WAREHOUSE
 from ops import jobs
-from ops.alerts import close_alerts
+from ops.alerts import close_alert, close_alerts, raise_alert
 from ops.errors import Permanent
-from ops.models import Priority
+from ops.models import Alert, Priority
 from wms.adapters import adapter_for, capabilities_of
 from wms.adapters.base import Capability, StockReading
 from wms.models import Connection, Warehouse
@@ -29,6 +30,9 @@ from wms.models import Connection, Warehouse
 logger = structlog.get_logger(__name__)
 
 PAGE_SIZE = 500
+
+ITEMS_UNREAD = "stock_items_unread"
+MOST_UNREAD_TOLD = 10
 
 OVERLAP = timedelta(minutes=5)
 """Read again before the watermark: clocks differ, and a WMS commits late."""
@@ -77,6 +81,7 @@ def reconcile(connection: Connection, *, full: bool = False) -> Page:
         _at(run).update(cursor="", started_at=None)
         raise
     page = _apply(connection, answer.readings, known_at=run.asked_at, done=answer.next_cursor is None)
+    _tell_unread(connection, answer.unread, run=run, done=page.done)
     if not _advance(run, answer.next_cursor):
         logger.info("reconcile_superseded", connection=connection.slug)
     logger.info(
@@ -178,6 +183,30 @@ def _apply(
         unknown_warehouses=unknown,
         done=done,
     )
+
+
+@transaction.atomic
+def _tell_unread(connection: Connection, unread: Sequence[str], *, run: Run, done: bool) -> None:
+    """One alert per connection; it closes with a run through everything in which all could be read."""
+    this_run = str(run.started_at)
+    if unread:
+        raise_alert(
+            ITEMS_UNREAD,
+            subject=connection.lane,
+            cause=this_run,
+            title=f"{connection.slug} shows stock that cannot be read: {len(unread)} items of a page",
+            meaning="All other items are followed. The stock of these is what it was, in routing and at Shopify. "
+            f"{' | '.join(unread[:MOST_UNREAD_TOLD])}",
+            action="Have the vendor answer GET /inventory as the contract says. Stock is read in full once a day, "
+            "or by `reconcile --full`: this closes when all of it can be read.",
+        )
+    elif done and run.since is None and not _was_told(connection, cause=this_run):
+        close_alert(ITEMS_UNREAD, subject=connection.lane)
+
+
+def _was_told(connection: Connection, *, cause: str) -> bool:
+    told = Alert.objects.filter(kind=ITEMS_UNREAD, subject=connection.lane, state=Alert.State.OPEN)
+    return told.filter(causes__contains=[cause]).exists()
 
 
 def _apply_at(warehouse: Warehouse, seen: list[Observation]) -> levels.Applied:

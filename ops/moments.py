@@ -39,7 +39,7 @@ class Unclear(ValueError):
 
 
 def parse(value: Any, *, zone: tzinfo = UTC, now: datetime | None = None) -> datetime:
-    """A time of another system, with its zone; one that is written without a zone is local time in `zone`.
+    """A time of another system, in UTC; one that is written without a zone is local time in `zone`.
 
     ISO 8601 with T or a space, with or without seconds and fraction, Z or an offset with or without colon; the same
     without separators; the date of an e-mail; seconds or milliseconds since 1970. What could be two things (day and
@@ -52,7 +52,7 @@ def parse(value: Any, *, zone: tzinfo = UTC, now: datetime | None = None) -> dat
         found = _local(found, zone, now=now or datetime.now(UTC))
     if not EARLIEST <= found < LATEST:
         raise Unclear(f"lies before {EARLIEST.year} or after {LATEST.year}")
-    return found
+    return found.astimezone(UTC)  # in a zone with summer time, Python would reckon by the clock on the wall
 
 
 def zone_of(name: str) -> tzinfo:
@@ -65,6 +65,11 @@ def zone_of(name: str) -> tzinfo:
 def is_zone(name: str) -> bool:
     """Whether it is an IANA name of a time zone, such as Europe/Berlin or UTC."""
     return name in _zones()
+
+
+def zone_names() -> list[str]:
+    """All names of zones, UTC first, in the order of the alphabet."""
+    return ["UTC", *sorted(_zones() - {"UTC"})]
 
 
 def validate_zone(name: str) -> None:

@@ -32,7 +32,7 @@ class ConnectionAdmin(ConsoleAdmin):
             "Callbacks from the WMS",
             {"fields": ["callback_url", "callback_secret", "callback_secret_previous"]},
         ),
-        ("Stock", {"fields": ["stock_basis"]}),
+        ("What it says", {"fields": ["stock_basis", "time_zone"]}),
         (None, {"fields": ["created_at"]}),
     ]
 

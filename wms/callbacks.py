@@ -15,14 +15,14 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
-    ValidationInfo,
 )
 from pydantic.alias_generators import to_camel, to_snake
 
-from ops import foreign, moments
+from ops import foreign
 from ops.errors import Permanent
 from ops.masking import mask_text
-from wms import tracking
+from wms import local_times, tracking
+from wms.local_times import Moment
 from wms.statuses import WmsStatus, parse_status
 from wms.tracking import Tracking
 
@@ -48,12 +48,6 @@ def _not_below_zero(value: Any) -> Any:
     return 0 if isinstance(value, int) and -1_000_000_000 <= value < 0 else value
 
 
-def _moment(value: Any, info: ValidationInfo) -> datetime:
-    return moments.parse(value, zone=(info.context or {}).get("zone", UTC))
-
-
-Moment = Annotated[datetime, BeforeValidator(_moment)]
-"""A time; without a zone it is of the zone in the validation's context."""
 Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
 Text = Annotated[
     str, BeforeValidator(_known_or_empty), StringConstraints(strip_whitespace=True, max_length=1000)
@@ -196,7 +190,7 @@ def parse_envelope(body: bytes, *, zone: tzinfo = UTC) -> Envelope:
     """
     try:
         parsed = foreign.parse(body, deepest=foreign.DOOR_DEPTH)
-        return Envelope.model_validate(parsed, context={"zone": zone})
+        return Envelope.model_validate(parsed, context=local_times.within(zone))
     except foreign.Unreadable as error:
         raise EnvelopeError(str(error)) from error
     except ValidationError as error:
@@ -258,7 +252,7 @@ def _parse(
     while True:
         empty = {name: value for name, value in (instead or {}).items() if not given.get(name)}
         try:
-            event = shape.model_validate({**given, **empty}, context={"zone": zone})
+            event = shape.model_validate({**given, **empty}, context=local_times.within(zone))
             break
         except ValidationError as error:
             unclear = _spared(error, shape)

@@ -8,10 +8,11 @@ from django import forms
 from django.core.exceptions import ValidationError
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminSelect2Widget,
     UnfoldAdminSelectWidget,
 )
 
-from ops import secrets
+from ops import moments, secrets
 from ops.secret_forms import SecretsForm
 from wms import access
 from wms.adapters import ADAPTERS, DECLARED, capabilities_of
@@ -34,6 +35,12 @@ class ConnectionForm(SecretsForm[Connection]):
         initial=[capability.value for capability in Capability],
         help_text="What this account can do. Untick what its WMS does not offer.",
     )
+    time_zone = forms.ChoiceField(
+        choices=lambda: [(name, name) for name in moments.zone_names()],
+        initial="UTC",
+        widget=UnfoldAdminSelect2Widget,
+        help_text=Connection._meta.get_field("time_zone").help_text,
+    )
 
     class Meta:
         model = Connection
@@ -47,6 +54,7 @@ class ConnectionForm(SecretsForm[Connection]):
             "callback_secret_previous",
             "capabilities",
             "stock_basis",
+            "time_zone",
             "is_active",
         ]
 

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from ops import targets
+from ops import moments, targets
 from ops.lanes import LOCAL
 from ops.secrets import EncryptedTextField
 from shops.models import Shop
@@ -39,6 +39,13 @@ class Connection(models.Model):
         help_text="Empty: what the adapter declares. Set it when this account can do less.",
     )
     stock_basis = models.CharField(max_length=10, choices=StockBasis.choices, default=StockBasis.AVAILABLE)
+    time_zone = models.CharField(
+        max_length=64,
+        default="UTC",
+        db_default="UTC",
+        validators=[moments.validate_zone],
+        help_text="Of the times that this WMS writes without a zone. Times with a zone are taken as they are.",
+    )
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

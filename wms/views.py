@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ops import jobs, signatures
+from ops import jobs, moments, signatures
 from ops.receiving import Door, Refusal, bounded_body
 from ops.secrets import SecretUnreadable
 from wms import access
@@ -49,7 +49,7 @@ class CallbackView(Door):
 def _receive(slug: str, body: bytes, *, signature: str) -> Response:
     connection = (
         Connection.objects.filter(slug=slug)
-        .only("id", "slug", "callback_secret", "callback_secret_previous")
+        .only("id", "slug", "callback_secret", "callback_secret_previous", "time_zone")
         .first()
     )
     if connection is None:
@@ -57,9 +57,11 @@ def _receive(slug: str, body: bytes, *, signature: str) -> Response:
     if not signatures.matches(body, signature, _secrets(connection)):
         raise Refusal(401, "signature does not match")
     try:
-        envelope = parse_envelope(body)
+        envelope = parse_envelope(body, zone=moments.zone_of(connection.time_zone))
     except EnvelopeError as error:
         raise Refusal(400, str(error)) from error
+    except moments.Unclear as error:
+        raise Refusal(503, "the time zone of this connection is unknown here") from error
     return _answer(_store(connection, envelope), connection=connection, envelope=envelope)
 
 
@@ -82,6 +84,7 @@ def _store(connection: Connection, envelope: Envelope) -> int | None:
             "event_id": envelope.event_id,
             "type": envelope.type,
             "occurred_at": envelope.occurred_at.isoformat(),
+            "zone": connection.time_zone,
             "data": envelope.data,
         },
         subject=f"wms:{connection.slug}:{subject_of(envelope)}",

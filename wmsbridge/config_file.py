@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from ops import moments
 from shops import gids
 from wms.adapters import ADAPTERS
 from wms.adapters.base import Capability
@@ -68,6 +69,12 @@ def _known_adapter(value: str) -> str:
         raise PydanticCustomError(
             "adapter", "no such adapter; known: {known}", {"known": ", ".join(ADAPTERS)}
         )
+    return value
+
+
+def _known_zone(value: str) -> str:
+    if not moments.is_zone(value):
+        raise PydanticCustomError("zone", "no name of the time zone database, such as Europe/Berlin or UTC")
     return value
 
 
@@ -129,6 +136,7 @@ class ConnectionTable(_Table):
     callback_secret_previous: Secret | None = None
     capabilities: list[Annotated[Capability, Field(strict=False)]] | None = None
     stock_basis: Literal["available", "on_hand"] | None = None
+    time_zone: Annotated[str, AfterValidator(_known_zone)] | None = None
     is_active: bool | None = None
 
 

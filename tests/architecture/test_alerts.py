@@ -14,6 +14,7 @@ OF_NO_SHOP = {
     "fulfillment/progress.py": {"unknown_wms_order", "unknown_wms_status"},
     "fulfillment/returns.py": {"unknown_return"},
     "inventory/levels.py": {"FIGURE_MISSING"},
+    "inventory/reconcile.py": {"ITEMS_UNREAD"},
     "inventory/stock_events.py": {"UNKNOWN_WAREHOUSE"},
 }
 """Alerts about a WMS that several shops may share, and about what nobody knows the order of."""

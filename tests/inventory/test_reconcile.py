@@ -173,6 +173,30 @@ def test_a_warehouse_that_is_not_configured_is_told_and_the_rest_is_applied(
     assert (page.changed, page.unknown_warehouses) == (1, ("ROM1",))
 
 
+def test_an_item_that_cannot_be_read_is_told_once_and_the_rest_is_applied(
+    north: Connection, berlin: Warehouse, wms: Wms
+) -> None:
+    wms.pages = [[item("A"), {**item("B"), "availableQuantity": "many"}], [item("C")]]
+    for full in (True, False, True, False):
+        reconcile.reconcile(north, full=full)
+    assert sorted(StockLevel.objects.values_list("item_code", flat=True)) == ["A", "C"]
+    alert = Alert.objects.get()
+    assert (alert.kind, alert.state, alert.count) == ("stock_items_unread", "open", 2)
+    assert "B: availableQuantity: " in alert.meaning
+
+
+def test_that_items_cannot_be_read_is_over_once_a_whole_run_could_read_all(
+    north: Connection, berlin: Warehouse, wms: Wms
+) -> None:
+    wms.pages = [[{**item("B"), "updatedAt": "?"}]]
+    reconcile.reconcile(north)
+    wms.pages = [[item("B")]]
+    reconcile.reconcile(north)
+    assert Alert.objects.get().state == "open"
+    reconcile.reconcile(north, full=True)
+    assert Alert.objects.get().state == "closed"
+
+
 def test_every_page_is_a_run_of_one_job(north: Connection, berlin: Warehouse, wms: Wms) -> None:
     wms.pages = [[item("A")], [item("B")], [item("C")]]
     reconcile.request(north)

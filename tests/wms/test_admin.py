@@ -52,6 +52,7 @@ def fields(connection: Connection, **changes: Any) -> dict[str, Any]:
             "returns",
         ],
         "stock_basis": "available",
+        "time_zone": "UTC",
         "is_active": "on",
         **changes,
     }
@@ -90,6 +91,13 @@ def test_a_replaced_callback_secret_stays_valid_as_the_previous_one(staff: Clien
     staff.post("/admin/wms/connection/", data, secure=True)
     north.refresh_from_db()
     assert north.hmac_secrets == ["brand-new"]
+
+
+def test_the_time_zone_is_one_of_the_time_zone_database(staff: Client, north: Connection) -> None:
+    assert save(staff, north, time_zone="Europe/Berlin").time_zone == "Europe/Berlin"
+    page = f"/admin/wms/connection/{north.pk}/change/"
+    answer = staff.post(page, fields(north, time_zone="Mars/Base"), secure=True)
+    assert answer.context["adminform"].form.errors.keys() == {"time_zone"}
 
 
 def test_unticked_capabilities_are_stored(staff: Client, north: Connection) -> None:

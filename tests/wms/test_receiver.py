@@ -83,6 +83,26 @@ def test_it_is_stored_whatever_the_accept_header(north: Connection) -> None:
     assert deliver(envelope(), Accept="text/csv").status_code == 200
 
 
+def test_a_time_without_a_zone_is_of_the_connections_and_a_changed_one_holds_at_once(
+    north: Connection,
+) -> None:
+    for zone, told in [("UTC", "a"), ("Europe/Berlin", "b"), ("America/New_York", "c")]:
+        Connection.objects.update(time_zone=zone)
+        assert deliver(envelope(eventId=told, occurredAt="2026-07-01T10:00:00")).status_code == 200
+    stored = Job.objects.order_by("id").values_list("payload__occurred_at", "payload__zone")
+    assert list(stored) == [
+        ("2026-07-01T10:00:00+00:00", "UTC"),
+        ("2026-07-01T08:00:00+00:00", "Europe/Berlin"),
+        ("2026-07-01T14:00:00+00:00", "America/New_York"),
+    ]
+
+
+def test_a_zone_that_this_machine_does_not_know_asks_to_send_it_again(north: Connection) -> None:
+    Connection.objects.update(time_zone="Mars/Base")
+    assert deliver(envelope()).status_code == 503
+    assert not Job.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("body", "options", "status"),
     [

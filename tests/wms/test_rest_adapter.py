@@ -265,14 +265,34 @@ def test_a_cursor_that_comes_back_is_refused(adapter: Adapter, wms: Any) -> None
 
 
 @pytest.mark.parametrize(
-    "broken", [{"updatedAt": "2026-11-23T10:00:00"}, {"wmsItemCode": ""}, {"availableQuantity": "x"}]
+    ("broken", "told"),
+    [
+        (item(wmsItemCode="CUP", updatedAt="23/11/2026 10:00"), "CUP: updatedAt: "),
+        (item(wmsItemCode=""), "item 2 of a page: wmsItemCode: "),
+        (item(wmsItemCode="CUP", availableQuantity="x"), "CUP: availableQuantity: "),
+        ("CUP", "item 2 of a page: body: "),
+        (None, "item 2 of a page: body: "),
+    ],
 )
-def test_stock_outside_the_contract_names_the_field(
-    adapter: Adapter, wms: Any, broken: dict[str, Any]
+def test_an_item_outside_the_contract_is_told_and_the_others_are_read(
+    adapter: Adapter, wms: Any, broken: Any, told: str
 ) -> None:
-    wms.get(f"{BASE}/inventory", json={"items": [item(), item(**broken)]})
-    with pytest.raises(Permanent, match=rf"items\.1\.{next(iter(broken))}"):
-        adapter.stock(updated_since=None, cursor=None, limit=10)
+    wms.get(f"{BASE}/inventory", json={"items": [item(), broken, item(wmsItemCode="BOX")]})
+    page = adapter.stock(updated_since=None, cursor=None, limit=10)
+    assert [reading.wms_item_code for reading in page.readings] == ["MUG", "BOX"]
+    assert [each.startswith(told) for each in page.unread] == [True]
+
+
+def test_a_time_without_a_zone_is_of_the_connections(wms: Any) -> None:
+    wms.get(f"{BASE}/inventory", json={"items": [item(updatedAt="2026-07-01T10:00:00")]})
+    page = adapter_for(connection(time_zone="Europe/Berlin")).stock(updated_since=None, cursor=None, limit=10)
+    assert page.readings[0].updated_at == datetime(2026, 7, 1, 8, tzinfo=UTC)
+
+
+def test_a_zone_that_this_machine_does_not_know_is_an_error_that_names_it(wms: Any) -> None:
+    wms.get(f"{BASE}/inventory", json={"items": [item()]})
+    with pytest.raises(Permanent, match="Mars/Base"):
+        adapter_for(connection(time_zone="Mars/Base")).stock(updated_since=None, cursor=None, limit=10)
 
 
 def test_what_a_connection_does_not_list_is_not_called() -> None:

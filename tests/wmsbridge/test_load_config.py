@@ -190,6 +190,7 @@ def test_a_client_id_and_secret_do_as_well_as_a_token(path: Path) -> None:
         ('domain = "berlin', 'submit_test_orders = 1\ndomain = "berlin', "line 3: [[shops]] submit_test"),
         ("http://127", "gopher://127", "line 10: [[connections]] base_url:"),
         ('"available"', '"guessed"', "line 13: [[connections]] stock_basis:"),
+        ('stock_basis = "available"', 'time_zone = "Berlin"', "line 13: [[connections]] time_zone:"),
         ("priority = 1", "priority = -1", "line 21: [[warehouses]] priority:"),
         ("priority = 1", 'priority = "high"', "line 21: [[warehouses]] priority:"),
         ('["DE", "at"]', '["DE", "Austria"]', "line 22: [[warehouses]] serves_countries:"),

@@ -118,10 +118,11 @@ class StockReading:
 
 @dataclass(frozen=True)
 class StockPage:
-    """One page of stock; `next_cursor` None = the last one."""
+    """One page of stock; `next_cursor` None = the last one. `unread`: items that cannot be read, with the reasons."""
 
     readings: tuple[StockReading, ...]
     next_cursor: str | None
+    unread: tuple[str, ...] = ()
 
 
 class Adapter(Protocol):

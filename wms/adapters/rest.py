@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -11,7 +12,6 @@ from urllib.parse import quote
 import requests
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -37,6 +37,7 @@ from wms.adapters.base import (
     StockReading,
     UpdateAnswer,
 )
+from wms.local_times import Moment, within, zone_named
 from wms.models import Connection
 from wms.statuses import parse_status
 
@@ -91,11 +92,11 @@ class _Item(_Answer):
     warehouse_id: Id
     available_quantity: Quantity | None = None
     on_hand_quantity: Quantity | None = None
-    updated_at: AwareDatetime
+    updated_at: Moment
 
 
 class _Items(_Answer):
-    items: Annotated[tuple[_Item, ...], Field(max_length=10_000)]
+    items: Annotated[tuple[Any, ...], Field(max_length=10_000)]
     next_cursor: Annotated[str, Field(max_length=2000)] | None = None
 
 
@@ -167,7 +168,20 @@ class RestAdapter:
             raise Permanent(
                 f"{self._slug} GET /inventory hands out the cursor it was given: it would never end"
             )
-        return StockPage(readings=tuple(map(_reading, page.items)), next_cursor=page.next_cursor or None)
+        readings, unread = self._readings(page.items)
+        return StockPage(readings=readings, next_cursor=page.next_cursor or None, unread=unread)
+
+    def _readings(self, items: Iterable[Any]) -> tuple[tuple[StockReading, ...], tuple[str, ...]]:
+        """What can be read of the items, and what is wrong with each of the others: one does not cost the rest."""
+        context = within(zone_named(self._connection.time_zone))
+        read: list[StockReading] = []
+        unread: list[str] = []
+        for place, item in enumerate(items):
+            try:
+                read.append(_reading(_Item.model_validate(item, context=context)))
+            except ValidationError as error:
+                unread.append(f"{_called(item) or f'item {place + 1} of a page'}: {_reasons(error)}")
+        return tuple(read), tuple(unread)
 
     def create_return(self, request: ReturnRequest, *, idempotency_key: str) -> ReturnAnswer:
         """POST /returns; 201."""
@@ -226,10 +240,19 @@ class RestAdapter:
         try:
             return shape.model_validate(body)
         except ValidationError as error:
-            where = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
             raise (UnknownOutcome if changes else Permanent)(
-                f"{self._slug} answered {response.status_code} outside the contract: {where}"
+                f"{self._slug} answered {response.status_code} outside the contract: {_reasons(error)}"
             ) from error
+
+
+def _reasons(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors()[:5])
+
+
+def _called(item: Any) -> str:
+    """How the WMS calls the item that cannot be read; "" when it does not say."""
+    code = item.get("wmsItemCode") if isinstance(item, dict) else None
+    return str(code)[:100] if isinstance(code, str | int) else ""
 
 
 def _message(response: requests.Response) -> str:
