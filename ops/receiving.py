@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.conf import settings
@@ -11,13 +12,35 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from ops import refusals, signatures
+from ops.refusals import Why
+
 
 class Refusal(Exception):
-    """Something sent to us that is not stored, with its status code."""
+    """Something sent to us that is not stored, with its status code. `why` counts it; None = it has an alert already.
 
-    def __init__(self, status: int, reason: str) -> None:
+    `detail`: what staff are told beside it, where the answer does not say it.
+    """
+
+    def __init__(self, status: int, reason: str, why: Why | None, *, detail: str = "") -> None:
         super().__init__(reason)
         self.status = status
+        self.why = why
+        self.detail = detail
+
+
+def count(door: refusals.Door, sender: str, refusal: Refusal) -> None:
+    """Count what a door refused, for staff to be told of. Costs one write in Redis, and nothing without it."""
+    if refusal.why is not None:
+        refusals.note(door, sender, refusal.why, detail=refusal.detail)
+
+
+def require_signature(body: bytes, signature: str, secrets: Collection[str]) -> None:
+    """Raises Refusal (401) when `signature` is that of the body under none of the secrets."""
+    if signatures.matches(body, signature, secrets):
+        return
+    why = Why.NO_SECRET if not secrets else Why.SIGNATURE if signature else Why.NO_SIGNATURE
+    raise Refusal(401, "signature does not match", why)
 
 
 class AlwaysJson(BaseContentNegotiation):
@@ -56,27 +79,27 @@ def bounded_body(request: Request) -> bytes:
         return _chunked_body(http_request)
     length = length or "0"
     if not length.isdecimal():
-        raise Refusal(400, "Content-Length is not a number")
+        raise Refusal(400, "Content-Length is not a number", Why.BROKEN_OFF)
     if len(length) > 18 or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-        raise Refusal(413, "body too large")
+        raise Refusal(413, "body too large", Why.TOO_LARGE)
     try:
         raw = bytes(http_request.read(int(length)))
     except OSError as error:
-        raise Refusal(400, "body was cut off") from error
+        raise Refusal(400, "body was cut off", Why.BROKEN_OFF) from error
     if len(raw) != int(length):
-        raise Refusal(400, "body was cut off")
+        raise Refusal(400, "body was cut off", Why.BROKEN_OFF)
     return raw
 
 
 def _chunked_body(request: HttpRequest) -> bytes:
     """A body in chunks, where a WSGI server hands it on as it comes. (Our own web server has read it by now.)"""
     if not request.META.get("wsgi.input_terminated"):
-        raise Refusal(411, "send a Content-Length")
+        raise Refusal(411, "send a Content-Length", Why.BROKEN_OFF)
     most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     try:
         raw = bytes(request.META["wsgi.input"].read(most + 1))
     except OSError as error:
-        raise Refusal(400, "body was cut off") from error
+        raise Refusal(400, "body was cut off", Why.BROKEN_OFF) from error
     if len(raw) > most:
-        raise Refusal(413, "body too large")
+        raise Refusal(413, "body too large", Why.TOO_LARGE)
     return raw

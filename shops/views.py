@@ -12,8 +12,9 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ops import foreign, jobs, signatures
-from ops.receiving import Door, Refusal, bounded_body
+from ops import foreign, jobs, receiving, refusals
+from ops.receiving import Door, Refusal, bounded_body, require_signature
+from ops.refusals import Why
 from ops.secrets import SecretUnreadable
 from shops import installation
 from shops.models import Shop
@@ -49,6 +50,7 @@ class WebhookView(Door):
         try:
             return _receive(request, domain=domain)
         except Refusal as refusal:
+            receiving.count(refusals.Door.SHOPIFY, domain, refusal)
             return _refuse(refusal.status, domain=domain, reason=str(refusal))
         except (OperationalError, InterfaceError) as error:
             return _refuse(503, domain=domain, reason=f"could not be stored: {type(error).__name__}")
@@ -57,19 +59,19 @@ class WebhookView(Door):
 def _receive(request: Request, *, domain: str) -> Response:
     raw = bounded_body(request)
     if not domain:
-        raise Refusal(400, "X-Shopify-Shop-Domain is missing")
+        raise Refusal(400, "X-Shopify-Shop-Domain is missing", Why.UNKNOWN_SENDER)
     shop = _shop(domain)
-    signature = request.headers.get("X-Shopify-Hmac-Sha256", "")
-    if not raw or not signatures.matches(raw, signature, _secrets(shop)):
-        raise Refusal(401, "signature does not match")
+    if not raw:
+        raise Refusal(401, "signature does not match", Why.NO_SIGNATURE)
+    require_signature(raw, request.headers.get("X-Shopify-Hmac-Sha256", ""), _secrets(shop))
     topic, webhook_id = _word(request, "Topic"), _word(request, "Webhook-Id")
     try:
         body = foreign.parse_object(raw, deepest=foreign.DOOR_DEPTH)
         job_id = _store(request, shop, topic=topic, webhook_id=webhook_id, body=body)
     except foreign.Unreadable as error:
-        raise Refusal(400, str(error)) from error
+        raise Refusal(400, str(error), Why.NOT_JSON, detail=str(error)) from error
     except DataError as error:
-        raise Refusal(400, "body cannot be stored") from error
+        raise Refusal(400, "body cannot be stored", Why.CONTENT, detail="it cannot be stored") from error
     outcome = "duplicate" if job_id is None else "stored"
     logger.info("webhook_received", shop=domain, topic=topic, webhook=webhook_id, outcome=outcome, job=job_id)
     return Response({"status": outcome})
@@ -82,7 +84,7 @@ def _shop(domain: str) -> Shop:
         fields = ("id", "domain", "webhook_secret", "webhook_secret_previous", "client_secret")
         shop = Shop.objects.filter(domain=domain).only(*fields).first()
     if shop is None:
-        raise Refusal(404, "no such shop")
+        raise Refusal(404, "no such shop", Why.UNKNOWN_SENDER)
     return shop
 
 
@@ -91,13 +93,14 @@ def _secrets(shop: Shop) -> list[str]:
         return shop.hmac_secrets
     except SecretUnreadable as error:
         installation.secret_unreadable(shop)
-        raise Refusal(503, "the secret of this shop cannot be read") from error
+        raise Refusal(503, "the secret of this shop cannot be read", None) from error
 
 
 def _word(request: Request, header: str) -> str:
     value = request.headers.get(f"X-Shopify-{header}", "")
     if not _WORD.fullmatch(value):
-        raise Refusal(400, f"X-Shopify-{header} is missing or malformed")
+        reason = f"X-Shopify-{header} is missing or malformed"
+        raise Refusal(400, reason, Why.HEADER, detail=reason)
     return value
 
 

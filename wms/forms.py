@@ -8,7 +8,6 @@ from django import forms
 from django.core.exceptions import ValidationError
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
-    UnfoldAdminSelect2Widget,
     UnfoldAdminSelectWidget,
 )
 
@@ -38,7 +37,7 @@ class ConnectionForm(SecretsForm[Connection]):
     time_zone = forms.ChoiceField(
         choices=lambda: [(name, name) for name in moments.zone_names()],
         initial="UTC",
-        widget=UnfoldAdminSelect2Widget,
+        widget=UnfoldAdminSelectWidget,
         help_text=Connection._meta.get_field("time_zone").help_text,
     )
 

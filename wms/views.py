@@ -8,8 +8,9 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ops import jobs, moments, signatures
-from ops.receiving import Door, Refusal, bounded_body
+from ops import foreign, jobs, moments, receiving, refusals
+from ops.receiving import Door, Refusal, bounded_body, require_signature
+from ops.refusals import Why
 from ops.secrets import SecretUnreadable
 from wms import access
 from wms.callbacks import EVENT_TYPES, Envelope, EnvelopeError, parse_envelope, subject_of, warehouse_of
@@ -41,6 +42,7 @@ class CallbackView(Door):
         try:
             return _receive(slug, bounded_body(request), signature=signature)
         except Refusal as refusal:
+            receiving.count(refusals.Door.WMS, slug, refusal)
             return _refuse(refusal.status, slug=slug, error=str(refusal))
         except (OperationalError, InterfaceError) as error:
             return _refuse(503, slug=slug, error=f"could not be stored: {type(error).__name__}")
@@ -53,16 +55,21 @@ def _receive(slug: str, body: bytes, *, signature: str) -> Response:
         .first()
     )
     if connection is None:
-        raise Refusal(404, "no such connection")
-    if not signatures.matches(body, signature, _secrets(connection)):
-        raise Refusal(401, "signature does not match")
-    try:
-        envelope = parse_envelope(body, zone=moments.zone_of(connection.time_zone))
-    except EnvelopeError as error:
-        raise Refusal(400, str(error)) from error
-    except moments.Unclear as error:
-        raise Refusal(503, "the time zone of this connection is unknown here") from error
+        raise Refusal(404, "no such connection", Why.UNKNOWN_SENDER)
+    require_signature(body, signature, _secrets(connection))
+    envelope = _read(body, connection)
     return _answer(_store(connection, envelope), connection=connection, envelope=envelope)
+
+
+def _read(body: bytes, connection: Connection) -> Envelope:
+    try:
+        return parse_envelope(body, zone=moments.zone_of(connection.time_zone))
+    except EnvelopeError as error:
+        why = Why.NOT_JSON if isinstance(error.__cause__, foreign.Unreadable) else Why.CONTENT
+        raise Refusal(400, str(error), why, detail=str(error)) from error
+    except moments.Unclear as error:
+        reason = "the time zone of this connection is unknown here"
+        raise Refusal(503, reason, Why.TIME_ZONE, detail=connection.time_zone) from error
 
 
 def _secrets(connection: Connection) -> list[str]:
@@ -70,7 +77,7 @@ def _secrets(connection: Connection) -> list[str]:
         return connection.hmac_secrets
     except SecretUnreadable as error:
         access.secret_unreadable(connection)
-        raise Refusal(503, "the secret of this connection cannot be read") from error
+        raise Refusal(503, "the secret of this connection cannot be read", None) from error
 
 
 def _store(connection: Connection, envelope: Envelope) -> int | None:

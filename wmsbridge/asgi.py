@@ -6,6 +6,7 @@ import resource
 
 from django.conf import settings
 
+from wmsbridge.web import unread
 from wmsbridge.web.bodies import Bounds, Memory
 from wmsbridge.web.front import Desk, Front
 from wmsbridge.wsgi import application as wsgi
@@ -31,7 +32,13 @@ _door = Bounds(settings.DATA_UPLOAD_MAX_MEMORY_SIZE, DOOR_SECONDS)
 application = Front(
     wsgi,
     desks=(
-        Desk("/webhooks/", threads=8, bounds=_door, memory=Memory(max(64 * MB, 4 * _door.most_bytes))),
+        Desk(
+            "/webhooks/",
+            threads=8,
+            bounds=_door,
+            memory=Memory(max(64 * MB, 4 * _door.most_bytes)),
+            on_refusal=unread.count,
+        ),
         Desk("/healthz", threads=1, bounds=Bounds(0, DOOR_SECONDS), memory=Memory(0)),
         Desk("/", threads=4, bounds=Bounds(LARGEST_UPLOAD, DOOR_SECONDS, 32 * 1024), memory=Memory(192 * MB)),
         # No path begins with anything else but "*" (OPTIONS *), and with nothing at all.

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from django.db.models import Count
+from prometheus_client.core import CounterMetricFamily as Counter
 from prometheus_client.core import GaugeMetricFamily as Gauge
 from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from ops import depth
+from ops import depth, redis, refusals
 from ops.models import Alert, Circuit, Lane
 from wmsbridge import health
 
@@ -43,6 +44,7 @@ class _Collector(Collector):
         yield _jobs(depth.by_lane())
         yield _alerts()
         yield _circuits()
+        yield from _refused()
 
 
 def _health() -> Iterator[Metric]:
@@ -87,6 +89,22 @@ def _alerts() -> Metric:
     for severity, count in counts:
         family.add_metric([severity], count)
     return family
+
+
+def _refused() -> Iterator[Metric]:
+    """Nothing while Redis is away. A count starts anew when nothing was refused for hours."""
+    family = Counter(
+        f"{PREFIX}refused", "Refused at the doors.", labels=["door", "sender", "reason", "signed"]
+    )
+    try:
+        found = refusals.read() if redis.available() else []
+    except redis.RedisError:
+        redis.failed()
+        return
+    for each in found:
+        signed = "yes" if each.why in refusals.SIGNED else "no"
+        family.add_metric([each.door, each.sender or "unknown", each.why, signed], each.count)
+    yield family
 
 
 def _circuits() -> Metric:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.core.management import call_command
 
-from wmsbridge import alarms, workers
+from wmsbridge import alarms, doors, workers
 
 
 @shared_task(name="wmsbridge.measure_health")
@@ -19,6 +19,7 @@ def measure_health() -> None:
 def tick() -> None:
     """Every few seconds: beat, broker and a worker work together, or /readyz says so."""
     workers.note_tick()
+    doors.tell()
 
 
 @shared_task(name="wmsbridge.clear_sessions")

@@ -26,12 +26,16 @@ LONGEST_QUEUE_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Desk:
-    """Threads for one kind of request, what its bodies may be, and what they may hold together."""
+    """Threads for one kind of request, what its bodies may be, and what they may hold together.
+
+    `on_refusal` is given the scope and the status of a request that was refused unread, in a thread.
+    """
 
     prefix: str
     threads: int
     bounds: Bounds
     memory: Memory
+    on_refusal: Callable[[Mapping[str, Any], int], None] | None = None
     pool: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,7 +55,7 @@ class Front:
             await _decline(scope, receive, send)
             return
         desk = next(each for each in self._desks if scope["path"].startswith(each.prefix))
-        body = Body(desk.memory)
+        body, status = Body(desk.memory), 0
         try:
             raw = await read(receive, dict(scope["headers"]), bounds=desk.bounds, into=body)
             answer = await self._answer(desk, scope, raw)
@@ -59,10 +63,12 @@ class Front:
             return
         except Refused as refused:
             logger.warning("request_refused", status=refused.status, reason=str(refused), path=scope["path"])
-            answer = refusal(refused.status, str(refused))
+            answer, status = refusal(refused.status, str(refused)), refused.status
         finally:
             body.release()
         await _send(send, answer)
+        if status and desk.on_refusal:
+            await asyncio.get_running_loop().run_in_executor(desk.pool, desk.on_refusal, scope, status)
 
     async def _answer(self, desk: Desk, scope: Mapping[str, Any], body: bytes) -> Answer:
         latest = time.monotonic() + LONGEST_QUEUE_SECONDS

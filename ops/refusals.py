@@ -1,0 +1,139 @@
+"""What the doors refuse, counted in one hash of Redis: nothing is stored of it, and no statement is spent on it.
+
+The hash stays small whatever is sent: a field names a sender that there is, or nobody, and one of the reasons below.
+With Redis away nothing is counted, and the door answers all the same.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+from ops import redis
+
+KEPT = timedelta(days=3)
+LONGEST_DETAIL = 300
+_HASH, _SENDERS = "wmsbridge:refused", "wmsbridge:senders"
+_STRANGE = re.compile(r"[^\w.:-]", re.ASCII)
+
+
+class Door(StrEnum):
+    """Where something is sent to us."""
+
+    SHOPIFY = "shopify"  # senders are shops, by domain
+    WMS = "wms"  # senders are connections, by slug
+
+
+class Why(StrEnum):
+    """Why something was refused, in the order in which a door looks."""
+
+    BROKEN_OFF = "broken_off"
+    TOO_LARGE = "too_large"
+    UNKNOWN_SENDER = "unknown_sender"
+    NO_SECRET = "no_secret"
+    NO_SIGNATURE = "no_signature"
+    SIGNATURE = "signature"
+    HEADER = "header"
+    NOT_JSON = "not_json"
+    CONTENT = "content"
+    TIME_ZONE = "time_zone"
+
+
+SIGNED = frozenset({Why.HEADER, Why.NOT_JSON, Why.CONTENT, Why.TIME_ZONE})
+"""Reasons that are looked at after the signature: only the sender itself can be refused for them."""
+
+_BEFORE_THE_SENDER = frozenset({Why.BROKEN_OFF, Why.TOO_LARGE, Why.UNKNOWN_SENDER})
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What was refused of one sender for one reason. `sender` "" = whoever is not known; then `detail` is the name that
+    the last one gave."""
+
+    door: Door
+    sender: str
+    why: Why
+    count: int
+    first: datetime
+    last: datetime
+    detail: str
+    told: int  # of the count, what staff were told of
+    stamp: str  # the last one's time as it is stored
+
+    @property
+    def field(self) -> str:
+        """The beginning of its fields in the hash."""
+        return f"{self.door}|{self.sender}|{self.why}|"
+
+
+def note(door: Door, sender: str, why: Why, *, detail: str = "") -> None:
+    """Count one refusal. Never raises."""
+    if not redis.available():
+        return
+    known = "" if why in _BEFORE_THE_SENDER else "known"
+    named = _STRANGE.sub("?", sender[:60])
+    values = [door, sender[:255], why, detail[:LONGEST_DETAIL], f"{time.time():.3f}", known, named]
+    try:
+        redis.client().eval(_script("refused"), 2, _HASH, _SENDERS, *values, str(int(KEPT.total_seconds())))
+    except redis.RedisError:
+        redis.failed()
+
+
+def know(senders: Iterable[tuple[Door, str]]) -> None:
+    """Say which senders there are: until then, what is refused unread counts as nobody's. Raises RedisError."""
+    names = [f"{door}:{sender}" for door, sender in senders]
+    with redis.client().pipeline() as pipe:
+        pipe.delete(_SENDERS)
+        if names:
+            pipe.sadd(_SENDERS, *names)
+        pipe.execute()
+
+
+def read() -> list[Refused]:
+    """All that is counted, the latest first. Raises RedisError."""
+    parts: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for name, value in redis.client().hgetall(_HASH).items():
+        field, _, what = str(name).rpartition("|")
+        parts[field][what] = str(value)
+    found = [_refused(field, told) for field, told in parts.items() if "count" in told]
+    return sorted(found, key=lambda each: each.last, reverse=True)
+
+
+def _refused(field: str, told: dict[str, str]) -> Refused:
+    door, sender, why = field.split("|")
+    return Refused(
+        door=Door(door),
+        sender=sender,
+        why=Why(why),
+        count=int(told["count"]),
+        first=datetime.fromtimestamp(float(told["first"]), UTC),
+        last=datetime.fromtimestamp(float(told["last"]), UTC),
+        detail=told["detail"],
+        told=int(told.get("told", 0)),
+        stamp=told["last"],
+    )
+
+
+def told(refused: Iterable[Refused]) -> None:
+    """Staff were told of these. Raises RedisError."""
+    with redis.client().pipeline(transaction=False) as pipe:
+        for each in refused:
+            pipe.hset(_HASH, f"{each.field}told", str(each.count))
+        pipe.execute()
+
+
+def forget(refused: Refused) -> None:
+    """Count from nothing again, unless another came since it was read. Raises RedisError."""
+    redis.client().eval(_script("forget_refused"), 1, _HASH, refused.field, refused.stamp)
+
+
+@cache
+def _script(name: str) -> str:
+    return (Path(__file__).parent / "lua" / f"{name}.lua").read_text()
