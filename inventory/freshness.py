@@ -15,14 +15,15 @@ from wms.adapters.base import Capability
 SOLD_WITHIN = timedelta(days=7)
 """An item is actively sold while an order was promised units of it so lately, anywhere in the shop."""
 
-MOST_SOLD = 200
-"""Of a warehouse so many items are looked at, those that were sold last."""
+MOST_SOLD = 100
+"""Of a warehouse whose WMS is late so many items are looked at, those that were sold last."""
 
-# A place is a warehouse in use. An item at a place is as of the last event that told of it, and of the last reading of
-# the connection that ended, unless the last reading of everything did not name it.
+# A place is a warehouse in use. An item at a place is as of the last event that told of it, the run in progress if that
+# named it, and the last run that ended, unless the last reading of everything did not name it. OFFSET 0 has an index
+# asked for each row: the planner takes few rows for many, and would read catalogues whole.
 _OLDEST = """
 WITH place AS MATERIALIZED (
-    SELECT w.id, w.shop_id, w.created_at, mark.updated_since, mark.full_at,
+    SELECT w.id, w.shop_id, w.created_at, mark.updated_since, mark.started_at, mark.full_at,
            (mark.updated_since > now() - each.every) IS NOT TRUE AS late, each.every
       FROM warehouse_locations w
       JOIN wms_connection c ON c.id = w.connection_id
@@ -32,32 +33,46 @@ WITH place AS MATERIALIZED (
                                        AND (c.capabilities IS NULL OR %(delta)s = ANY(c.capabilities))
                                       THEN %(often)s ELSE %(daily)s END AS every) AS each
      WHERE w.is_active AND c.is_active AND s.is_active),
-sold_here AS (
+sold_here AS MATERIALIZED (
     SELECT place.id, sold.item_code
       FROM place CROSS JOIN LATERAL (
                SELECT item_code FROM inventory_cache
                 WHERE warehouse_id = place.id AND promised_at > now() - %(lately)s
-                ORDER BY promised_at DESC LIMIT 1) AS sold),
-sold_in_shop AS (
-    SELECT DISTINCT place.id, here.wms_item_code AS item_code
+                ORDER BY promised_at DESC LIMIT 1) AS sold
+    UNION ALL
+    SELECT place.id, sold.item_code
+      FROM place CROSS JOIN LATERAL (
+               SELECT item_code FROM inventory_cache
+                WHERE warehouse_id = place.id AND promised_at > now() - %(lately)s
+                ORDER BY promised_at DESC LIMIT %(most)s) AS sold
+     WHERE place.late),
+sold_elsewhere AS (
+    SELECT place.id, here.item_code
       FROM place
       JOIN warehouse_locations other ON other.shop_id = place.shop_id
       CROSS JOIN LATERAL (
                SELECT item_code FROM inventory_cache
                 WHERE warehouse_id = other.id AND promised_at > now() - %(lately)s
                 ORDER BY promised_at DESC LIMIT %(most)s) AS sold
-      JOIN wms_sku_map there ON there.warehouse_id = other.id AND there.wms_item_code = sold.item_code
-                            AND there.is_active
-      JOIN wms_sku_map here ON here.shop_id = place.shop_id AND here.shopify_variant_id = there.shopify_variant_id
-                           AND here.warehouse_id = place.id AND here.is_active
-     WHERE place.late AND (other.id <> place.id OR here.wms_item_code = sold.item_code)),
+      CROSS JOIN LATERAL (
+               SELECT shopify_variant_id FROM wms_sku_map
+                WHERE warehouse_id = other.id AND wms_item_code = sold.item_code AND is_active OFFSET 0) AS there
+      CROSS JOIN LATERAL (
+               SELECT wms_item_code AS item_code FROM wms_sku_map
+                WHERE shop_id = place.shop_id AND shopify_variant_id = there.shopify_variant_id
+                  AND warehouse_id = place.id AND is_active OFFSET 0) AS here
+     WHERE place.late AND NOT EXISTS (SELECT FROM sold_here WHERE sold_here.id = place.id)),
 left_out AS (
     SELECT place.id, gone.item_code
       FROM place CROSS JOIN LATERAL (
-               SELECT item_code FROM inventory_cache
-                WHERE warehouse_id = place.id AND promised_at > now() - %(lately)s
-                  AND (read_at < place.full_at OR read_at IS NULL AND place.full_at IS NOT NULL)
-                ORDER BY read_at LIMIT %(most)s) AS gone),
+               (SELECT item_code FROM inventory_cache
+                 WHERE warehouse_id = place.id AND read_at < place.full_at AND promised_at > now() - %(lately)s
+                 ORDER BY read_at LIMIT %(most)s)
+               UNION ALL
+               (SELECT item_code FROM inventory_cache
+                 WHERE warehouse_id = place.id AND read_at IS NULL AND promised_at > now() - %(lately)s
+                 LIMIT %(most)s)) AS gone
+     WHERE place.full_at IS NOT NULL),
 waited_for AS (
     SELECT place.id, key.item AS item_code, min(key.since) AS since
       FROM (SELECT split_part(name, ':', 2) AS warehouse, substr(name, 8 + length(split_part(name, ':', 2))) AS item,
@@ -79,26 +94,29 @@ found AS (
            item.id, item.item_code, place.every, level.promised_at,
            CASE WHEN level.observed_at IS NULL THEN COALESCE(waited_for.since, place.created_at)
                 ELSE GREATEST(level.observed_at,
+                              CASE WHEN level.read_at >= place.started_at THEN level.read_at END,
                               CASE WHEN level.read_at >= place.full_at OR place.full_at IS NULL
                                    THEN place.updated_since ELSE level.read_at END) END AS since
-      FROM (TABLE sold_here UNION TABLE sold_in_shop UNION TABLE left_out
+      FROM (TABLE sold_here UNION TABLE sold_elsewhere UNION TABLE left_out
             UNION SELECT id, item_code FROM waited_for) AS item
       JOIN place USING (id)
       LEFT JOIN waited_for USING (id, item_code)
-      LEFT JOIN inventory_cache level ON level.warehouse_id = item.id AND level.item_code = item.item_code
+      LEFT JOIN LATERAL (
+               SELECT observed_at, read_at, promised_at FROM inventory_cache
+                WHERE warehouse_id = item.id AND item_code = item.item_code OFFSET 0) AS level ON true
      WHERE level.observed_at IS NOT NULL OR place.updated_since IS NULL OR waited_for.since IS NOT NULL
     UNION ALL
     SELECT 'push', id, item_code, %(often)s, NULL, since FROM due),
 worst AS (
-    SELECT DISTINCT ON (step, id) * FROM found
-     WHERE EXISTS (SELECT FROM wms_sku_map m
-                    WHERE m.warehouse_id = found.id AND m.wms_item_code = found.item_code AND m.is_active)
-        OR step = 'push'
+    SELECT DISTINCT ON (step, id) found.*, mapping.shopify_sku
+      FROM found
+      LEFT JOIN LATERAL (
+               SELECT m.id AS mapping_id, m.shopify_sku FROM wms_sku_map m
+                WHERE m.warehouse_id = found.id AND m.wms_item_code = found.item_code AND m.is_active
+                ORDER BY m.id LIMIT 1) AS mapping ON true
+     WHERE mapping_id IS NOT NULL OR step = 'push'
      ORDER BY step, id, since, promised_at DESC NULLS LAST, item_code)
-SELECT worst.step, worst.item_code,
-       COALESCE((SELECT m.shopify_sku FROM wms_sku_map m
-                  WHERE m.warehouse_id = worst.id AND m.wms_item_code = worst.item_code AND m.is_active
-                  ORDER BY m.id LIMIT 1), ''),
+SELECT worst.step, worst.item_code, COALESCE(worst.shopify_sku, ''),
        w.name, w.wms_warehouse_code, c.slug, s.domain, worst.since, extract(epoch FROM now() - worst.since)::float,
        extract(epoch FROM worst.every)::float, COALESCE(lane.paused, false), COALESCE(lane.circuit, 'closed')
   FROM worst

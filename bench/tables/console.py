@@ -10,7 +10,6 @@ from django.test import Client
 from bench.tables.statements import PAGE, Hot, Sample
 from fulfillment.order_page import page
 from ops.timeline import timeline
-from wmsbridge.admin import front_page
 
 
 def pages(found: Sample) -> list[Hot]:
@@ -23,6 +22,7 @@ def pages(found: Sample) -> list[Hot]:
         return lambda: _get(client, f"/admin/{path}")
 
     lists = {
+        "front page": "",
         "jobs": "ops/job/",
         "jobs, dead letters": "ops/job/?situation=dead",
         "jobs, due": "ops/job/?situation=due",
@@ -49,7 +49,6 @@ def pages(found: Sample) -> list[Hot]:
     return [
         Hot("page of an order", lambda: page(order, with_personal_data=True)),
         Hot("timeline of an order", lambda: timeline([order.subject])),
-        Hot("console: front page", lambda: front_page(None, {}), PAGE),  # type: ignore[arg-type]
         *(Hot(f"console: {name}", shows(path), PAGE) for name, path in lists.items()),
     ]
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.db.models import Model
+from django.utils import timezone
 
 from bench.tables.inserting import CONNECTIONS, SHOPS, Sizes, insert
 from bench.tables.jobs import fill_attempts, fill_jobs
@@ -29,7 +31,7 @@ from inventory.models import PushBatch, Reservation, StockLevel
 from ops.models import Alert, Job, JobAttempt
 from shops.models import Shop
 from skumap.models import SkuMapping
-from tests.builders import make_connection, make_shop, make_warehouse
+from tests.builders import make_connection, make_shop, make_warehouse, make_watermark
 
 TRAFFIC: tuple[type[Model], ...] = (
     Job,
@@ -96,6 +98,9 @@ def without_indexes() -> Iterator[None]:
 def _set_up() -> None:
     """Shop, connection and warehouse ids are chosen: order i is of shop 1 + i % 20, whose first warehouse has it."""
     connections = [make_connection(f"wms-{number}", id=number + 1) for number in range(CONNECTIONS)]
+    now = timezone.now()
+    for account in connections[:-1]:  # nobody reads the last one
+        make_watermark(account, updated_since=now, full_at=now - timedelta(hours=2))
     for number in range(SHOPS):
         shop = make_shop(f"shop-{number}.myshopify.com", id=number + 1)
         for place in range(2):
@@ -128,6 +133,8 @@ def _catalogue(sizes: Sizes) -> None:
         pushed_at="now() - interval '1 hour'",
         push_marked_at="now() - interval '30 minutes'",
         push_due_since="CASE WHEN item <= 10 THEN now() END",
+        read_at="now() - CASE WHEN item %% 500 = 0 THEN interval '3 days' ELSE interval '1 hour' END",
+        promised_at="CASE WHEN item %% 2 = 0 THEN now() - item * interval '1 minute' END",
     )
     insert(
         SkuMapping,
