@@ -11,12 +11,13 @@ from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import structlog
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from pydantic import model_validator
 
 from fulfillment import asked, held_shipments, moving, our_places, reading, undone
 from fulfillment.asked import Asked, Call, Plan, Rest
@@ -42,6 +43,13 @@ class Created(Payload):
     """What `fulfillmentCreate` answers."""
 
     fulfillment: Ref | None = None
+
+    @model_validator(mode="after")
+    def says_something(self) -> Self:
+        """Neither made nor refused is no answer."""
+        if self.fulfillment is None and not self.user_errors:
+            raise ValueError("neither a fulfilment nor a refusal")
+        return self
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from fulfillment.snapshots import (
     FulfilledLines,
     FulfillmentNode,
     Fulfillments,
+    LineNode,
     Lines,
     OrderNode,
     Orders,
@@ -26,6 +27,7 @@ from fulfillment.snapshots import (
 )
 from ops.errors import Permanent
 from ops.models import Priority
+from shops import pages
 from shops.client import answered_at, execute
 from shops.gids import gid
 from shops.models import Shop
@@ -89,22 +91,21 @@ def _complete(shop: Shop, order: OrderNode, *, priority: Priority) -> OrderNode:
     )
 
 
-def _all_lines(shop: Shop, order: OrderNode, *, priority: Priority) -> list[Any]:
-    page, nodes = order.line_items, list(order.line_items.nodes)
-    while page.page_info.has_next_page:
-        variables = {"id": gid("Order", order.id), "first": PAGE, "after": page.page_info.end_cursor}
+def _all_lines(shop: Shop, order: OrderNode, *, priority: Priority) -> list[LineNode]:
+    def following(cursor: str) -> Lines:
+        variables = {"id": gid("Order", order.id), "first": PAGE, "after": cursor}
         data = execute(shop, "order_lines_page", variables, priority=priority)
-        page = parse(Lines, _within(data, "order", "lineItems"))
-        nodes += page.nodes
-    return nodes
+        return parse(Lines, _within(data, "order", "lineItems"))
+
+    return pages.once(pages.all_of(order.line_items, following))
 
 
 def _all_work(shop: Shop, order_id: int, page: WorkPage, *, priority: Priority) -> list[WorkNode]:
-    nodes = list(page.nodes)
-    while page.page_info.has_next_page:
-        page = _work_page(shop, order_id, after=page.page_info.end_cursor, priority=priority)
-        nodes += page.nodes
-    return [_with_all_lines(shop, node, priority=priority) for node in nodes]
+    def following(cursor: str) -> WorkPage:
+        return _work_page(shop, order_id, after=cursor, priority=priority)
+
+    found = pages.once(pages.all_of(page, following))
+    return [_with_all_lines(shop, node, priority=priority) for node in found]
 
 
 def _work_page(shop: Shop, order_id: int, *, after: str | None, priority: Priority) -> WorkPage:
@@ -121,16 +122,12 @@ def _work_page(shop: Shop, order_id: int, *, after: str | None, priority: Priori
 
 
 def _with_all_lines(shop: Shop, node: WorkNode, *, priority: Priority) -> WorkNode:
-    page, nodes = node.line_items, list(node.line_items.nodes)
-    while page.page_info.has_next_page:
-        variables = {
-            "id": gid("FulfillmentOrder", node.id),
-            "first": PAGE,
-            "after": page.page_info.end_cursor,
-        }
+    def following(cursor: str) -> WorkLines:
+        variables = {"id": gid("FulfillmentOrder", node.id), "first": PAGE, "after": cursor}
         data = execute(shop, "fulfillment_order_lines_page", variables, priority=priority)
-        page = parse(WorkLines, _within(data, "fulfillmentOrder", "lineItems"))
-        nodes += page.nodes
+        return parse(WorkLines, _within(data, "fulfillmentOrder", "lineItems"))
+
+    nodes = pages.once(pages.all_of(node.line_items, following))
     return node.model_copy(update={"line_items": node.line_items.model_copy(update={"nodes": nodes})})
 
 
@@ -156,16 +153,16 @@ def fulfillments(shop: Shop, order_id: int, *, expected: int) -> list[Fulfillmen
         if len(nodes) < first or first >= PAGE:
             break
         first = min(first * 2, PAGE)
-    return [_with_all_fulfilled(shop, node) if node.stands else node for node in nodes]
+    return [_with_all_fulfilled(shop, node) if node.stands else node for node in pages.once(nodes)]
 
 
 def _with_all_fulfilled(shop: Shop, node: FulfillmentNode) -> FulfillmentNode:
-    page, nodes = node.fulfillment_line_items, list(node.fulfillment_line_items.nodes)
-    while page.page_info.has_next_page:
-        variables = {"id": gid("Fulfillment", node.id), "first": PAGE, "after": page.page_info.end_cursor}
+    def following(cursor: str) -> FulfilledLines:
+        variables = {"id": gid("Fulfillment", node.id), "first": PAGE, "after": cursor}
         data = execute(shop, "fulfillment_lines_page", variables, priority=Priority.HIGH)
-        page = parse(FulfilledLines, _within(data, "fulfillment", "fulfillmentLineItems"))
-        nodes += page.nodes
+        return parse(FulfilledLines, _within(data, "fulfillment", "fulfillmentLineItems"))
+
+    nodes = pages.all_of(node.fulfillment_line_items, following)
     lines = node.fulfillment_line_items.model_copy(update={"nodes": nodes})
     return node.model_copy(update={"fulfillment_line_items": lines})
 
@@ -200,8 +197,7 @@ def _changed(shop: Shop, what: str, since: datetime, *, cursor: str | None, firs
     variables = {"query": f"updated_at:>='{since.isoformat()}'", "first": first, "after": cursor}
     page = parse(ChangedPage, execute(shop, _CHANGED[what], variables, priority=Priority.LOW).get(what))
     things = [ChangedThing(node.id, node.order_id or node.id, node.updated_at) for node in page.nodes]
-    more = page.page_info.has_next_page
-    return Changed(things, page.page_info.end_cursor if more else None, answered_at())
+    return Changed(things, pages.cursor_behind(page.page_info, before=cursor), answered_at())
 
 
 def _within(data: Mapping[str, Any], thing: str, part: str) -> Any:

@@ -53,7 +53,7 @@ read waits a moment, so that one read serves all of them."""
 
 SWARM = timedelta(seconds=2)
 
-_FULFILLMENT_ORDER = re.compile(r"gid://shopify/FulfillmentOrder/(\d{1,18})")
+_FULFILLMENT_ORDER = re.compile(r"gid://shopify/FulfillmentOrder/([1-9]\d{0,17})", re.ASCII)
 _MOST_NAMED = 20
 
 

@@ -211,7 +211,9 @@ def _deliver(shop: Shop, batch: PushBatch) -> Sequence[UserError]:
     except Permanent as error:
         _close(batch, [{"message": str(error)}])
         raise
-    errors = parse(Payload, data.get(_ROOT_FIELD[PushBatch.Operation(batch.operation)]), changes=True).errors
+    errors = parse(
+        Payload, data.get(_ROOT_FIELD[PushBatch.Operation(batch.operation)]), changes=True
+    ).user_errors
     if any(error.code == CONCURRENT for error in errors):
         raise Throttled(f"{batch.operation} of {shop.domain} is still under way", wait=timedelta(seconds=2))
     _close(batch, [error.model_dump() for error in errors])

@@ -10,7 +10,7 @@ import structlog
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from ops import channels, jobs
+from ops import channels, foreign, jobs
 from ops.channels import Channel
 from ops.masking import mask_text
 from ops.models import Alert, Priority, Severity
@@ -72,7 +72,7 @@ def raise_alert(
         "kind": kind,
         "subject": subject[:300],
         "severity": str(severity),
-        "title": mask_text(title)[:300],
+        "title": foreign.one_line(mask_text(title))[:300],
         "meaning": mask_text(meaning),
         "action": mask_text(action),
         "shop": domain,

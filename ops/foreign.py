@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any, NoReturn
 
 DOOR_DEPTH = 20
@@ -15,6 +16,9 @@ DOOR_DEPTH = 20
 
 ANSWER_DEPTH = 100
 """Levels of nesting that an answer to a call of ours may have: connections of GraphQL nest by two at a time."""
+
+
+_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 class Unreadable(ValueError):
@@ -41,6 +45,11 @@ def clean(value: Any) -> Any:
 def _clean_text(text: str) -> str:
     whole = text.replace("\x00", "") if "\x00" in text else text
     return whole if whole.isascii() else whole.encode("utf-8", "replace").decode("utf-8")
+
+
+def one_line(text: str) -> str:
+    """The text without what would begin another line, in a list or in the head of a mail."""
+    return _BREAKS.sub(" ", text)
 
 
 def parse(raw: bytes, *, deepest: int, encoding: str = "utf-8-sig") -> Any:

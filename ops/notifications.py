@@ -16,7 +16,7 @@ from django.core.mail import EmailMessage
 from django.db.models import Case, IntegerField, Value, When
 from django.urls import reverse
 
-from ops import channels, http
+from ops import channels, foreign, http
 from ops.alerts import close_alert, raise_alert
 from ops.channels import Channel
 from ops.errors import Throttled, Transient
@@ -95,7 +95,7 @@ def _subject(alerts: Sequence[Alert]) -> str:
     else:
         critical = sum(alert.severity == Severity.CRITICAL for alert in alerts)
         told = f"{len(alerts)} alerts, {critical} of them critical: {alerts[0].title}, …"
-    return f"[wmsbridge] {told}"[:200].replace("\n", " ")
+    return foreign.one_line(f"[wmsbridge] {told}"[:200])
 
 
 def _text(alerts: Sequence[Alert]) -> str:

@@ -51,7 +51,7 @@ class _Granted(BaseModel):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     access_token: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,2000}$")]
-    expires_in: Annotated[float, Field(gt=0)]
+    expires_in: Annotated[float, Field(ge=1)]
 
 
 @dataclass(frozen=True)

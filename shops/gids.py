@@ -38,6 +38,6 @@ def number_or_none(value: object) -> int | None:
 
 def _number_in(text: str) -> int | None:
     try:
-        return int(text) if re.fullmatch(r"[1-9]\d{0,17}", text, re.ASCII) else number(text)
+        return int(text) if re.fullmatch(r"[1-9]\d{0,17}", text, re.ASCII) else number(text) or None
     except ValueError:
         return None

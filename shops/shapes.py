@@ -26,7 +26,8 @@ def _text(value: Any) -> Any:
 def _with_zone(value: datetime) -> datetime:
     if not _FIRST_YEAR <= value.year < _LAST_YEAR:
         raise ValueError("is no time of ours")
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
+    # Offsets may be up to 24 hours in Python, and only up to 16 in Postgres.
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 Gid = Annotated[int, BeforeValidator(_number), Field(gt=0, lt=2**63)]
@@ -72,19 +73,14 @@ class UserError(Shape):
 
 
 class Payload(Shape):
-    """What every mutation answers."""
+    """What every mutation answers. An answer that does not say that nothing was refused says nothing."""
 
-    user_errors: Annotated[tuple[UserError, ...] | None, Field()] = None
-
-    @property
-    def errors(self) -> tuple[UserError, ...]:
-        """Its userErrors."""
-        return self.user_errors or ()
+    user_errors: tuple[UserError, ...]
 
     @property
     def messages(self) -> str:
         """Its userErrors in words; "" = it was done."""
-        return words(self.errors)
+        return words(self.user_errors)
 
 
 S = TypeVar("S", bound=Shape)

@@ -13,7 +13,7 @@ from typing import Literal
 import structlog
 
 from ops.models import Priority
-from shops import client, shapes
+from shops import client, pages, shapes
 from shops.models import Shop
 from shops.shapes import PageInfo, Payload, Shape
 from shops.topics import SUBSCRIBED, TOPICS
@@ -21,7 +21,6 @@ from shops.topics import SUBSCRIBED, TOPICS
 logger = structlog.get_logger(__name__)
 
 PATH = "/webhooks/shopify/"
-MOST_PAGES = 20
 
 
 @dataclass(frozen=True)
@@ -104,16 +103,12 @@ def register(shop: Shop, *, base_url: str) -> Report:
 
 def fetch(shop: Shop) -> list[Subscription]:
     """All subscriptions of our app at the shop."""
-    found: list[Subscription] = []
-    after: str | None = None
-    for _ in range(MOST_PAGES):
+
+    def page(after: str | None) -> _Page:
         data = client.execute(shop, "webhook_subscriptions", {"after": after}, priority=Priority.LOW)
-        page = shapes.parse(_Page, data.get("webhookSubscriptions"))
-        found.extend(map(_subscription, page.nodes))
-        if not page.page_info.has_next_page:
-            break
-        after = page.page_info.end_cursor
-    return found
+        return shapes.parse(_Page, data.get("webhookSubscriptions"))
+
+    return [_subscription(node) for node in pages.all_of(page(None), page)]
 
 
 def decide(found: Iterable[Subscription], *, uri: str, version: str) -> Plan:

@@ -19,6 +19,7 @@ from tests import workers
 Json = dict[str, Any]
 FAULTS = (
     *("ok", "throttled", "unreachable", "refused", "timeout_before", "timeout_after", "late"),
+    *("says_nothing_before", "says_nothing_after"),
     *("hangs_before", "hangs_after", "dies_before", "dies_late", "dies_after"),
 )
 """What can befall a `fulfillmentCreate`. `late`: it is carried out after its time-out; `dies_late`: after its death."""
@@ -80,6 +81,8 @@ class FakeShopify:
                 raise Transient("could not connect", endpoint=True)
             case "refused":
                 return {"fulfillmentCreate": {"fulfillment": None, "userErrors": [{"message": "no"}]}}
+            case "says_nothing_before":
+                return {"fulfillmentCreate": {"fulfillment": None, "userErrors": []}}
             case "timeout_before" | "late":
                 raise UnknownOutcome("timed out", endpoint=True)
             case "hangs_before":
@@ -88,6 +91,8 @@ class FakeShopify:
                 workers.die()
         answer = self._make(variables)
         match fault:
+            case "says_nothing_after":
+                return {"fulfillmentCreate": None}
             case "timeout_after":
                 raise UnknownOutcome("timed out", endpoint=True)
             case "hangs_after":

@@ -173,3 +173,13 @@ def test_a_mail_tells_what_to_do_and_leads_to_the_console_without_naming_a_custo
     assert f"https://bridge.example.com/admin/ops/alert/{Alert.objects.get().id}/change/" in text
     assert "ada@" not in text
     assert "1234567" not in text
+
+
+@pytest.mark.parametrize("item", ["MUG\r\nBcc: all@example.com", "MUG\x85x", "MUG\u2028x", "\x1b[31mMUG"])
+def test_a_line_break_in_what_a_warehouse_says_neither_stops_a_mail_nor_adds_a_head_to_it(item: str) -> None:
+    alert(item)
+    drain()
+    (message,) = mail.outbox
+    assert message.recipients() == ["ops@example.com"]
+    assert len(message.subject.splitlines()) == 1
+    assert len(Alert.objects.get().title.splitlines()) == 1
