@@ -11,9 +11,12 @@ DEMO_SECONDS ?=
 CHAOS_ORDERS ?= 2000
 CHAOS_SEEDS ?= 1 2 3
 CHAOS_KEEP ?=
+FUZZ_BODIES ?= 100000
+FUZZ_SEED ?=
+FUZZ_BATCH ?=
 BENCH_ROWS ?= 10000000
 
-.PHONY: help demo test chaos bench bench-tables lint format lock clean .venv
+.PHONY: help demo test chaos fuzz bench bench-tables lint format lock clean .venv
 
 help:
 	@echo "make demo    the whole product at work against simulated stores and warehouses; Ctrl-C ends it"
@@ -21,6 +24,8 @@ help:
 	@echo "make test    lint and every test"
 	@echo "make chaos   orders under load while everything goes wrong; the books at both ends are compared at the end"
 	@echo "             (CHAOS_ORDERS=2000 CHAOS_SEEDS=\"1 2 3\"; CHAOS_KEEP=folder leaves logs and books there)"
+	@echo "make fuzz    mutated bodies at both doors, and through the jobs that they make, with mutated answers to their calls"
+	@echo "             (FUZZ_BODIES=100000 FUZZ_SEED=7; FUZZ_BATCH=12 plays one batch again)"
 	@echo "make bench   how one shop's backlog, or an endpoint that is down, slows the others; for a machine that is idle"
 	@echo "make bench-tables   the plan of every statement that runs all day, at 10,000,000 jobs (BENCH_ROWS; 20 GB of disk)"
 	@echo "make lint    ruff, mypy, the import contract, missing migrations, Django's checks"
@@ -62,6 +67,11 @@ test: lint chromium
 
 chaos: .venv
 	$(BIN)/python -m tests.chaos --orders $(CHAOS_ORDERS) --seeds $(CHAOS_SEEDS) $(if $(CHAOS_KEEP),--keep $(CHAOS_KEEP))
+
+# A new seed each time, which every line names.
+fuzz: .venv
+	FUZZ_BODIES=$(FUZZ_BODIES) FUZZ_BATCH=$(FUZZ_BATCH) FUZZ_SEED=$(or $(FUZZ_SEED),$(shell date +%s)) \
+		$(BIN)/pytest tests/fuzz -q -s
 
 bench: .venv
 	$(BIN)/python -m bench.fairness
