@@ -94,6 +94,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     return groups
 
 
+def account(request: HttpRequest) -> list[dict[str, str]]:
+    """Unfold's menu of the user."""
+    found = [{"title": "Second factor", "link": reverse("second-factor")}]
+    if request.user.is_authenticated and request.user.has_usable_password():
+        found.insert(0, {"title": "Change password", "link": reverse("admin:password_change")})
+    return found
+
+
 def list_url(model: str, query: str = "") -> str:
     """The address of a model's list in the admin; "" for a model that the admin does not show."""
     try:

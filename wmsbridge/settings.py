@@ -100,6 +100,7 @@ INSTALLED_APPS = [
     "inventory",
     "fulfillment",
     "wmsbridge",
+    "wmsbridge.second_factor",
 ]
 
 MIDDLEWARE = [
@@ -110,6 +111,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "wmsbridge.second_factor.guard.second_factor",
     "django_structlog.middlewares.RequestMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -162,6 +164,9 @@ AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = False  # wmsbridge.admin has its own list, in the console's clothes
 AXES_CLIENT_IP_CALLABLE = "wmsbridge.sign_in.client_address"
 AXES_LOCKOUT_CALLABLE = "wmsbridge.sign_in.locked_out"
+
+# Everybody may have a second factor; with this everybody must.
+REQUIRE_SECOND_FACTOR = env.bool("REQUIRE_SECOND_FACTOR", default=False)
 
 # --- Database: the truth ---
 
@@ -275,6 +280,7 @@ UNFOLD = {
     "SCRIPTS": ["/static/wmsbridge/htmx.js", "/static/wmsbridge/icons.js"],
     "GLOBAL_CALLBACK": "wmsbridge.web.headers.without_inline_styles",
     "DASHBOARD_CALLBACK": "wmsbridge.admin.front_page",
+    "ACCOUNT": {"navigation": "wmsbridge.navigation.account"},
     "SIDEBAR": {"show_search": True, "navigation": "wmsbridge.navigation.sidebar"},
 }
 

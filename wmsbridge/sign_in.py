@@ -34,12 +34,12 @@ def locked_out(request: HttpRequest, _answer: Any, credentials: dict[str, Any] |
             "log_in_locked",
             subject=f"user:{name}",
             title=f"The log-in of {name} is locked",
-            meaning=f"{settings.AXES_FAILURE_LIMIT} wrong passwords in a row came from one address. From there this "
-            "name is refused for 15 minutes; from elsewhere it is not.",
+            meaning=f"{settings.AXES_FAILURE_LIMIT} wrong passwords or codes in a row came from one address. From "
+            "there this name is refused for 15 minutes; from elsewhere it is not.",
             action="Ask the person. If it was them: delete the row under «Access attempts», or wait. If not: "
             "somebody guesses; let them choose a new password, and keep the admin off the public network.",
         )
-    said = "Too many wrong passwords: this log-in is locked for 15 minutes. An administrator can unlock it.\n"
+    said = "Too many wrong passwords or codes: this log-in is locked for 15 minutes. An administrator can unlock it.\n"
     return HttpResponse(
         said, status=429, content_type="text/plain; charset=utf-8", headers={"Retry-After": "900"}
     )

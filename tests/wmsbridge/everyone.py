@@ -19,9 +19,11 @@ from django.db import connection
 from django.db.models import Model
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
 from ops.alerts import raise_alert
 from tests import builders
+from wmsbridge.second_factor.models import Authenticator
 
 SECRET = "nobody-may-ever-read-this-"
 """What every planted secret begins with; only the last four characters of one may be shown."""
@@ -33,10 +35,15 @@ class Role(StrEnum):
     """Who asks."""
 
     ANONYMOUS = "anonymous"
+    HALF_WAY = "administrator without the code"
     NOBODY = "staff without rights"
     VIEWER = "viewer"
     OPERATOR = "operator"
     ADMINISTRATOR = "administrator"
+
+
+OUTSIDE = (Role.ANONYMOUS, Role.HALF_WAY)
+"""Who is not in: half way is whoever gave the password in a session and owes the code."""
 
 
 def visitor(role: Role) -> Client:
@@ -45,8 +52,10 @@ def visitor(role: Role) -> Client:
     if role == Role.ANONYMOUS:
         return client
     user = User.objects.create_user(f"{role}", password="x", is_staff=True)
-    user.is_superuser = role == Role.ADMINISTRATOR
+    user.is_superuser = role in (Role.ADMINISTRATOR, Role.HALF_WAY)
     user.save()
+    if role == Role.HALF_WAY:
+        Authenticator.objects.create(user=user, key="00" * 20, confirmed=True, confirmed_at=timezone.now())
     verbs = {Role.VIEWER: ["view_"], Role.OPERATOR: ["view_", "change_"]}.get(role, [])
     for verb in verbs:
         user.user_permissions.add(*Permission.objects.filter(codename__startswith=verb))

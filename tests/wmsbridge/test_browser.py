@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django_otp.oath import totp
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from ops.admin import JobAdmin
@@ -205,6 +207,29 @@ def test_a_screen_reader_hears_no_names_of_icons(page: Page, live_server: Any) -
     expect(page.get_by_role("link", name="Orders", exact=True)).to_be_visible()
     expect(page.get_by_text("There are no dead letters")).to_be_visible()
     picture(page, "no-dead-letters")
+
+
+def test_a_second_factor_is_set_up_and_asked_for_at_the_next_log_in(page: Page, live_server: Any) -> None:
+    page.get_by_text("ada", exact=True).click()
+    page.get_by_role("link", name="Second factor").click()
+    page.get_by_role("button", name="Set it up").click()
+    expect(page.get_by_alt_text("QR code with the secret that stands below")).to_be_visible()
+    picture(page, "second-factor")
+    key = base64.b32decode((page.locator("[data-secret]").text_content() or "").replace(" ", ""))
+    page.fill("[name=code]", f"{totp(key, drift=-1):06d}")
+    page.get_by_role("button", name="Switch it on").click()
+    expect(page.locator("[data-recovery-codes] li")).to_have_count(10)
+    picture(page, "recovery-codes")
+    page.context.clear_cookies()
+    page.goto(f"{live_server.url}/admin/ops/lane/")
+    page.fill("[name=username]", "ada")
+    page.fill("[name=password]", PASSWORD)
+    page.click("[type=submit]")
+    expect(page.get_by_label("Code of your authenticator app")).to_be_focused()
+    picture(page, "code")
+    page.keyboard.type(f"{totp(key):06d}")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{live_server.url}/admin/ops/lane/")
 
 
 def test_no_list_and_no_form_breaks_the_policy(page: Page, live_server: Any) -> None:

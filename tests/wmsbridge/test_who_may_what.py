@@ -35,7 +35,7 @@ def quiet() -> Iterator[None]:
 
 def expected(role: Role, place: Place) -> set[int]:
     """What looking at a page of the console must come to, by the role's rights alone."""
-    if role == Role.ANONYMOUS:
+    if role in everyone.OUTSIDE:
         return {302}
     if place.verb in PAGES:
         return {403} if role == Role.NOBODY else {200}
@@ -65,7 +65,7 @@ def test_every_address_answers_everybody_as_their_rights_say(role: Role, world: 
         if of_console(place) and answer.status_code not in expected(role, place):
             wrong.append(f"GET {place.url}: {answer.status_code}, not {expected(role, place)}")
         asks_first = place.url.startswith("/admin/") and place.name != "login"
-        if asks_first and role == Role.ANONYMOUS and answer.status_code != 302:
+        if asks_first and role in everyone.OUTSIDE and answer.status_code != 302:
             wrong.append(f"GET {place.url}: {answer.status_code} to anybody")
         if not answer.streaming and everyone.SECRET in answer.content.decode():
             wrong.append(f"GET {place.url}: shows a secret")
@@ -89,10 +89,10 @@ def test_whoever_may_not_change_changes_nothing_by_any_address(role: Role, world
         may_not = role in (Role.NOBODY, Role.VIEWER)
         if of_console(place) and may_not and place.verb not in PAGES and answer.status_code not in (403, 405):
             wrong.append(f"POST {place.url}: {answer.status_code} to a {role}")
-        if of_console(place) and role == Role.ANONYMOUS and answer.status_code != 302:
+        if of_console(place) and role in everyone.OUTSIDE and answer.status_code != 302:
             wrong.append(f"POST {place.url}: {answer.status_code} to anybody")
     assert wrong == []
-    if role in (Role.ANONYMOUS, Role.NOBODY, Role.VIEWER):
+    if role in (*everyone.OUTSIDE, Role.NOBODY, Role.VIEWER):
         assert everyone.rows_of_all_tables() == before
 
 

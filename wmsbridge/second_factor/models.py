@@ -1,0 +1,109 @@
+"""A person's authenticator app and their recovery codes.
+
+Not django-otp's own devices: those keep the secret and the recovery codes in plain text. Its base class, its
+throttling and its TOTP are used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django_otp.models import Device, ThrottlingMixin
+from django_otp.oath import TOTP
+
+from ops.secrets import EncryptedTextField
+
+TOLERANCE = 1
+"""Codes of the step before and after count too: clocks differ, and people type. A step is 30 seconds."""
+
+MOST_DOUBLINGS = 11
+"""Each wrong code doubles the wait for the next, from 1 s up to 17 minutes: a guesser has some 85 tries a day at a
+million codes, and whoever is guessed at is not locked out for weeks."""
+
+
+class Authenticator(ThrottlingMixin, Device):  # type: ignore[misc]
+    """An authenticator app of one person. It counts once a code of it was entered: `confirmed`."""
+
+    key = EncryptedTextField(bound_to=("user_id",), help_text="The shared secret, in hexadecimal.")
+    last_step = models.BigIntegerField(default=-1, help_text="The step of the last code that was taken.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        permissions = [("reset_second_factor", "Can take the second factor of others away")]
+        constraints = [
+            models.UniqueConstraint(fields=["user"], name="a_person_has_one_authenticator"),
+            models.CheckConstraint(
+                condition=Q(confirmed=True, confirmed_at__isnull=False)
+                | Q(confirmed=False, confirmed_at__isnull=True),
+                name="an_authenticator_is_confirmed_at_a_time",
+            ),
+        ]
+
+    throttling_failure_count: int
+    by_recovery_code = False
+    """Whether the last code that was taken is one of the recovery codes."""
+
+    def verify_token(self, token: str) -> bool:
+        """Whether this is a code that is valid now, or a recovery code; it is valid no longer then.
+
+        A wrong one makes the next wait. The caller holds the row's lock. Raises SecretUnreadable.
+        """
+        if not self.verify_is_allowed()[0]:
+            return False
+        self.by_recovery_code = self._spend(token)
+        taken = self.by_recovery_code or self._is_current(token)
+        if taken:
+            self.throttle_reset(commit=False)
+        else:
+            self.throttle_increment(commit=False)
+            self.throttling_failure_count = min(self.throttling_failure_count, MOST_DOUBLINGS)
+        self.save(update_fields=["last_step", "throttling_failure_count", "throttling_failure_timestamp"])
+        return taken
+
+    def get_throttle_factor(self) -> int:
+        """Seconds to wait after the first wrong code."""
+        return 1
+
+    def _is_current(self, token: str) -> bool:
+        if len(token) != 6 or not (token.isascii() and token.isdigit()):
+            return False
+        totp = TOTP(bytes.fromhex(self.key))
+        totp.time = time.time()
+        if not totp.verify(int(token), tolerance=TOLERANCE, min_t=self.last_step + 1):
+            return False
+        self.last_step = totp.t()
+        return True
+
+    def _spend(self, token: str) -> bool:
+        unused = self.recovery_codes.filter(digest=digest(token), used_at=None)
+        return len(token) == RecoveryCode.LENGTH and unused.update(used_at=Now()) == 1
+
+
+class RecoveryCode(models.Model):
+    """A code for the day on which the telephone is lost; taken once."""
+
+    LENGTH = 16
+
+    authenticator = models.ForeignKey(Authenticator, on_delete=models.CASCADE, related_name="recovery_codes")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the code, which is 80 random bits.")
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["authenticator", "digest"], name="a_recovery_code_is_there_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"recovery code {self.pk}"
+
+
+def digest(code: str) -> str:
+    """What is kept of a recovery code. It is random enough that no salt and no slow hash are needed."""
+    return hashlib.sha256(code.encode()).hexdigest()
