@@ -13,6 +13,8 @@ from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
+from fulfillment.models import WmsOrder
+from fulfillment.tasks import look_up_all
 from ops.models import Alert, Job, JobAttempt, Lane
 from tests.builders import make_dead_letter, make_job
 from tests.drain import drain
@@ -202,6 +204,22 @@ def test_our_own_bugs_and_inboxes_are_no_errors_of_a_wms() -> None:
     JobAttempt.objects.filter(job=job).update(outcome="bug")
     make_dead_letter(lane="shop:berlin.myshopify.com")
     assert (errors().reading.value, errors().crossed) == (0, False)
+
+
+def test_an_order_of_which_a_wms_refuses_to_tell_is_an_error_of_that_wms(scene: Any) -> None:
+    order = scene.arrive((MUG, 1))
+    WmsOrder.objects.update(look_up_at=timezone.now() - timedelta(hours=1))
+    scene.wms.fault("GET /north/orders", "400", count=1000)
+    look_up_all()
+    work()
+    alert = alerted()
+    assert alert.title == "WMS API errors: north: refuses to tell of orders"
+    assert order["name"] in alert.meaning
+    scene.wms.heal()
+    WmsOrder.objects.update(look_up_at=timezone.now() - timedelta(hours=1))
+    look_up_all()
+    work()
+    assert not errors().crossed
 
 
 def test_a_lane_that_rests_as_it_was_asked_to_is_no_error() -> None:

@@ -46,10 +46,16 @@ UNION ALL
 SELECT 'permanent', lane, type, count(*), min(at), max(at), 0, (array_agg(error ORDER BY at DESC))[1]
   FROM persisting GROUP BY lane, type
 UNION ALL
-SELECT 'permanent', alert.subject, alert.kind, 1, alert.first_at, alert.last_at, 0, alert.title || '. ' || alert.meaning
-  FROM ops_alert alert JOIN ops_lane lane ON lane.name = alert.subject
+SELECT 'permanent', lane.name, alert.kind, count(*), min(alert.first_at), max(alert.last_at), 0,
+       (array_agg(alert.title || '. ' || alert.meaning ORDER BY alert.last_at DESC))[1]
+  FROM ops_alert alert
+  LEFT JOIN wms_order_map part ON part.external_id = alert.subject
+  LEFT JOIN warehouse_locations place ON place.id = part.warehouse_id
+  LEFT JOIN wms_connection account ON account.id = place.connection_id
+  JOIN ops_lane lane ON lane.name = COALESCE('wms:' || account.slug, alert.subject)
  WHERE alert.state = 'open' AND alert.kind = ANY(%(kinds)s) AND lane.name LIKE 'wms:%%'
    AND (alert.kind <> 'circuit_open' OR lane.circuit <> 'closed')
+ GROUP BY lane.name, alert.kind
 UNION ALL
 SELECT 'run', lane, '', count(*), NULL, NULL, 0, '' FROM failed GROUP BY lane
 UNION ALL
