@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from django.utils import timezone
 from ops.alerts import raise_alert
 from ops.models import Alert, Lane, Severity
 from tests.builders import make_dead_letter, make_job, make_order, make_shop
+from wmsbridge import health
 
 pytestmark = pytest.mark.django_db
 
@@ -36,6 +38,11 @@ def test_a_threshold_of_nothing_is_not_near_while_there_is_nothing(admin_client:
     text = page(admin_client)
     assert set(re.findall(r'data-metric="\w+" data-tone="(\w+)"', text)) == {"success"}
     assert re.search(r"alert above 0\s*</span>", text)
+
+
+def test_each_metric_says_what_it_measures(admin_client: Client) -> None:
+    text = html.unescape(page(admin_client))
+    assert [each.name for each in health.METRICS if each.definition not in text] == []
 
 
 def test_open_alerts_say_what_to_do(admin_client: Client) -> None:

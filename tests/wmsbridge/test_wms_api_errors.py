@@ -19,6 +19,7 @@ from ops.models import Alert, Job, JobAttempt, Lane
 from tests.builders import make_dead_letter, make_job
 from tests.drain import drain
 from wms import warehouses
+from wms.models import Connection
 from wmsbridge import health
 from wmsbridge.tasks import measure_health
 
@@ -225,6 +226,14 @@ def test_an_order_of_which_a_wms_refuses_to_tell_is_an_error_of_that_wms(scene: 
 def test_a_lane_that_rests_as_it_was_asked_to_is_no_error() -> None:
     make_job()
     Lane.objects.update(circuit="open", open_until=timezone.now())
+    assert not errors().crossed
+
+
+def test_a_wms_that_is_down_and_was_switched_off_is_not_waited_for(scene: Any) -> None:
+    is_down(scene)
+    assert "north: does not answer" in alerted().title
+    Connection.objects.filter(slug="north").update(is_active=False)
+    pass_time(16)
     assert not errors().crossed
 
 

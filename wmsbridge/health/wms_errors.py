@@ -21,7 +21,8 @@ MOST_WORDS = 300
 """Characters of a WMS's own words that an alert quotes."""
 
 # Runs in the lanes of calls to WMSs. Their inboxes ("wms:<slug>/in") are our own work; bugs and lost workers are too. A
-# dead job whose runs were forgotten counts. A circuit is open with an alert; without one its lane only rests.
+# dead job whose runs were forgotten counts. A circuit is open with an alert; without one its lane only rests. A WMS
+# that was switched off is not called any more, so that nothing could end its alerts.
 _WMS_ERRORS = """
 WITH failed AS (
     SELECT a.job_id, j.lane_id AS lane, j.state, a.outcome, a.error_class AS type, a.error, a.ended_at AS at
@@ -51,9 +52,9 @@ SELECT 'permanent', lane.name, alert.kind, count(*), min(alert.first_at), max(al
   FROM ops_alert alert
   LEFT JOIN wms_order_map part ON part.external_id = alert.subject
   LEFT JOIN warehouse_locations place ON place.id = part.warehouse_id
-  LEFT JOIN wms_connection account ON account.id = place.connection_id
-  JOIN ops_lane lane ON lane.name = COALESCE('wms:' || account.slug, alert.subject)
- WHERE alert.state = 'open' AND alert.kind = ANY(%(kinds)s) AND lane.name LIKE 'wms:%%'
+  JOIN wms_connection account ON account.id = place.connection_id OR 'wms:' || account.slug = alert.subject
+  JOIN ops_lane lane ON lane.name = 'wms:' || account.slug
+ WHERE alert.state = 'open' AND alert.kind = ANY(%(kinds)s) AND account.is_active
    AND (alert.kind <> 'circuit_open' OR lane.circuit <> 'closed')
  GROUP BY lane.name, alert.kind
 UNION ALL
