@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -64,10 +65,16 @@ def test_every_key_of_the_configuration_file_is_documented() -> None:
     assert (keys | {str(each) for each in Capability}) - _named(CONFIGURATION) == set()
 
 
+@cache
+def _parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
+@cache
 def _constants(file: Path) -> dict[str, str]:
     """Name -> text of a module's string constants: `A, B = "a", "b"` among them, and those it imports from ours."""
     found: dict[str, str] = {}
-    for node in ast.parse(file.read_text()).body:
+    for node in _parsed(file).body:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in APPS:
             origin = ROOT / f"{node.module.replace('.', '/')}.py"
             theirs = _constants(origin) if origin.exists() else {}
@@ -91,13 +98,18 @@ def _assigned(target: ast.expr, value: ast.expr) -> dict[str, str]:
 def _alert_kinds() -> Iterator[tuple[Path, str | None]]:
     """The kind of each call of `raise_alert`; None where it is no constant."""
     for file in sources(*APPS):
-        constants: dict[str, str] | None = None
-        for node in ast.walk(ast.parse(file.read_text())):
-            if not isinstance(node, ast.Call) or not ast.unparse(node.func).endswith("raise_alert"):
-                continue
-            kind, constants = node.args[0], _constants(file) if constants is None else constants
-            text = kind.value if isinstance(kind, ast.Constant) else constants.get(ast.unparse(kind))
-            yield file, text if isinstance(text, str) else None
+        if "raise_alert" not in file.read_text():
+            continue
+        for node in ast.walk(_parsed(file)):
+            if isinstance(node, ast.Call) and "raise_alert" in (
+                getattr(node.func, "id", ""),
+                getattr(node.func, "attr", ""),
+            ):
+                kind = node.args[0]
+                text = (
+                    kind.value if isinstance(kind, ast.Constant) else _constants(file).get(ast.unparse(kind))
+                )
+                yield file, text if isinstance(text, str) else None
 
 
 def test_every_alert_is_in_the_operators_manual_and_no_other() -> None:
