@@ -243,3 +243,17 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class ScheduledRun(models.Model):
+    """When a task that beat schedules last ended well."""
+
+    task = models.CharField(max_length=200, primary_key=True)
+    expected_since = models.DateTimeField(
+        db_default=Now(),
+        help_text="Since when it is scheduled as it is now: a first run is due one interval later.",
+    )
+    ran_at = models.DateTimeField(null=True, blank=True, help_text="To ten seconds.")
+
+    def __str__(self) -> str:
+        return self.task

@@ -24,6 +24,7 @@ from ops.models import Alert, Circuit, Lane
 from ops.notifications import URGENCY
 from wmsbridge import health, waiting
 from wmsbridge.navigation import list_url
+from wmsbridge.schedules import admin as _schedules  # noqa: F401  # registers its pages
 from wmsbridge.second_factor import enrolment
 from wmsbridge.second_factor.models import Authenticator
 
@@ -138,7 +139,7 @@ class LaneRow:
 
 
 def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """What templates/admin/index.html shows, of it what the user may see; thirteen statements whatever the load."""
+    """What templates/admin/index.html shows, of it what the user may see; fourteen statements whatever the load."""
     sees = {part for part, right in PARTS.items() if request.user.has_perm(right)}
     tiles = _tiles(request)
     standstill = _standstill(sees)

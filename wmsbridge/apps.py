@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import importlib
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
+from django.db.models.signals import post_migrate
 
 
 class WmsbridgeConfig(AppConfig):
@@ -10,6 +11,8 @@ class WmsbridgeConfig(AppConfig):
     verbose_name = "wmsbridge"
 
     def ready(self) -> None:
-        """What needs the other apps to be loaded: the system checks, and what workers do around tasks."""
+        """What needs the other apps to be loaded: system checks, what workers do around tasks, schedules."""
         importlib.import_module("wmsbridge.checks")
         importlib.import_module("wmsbridge.worker_signals").connect()
+        make_missing = importlib.import_module("wmsbridge.schedules.rows").make_missing
+        post_migrate.connect(make_missing, sender=apps.get_app_config("django_celery_beat"))

@@ -15,7 +15,8 @@ from django.utils.module_loading import module_has_submodule
 from ops import targets
 from ops.runner import Queue
 from shops.topics import SUBSCRIBED, kind_of
-from wmsbridge.celery import QUEUES, SCHEDULE
+from wmsbridge.celery import QUEUES
+from wmsbridge.schedules.defaults import SCHEDULES
 
 
 def _task_names() -> set[str]:
@@ -48,11 +49,11 @@ def every_schedule_has_a_task(**_: Any) -> Sequence[CheckMessage]:
     owned = _task_names()
     return [
         Error(
-            f"no Celery task is named {name}, which the beat table schedules",
-            hint="See SCHEDULE in wmsbridge/celery.py.",
+            f"no Celery task is named {name}, which is on a schedule",
+            hint="See wmsbridge/schedules/defaults.py.",
             id="wmsbridge.E002",
         )
-        for name in SCHEDULE
+        for name in SCHEDULES
         if name not in owned
     ]
 
@@ -61,7 +62,7 @@ def every_schedule_has_a_task(**_: Any) -> Sequence[CheckMessage]:
 def every_queue_is_declared(**_: Any) -> Sequence[CheckMessage]:
     """A job sent to a queue that no worker is told of would wait for ever."""
     unknown = {str(queue) for queue in Queue} ^ set(QUEUES)
-    unknown |= {queue for _every, queue in SCHEDULE.values() if queue not in QUEUES}
+    unknown |= {each.queue for each in SCHEDULES.values() if each.queue not in QUEUES}
     return [
         Error(
             f"the queue {queue} is not in both wmsbridge.celery.QUEUES and ops.runner.Queue",

@@ -25,7 +25,7 @@ PREFIX = "wmsbridge_"
 
 
 def exposition() -> bytes:
-    """The Prometheus text format, version 0.0.4; nine statements."""
+    """The Prometheus text format, version 0.0.4; ten statements."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector())
     return generate_latest(registry)

@@ -69,6 +69,7 @@ GROUPS: list[tuple[str, list[Entry]]] = [
             Entry("Connections", "cable", "wms.connection"),
             Entry("Warehouses", "warehouse", "wms.warehouse"),
             Entry("SKU mappings", "barcode", "skumap.skumapping"),
+            Entry("Schedules", "schedule", "django_celery_beat.periodictask"),
         ],
     ),
     (

@@ -92,6 +92,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "import_export",
     "axes",
+    "django_celery_beat",
     "django_structlog",
     "ops",
     "shops",
@@ -211,6 +212,7 @@ CELERY_BROKER_POOL_LIMIT = 4
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_BEAT_SCHEDULER = "wmsbridge.schedules.scheduler:Scheduler"
 CELERY_TASK_TIME_LIMIT = 55  # below the lease of 60 s: a run that is killed never overlaps its successor
 CELERY_TASK_SOFT_TIME_LIMIT = 50
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

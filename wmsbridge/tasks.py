@@ -6,6 +6,7 @@ from celery import shared_task
 from django.core.management import call_command
 
 from wmsbridge import alarms, doors, workers
+from wmsbridge.schedules import watch
 
 
 @shared_task(name="wmsbridge.measure_health")
@@ -20,6 +21,12 @@ def tick() -> None:
     """Every few seconds: beat, broker and a worker work together, or /readyz says so."""
     workers.note_tick()
     doors.tell()
+
+
+@shared_task(name="wmsbridge.watch_schedules")
+def watch_schedules() -> None:
+    """Every minute, sent by workers, not by beat: what did not run, and what is switched off, is told."""
+    watch.look()
 
 
 @shared_task(name="wmsbridge.clear_sessions")

@@ -12,6 +12,7 @@ from celery import signals
 from django.db import InterfaceError, OperationalError, close_old_connections, connections
 
 from ops import dispatch
+from wmsbridge.schedules import watch
 
 logger = structlog.get_logger(__name__)
 
@@ -20,11 +21,17 @@ def connect() -> None:
     """To Celery's signals."""
     signals.task_prerun.connect(check_connection)
     signals.task_failure.connect(give_back)
+    signals.task_success.connect(note_run)
 
 
 def check_connection(**_: object) -> None:
     """As a web request does: a connection that is broken or too old is opened anew."""
     close_old_connections()
+
+
+def note_run(sender: Any, **_: object) -> None:
+    """A task ended well: of those on a schedule it is kept when."""
+    watch.note_run(sender.name)
 
 
 def give_back(exception: BaseException, args: Sequence[Any] = (), **_: object) -> None:

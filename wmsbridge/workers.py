@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from celery import bootsteps
+from kombu.exceptions import OperationalError
 
 from ops import redis
 
@@ -21,6 +22,8 @@ MISSED_AFTER = 35
 TICK_MISSED_AFTER = 60
 _PREFIX = "wmsbridge:worker:"
 _TICK = "wmsbridge:tick"
+_WATCHED = "wmsbridge:watched"
+WATCH_EVERY = 60.0
 
 
 class Heartbeat(bootsteps.StartStopStep):
@@ -46,6 +49,37 @@ class Heartbeat(bootsteps.StartStopStep):
             redis.client().delete(_PREFIX + parent.hostname)
         except redis.RedisError:
             redis.failed()
+
+
+class Watch(bootsteps.StartStopStep):
+    """The Celery worker's boot step that has the schedules looked at, beat or no beat: one worker a minute does it."""
+
+    requires = ("celery.worker.components:Timer",)
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
+        self.timer: Any = None
+
+    def start(self, parent: Any) -> None:
+        """Not at once: what is overdue after a standstill runs first."""
+        self.timer = parent.timer.call_repeatedly(WATCH_EVERY, send_watch, (parent,))
+
+    def stop(self, parent: Any) -> None:
+        """Ends with the worker."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
+def send_watch(worker: Any) -> None:
+    """Send the message, unless another worker did within the minute."""
+    try:
+        if redis.client().set(_WATCHED, worker.hostname, nx=True, ex=int(WATCH_EVERY) - 5):
+            worker.app.send_task(
+                "wmsbridge.watch_schedules", queue="maintenance", expires=WATCH_EVERY, retry=False
+            )
+    except (redis.RedisError, OperationalError):
+        redis.failed()
 
 
 def note_worker(worker: Any) -> None:

@@ -17,7 +17,8 @@ from tests.architecture.layers import APPS, ROOT, sources
 from wms.adapters.base import Capability
 from wms.statuses import WmsStatus
 from wmsbridge import config_file, health
-from wmsbridge.celery import QUEUES, SCHEDULE, app
+from wmsbridge.celery import QUEUES, app
+from wmsbridge.schedules.defaults import SCHEDULES
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OPERATIONS = ROOT / "docs/operations.md"
@@ -155,7 +156,7 @@ def test_every_state_that_staff_see_is_explained() -> None:
 
 def test_the_architecture_names_job_kinds_queues_and_states_that_exist() -> None:
     app.loader.import_default_modules()
-    known = {*app.tasks, *SCHEDULE, *QUEUES}
+    known = {*app.tasks, *SCHEDULES, *QUEUES}
     prefixes = "fulfillment|inventory|skumap|shops|ops|wmsbridge"
     words = {word for page in PAGES for word in _named(page)}
     named = {word for word in words if re.fullmatch(rf"(?:{prefixes})\.(?!toml|csv)[a-z_]+", word)}

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from tests.architecture.layers import APPS, ROOT
-from wmsbridge.celery import QUEUES, SCHEDULE, app
+from wmsbridge.celery import QUEUES, app
+from wmsbridge.schedules.defaults import SCHEDULES
 from wmsbridge.web import command
 
 LOCKS = ["requirements.txt", "requirements-dev.txt", "requirements-bootstrap.txt"]
@@ -86,8 +87,8 @@ def test_a_message_reaches_exactly_the_queue_it_is_sent_to() -> None:
 
 def test_every_tick_of_the_beat_table_has_a_task_and_a_queue() -> None:
     app.loader.import_default_modules()
-    assert set(SCHEDULE) - set(app.tasks) == set()
-    assert {queue for _, queue in SCHEDULE.values()} <= set(QUEUES)
+    assert set(SCHEDULES) - set(app.tasks) == set()
+    assert {each.queue for each in SCHEDULES.values()} <= set(QUEUES)
 
 
 def _settings_refusal(**changes: str | None) -> str:

@@ -20,6 +20,7 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
 
 from ops.alerts import raise_alert
 from tests import builders
@@ -87,6 +88,7 @@ def make_world() -> dict[type[Model], Model]:
         User.objects.create_user("somebody", password="x"),
         AccessAttempt.objects.create(username="somebody", ip_address="203.0.113.7", failures_since_start=5),
         Group.objects.create(name="some group"),
+        PeriodicTask.objects.get(name="inventory.reconcile_all"),
     ]
     world = {type(row): row for row in made}
     world[apps.get_model("ops", "Alert")] = apps.get_model("ops", "Alert").objects.get(kind="k")

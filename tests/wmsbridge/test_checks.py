@@ -8,6 +8,7 @@ import pytest
 from django.core.checks import run_checks
 
 from wmsbridge import checks
+from wmsbridge.schedules.defaults import SCHEDULES
 
 
 def test_this_installation_is_sound() -> None:
@@ -23,7 +24,8 @@ def test_a_subscribed_topic_without_a_task_is_an_error(monkeypatch: pytest.Monke
 
 
 def test_a_schedule_without_a_task_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "SCHEDULE", {"ops.sweep": (2, "dispatch"), "ops.sleep": (2, "dispatch")})
+    schedule = SCHEDULES["ops.sweep"]
+    monkeypatch.setattr(checks, "SCHEDULES", {"ops.sweep": schedule, "ops.sleep": schedule})
     assert [found.id for found in checks.every_schedule_has_a_task()] == ["wmsbridge.E002"]
 
 

@@ -94,8 +94,7 @@ def application_running(stage: Stage) -> Iterator[None]:
             worker = [*_celery(), "worker", "--hostname", f"{name}@demo", "--queues", ",".join(queues)]
             worker += ["--concurrency", str(concurrency), "--loglevel", "INFO"]
             stack.enter_context(_child(stage, f"worker-{name}", worker, lambda: True))
-        schedule = stage.logs / "beat-schedule"
-        beat = [*_celery(), "beat", "--schedule", str(schedule), "--loglevel", "INFO"]
+        beat = [*_celery(), "beat", "--loglevel", "INFO"]
         stack.enter_context(_child(stage, "beat", beat, lambda: _all_there(stage)))
         yield
 

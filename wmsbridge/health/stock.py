@@ -9,8 +9,8 @@ from django.conf import settings
 
 from inventory import freshness
 from inventory.freshness import Oldest
-from wmsbridge.celery import SCHEDULE
 from wmsbridge.health.measuring import Metric, Part, Reading, Words
+from wmsbridge.schedules import rows
 
 MOST_NAMED = 5
 """Warehouses that an alert names, each with the step that is late there."""
@@ -53,7 +53,7 @@ STEPS = {
 
 def read_often() -> timedelta:
     """How often stock is read from a WMS that tells what changed since a point in time."""
-    return timedelta(seconds=SCHEDULE["inventory.reconcile_all"][0])
+    return rows.every("inventory.reconcile_all")
 
 
 def stock_sync_lag() -> Reading:

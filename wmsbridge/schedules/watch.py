@@ -1,0 +1,125 @@
+"""Whether what is scheduled runs. Beat cannot tell of itself: workers have this looked at without it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import connection
+from django_celery_beat.models import PeriodicTask
+
+from ops.alerts import close_alert, raise_alert
+from ops.models import ScheduledRun, Severity
+from wmsbridge.schedules.defaults import HOUR, MINUTE, SCHEDULES
+from wmsbridge.schedules.rows import in_units, seconds_of
+
+logger = structlog.get_logger(__name__)
+
+LATE, OFF = "schedule_late", "schedule_off"
+SUBJECT = "schedules"
+MOST_NAMED = 5
+
+_NOTE = """
+INSERT INTO ops_scheduledrun (task, expected_since, ran_at) VALUES (%s, now(), now())
+ON CONFLICT (task) DO UPDATE SET ran_at = now()
+ WHERE ops_scheduledrun.ran_at IS NULL OR ops_scheduledrun.ran_at < now() - interval '10 seconds'
+"""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A schedule that is on. `since`: its last run, or from when on the first one was expected."""
+
+    name: str
+    every: timedelta
+    since: datetime
+    ran: bool
+    late: bool
+
+
+def note_run(task: str) -> None:
+    """A task ended well; of those on a schedule the moment is kept, by the database's clock, to ten seconds."""
+    if task in SCHEDULES:
+        with connection.cursor() as cursor:
+            cursor.execute(_NOTE, [task])
+
+
+def grace(every: timedelta) -> timedelta:
+    """How much later than due a run may end: half an interval, a minute at least and an hour at most."""
+    return min(max(every / 2, timedelta(seconds=MINUTE)), timedelta(seconds=HOUR))
+
+
+def look() -> list[str]:
+    """Raise or close the alerts about what did not run and what is switched off; returns who is late. Three statements
+    and the alerts'."""
+    rows = {
+        row.name: row for row in PeriodicTask.objects.select_related("interval").filter(name__in=SCHEDULES)
+    }
+    late = [each for each in _standing(rows) if each.late]
+    if late:
+        logger.warning("schedule_late", schedules=[each.name for each in late])
+        _raise_late(late, all_of=len(late) == sum(row.enabled for row in rows.values()))
+    else:
+        close_alert(LATE, subject=SUBJECT)
+    off = [name for name in SCHEDULES if name not in rows or not rows[name].enabled]
+    if off:
+        _raise_off(off)
+    else:
+        close_alert(OFF, subject=SUBJECT)
+    return [each.name for each in late]
+
+
+def _standing(rows: dict[str, PeriodicTask]) -> list[Standing]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT now()")
+        (now,) = cursor.fetchone()
+    runs = {run.task: run for run in ScheduledRun.objects.filter(task__in=rows)}
+    found = []
+    for name, row in rows.items():
+        run = runs.get(name)
+        if not row.enabled or run is None:
+            continue
+        every = timedelta(seconds=seconds_of(row))
+        since = max(filter(None, [run.ran_at, run.expected_since]))
+        late = now - since > every + grace(every)
+        found.append(Standing(name, every, since, run.ran_at == since, late))
+    return found
+
+
+def _raise_late(late: list[Standing], *, all_of: bool) -> None:
+    told = [
+        f"{each.name} runs every {_in_words(each.every)} and {'ran last at' if each.ran else 'was to begin at'} "
+        f"{each.since:%d %b %H:%M} UTC. {SCHEDULES[each.name].without}"
+        for each in late[:MOST_NAMED]
+    ]
+    if len(late) > MOST_NAMED:
+        told.append(f"{len(late) - MOST_NAMED} more are late.")
+    raise_alert(
+        LATE,
+        subject=SUBJECT,
+        severity=Severity.CRITICAL,
+        title="Nothing that is scheduled runs" if all_of else f"Scheduled work did not run: {late[0].name}",
+        meaning=" ".join(told),
+        action="Start beat again (exactly one is enough): it does not run, or does not reach Redis."
+        if all_of
+        else "Look at the worker of queue "
+        + ", ".join(sorted({SCHEDULES[each.name].queue for each in late}))
+        + " and its log: the run fails, or waits behind other work. It closes with the next run that ends well.",
+        cause=",".join(sorted(each.name for each in late)),
+    )
+
+
+def _raise_off(off: list[str]) -> None:
+    raise_alert(
+        OFF,
+        subject=SUBJECT,
+        title=f"Switched off: {', '.join(off[:MOST_NAMED])}{' and more' if len(off) > MOST_NAMED else ''}",
+        meaning=" ".join(f"{name} is to {SCHEDULES[name].work}. {SCHEDULES[name].without}" for name in off),
+        action="Switch it on again under Schedules. Nothing that was missed is lost; the next run makes up for it.",
+        cause=",".join(off),
+    )
+
+
+def _in_words(every: timedelta) -> str:
+    return " ".join(map(str, in_units(int(every.total_seconds()))))
