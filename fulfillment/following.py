@@ -25,11 +25,16 @@ BACKFILL_LOOKS = timedelta(days=1)
 
 
 def follow(
-    order: Order, verdict: readiness.Verdict, *, address_changed: bool, part_opened: bool = False
+    order: Order,
+    verdict: readiness.Verdict,
+    *,
+    address_changed: bool,
+    part_opened: bool = False,
+    noticed: datetime | None = None,
 ) -> None:
     """What a new reading means for the work under way. The order is locked; nothing is called.
 
-    `part_opened`: what of it may not go yet is not what it was.
+    `part_opened`: what of it may not go yet is not what it was. `noticed`: when Shopify first told of what was read.
     """
     if verdict.state == OrderState.CANCELLED:
         cancellation.stop(order)
@@ -39,10 +44,10 @@ def follow(
         attempts.release_unless_in_question(order)
     if verdict.state == OrderState.READY:
         waits_for_this = order.state in (OrderState.HELD, OrderState.READY)
-        order_states.note_ready(order, anew=part_opened or order.state == OrderState.WAITING)
         if address_changed:
             _address_changed(order)
-        _go_on(order, verdict)
+        anew = part_opened or order.state == OrderState.WAITING
+        _go_on(order, verdict, anew=anew, noticed=noticed)
         if waits_for_this:
             jobs.wake(f"order:{order.id}")
     else:
@@ -51,11 +56,12 @@ def follow(
         _look_again_when_it_is_due(order, verdict.rest.at)
 
 
-def _go_on(order: Order, verdict: readiness.Verdict) -> None:
+def _go_on(order: Order, verdict: readiness.Verdict, *, anew: bool, noticed: datetime | None) -> None:
     """What may go goes; what a warehouse was given of the rest is held back."""
     measured = coverage.measure(order)
     if measured.held and cancellation.withdraw_unsent(order):
         measured = coverage.measure(order)
+    order_states.note_ready(order, anew=anew, owes=bool(measured.uncovered), noticed=noticed)
     if measured.held and verdict.rest:
         _report_held_after_submission(order, verdict.rest)
     else:
@@ -71,7 +77,7 @@ def _go_on(order: Order, verdict: readiness.Verdict) -> None:
     )
     begins = order.state == OrderState.WAITING or not order.wms_orders.filter(order_states.NOT_ENDED).exists()
     if not stays_held and begins:
-        order_states.stand(order, OrderState.READY)
+        order_states.stand(order, OrderState.READY, noticed=noticed)
     enqueue.route(order)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import structlog
 from django.db import transaction
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import Case, DateTimeField, F, Q, QuerySet, Sum, When
+from django.db.models.functions import Now
 
 from fulfillment import asked, coverage, enqueue, order_states
 from fulfillment.asked import Asked, Rest
@@ -160,10 +161,16 @@ def follow(order: Order) -> bool:
         each.id for each in held if asked.fingerprint(now, _lines(each), cancelled=cancelled) != each.held_for
     ]
     if changed:
-        Shipment.objects.filter(id__in=changed).update(state=ShipmentState.RECEIVED)
+        Shipment.objects.filter(id__in=changed).update(state=ShipmentState.RECEIVED, went_on_at=goes_on())
         enqueue.fulfil(order)
         logger.info("held_shipments_tried_again", order=order.id, shipments=len(changed))
     return bool(changed)
+
+
+def goes_on() -> Case:
+    """From when on a shipment that is to be told was to be told: as before where it was already, else from now on."""
+    was = When(state__in=[ShipmentState.RECEIVED, ShipmentState.FULFILLING], then=F("went_on_at"))
+    return Case(was, default=Now(), output_field=DateTimeField())
 
 
 def _held(order: Order) -> QuerySet[Shipment]:

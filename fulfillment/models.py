@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from fulfillment.return_models import Return, ReturnLine
 from fulfillment.shipment_models import Fulfillment, Shipment, ShipmentCount, ShipmentLine, ShipmentUnit
-from fulfillment.states import OrderState, Outcome, Reason, ReturnState, Wish
+from fulfillment.states import OrderState, Outcome, Reason, Wish
 from ops.secrets import EncryptedTextField
 from shops.models import Shop
 from wms.models import Warehouse
@@ -70,6 +73,24 @@ class Order(models.Model):
     routing = models.JSONField(null=True, blank=True, help_text="The last decision, warehouse by warehouse.")
     received_at = models.DateTimeField(db_default=Now(), help_text="First notice of it.")
     ready_at = models.DateTimeField(null=True, blank=True, help_text="When nothing at Shopify held it back.")
+    waited_at_shopify = models.DurationField(
+        "waited at Shopify",
+        default=timedelta,
+        db_default=timedelta(),
+        help_text="In all, until it last went on: unpaid, scheduled, on hold, or without fulfilment orders.",
+    )
+    waited_for_person = models.DurationField(
+        "waited for a person",
+        default=timedelta,
+        db_default=timedelta(),
+        help_text="In all, until it last went on: held.",
+    )
+    owed_from = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Since when units that no warehouse was given are ours to send, by the order's own clock.",
+    )
     read_at = models.DateTimeField(db_default=Now(), help_text="When it was last read at Shopify.")
     surplus = models.JSONField(
         null=True,
@@ -110,6 +131,7 @@ class Order(models.Model):
             models.Index(
                 fields=["rest_from"], name="order_with_a_scheduled_part", condition=Q(rest_from__isnull=False)
             ),
+            models.Index(fields=["owed_from"], name="order_owed", condition=Q(owed_from__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -251,6 +273,19 @@ class WmsOrder(models.Model):
         help_text="When Shopify's work for it was first seen at this warehouse's location.",
     )
     accepted_at = models.DateTimeField(null=True, blank=True)
+    owed_from = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Since when its units were ours to send, by the order's own clock.",
+    )
+    lag = models.DurationField(
+        "submission lag",
+        null=True,
+        blank=True,
+        help_text="From the first notice, or from when this part could go, to the WMS's confirmation, without the time "
+        "that the order waited for Shopify or a person.",
+    )
     look_up_at = models.DateTimeField(
         db_default=Now(), editable=False, help_text="When the WMS is asked, unless it tells something before."
     )
@@ -324,50 +359,6 @@ class WmsOrderLine(models.Model):
             models.CheckConstraint(
                 condition=Q(shipped__lte=F("quantity")), name="wms_order_line_ships_no_more_than_asked"
             ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.quantity} × {self.item_code}"
-
-
-class Return(models.Model):
-    """Goods that are to come back to a warehouse."""
-
-    wms_order = models.ForeignKey(
-        WmsOrder, on_delete=models.PROTECT, related_name="returns", verbose_name="WMS order"
-    )
-    external_id = models.CharField("external ID", max_length=300, unique=True)
-    wms_return_id = models.CharField("WMS return ID", max_length=255, blank=True, default="")
-    state = models.CharField(max_length=12, choices=ReturnState.choices, default=ReturnState.REQUESTING)
-    reason = models.CharField(max_length=255)
-    label_url = models.URLField("label URL", max_length=1000, blank=True, default="")
-    requested_at = models.DateTimeField(db_default=Now())
-    attempt_at = models.DateTimeField(null=True, blank=True, help_text="When it was last being announced.")
-    received_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        ordering = ["-id"]
-        constraints = [
-            models.CheckConstraint(condition=Q(state__in=ReturnState.values), name="return_state_is_known"),
-        ]
-        indexes = [models.Index(fields=["wms_return_id"], name="return_wms_id")]
-
-    def __str__(self) -> str:
-        return self.external_id
-
-
-class ReturnLine(models.Model):
-    """Units of one WMS item that are to come back, and what came back."""
-
-    parent = models.ForeignKey(Return, on_delete=models.CASCADE, related_name="lines")
-    item_code = models.CharField(max_length=255)
-    quantity = models.PositiveIntegerField(default=0)
-    sellable = models.PositiveIntegerField(default=0)
-    damaged = models.PositiveIntegerField(default=0)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["parent", "item_code"], name="return_line_is_one_per_item"),
         ]
 
     def __str__(self) -> str:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db.models import Case, F, Q, QuerySet, When
-from django.db.models.functions import Coalesce, Now
+from django.db.models import (
+    Case,
+    DateTimeField,
+    DurationField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce, Greatest, Least, Now
 
 from fulfillment import coverage
 from fulfillment.models import Order, Shipment, WmsOrder
@@ -20,6 +34,11 @@ logger = structlog.get_logger(__name__)
 
 FIRST_LOOK_UP = timedelta(minutes=15)
 """The WMS is asked about an order of which it has told nothing for this long."""
+
+STANDS_STILL = (OrderState.WAITING, OrderState.HELD)
+"""States in which an order waits for Shopify or for a person, and not for us."""
+
+GOES_NOWHERE = (OrderState.CANCELLED, OrderState.NOTHING_TO_SHIP)
 
 SHIPPED = (WmsStatus.PARTIALLY_SHIPPED, WmsStatus.SHIPPED)
 
@@ -59,16 +78,60 @@ def lock(order_id: int) -> Order:
     return Order.objects.select_for_update(of=("self",)).select_related("shop").get(id=order_id)
 
 
-def stand(order: Order, state: OrderState, reason: Reason = Reason.NONE, detail: str = "") -> bool:
+def own_clock(at: Combinable) -> Combinable:
+    """What an order's own clock shows: time, less all that the order waited for Shopify or a person. It stands still
+    while the order does. A duration on it is what the order waited for us."""
+    until = Case(When(state__in=STANDS_STILL, then=F("state_since")), default=at)
+    shown = until - F("waited_at_shopify") - F("waited_for_person")
+    return ExpressionWrapper(shown, output_field=DateTimeField())
+
+
+def _heard(noticed: datetime | None) -> Combinable:
+    """When we were told what was read just now; now, where nobody told us."""
+    return Least(Value(noticed, output_field=DateTimeField()), Now()) if noticed else Now()
+
+
+def _waited(total: str, state: OrderState, *, same: Q, until: Combinable) -> Case:
+    """What an order waited in all in a state, once it leaves it, or stays there for another reason."""
+    stretch = ExpressionWrapper(until - F("state_since"), output_field=DurationField())
+    nothing = Value(timedelta(), output_field=DurationField())
+    return Case(
+        When(same, then=F(total)),
+        When(state=state, then=F(total) + Greatest(stretch, nothing)),
+        default=F(total),
+        output_field=DurationField(),
+    )
+
+
+def stand(
+    order: Order,
+    state: OrderState,
+    reason: Reason = Reason.NONE,
+    detail: str = "",
+    *,
+    noticed: datetime | None = None,
+) -> bool:
     """Put the order into a state; False when it stood there already. The order is locked by the caller.
 
-    `state_since` tells since when it stands there for this reason: other words for the same do not begin it anew.
+    `state_since` tells since when it stands there for this reason: other words for the same do not begin it anew. What
+    it waited until now is added up; for Shopify it waited until we had notice (`noticed`), the rest is our own time.
     """
-    as_before = When(state=state, reason=reason, then=F("state_since"))
+    same = Q(state=state, reason=reason)
+    owed = {"owed_from": None} if state in GOES_NOWHERE else {}
     changed = (
         Order.objects.filter(id=order.id)
-        .exclude(state=state, reason=reason, reason_detail=detail)
-        .update(state=state, reason=reason, reason_detail=detail, state_since=Case(as_before, default=Now()))
+        .exclude(same, reason_detail=detail)
+        .update(
+            state=state,
+            reason=reason,
+            reason_detail=detail,
+            state_since=Case(When(same, then=F("state_since")), default=Now()),
+            waited_at_shopify=_waited(
+                "waited_at_shopify", OrderState.WAITING, same=same, until=_heard(noticed)
+            ),
+            waited_for_person=_waited("waited_for_person", OrderState.HELD, same=same, until=Now()),
+            **owed,
+        )
     )
     order.state, order.reason, order.reason_detail = state, reason, detail
     if changed:
@@ -81,13 +144,39 @@ def arrival_key(connection_id: int, wms_order_id: str) -> str:
     return f"wms_order:{connection_id}:{wms_order_id}"
 
 
-def note_ready(order: Order, *, anew: bool = False) -> None:
-    """Remember since when the order is ready: where submission lag is counted from.
+def note_ready(
+    order: Order, *, anew: bool = False, owes: bool = False, noticed: datetime | None = None
+) -> None:
+    """Remember since when the order is ready, and since when we owe what no warehouse was given yet (`owes`).
 
-    `anew`: it waited for Shopify until now, wholly or with a part that may go from now on.
+    `anew`: it waited for Shopify until now, wholly or with a part that may go from now on. An order that no warehouse
+    has confirmed is owed from the first notice of it on, a later part of one from the notice that it may go.
     """
     since = Now() if anew else Coalesce("ready_at", Now())
-    Order.objects.filter(id=order.id).update(ready_at=since)
+    confirmed = Exists(WmsOrder.objects.filter(order=OuterRef("pk"), accepted_at__isnull=False))
+    begins = Case(When(confirmed, then=own_clock(_heard(noticed))), default=F("received_at"))
+    Order.objects.filter(id=order.id).update(
+        ready_at=since, owed_from=Coalesce("owed_from", begins) if owes else None
+    )
+
+
+def owes_nothing(order: Order) -> None:
+    """There is nothing (any more) that a warehouse could be given. The order is locked."""
+    if order.owed_from is not None:
+        Order.objects.filter(id=order.id).update(owed_from=None)
+
+
+def read_own_clock(order: Order) -> datetime:
+    """What the order's own clock shows now."""
+    shown = Order.objects.annotate(shown=own_clock(Now())).values_list("shown", flat=True)
+    found: datetime = shown.get(id=order.id)
+    return found
+
+
+def lag_of_part() -> Combinable:
+    """Of WMS orders: what passed on the order's own clock since its units were ours to send; None = nobody knows."""
+    clock = Order.objects.filter(id=OuterRef("order_id")).values(shown=own_clock(Now()))[:1]
+    return ExpressionWrapper(Subquery(clock) - F("owed_from"), output_field=DurationField())
 
 
 def settle(order: Order) -> None:

@@ -180,6 +180,7 @@ def prepare(order_id: int) -> WmsOrder | None:
         order = order_states.lock(order_id)
         found = plan(order)
         if found is None:
+            order_states.owes_nothing(order)
             return None
         if found.goes:
             return _reserve_and_make(order, found)
@@ -209,7 +210,11 @@ def _reserve_and_make(order: Order, found: Plan) -> WmsOrder | None:
     if reservations.reserve(external_id, needs):
         raise Transient("another order took the stock between the look and the lock")
     row = WmsOrder.objects.create(
-        order=order, part=part, warehouse=found.warehouses[chosen.id], external_id=external_id
+        order=order,
+        part=part,
+        warehouse=found.warehouses[chosen.id],
+        external_id=external_id,
+        owed_from=order.owed_from or order_states.read_own_clock(order),
     )
     WmsOrderLine.objects.bulk_create(
         WmsOrderLine(
@@ -228,7 +233,7 @@ def _reserve_and_make(order: Order, found: Plan) -> WmsOrder | None:
 
 
 def _routed(order: Order, row: WmsOrder, found: Plan) -> None:
-    Order.objects.filter(id=order.id).update(routing=found.decision.as_json())
+    Order.objects.filter(id=order.id).update(routing=found.decision.as_json(), owed_from=None)
     if order.state in (OrderState.HELD, OrderState.READY):
         order_states.stand(order, OrderState.READY)
     for kind in ("no_warehouse", identity.CUSTOM_LINE, identity.PRODUCT_DELETED):

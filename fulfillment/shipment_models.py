@@ -44,7 +44,15 @@ class Shipment(models.Model):
     reported_at = models.DateTimeField(
         null=True, blank=True, help_text="The WMS's time of the newest report."
     )
+    emitted_at = models.DateTimeField(
+        null=True, blank=True, help_text="The WMS's time of the first report; ours where its clock is ahead."
+    )
     received_at = models.DateTimeField(db_default=Now())
+    went_on_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When it was to be told (again): it was held, or more of it was reported.",
+    )
     attempt_at = models.DateTimeField(null=True, blank=True)
     held_for = models.CharField(
         max_length=64,

@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import IntegrityError, transaction
+from django.db.models import DateTimeField, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Greatest, Least, Now
 
 from fulfillment import cancellation, enqueue, held_shipments, order_states, progress, reports, tracking
 from fulfillment.models import (
@@ -111,6 +114,7 @@ def _store(row: WmsOrder, event: ShipmentEvent, *, identity: str, occurred_at: d
                 wms_order_ref=event.wms_order_id,
                 warehouse_code=event.warehouse_id,
                 shipped_at=event.shipped_at,
+                emitted_at=_emitted(row, occurred_at),
                 reported_at=occurred_at,
                 **tracking.fields_of(event.tracking),
             )
@@ -121,6 +125,12 @@ def _store(row: WmsOrder, event: ShipmentEvent, *, identity: str, occurred_at: d
         for item, units in reports.items(event).items()
     )
     return shipment
+
+
+def _emitted(row: WmsOrder, occurred_at: datetime) -> Combinable:
+    """The WMS's time, as far as it can be: after the order was made for it, and not in the future."""
+    said = Value(occurred_at, output_field=DateTimeField())
+    return Least(Greatest(said, Value(row.created_at, output_field=DateTimeField())), Now())
 
 
 def count(order: Order, shipment: Shipment) -> bool:
@@ -185,7 +195,7 @@ def _stand(order: Order, shipment: Shipment) -> bool:
     misfits = bool(held_shipments.surplus(shipment)) or not shipment.lines.exists()
     untold = held_shipments.untold(shipment)
     if untold:
-        rows.update(state=ShipmentState.RECEIVED, reason="")
+        rows.update(state=ShipmentState.RECEIVED, reason="", went_on_at=held_shipments.goes_on())
         enqueue.fulfil(order)
     elif misfits:
         rows.update(state=ShipmentState.HELD)

@@ -206,6 +206,7 @@ def record(wms_order_id: int, answer: OrderAnswer, *, decided_by_id: int | None 
         status_at=Now(),
         wms_order_id=answer.wms_order_id,
         accepted_at=Now(),
+        lag=order_states.lag_of_part(),
         outcome=Outcome.CONFIRMED,
         outcome_detail="",
         decided_by_id=decided_by_id,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, Min, OuterRef, Q, Sum
+from django.db.models import Exists, F, Min, OuterRef, Q, Subquery, Sum
 from django.utils import timezone
 
 from fulfillment import (
@@ -96,7 +97,7 @@ def store(shop: Shop, node: OrderNode) -> Places:
     cancellation, a fulfilment by hand or its end), or by an order that no warehouse is given yet: their stock has to be
     looked at again, after this transaction.
     """
-    order = _locked_row(shop, node)
+    order, noticed = _locked_row(shop, node)
     if node.updated_at < order.shopify_updated_at:
         logger.info("order_reading_stale", order=order.id, shop=shop.id)
         return frozenset()
@@ -110,7 +111,9 @@ def store(shop: Shop, node: OrderNode) -> Places:
     _write_fulfillment_orders(order, node, line_ids, places=places)
     close_alert("order_unreadable", subject=order.subject)
     part_opened = bool(rest_before) and order.rest_detail != rest_before
-    following.follow(order, verdict, address_changed=address_changed, part_opened=part_opened)
+    following.follow(
+        order, verdict, address_changed=address_changed, part_opened=part_opened, noticed=noticed
+    )
     held_shipments.follow(order)
     if order.erased_at is not None:
         erasure.restore(order, _address(node), ready=verdict.state == OrderState.READY)
@@ -140,11 +143,16 @@ def _work(order: Order) -> dict[tuple[int | None, int | None], tuple[int, int, i
     return {(place, variant): (total, left, kept) for place, variant, total, left, kept in sums}
 
 
-def _locked_row(shop: Shop, node: OrderNode) -> Order:
+def _locked_row(shop: Shop, node: OrderNode) -> tuple[Order, datetime | None]:
+    """The order's row, and when Shopify first told of what was not read yet."""
+    subject = f"order:{shop.id}:{node.id}"
+    notices = Job.objects.filter(
+        subject=subject, kind__startswith="shopify.", created_at__gt=OuterRef("read_at")
+    )
+    first = notices.order_by().values("subject").values(at=Min("created_at"))
     rows = Order.objects.select_for_update(of=("self",)).filter(shop=shop, shopify_order_id=node.id)
-    order = rows.first()
+    order = rows.annotate(noticed=Subquery(first)).first()
     if order is None:
-        subject = f"order:{shop.id}:{node.id}"
         first_notice = Job.objects.filter(subject=subject).aggregate(at=Min("created_at"))["at"]
         fresh = Order(
             shop=shop,
@@ -155,9 +163,9 @@ def _locked_row(shop: Shop, node: OrderNode) -> Order:
             received_at=first_notice or timezone.now(),
         )
         Order.objects.bulk_create([fresh], ignore_conflicts=True)
-        order = rows.get()
+        order = rows.annotate(noticed=F("received_at")).get()
     order.shop = shop
-    return order
+    return order, order.noticed
 
 
 def _address(node: OrderNode) -> str:
@@ -184,6 +192,8 @@ def _write_header(order: Order, node: OrderNode, verdict: Verdict) -> bool:
     order.ship_to = address
     order.shipping_method = node.shipping_line.title[:255] if node.shipping_line else ""
     order.read_at = node.asked_at or timezone.now()
+    if verdict.state != OrderState.READY:
+        order.owed_from = None
     rest = verdict.rest
     order.rest_reason, order.rest_detail, order.rest_from = (
         (rest.reason, rest.detail, rest.at) if rest else (Reason.NONE, "", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.conf import settings
 from django.db.models import Count
 from prometheus_client.core import CounterMetricFamily as Counter
 from prometheus_client.core import GaugeMetricFamily as Gauge
@@ -61,6 +62,10 @@ def _health() -> Iterator[Metric]:
     for each in measurements:
         thresholds.add_metric([each.metric.name], each.threshold)
         crossed.add_metric([each.metric.name], float(each.crossed))
+    measured = {each.metric.name for each in measurements}
+    for name, threshold in settings.HEALTH_THRESHOLDS.items():
+        if name not in measured:  # a second one of a metric
+            thresholds.add_metric([name], threshold)
     yield thresholds
     yield crossed
 

@@ -234,6 +234,7 @@ ALERT_URLS: list[str] = env.list(
 # metric -> the value above which staff are alerted
 HEALTH_THRESHOLDS: dict[str, float] = {
     "order_submission_lag": env.float("HEALTH_ORDER_SUBMISSION_LAG_SECONDS", default=120.0),
+    "order_submission_worst": env.float("HEALTH_ORDER_SUBMISSION_WORST_SECONDS", default=600.0),
     "unmapped_sku_rate": env.float("HEALTH_UNMAPPED_SKU_RATE_PERCENT", default=0.0),
     "wms_api_errors": env.float("HEALTH_WMS_API_ERRORS_PERCENT", default=5.0),
     "stock_sync_lag": env.float("HEALTH_STOCK_SYNC_LAG_INTERVALS", default=2.0),

@@ -78,6 +78,7 @@ def _orders(sizes: Sizes) -> None:
         received_at="at",
         ready_at=f"CASE WHEN i > {n - unfinished} AND i %% 4 > 1 THEN NULL ELSE at END",
         read_at="at",
+        owed_from=f"CASE WHEN i > {n - unfinished} AND i %% 4 IN (1, 2) THEN at END",
     )
     insert(
         OrderLine,
@@ -138,6 +139,8 @@ def _parts(sizes: Sizes) -> None:
         attempt_at="at",
         outcome="'confirmed'",
         accepted_at="at + interval '3 seconds'",
+        owed_from="at",
+        lag="interval '3 seconds'",
         created_at="at",
     )
     insert(
@@ -182,6 +185,7 @@ def _shipments(sizes: Sizes) -> None:
         carrier_code="'dhl'",
         shipped_at="at",
         received_at="at",
+        emitted_at="at - interval '1 second'",
         attempt_at="at",
         shopify_fulfillment_id="CASE WHEN i %% 5000 = 1 THEN NULL ELSE 6000000000000 + i END",
         fulfilled_at="CASE WHEN i %% 5000 = 1 THEN NULL ELSE at + interval '4 seconds' END",

@@ -58,6 +58,7 @@ class OrderAdmin(PageAdmin):
                     ("country", "is_test"),
                     ("placed_at", "cancelled_at"),
                     ("received_at", "ready_at"),
+                    ("waited_at_shopify", "waited_for_person"),
                     ("shopify_updated_at", "read_at"),
                 ]
             },

@@ -54,7 +54,14 @@ class ShipmentAdmin(PageAdmin):
         ),
         (
             "Parcel",
-            {"fields": [("numbers", "carrier_code"), "links", ("shipped_at", "received_at", "decided_by")]},
+            {
+                "fields": [
+                    ("numbers", "carrier_code"),
+                    "links",
+                    ("shipped_at", "decided_by"),
+                    ("emitted_at", "received_at", "went_on_at"),
+                ]
+            },
         ),
         ("At Shopify", {"fields": [("shopify_fulfillment_id", "fulfilled_at"), "attempt_at"]}),
     ]

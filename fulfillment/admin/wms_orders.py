@@ -42,7 +42,7 @@ class WmsOrderAdmin(DecidingAdmin):
             "Last attempt",
             {"fields": [("attempt", "attempt_at"), ("outcome", "decided_by"), "outcome_detail"]},
         ),
-        ("When", {"fields": [("created_at", "accepted_at"), ("status_at", "cancel_requested_at")]}),
+        ("When", {"fields": [("created_at", "accepted_at", "lag"), ("status_at", "cancel_requested_at")]}),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WmsOrder]:

@@ -77,6 +77,19 @@ def rows(statement: str, parameters: Mapping[str, Any] | None = None) -> list[tu
         return list(cursor.fetchall())
 
 
-def numbers(statement: str) -> list[float]:
-    """The one row of a statement, with 0 for what there is not."""
-    return [float(str(value)) if value is not None else 0.0 for value in rows(statement)[0]]
+def mappings(statement: str, **values: Any) -> list[dict[str, Any]]:
+    """What a statement with named parameters finds, by column."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        names = [column.name for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def spoken(seconds: float) -> str:
+    """A duration as people say it: 0.8 s, 45 s, 12 min, 3 h, 4 days."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    for size, unit, limit in ((1, "s", 120), (60, "min", 120), (3600, "h", 48)):
+        if seconds < size * limit:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} days"

@@ -1,35 +1,211 @@
-"""How long paid orders take to be confirmed by a warehouse."""
+"""How long orders take from the first notice to a warehouse's confirmation, without what they waited for others."""
 
 from __future__ import annotations
 
-from wmsbridge.health.measuring import Metric, Reading, numbers
+from dataclasses import dataclass
+from typing import Any
 
-# Orders that a person must see to are not late, they are held, and have alerts of their own.
-_SUBMISSION = """
-SELECT GREATEST(0, extract(epoch FROM now() - LEAST(
-         (SELECT min(ready_at) FROM fulfillment_order WHERE state = 'ready'),
-         (SELECT min(o.ready_at) FROM wms_order_map w JOIN fulfillment_order o ON o.id = w.order_id
-           WHERE w.wms_status IN ('pending', 'submitting')
-             AND o.state NOT IN ('held', 'waiting', 'cancelled'))))),
-       (SELECT percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM w.accepted_at - o.ready_at))
-          FROM wms_order_map w JOIN fulfillment_order o ON o.id = w.order_id
-         WHERE w.accepted_at > now() - interval '1 hour' AND o.ready_at IS NOT NULL)
+from django.conf import settings
+
+from wmsbridge.health.measuring import Metric, Part, Reading, Words, mappings, spoken
+
+LATEST = 100
+"""Confirmations that count, the latest of the last hour: so the median follows soon when orders go again."""
+
+FEW = 5
+"""Of fewer orders a median says nothing about what is over; what waits now speaks for itself."""
+
+# Each lag is what passed on the order's own clock, which stands still while it waits for Shopify or for a person
+# (fulfillment.order_states.own_clock). Orders that wait on us stand at one of three steps.
+#   read    Shopify told of it, and it is not read: no row of it yet, or one that waits for what was told now
+#   route   units of it are ours to send, and no warehouse was given them
+#   place   a warehouse was given it, and its WMS has not confirmed it
+# Work that is parked waits for others: credentials that a shop refuses have an alert of their own.
+_LAGS = """
+WITH told AS MATERIALIZED (
+    SELECT subject FROM ops_job
+     WHERE state = 'ready' AND parked_on = '{}'
+       AND (kind LIKE 'shopify.%%' OR kind = 'fulfillment.read_orders')
+     UNION
+    SELECT subject FROM ops_job
+     WHERE state = 'running' AND (kind LIKE 'shopify.%%' OR kind = 'fulfillment.read_orders')
+), named AS MATERIALIZED (
+    SELECT subject, split_part(subject, ':', 2)::bigint AS shop_id, split_part(subject, ':', 3)::bigint AS number
+      FROM told WHERE subject ~ '^order:[0-9]{1,18}:[0-9]{1,18}$'
+), waits AS (
+    SELECT 'read' AS step, COALESCE(o.name, n.number::text) AS name, n.shop_id, NULL::bigint AS warehouse_id,
+           now() - first.at + COALESCE(
+             o.state_since - o.waited_at_shopify - o.waited_for_person - o.received_at, interval '0') AS lag
+      FROM named n
+      LEFT JOIN fulfillment_order o ON o.shop_id = n.shop_id AND o.shopify_order_id = n.number
+     CROSS JOIN LATERAL (
+           SELECT min(j.created_at) AS at FROM ops_job j
+            WHERE j.subject = n.subject AND j.kind LIKE 'shopify.%%'
+              AND j.created_at > COALESCE(o.read_at, '-infinity')) first
+     WHERE first.at IS NOT NULL AND (o.id IS NULL OR o.state = 'waiting')
+     UNION ALL
+    SELECT 'route', name, shop_id, NULL, now() - waited_at_shopify - waited_for_person - owed_from
+      FROM fulfillment_order
+     WHERE owed_from IS NOT NULL AND state NOT IN ('held', 'waiting', 'cancelled')
+     UNION ALL
+    SELECT 'place', o.name, o.shop_id, w.warehouse_id,
+           now() - COALESCE(w.owed_from + o.waited_at_shopify + o.waited_for_person, w.created_at)
+      FROM wms_order_map w JOIN fulfillment_order o ON o.id = w.order_id
+     WHERE w.wms_status IN ('pending', 'submitting') AND o.state NOT IN ('held', 'waiting', 'cancelled')
+), confirmed AS (
+    SELECT COALESCE(w.lag, w.accepted_at - w.created_at) AS lag, o.waited_at_shopify, o.waited_for_person
+      FROM wms_order_map w JOIN fulfillment_order o ON o.id = w.order_id
+     WHERE w.accepted_at > now() - interval '1 hour' ORDER BY w.accepted_at DESC LIMIT %(latest)s
+), lags AS (
+    SELECT extract(epoch FROM lag) AS lag FROM waits UNION ALL SELECT extract(epoch FROM lag) FROM confirmed
+), worst AS (
+    SELECT w.step, w.name, s.domain, c.slug, extract(epoch FROM w.lag) AS lag, l.paused, h.paused AS warehouse_paused
+      FROM (SELECT * FROM waits ORDER BY lag DESC LIMIT 1) w
+      JOIN shops_shop s ON s.id = w.shop_id
+      LEFT JOIN warehouse_locations h ON h.id = w.warehouse_id
+      LEFT JOIN wms_connection c ON c.id = h.connection_id
+      LEFT JOIN ops_lane l ON l.name = CASE WHEN c.id IS NOT NULL THEN 'wms:' || c.slug ELSE 'shop:' || s.domain END
+)
+SELECT (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY lag) FROM lags) AS median,
+       (SELECT count(*) FROM waits) AS waiting,
+       (SELECT count(*) FROM confirmed) AS confirmed,
+       (SELECT percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM lag)) FROM confirmed) AS p99,
+       (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM waited_at_shopify))
+          FROM confirmed) AS at_shopify,
+       (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM waited_for_person))
+          FROM confirmed) AS for_a_person,
+       worst.*
+  FROM (SELECT 1) AS one LEFT JOIN worst ON true
 """
 
 
+@dataclass(frozen=True)
+class Worst:
+    """The order that waits on us for longest, in seconds, and where."""
+
+    name: str
+    domain: str
+    lag: float
+    step: str
+    slug: str
+    lane_paused: bool
+    warehouse_paused: bool
+
+    @property
+    def place(self) -> str:
+        """Where it stands, in words."""
+        if self.step == "read":
+            return "it is not read at Shopify yet"
+        if self.step == "route":
+            return "it is not routed to a warehouse yet"
+        return f"the WMS {self.slug} has not confirmed it"
+
+    @property
+    def lane(self) -> str:
+        """The lane whose work it waits for."""
+        if self.step == "place":
+            return f"wms:{self.slug}"
+        return f"shop:{self.domain}" + ("" if self.step == "read" else "/in")
+
+    @property
+    def to_do(self) -> str:
+        """What a person does first."""
+        if self.warehouse_paused:
+            return "Its warehouse is paused: let it go on, or have the order sent from another. "
+        if self.lane_paused:
+            return f"Its lane {self.lane} is paused: let it go on. "
+        return f"Look at its lane {self.lane} first. "
+
+
+def longest_wait() -> float:
+    """Seconds that any order may wait on us, whatever the median."""
+    return float(settings.HEALTH_THRESHOLDS["order_submission_worst"])
+
+
 def order_submission_lag() -> Reading:
-    """Seconds since the oldest order was ready that no WMS has accepted yet; p99 of ready to accepted."""
-    oldest, p99 = numbers(_SUBMISSION)
-    return Reading(oldest, f"p99 of the last hour: {p99:.1f} s", {"p99": p99})
+    """The median in seconds over the orders that wait on us and the latest confirmed; the worst of those that wait."""
+    (row,) = mappings(_LAGS, latest=LATEST)
+    figures = {
+        name: float(row[name] or 0)
+        for name in ("median", "p99", "waiting", "confirmed", "at_shopify", "for_a_person")
+    }
+    worst = _worst(row)
+    lag = worst.lag if worst else 0.0
+    enough = figures["waiting"] + figures["confirmed"] >= FEW or (
+        worst is not None and lag >= figures["median"]
+    )
+    parts: dict[Part, float] = {"worst": lag}
+    parts.update(figures.items())
+    return Reading(
+        figures["median"],
+        _detail(figures, worst),
+        parts,
+        meaningful=enough,
+        urgent=lag > longest_wait(),
+        words=_words(figures, worst),
+    )
+
+
+def _worst(row: dict[str, Any]) -> Worst | None:
+    if row["name"] is None:
+        return None
+    return Worst(
+        name=row["name"],
+        domain=row["domain"],
+        lag=max(0.0, float(row["lag"])),
+        step=row["step"],
+        slug=row["slug"] or "",
+        lane_paused=bool(row["paused"]),
+        warehouse_paused=bool(row["warehouse_paused"]),
+    )
+
+
+def _detail(figures: dict[str, float], worst: Worst | None) -> str:
+    now = (
+        f"{figures['waiting']:.0f} waiting on us, {worst.name} of {worst.domain} for {spoken(worst.lag)}"
+        if worst
+        else "none waiting on us"
+    )
+    waited = [
+        f"{spoken(figures[figure])} {words}"
+        for figure, words in (("at_shopify", "at Shopify"), ("for_a_person", "for a person"))
+        if figures[figure] >= 1
+    ]
+    apart = f"; apart from that the latest waited {' and '.join(waited)} (median)" if waited else ""
+    confirmed = f"; p99 of the latest confirmed: {spoken(figures['p99'])}" if figures["confirmed"] else ""
+    return f"median; {now}{confirmed}{apart}"
+
+
+def _words(figures: dict[str, float], worst: Worst | None) -> Words:
+    median = spoken(figures["median"])
+    many = f"Half of the orders take {median} or longer from the first notice to the WMS's confirmation"
+    if worst is None:
+        return Words(
+            title=f"{median} in the median",
+            meaning=f"{many}. None waits now: this ends by itself with the next orders, at the latest in an hour.",
+            action="Look at what held the orders of the last hour up: lanes, circuits, the submission worker.",
+        )
+    late = worst.lag > longest_wait()
+    title = f"order {worst.name} of {worst.domain} waits for {spoken(worst.lag)}"
+    return Words(
+        title=title if late else f"{median} in the median",
+        meaning=f"{many}. {figures['waiting']:.0f} wait on us now. {worst.name} of {worst.domain} waits for longest, "
+        f"{spoken(worst.lag)}: {worst.place}. Any order may take {spoken(longest_wait())}.",
+        action=f"{worst.to_do}{ORDER_SUBMISSION_LAG.advice}",
+    )
 
 
 ORDER_SUBMISSION_LAG = Metric(
     name="order_submission_lag",
     label="Order submission lag",
     unit="seconds",
-    labels=("quantile",),
-    definition="Seconds since the oldest order was ready that no WMS has accepted yet.",
+    labels=("figure",),
+    definition="The median time from the receipt of the first notice of an order to its WMS's confirmation. The "
+    f"orders that wait on us now count with their time until now, and the latest {LATEST} confirmed of the last hour. "
+    "A later part of an order counts from the notice that it may go. Time that an order waits at Shopify (unpaid, "
+    "scheduled, on hold) or for a person (held) does not count and is shown apart. Staff are alerted about the median, "
+    "and about any order that waits on us for longer than the second threshold.",
     advice="Look at the lanes: is a circuit open, a lane paused, the submission worker running? Then at "
-    "Orders in state «ready»: the order's page shows what its jobs wait for.",
+    "Orders, filter «routed, not sent»: the order's page shows what its jobs wait for.",
     read=order_submission_lag,
 )
