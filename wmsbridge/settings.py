@@ -58,6 +58,7 @@ PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
 
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"] if DEBUG else [])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+CSRF_FAILURE_VIEW = "wmsbridge.views.forged"
 ROOT_URLCONF = "wmsbridge.urls"
 WSGI_APPLICATION = "wmsbridge.wsgi.application"
 # Webhook bodies of very large orders are some MB; the receivers answer 413 to whatever is larger.

@@ -76,6 +76,15 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     return _told(request, 404, "There is no such page", "It was removed, or the address is wrong.")
 
 
+def forged(request: HttpRequest, reason: str = "") -> HttpResponseBase:
+    """403: the form was not made for this session. Django's page has a style in itself and speaks to programmers."""
+    title = "Nothing was done"
+    words = "The page was open for too long, or somebody logged in meanwhile. Load it anew and try again."
+    if not _is_in_console(request):
+        return HttpResponse(f"{title}. {words}\n", status=403, content_type="text/plain")
+    return _told(request, 403, title, words)
+
+
 def _is_in_console(request: HttpRequest) -> bool:
     return request.path.startswith("/admin/") and admin.site.has_permission(request)
 

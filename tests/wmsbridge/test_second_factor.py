@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -111,6 +113,25 @@ def test_a_code_is_taken_once(ada: User, codes: list[str]) -> None:
     forget_wrong_codes()
     enter(after_the_password(), codes[0])
     assert b"was used before" in enter(after_the_password(), codes[0]).content
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("which", ["code", "recovery code"])
+def test_a_code_is_taken_once_by_two_at_the_same_time(ada: User, codes: list[str], which: str) -> None:
+    code = code_of(ada) if which == "code" else codes[0].replace("-", "")
+    together = threading.Barrier(4)
+
+    def enters(_: int) -> bool:
+        try:
+            together.wait(5)
+            return enrolment.verify(ada, code) is not None
+        except enrolment.TooSoon:
+            return False
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(enters, range(4))) == [False, False, False, True]
 
 
 def test_the_code_that_confirmed_it_opens_nothing(ada: User) -> None:

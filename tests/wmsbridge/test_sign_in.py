@@ -82,6 +82,17 @@ def test_options_tells_nothing(client: Client, door: str) -> None:
     assert (answer.status_code, b"description" in answer.content) == (405, False)
 
 
+def test_a_form_that_was_open_for_too_long_says_what_to_do(admin_user: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    old = {"action": "replay", "csrfmiddlewaretoken": "x" * 64}
+    outside = client.post("/admin/login/", old, secure=True)
+    assert (outside.status_code, b"Load it anew" in outside.content) == (403, True)
+    client.force_login(admin_user)
+    inside = client.post("/admin/ops/job/", old, secure=True)
+    assert (inside.status_code, b"data-told" in inside.content) == (403, True)
+    assert b"Load it anew" in inside.content
+
+
 def test_no_page_may_use_a_device(client: Client) -> None:
     assert "camera=()" in client.get("/healthz").headers["Permissions-Policy"]
 
