@@ -149,6 +149,13 @@ def test_every_metric_is_documented_with_its_threshold() -> None:
         ), metric.name
 
 
+def test_every_metric_is_defined_in_sentences_for_staff_and_in_the_manual() -> None:
+    manual = OPERATIONS.read_text().partition("## Metrics")[2]
+    for metric in health.METRICS:
+        assert metric.definition.count(". ") >= 1, metric.name
+        assert f"**{metric.label}.** " in manual, metric.name
+
+
 def test_every_state_that_staff_see_is_explained() -> None:
     told = _named(OPERATIONS)
     assert {str(state) for state in states.OrderState} - told == set()

@@ -11,6 +11,7 @@ from django.core import mail
 from django.db.models import F
 from django.test import Client
 from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
 
 from inventory import reservations
 from inventory.models import StockLevel, Watermark
@@ -28,6 +29,7 @@ from tests.builders import (
 from tests.drain import drain
 from wms.models import Connection, Warehouse
 from wmsbridge import health
+from wmsbridge.schedules import rows as schedules
 from wmsbridge.tasks import measure_health
 
 pytestmark = pytest.mark.django_db
@@ -216,6 +218,16 @@ def test_within_twice_the_interval_all_is_well(berlin: Warehouse) -> None:
     assert not lag().crossed
     pass_time(0.1)
     assert lag().crossed
+
+
+def test_who_reads_more_seldom_is_late_later(berlin: Warehouse) -> None:
+    hourly = schedules.interval_of(3600)
+    PeriodicTask.objects.filter(name="inventory.reconcile_all").update(interval=hourly)
+    sell(berlin)
+    pass_time(1.9)
+    assert not lag().crossed
+    pass_time(0.2)
+    assert (lag().crossed, lag().threshold) == (True, 7200)
 
 
 def test_a_word_of_the_wms_by_itself_is_an_update(berlin: Warehouse) -> None:

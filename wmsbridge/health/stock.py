@@ -9,7 +9,7 @@ from django.conf import settings
 
 from inventory import freshness
 from inventory.freshness import Oldest
-from wmsbridge.health.measuring import Metric, Part, Reading, Words
+from wmsbridge.health.measuring import Metric, Part, Reading, Words, spoken
 from wmsbridge.schedules import rows
 
 MOST_NAMED = 5
@@ -104,18 +104,10 @@ def _in_words(words: str, late: Oldest) -> str:
         name=late.name,
         wms=late.wms,
         shop=late.shop,
-        ago=_duration(late.age),
+        ago=spoken(late.age),
         since=f"{late.since:%d %b %H:%M}",
-        every=_duration(late.every),
+        every=spoken(late.every),
     )
-
-
-def _duration(seconds: float) -> str:
-    """In its two greatest units: 2 d 3 h, 45 min."""
-    minutes = max(0, round(seconds / 60))
-    days, hours, rest = minutes // 1440, minutes % 1440 // 60, minutes % 60
-    parts = [f"{number} {unit}" for number, unit in ((days, "d"), (hours, "h"), (rest, "min")) if number]
-    return " ".join(parts[:2]) or "0 min"
 
 
 STOCK_SYNC_LAG = Metric(
@@ -127,8 +119,9 @@ STOCK_SYNC_LAG = Metric(
     "SKUs that are actively sold count: an order of the shop was promised units within seven days, or waits for them. "
     "A SKU was updated when its WMS last told of it, or when the last complete reading of that WMS began; if the last "
     "reading of everything left it out, when a reading last named it. A SKU that Shopify is still to be told of is as "
-    "old as its change. WMSs are read every quarter of an hour, those that can only tell everything once a day. Staff "
-    "are alerted when a SKU was not synced within twice that.",
+    "old as its change. WMSs are read as often as the schedule «inventory.reconcile_all» says, a quarter of an hour "
+    "unless staff changed it; those that can only tell everything, once a day. Staff are alerted when a SKU was not "
+    "synced within twice that.",
     advice="Look at the job «inventory.reconcile» of the WMS and at «inventory.push» of the shop, and whether the "
     "schedule «inventory.reconcile_all» runs. Until then Shopify may sell what is not there.",
     read=stock_sync_lag,
