@@ -66,10 +66,10 @@ def refused(shop: Shop, *, reason: str, by_shopify: bool = True) -> AccessRefuse
     """Raise the alert that the shop's credentials are refused and return the error that parks the work.
 
     It stays parked while the stored credentials are the refused ones. No alert while it is being found out whether the
-    app was uninstalled: that has its own.
+    app was uninstalled: that has its own. `by_shopify` False: Shopify was not asked, so that nothing is found out.
     """
-    if not _is_uninstalled_or_asked(shop):
-        _alert_refused(shop, reason=reason)
+    if not (_is_uninstalled(shop) or (by_shopify and _is_asked(shop))):
+        _alert_refused(shop, reason=reason, by_shopify=by_shopify)
     fingerprint = _fingerprint(shop)
     error = AccessRefused(
         f"{shop.domain} refuses our credentials: {reason}",
@@ -81,25 +81,29 @@ def refused(shop: Shop, *, reason: str, by_shopify: bool = True) -> AccessRefuse
 
 
 @transaction.atomic
-def _alert_refused(shop: Shop, *, reason: str) -> None:
+def _alert_refused(shop: Shop, *, reason: str, by_shopify: bool) -> None:
+    what = "refuses our credentials" if by_shopify else "cannot be called: we have no credentials for it"
     alerts.raise_alert(
         REFUSED,
         subject=subject(shop),
-        title=f"{shop.domain} refuses our credentials",
-        meaning=f"Nothing can be read from or written to this shop; its work waits. Shopify said: {reason}",
+        title=f"{shop.domain} {what}",
+        meaning="Nothing can be read from or written to this shop; its work waits. "
+        f"{'Shopify said' if by_shopify else 'The reason'}: {reason}",
         action="Check that the app is installed on the shop, then correct the client id and secret (or the access "
         "token) of the shop in the admin. Waiting work goes on by itself.",
         severity=Severity.CRITICAL,
     )
 
 
-def _is_uninstalled_or_asked(shop: Shop) -> bool:
+def _is_uninstalled(shop: Shop) -> bool:
+    return Shop.objects.filter(pk=shop.pk, is_active=False, uninstalled_at__isnull=False).exists()
+
+
+def _is_asked(shop: Shop) -> bool:
     told = Q(kind__in=TOLD_OF_REMOVAL, lane=shop.inbox_lane) | Q(
         key__in=[_key_of(kind, shop) for kind in (CHECK_INSTALLED, REDACT_SHOP)]
     )
-    asked = Job.objects.filter(told, state__in=[Job.State.READY, Job.State.RUNNING])
-    gone = Shop.objects.filter(pk=shop.pk, is_active=False, uninstalled_at__isnull=False)
-    return asked.exists() or gone.exists()
+    return Job.objects.filter(told, state__in=[Job.State.READY, Job.State.RUNNING]).exists()
 
 
 def frozen(shop: Shop, *, reason: str) -> Throttled:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 import responses
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from ops import secrets
 from ops.models import Alert, Job
 from shops import client as shopify_client
 from shops import documents, gids, installation, tasks
@@ -128,6 +130,28 @@ def test_a_late_notice_does_not_switch_off_a_shop_that_is_installed_again(
     drain()
     assert Shop.objects.get().is_active
     assert not Alert.objects.exists()
+
+
+@LIVE
+@pytest.mark.parametrize(
+    ("broken", "kinds"),
+    [
+        ("UPDATE shops_shop SET access_token = ''", {installation.REFUSED}),
+        ("UPDATE shops_shop SET access_token = 'gAAAAA-junk'", {installation.REFUSED, secrets.UNREADABLE}),
+    ],
+)
+def test_credentials_that_we_lack_or_cannot_read_are_no_uninstallation(
+    client: Client, shopify: responses.RequestsMock, broken: str, kinds: set[str]
+) -> None:
+    make_shop()
+    with connection.cursor() as cursor:
+        cursor.execute(broken)
+    deliver(client, {"id": 1}, topic="app/uninstalled")
+    drain()
+    shop = Shop.objects.only("is_active", "uninstalled_at").get()
+    assert (shop.is_active, shop.uninstalled_at) == (True, None)
+    assert set(Alert.objects.values_list("kind", flat=True)) == kinds
+    assert Job.objects.get(kind=installation.CHECK_INSTALLED).parked_on
 
 
 @LIVE
