@@ -8,25 +8,20 @@ from datetime import datetime
 from typing import Any
 
 from axes.models import AccessAttempt
-from django.contrib import admin, messages
-from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group, User
-from django.db.models import Count, Exists, Min, Model, OuterRef, QuerySet
+from django.contrib import admin
+from django.db.models import Count, Min, Model
 from django.http import HttpRequest
-from unfold.decorators import action, display
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from fulfillment.models import Order
 from fulfillment.states import OrderState
 from ops import depth
-from ops.admin import ConsoleAdmin, ReadOnlyAdmin
+from ops.admin import ReadOnlyAdmin
 from ops.models import Alert, Circuit, Lane
 from ops.notifications import URGENCY
 from wmsbridge import health, waiting
 from wmsbridge.navigation import list_url
 from wmsbridge.schedules import admin as _schedules  # noqa: F401  # registers its pages
-from wmsbridge.second_factor import enrolment
-from wmsbridge.second_factor.models import Authenticator
+from wmsbridge.staff import admin as _staff  # noqa: F401  # registers its pages
 
 MOST_ALERTS = 8
 MOST_LANES = 20
@@ -55,48 +50,6 @@ TILES = {
 """Metric -> the right to see the rows that it measures."""
 
 admin.site.index_title = "Overview"
-admin.site.unregister(User)
-admin.site.unregister(Group)
-
-
-@admin.register(User)
-class StaffAdmin(UserAdmin, ConsoleAdmin):  # type: ignore[type-arg]
-    """Staff, in the console's clothes."""
-
-    form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "email", "first_name", "last_name", "is_staff", "has_second_factor")
-    actions = ("reset_second_factor",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        """With whether each has a second factor."""
-        confirmed = Authenticator.objects.filter(user=OuterRef("pk"), confirmed=True)
-        return super().get_queryset(request).annotate(second_factor=Exists(confirmed))
-
-    @display(description="Second factor", boolean=True, ordering="second_factor")
-    def has_second_factor(self, user: Any) -> bool:
-        """Whether the log-in asks for a code."""
-        return bool(user.second_factor)
-
-    def has_reset_permission(self, request: HttpRequest) -> bool:
-        """Who may take others' second factor away."""
-        return request.user.has_perm("second_factor.reset_second_factor")
-
-    @action(description="Reset the second factor: device and recovery codes are lost", permissions=["reset"])
-    def reset_second_factor(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
-        """The password alone opens the console again. Only superusers do it to superusers."""
-        by = User.objects.get(pk=str(request.user.pk))
-        mine = chosen if by.is_superuser else chosen.filter(is_superuser=False)
-        done = [user for user in mine if enrolment.remove(user, by=by, said="Second factor reset.")]
-        self.message_user(request, f"{len(done)} second factors reset.", messages.SUCCESS)
-        if mine.count() < chosen.count():
-            self.message_user(request, "That of a superuser is reset by a superuser.", messages.WARNING)
-
-
-@admin.register(Group)
-class StaffGroupAdmin(GroupAdmin, ConsoleAdmin):  # type: ignore[misc]
-    """Groups of permissions, in the console's clothes."""
 
 
 @admin.register(AccessAttempt)
