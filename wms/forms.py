@@ -37,6 +37,7 @@ class ConnectionForm(SecretsForm[Connection]):
     time_zone = forms.ChoiceField(
         choices=lambda: [(name, name) for name in moments.zone_names()],
         initial="UTC",
+        required=False,
         widget=UnfoldAdminSelectWidget,
         help_text=Connection._meta.get_field("time_zone").help_text,
     )
@@ -72,6 +73,10 @@ class ConnectionForm(SecretsForm[Connection]):
         ):
             self.require_again("token", because="The address is now another host's.")
         return cleaned
+
+    def clean_time_zone(self) -> str:
+        """As it is, where none was chosen."""
+        return self.cleaned_data["time_zone"] or self.instance.time_zone
 
     def clean_capabilities(self) -> list[str] | None:
         """None when it is all that the adapter declares: a later adapter may declare more."""
