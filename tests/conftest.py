@@ -62,6 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
             "EMAIL_URL": "memorymail://",
             "ALERT_EMAILS": "ops@example.com",
             "ALERT_URLS": "",
+            "PROBES_KEPT_SECONDS": "0",
             "LOG_LEVEL": "WARNING",
             "LOG_FORMAT": "console",
         }

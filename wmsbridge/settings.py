@@ -246,6 +246,9 @@ HEALTH_THRESHOLDS: dict[str, float] = {
 # Set: /metrics answers only to this bearer token and to staff. Empty: keep /metrics off the public proxy.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
+# /readyz and /metrics answer what they found at most so many seconds ago: asking often costs the database nothing.
+PROBES_KEPT_SECONDS = env.float("PROBES_KEPT_SECONDS", default=2.0)
+
 # So long after a request without an answer its order may still appear in the WMS.
 WMS_SETTLE_SECONDS = env.int("WMS_SETTLE_SECONDS", default=120)
 

@@ -6,9 +6,13 @@ And what people read when a page is not for them.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
+from threading import Lock
+from typing import TypeVar, cast
 
 from django.conf import settings
 from django.contrib import admin
+from django.core.cache import cache
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template.response import TemplateResponse
@@ -18,6 +22,9 @@ from django.views.decorators.http import require_safe
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from wmsbridge import metrics, readiness
+
+Seen = TypeVar("Seen")
+_LOOKING = {"readyz": Lock(), "metrics": Lock()}
 
 
 @require_safe
@@ -34,7 +41,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
     For deployments and monitoring. A load balancer should ask /healthz: webhooks are taken without Redis too.
     """
-    reasons = readiness.reasons()
+    reasons = _kept("readyz", readiness.reasons)
     return JsonResponse({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
 
 
@@ -45,9 +52,19 @@ def prometheus(request: HttpRequest) -> HttpResponse:
     if not _may_read_metrics(request):
         return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
     try:
-        return HttpResponse(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
+        return HttpResponse(_kept("metrics", metrics.exposition), content_type=CONTENT_TYPE_LATEST)
     except DatabaseError:
         return HttpResponse("the database does not answer\n", status=503, content_type="text/plain")
+
+
+def _kept(name: str, look: Callable[[], Seen]) -> Seen:
+    """What was found within the last PROBES_KEPT_SECONDS by this process; else one thread looks and the others wait."""
+    if (found := cache.get(name)) is None:
+        with _LOOKING[name]:
+            if (found := cache.get(name)) is None:
+                found = look()
+                cache.set(name, found, settings.PROBES_KEPT_SECONDS)
+    return cast(Seen, found)
 
 
 def _may_read_metrics(request: HttpRequest) -> bool:

@@ -73,6 +73,15 @@ def test_every_service_but_the_one_shot_has_a_health_check_and_is_not_privileged
     assert "\nUSER 10001\n" in (ROOT / "Dockerfile").read_text()
 
 
+def test_redis_asks_for_a_password_that_no_command_line_shows() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    assert "redis://:${REDIS_PASSWORD:?" in services["web"]["environment"]["REDIS_URL"]
+    assert "requirepass" in services["redis"]["command"][-1]
+    assert "REDIS_PASSWORD" not in " ".join(
+        [*services["redis"]["command"], *services["redis"]["healthcheck"]["test"]]
+    )
+
+
 def test_the_image_holds_every_app_and_not_the_sandbox() -> None:
     admitted = {
         line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().split() if line[0] == "!"

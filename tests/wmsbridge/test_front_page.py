@@ -73,7 +73,7 @@ def test_the_front_page_takes_a_constant_number_of_statements(
     admin_client: Client, django_assert_num_queries: Any
 ) -> None:
     page(admin_client)
-    with django_assert_num_queries(17) as few:
+    with django_assert_num_queries(18) as few:
         page(admin_client)
     for number in range(30):
         make_dead_letter(lane=f"wms:w{number}")

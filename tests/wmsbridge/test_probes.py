@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import redis as redis_client
+from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
@@ -45,6 +46,19 @@ def test_healthz_asks_nobody(client: Client, django_assert_num_queries: Any) -> 
 def test_ready_with_database_redis_workers_and_beat(client: Client, fleet: Any) -> None:
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()) == (200, {"ready": True, "reasons": {}})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", ["/readyz", "/metrics"])
+def test_who_asks_again_at_once_costs_the_database_nothing(
+    client: Client, settings: Any, address: str, django_assert_num_queries: Any
+) -> None:
+    settings.PROBES_KEPT_SECONDS = 60
+    first = client.get(address)
+    with django_assert_num_queries(0):
+        again = client.get(address)
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    cache.clear()
 
 
 @pytest.mark.django_db
