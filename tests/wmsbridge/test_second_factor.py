@@ -283,6 +283,7 @@ def test_where_it_is_required_there_is_nothing_else_before(ada: User, settings: 
         answer = client.get(address, secure=True, follow=True)
         assert answer.redirect_chain[-1][0] == PAGE
         assert "data-must" in answer.content.decode()
+        assert "/admin/ops/" not in answer.content.decode()
     assert client.get("/api/schema/", secure=True).status_code in (401, 403)
     client.post(PAGE, {"step": "begin"}, secure=True)
     client.post(PAGE, {"step": "confirm", "code": code_of(ada)}, secure=True)
