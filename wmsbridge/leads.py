@@ -21,6 +21,7 @@ from wms.models import Connection, Warehouse
 from wmsbridge.navigation import list_url
 
 MOST_MAPPINGS = 5
+MOST_ENDS = 3
 BIGGEST = 2**63 - 1
 
 
@@ -46,14 +47,36 @@ def leads(
 
 def of_alert(alert: Alert, *, user: AbstractUser) -> list[Lead]:
     """Links to what an alert is about; of dead letters, the list of those that it counts."""
-    found = leads(alert.subject, user=user)
-    if alert.kind == "dead_letter" and user.has_perm("ops.view_job"):
+    found = [*_dead_letters(alert)] if user.has_perm("ops.view_job") else []
+    for subject in (alert.subject, *_ends_of(alert)):
+        found += [lead for lead in leads(subject, user=user) if lead not in found]
+        if user.has_perm("ops.view_lane") and Lane.objects.filter(name=subject).exists():
+            found.append(Lead(f"Lane {subject}", reverse("admin:ops_lane_change", args=[subject])))
+    return found
+
+
+def _dead_letters(alert: Alert) -> Iterator[Lead]:
+    if alert.kind == "dead_letter":
         kind, _, lane = alert.subject.partition(" ")
         query = urlencode({"situation": "dead", "kind": kind, "lane__name__exact": lane})
-        found.insert(0, Lead("These dead letters", list_url("ops.job", query)))
-    if user.has_perm("ops.view_lane") and Lane.objects.filter(name=alert.subject).exists():
-        found.append(Lead(f"Lane {alert.subject}", reverse("admin:ops_lane_change", args=[alert.subject])))
-    return found
+        yield Lead("These dead letters", list_url("ops.job", query))
+    elif alert.kind == "health_dead_letter_depth":
+        yield Lead("All dead letters", list_url("ops.job", "situation=dead"))
+    elif alert.kind == "health_wms_api_errors":
+        for lane in _ends_of(alert):
+            query = urlencode({"situation": "dead", "lane__name__exact": lane})
+            yield Lead(f"Dead letters of {lane}", list_url("ops.job", query))
+
+
+def _ends_of(alert: Alert) -> list[str]:
+    """Lanes of the WMSs and shops that a health alert names in its latest cause."""
+    cause = alert.causes[0] if alert.causes else ""
+    if alert.kind == "health_wms_api_errors":
+        return [f"wms:{slug}" for slug in cause.split(",")[:MOST_ENDS] if slug]
+    if alert.kind == "health_stock_sync_lag" and cause.count(":") >= 2:  # step:shop:wms/code
+        _, shop, place = cause.split(":", 2)
+        return [f"wms:{place.partition('/')[0]}", f"shop:{shop}"]
+    return []
 
 
 def _about(subject: str, lane: str, payload: Mapping[str, Any]) -> Iterator[tuple[type[Model], Lead]]:

@@ -276,8 +276,9 @@ def _stock(found: Sample) -> list[Hot]:
     event = [
         Observation("ITEM-77", available=5, on_hand=9, observed_at=timezone.now() + timedelta(seconds=1))
     ]
+    now = timezone.now()
     whole_page = [
-        Observation(f"ITEM-{n}", available=5, on_hand=9, observed_at=timezone.now() + timedelta(seconds=1))
+        Observation(f"ITEM-{n}", available=5, on_hand=9, observed_at=now + timedelta(seconds=1), known_at=now)
         for n in range(1, 251)
     ]
     return [

@@ -11,7 +11,7 @@ from django.test import Client
 
 from ops.alerts import raise_alert
 from ops.models import Alert
-from tests.builders import make_dead_letter, make_shipment
+from tests.builders import make_connection, make_dead_letter, make_shipment, make_shop, make_warehouse
 from tests.fulfillment.told import at_warehouse, place
 from wmsbridge import job_words
 from wmsbridge.leads import leads, of_alert
@@ -84,6 +84,28 @@ def test_an_alert_of_dead_letters_leads_to_their_list(admin_user: Any, admin_cli
     found = of_alert(alert, user=admin_user)
     assert f"/admin/ops/job/{dead.pk}/change/" in admin_client.get(found[0].url).content.decode()
     assert "These dead letters" in admin_client.get(f"/admin/ops/alert/{alert.pk}/change/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause", "texts"),
+    [
+        ("dead_letter_depth", "submission", ["All dead letters"]),
+        ("wms_api_errors", "north", ["Dead letters of wms:north", "Connection north", "Lane wms:north"]),
+        (
+            "stock_sync_lag",
+            "read:berlin.myshopify.com:north/BER1",
+            ["Connection north", "Lane wms:north", "Shop berlin.myshopify.com"],
+        ),
+    ],
+)
+def test_a_health_alert_leads_to_what_it_names(
+    admin_user: Any, kind: str, cause: str, texts: list[str]
+) -> None:
+    make_warehouse(make_shop(), make_connection())
+    make_dead_letter()
+    raise_alert(f"health_{kind}", subject=kind, cause=cause, title="t", meaning="m", action="a")
+    found = of_alert(Alert.objects.get(kind=f"health_{kind}"), user=admin_user)
+    assert [lead.text for lead in found] == texts
 
 
 def test_every_kind_of_job_has_words() -> None:
