@@ -16,7 +16,8 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection as database
 
 from ops import deadlines, foreign, targets
-from ops.errors import Throttled, Transient, UnknownOutcome
+from ops.entered_text import has_control
+from ops.errors import Permanent, Throttled, Transient, UnknownOutcome
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 15.0
@@ -78,6 +79,13 @@ def _refuse_in_transaction(what: str) -> None:
         raise CallInTransaction(what)
 
 
+def _refuse_strange_headers(headers: Mapping[str, str], *, what: str) -> None:
+    """Nothing was sent: what cannot stand in a header is no outcome to be unsure of."""
+    for name, value in headers.items():
+        if not value.isascii() or has_control(value):
+            raise Permanent(f"{what}: the header {name} would hold a character that no header can")
+
+
 def send(
     method: str,
     url: str,
@@ -99,9 +107,11 @@ def send(
     and each silence of the other side, `longest` (LONGEST_CALL_SECONDS at most) the whole call, however it drips.
 
     Raises Transient (could not connect, or a read failed), UnknownOutcome (a changing call failed after it may have
-    been sent: time-out, reset, 408, 5xx, cut-off body), Throttled (429, until Retry-After).
+    been sent: time-out, reset, 408, 5xx, cut-off body), Throttled (429, until Retry-After), Permanent (a header that
+    cannot be sent).
     """
     _refuse_in_transaction(what)
+    _refuse_strange_headers(headers or {}, what=what)
     try:
         targets.check(url)
         with deadlines.within(min(longest or LONGEST_CALL_SECONDS, LONGEST_CALL_SECONDS)):

@@ -16,6 +16,7 @@ from django.utils import timezone
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from ops import http, secrets
+from ops.entered_text import is_token
 from ops.errors import JobError, Throttled, Transient
 from shops import installation
 from shops.models import Shop
@@ -102,6 +103,9 @@ def _token_for(shop: Shop, *, rejected: str) -> str:
 def _permanent(shop: Shop, *, rejected: str) -> str:
     if shop.access_token == rejected:
         raise installation.refused(shop, reason="401 for the access token")
+    if not is_token(shop.access_token):
+        reason = "the stored access token holds a character that no header can"
+        raise installation.refused(shop, reason=reason, by_shopify=False)
     return str(shop.access_token)
 
 

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from ops.entered_text import validate_line, validate_token
 from ops.lanes import LOCAL
 from ops.secrets import EncryptedTextField
 
@@ -29,18 +30,26 @@ class Shop(models.Model):
         unique=True,
         validators=[RegexValidator(r"^[a-z0-9][a-z0-9-]*\.myshopify\.com\Z", "The *.myshopify.com domain.")],
     )
-    name = models.CharField(max_length=255, blank=True, default="")
-    client_id = models.CharField("client ID", max_length=255, blank=True, default="")
-    client_secret = EncryptedTextField(blank=True, default="", bound_to=OWNER)
+    name = models.CharField(max_length=255, blank=True, default="", validators=[validate_line])
+    client_id = models.CharField(
+        "client ID", max_length=255, blank=True, default="", validators=[validate_token]
+    )
+    client_secret = EncryptedTextField(blank=True, default="", bound_to=OWNER, validators=[validate_line])
     access_token = EncryptedTextField(
-        blank=True, default="", bound_to=OWNER, help_text="Legacy permanent token (shpat_…)."
+        blank=True,
+        default="",
+        bound_to=OWNER,
+        validators=[validate_token],
+        help_text="Legacy permanent token (shpat_…).",
     )
     issued_token = EncryptedTextField(blank=True, default="", bound_to=OWNER, editable=False)
     issued_token_issued_at = models.DateTimeField(null=True, blank=True, editable=False)
     issued_token_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
     token_renewal_started_at = models.DateTimeField(null=True, blank=True, editable=False)
-    webhook_secret = EncryptedTextField(blank=True, default="", bound_to=OWNER)
-    webhook_secret_previous = EncryptedTextField(blank=True, default="", bound_to=OWNER)
+    webhook_secret = EncryptedTextField(blank=True, default="", bound_to=OWNER, validators=[validate_line])
+    webhook_secret_previous = EncryptedTextField(
+        blank=True, default="", bound_to=OWNER, validators=[validate_line]
+    )
     api_version = models.CharField(
         "API version",
         max_length=10,

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from ops.entered_text import validate_line
 from shops.models import Shop
 from wms.models import Warehouse
 
@@ -17,9 +18,9 @@ class SkuMapping(models.Model):
 
     shop = models.ForeignKey(Shop, on_delete=models.PROTECT, related_name="+")
     shopify_variant_id = models.BigIntegerField("Shopify variant ID")
-    shopify_sku = models.CharField("Shopify SKU", max_length=255, blank=True)
+    shopify_sku = models.CharField("Shopify SKU", max_length=255, blank=True, validators=[validate_line])
     shopify_inventory_item_id = models.BigIntegerField("Shopify inventory item ID")
-    wms_item_code = models.CharField("WMS item code", max_length=255)
+    wms_item_code = models.CharField("WMS item code", max_length=255, validators=[validate_line])
     warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="+")
     quantity = models.PositiveIntegerField(default=1)
     is_active = models.BooleanField(default=True)

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from ops import secrets, targets
 from ops.alerts import close_alert, raise_alert
+from ops.entered_text import is_token
 from ops.errors import Blocked
 from ops.models import Severity
 from ops.secrets import UNREADABLE
@@ -61,19 +62,24 @@ def is_moved(connection: Connection, *, to: str) -> bool:
 
 def token_of(connection: Connection) -> str:
     """The token to call with. Raises AccessRefused (parked, with an alert) when what is stored cannot be read."""
-    token = secrets.readable(connection, "token")
+    token = _usable_token(connection)
     if token is not None:
         return token
     with transaction.atomic():
         secret_unreadable(connection)
-    return _wait_for_a_readable_token(connection)
+    return _wait_for_a_usable_token(connection)
 
 
-def _wait_for_a_readable_token(connection: Connection) -> NoReturn:
+def _usable_token(connection: Connection) -> str | None:
+    token = secrets.readable(connection, "token")
+    return token if token is not None and is_token(token) else None
+
+
+def _wait_for_a_usable_token(connection: Connection) -> NoReturn:
     raise AccessRefused(
-        f"the stored token of {connection.slug} cannot be read",
+        f"the stored token of {connection.slug} cannot be read, or holds a character that no header can",
         on=[key(connection.id)],
-        recheck=lambda: secrets.readable(Connection.objects.get(id=connection.id), "token") is None,
+        recheck=lambda: _usable_token(Connection.objects.get(id=connection.id)) is None,
     )
 
 
@@ -84,8 +90,9 @@ def secret_unreadable(connection: Connection) -> None:
         subject=connection.lane,
         severity=Severity.CRITICAL,
         title=f"A stored secret of {connection.slug} cannot be read",
-        meaning="It was encrypted with a key that FIELD_ENCRYPTION_KEYS does not hold, or belongs to another row or "
-        "address. Callbacks of this WMS are answered 503, its calls wait; everybody else's work goes on.",
+        meaning="It was encrypted with a key that FIELD_ENCRYPTION_KEYS does not hold, belongs to another row or "
+        "address, or is a token with a character that cannot be sent. Calls to this WMS wait; where it is a callback "
+        "secret, callbacks are answered 503. Everybody else's work goes on.",
         action="Put the old key back behind the current one, or enter the token and the callback secret of the "
         "connection anew in the admin. Waiting work goes on by itself.",
     )

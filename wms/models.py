@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from ops import moments, targets
+from ops.entered_text import validate_line, validate_token
 from ops.lanes import LOCAL
 from ops.secrets import EncryptedTextField
 from shops.models import Shop
@@ -21,7 +22,7 @@ class Connection(models.Model):
         ON_HAND = "on_hand", "on hand (what lies on the shelf)"
 
     slug = models.SlugField(max_length=50, unique=True, help_text="Part of the callback URL.")
-    name = models.CharField(max_length=255, blank=True, default="")
+    name = models.CharField(max_length=255, blank=True, default="", validators=[validate_line])
     adapter = models.CharField(max_length=30, default="rest")
     base_url = models.CharField(
         "base URL",
@@ -29,9 +30,15 @@ class Connection(models.Model):
         validators=[targets.validate],
         help_text="With https://. Whoever moves it to another host enters the token again.",
     )
-    token = EncryptedTextField(blank=True, default="", bound_to=("slug", "origin"))
-    callback_secret = EncryptedTextField(blank=True, default="", bound_to=("slug",))
-    callback_secret_previous = EncryptedTextField(blank=True, default="", bound_to=("slug",))
+    token = EncryptedTextField(
+        blank=True, default="", bound_to=("slug", "origin"), validators=[validate_token]
+    )
+    callback_secret = EncryptedTextField(
+        blank=True, default="", bound_to=("slug",), validators=[validate_line]
+    )
+    callback_secret_previous = EncryptedTextField(
+        blank=True, default="", bound_to=("slug",), validators=[validate_line]
+    )
     capabilities = ArrayField(
         models.CharField(max_length=30),
         null=True,
@@ -87,8 +94,8 @@ class Warehouse(models.Model):
 
     shop = models.ForeignKey(Shop, on_delete=models.PROTECT, related_name="+")
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="warehouses")
-    name = models.CharField(max_length=255)
-    wms_warehouse_code = models.CharField("WMS warehouse code", max_length=100)
+    name = models.CharField(max_length=255, validators=[validate_line])
+    wms_warehouse_code = models.CharField("WMS warehouse code", max_length=100, validators=[validate_line])
     shopify_location_id = models.BigIntegerField("Shopify location ID")
     priority = models.PositiveIntegerField(default=100, help_text="Lower is tried first.")
     serves_countries = ArrayField(

@@ -6,7 +6,7 @@ import os
 import re
 import tomllib
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -16,10 +16,11 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    field_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from ops import moments
+from ops import entered_text, moments
 from shops import gids
 from wms.adapters import ADAPTERS
 from wms.adapters.base import Capability
@@ -100,6 +101,14 @@ class _Table(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _one_line(cls, value: Any) -> Any:
+        """TOML can write any character, and looks rows up by what it writes."""
+        if isinstance(value, str) and entered_text.has_control(value):
+            raise PydanticCustomError("control", entered_text.CONTROL_WORDS)
+        return value
 
 
 class ShopTable(_Table):

@@ -151,6 +151,17 @@ def test_without_any_credentials_it_is_told(shopify: responses.RequestsMock) -> 
         credentials.token_for(make_shop(access_token=""))
 
 
+def test_a_token_that_no_header_can_hold_parks_the_work_and_is_told() -> None:
+    with pytest.raises(installation.AccessRefused) as refusal:
+        client.execute(make_shop(access_token="shpat_ü"), "shop", {})
+    assert not refusal.value.by_shopify
+    alert = Alert.objects.get()
+    assert (alert.kind, "holds a character that no header can" in alert.meaning) == (
+        installation.REFUSED,
+        True,
+    )
+
+
 def test_changed_credentials_close_the_alert_and_are_used(shopify: responses.RequestsMock) -> None:
     shopify.post(GRANT, status=400)
     shop = app_shop()

@@ -122,6 +122,38 @@ def test_a_wrong_file_is_answered_by_its_rows(staff: Client, berlin: Warehouse) 
     assert not SkuMapping.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("row", "complaint"),
+    [
+        (b"12,MU\x00G,1012,MUG\n", "holds a line break or another control character"),
+        (b'12,"MU\nG",1012,MUG\n', "holds a line break or another control character"),
+        (b"12,M,1012,MU\x1fG\n", "holds a line break or another control character"),
+        (b"12,\xed\xa0\x80,1012,MUG\n", "is not UTF-8 text"),
+    ],
+)
+def test_text_that_cannot_be_stored_is_told_with_its_row(
+    staff: Client, berlin: Warehouse, row: bytes, complaint: str
+) -> None:
+    page = upload(staff, berlin, MUGS + row).content.decode()
+    assert complaint in page
+    assert not SkuMapping.objects.exists()
+
+
+def test_what_is_wrong_with_the_whole_file_is_of_no_row(
+    staff: Client, berlin: Warehouse, lock_held: LockHeld
+) -> None:
+    with lock_held(f"skumap:{berlin.shop_id}"):
+        page = upload(staff, berlin, MUGS).content.decode()
+    assert '<td class="pr-4">the file</td>' in page
+    assert "somebody else is importing" in page
+
+
+def test_a_mapping_holds_no_control_characters(staff: Client, berlin: Warehouse) -> None:
+    for name in ("shopify_sku", "wms_item_code"):
+        answer = staff.post(f"{URL}add/", fields(berlin, **{name: "A\x01B"}), secure=True)
+        assert answer.context["adminform"].form.errors.keys() == {name}
+
+
 def test_who_may_only_look_may_not_import(berlin: Warehouse) -> None:
     bob = User.objects.create_user("bob", password="a-long-password", is_staff=True)
     bob.user_permissions.add(Permission.objects.get(codename="view_skumapping"))

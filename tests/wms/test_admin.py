@@ -100,6 +100,25 @@ def test_the_time_zone_is_one_of_the_time_zone_database(staff: Client, north: Co
     assert answer.context["adminform"].form.errors.keys() == {"time_zone"}
 
 
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("token", "tök€n"),
+        ("token", "a b"),
+        ("callback_secret", "a\nb"),
+        ("name", "a\x00b"),
+        ("name", "a\x1fb"),
+    ],
+)
+def test_text_that_cannot_be_stored_or_sent_is_refused_where_it_is_entered(
+    staff: Client, north: Connection, field: str, text: str
+) -> None:
+    answer = staff.post(
+        f"/admin/wms/connection/{north.pk}/change/", fields(north, **{field: text}), secure=True
+    )
+    assert answer.context["adminform"].form.errors.keys() == {field}
+
+
 def test_unticked_capabilities_are_stored(staff: Client, north: Connection) -> None:
     save(staff, north, capabilities=["cancel_order"])
     assert north.capabilities == ["cancel_order"]

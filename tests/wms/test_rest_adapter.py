@@ -92,6 +92,24 @@ def test_create_sends_the_contract_with_the_external_id_as_key(adapter: Adapter,
     assert list(body["shippingAddress"]) == ADDRESS_FIELDS
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("token", ["tök€n", "wms\ntoken", "wms token"])
+def test_a_stored_token_that_no_header_can_hold_parks_the_work_and_is_told(token: str) -> None:
+    stored = make_connection(token=token)
+    with pytest.raises(AccessRefused) as refused:
+        adapter_for(stored)
+    assert refused.value.recheck()
+    assert Alert.objects.get().kind == "secret_unreadable"
+    stored.token = "right"
+    stored.save()
+    assert not refused.value.recheck()
+
+
+def test_another_header_that_cannot_be_sent_is_no_outcome_to_be_unsure_of(adapter: Adapter) -> None:
+    with pytest.raises(Permanent, match="the header Idempotency-Key"):
+        adapter.cancel_order("W1", idempotency_key="wms:order:ü")
+
+
 def test_the_same_order_is_sent_with_the_same_key_again(adapter: Adapter, wms: Any) -> None:
     wms.post(f"{BASE}/orders", json={"id": "W1", "status": "accepted"}, status=201)
     wms.post(f"{BASE}/orders", json={"id": "W1", "status": "picking"}, status=200)

@@ -191,6 +191,16 @@ def test_a_client_id_and_secret_do_as_well_as_a_token(path: Path) -> None:
         ("http://127", "gopher://127", "line 10: [[connections]] base_url:"),
         ('"available"', '"guessed"', "line 13: [[connections]] stock_basis:"),
         ('stock_basis = "available"', 'time_zone = "Berlin"', "line 13: [[connections]] time_zone:"),
+        ('adapter = "rest"', 'name = "No\\u0000rth"', "line 9: [[connections]] name: It holds a line break"),
+        (
+            "# The house",
+            '[[shops]]\nname = "\\u0001"\n# The house',
+            "line 2: [[shops]] name: It holds a line",
+        ),
+        ('"BER1"', '"BER\\u00001"', "line 19: [[warehouses]] wms_warehouse_code: It holds a line break"),
+        ('connection = "north"', 'connection = "nor\\nth"', "line 16: [[warehouses]] connection: It holds"),
+        ('"env:NORTH_TOKEN"', '"tök€n"', "line 11: [[connections]] token: It holds a space, or a character"),
+        ('"env:BERLIN_TOKEN"', '"shpat 1"', "line 4: [[shops]] access_token: It holds a space"),
         ("priority = 1", "priority = -1", "line 21: [[warehouses]] priority:"),
         ("priority = 1", 'priority = "high"', "line 21: [[warehouses]] priority:"),
         ('["DE", "at"]', '["DE", "Austria"]', "line 22: [[warehouses]] serves_countries:"),
@@ -242,6 +252,16 @@ def test_a_later_mistake_undoes_the_earlier_tables(path: Path) -> None:
 @pytest.mark.parametrize("raw", [b"\xff\xfe\x00", b"\x00", b"a = " + b"[" * 5000])
 def test_a_file_of_another_kind_is_refused(path: Path, raw: bytes) -> None:
     assert "is not" in refusal(path, raw)
+
+
+@pytest.mark.parametrize("name", ["NORTH_TOKEN", "NORTH_SECRET", "BERLIN_TOKEN", "BERLIN_SECRET"])
+def test_a_secret_with_a_line_break_from_the_environment_is_refused(
+    path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "read-from-a-file\n")
+    told = refusal(path, CONFIG)
+    assert "It holds a" in told
+    assert "read-from-a-file" not in told
 
 
 def test_a_missing_file_is_refused(path: Path) -> None:
