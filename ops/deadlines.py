@@ -27,6 +27,12 @@ def within(seconds: float) -> Iterator[None]:
         _until.reset(token)
 
 
+def left(most: float) -> float:
+    """Seconds until the deadline around this call, `most` at most; 0 when it is over."""
+    until = _until.get()
+    return most if until is None else min(most, max(0.0, until - time.monotonic()))
+
+
 class _Timed(io.RawIOBase):
     """The bytes of an answer, read with the time that is left."""
 

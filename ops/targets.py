@@ -11,6 +11,8 @@ import re
 import socket
 from collections.abc import Iterable
 from functools import lru_cache
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -22,13 +24,17 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
+from ops import deadlines
 from ops.deadlines import TimedResponse
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Resolved = list[tuple[Any, ...]]
 
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?", re.IGNORECASE)
 MOST_ADDRESSES = 4
+RESOLVE_SECONDS = 5.0
+"""A name server that answers at all does so in a fraction of it."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -156,7 +162,7 @@ def _connect(connection: HTTPConnection) -> socket.socket:
     asked: str = connection._dns_host
     host = asked.strip("[]")
     try:
-        found = socket.getaddrinfo(host, connection.port, type=socket.SOCK_STREAM)
+        found = _resolved(host, connection.port or 0)
     except (OSError, UnicodeError) as error:
         raise NameResolutionError(connection.host, connection, socket.gaierror(str(error))) from error
     addresses = list(dict.fromkeys(str(each[4][0]) for each in found))[:MOST_ADDRESSES]
@@ -166,6 +172,30 @@ def _connect(connection: HTTPConnection) -> socket.socket:
         return _first_that_answers(connection, addresses)
     finally:
         connection._dns_host = asked
+
+
+def _resolved(host: str, port: int) -> Resolved:
+    """What getaddrinfo finds, within RESOLVE_SECONDS: it has no time-out of its own, and waits for each name server in
+    turn. A thread waits for it; one that is left behind ends when the resolver gives up.
+
+    Raises OSError (no such name, or no answer in time), UnicodeError.
+    """
+    told: SimpleQueue[Resolved | OSError | UnicodeError] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            told.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            told.put(error)
+
+    Thread(target=ask, name="resolve", daemon=True).start()
+    try:
+        found = told.get(timeout=deadlines.left(RESOLVE_SECONDS))
+    except Empty:
+        raise socket.gaierror(socket.EAI_AGAIN, "no name server answered in time") from None
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 def _first_that_answers(connection: HTTPConnection, addresses: list[str]) -> socket.socket:

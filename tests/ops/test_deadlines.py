@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
-from ops import http, jobs
+from ops import http, jobs, targets
 from ops.errors import Transient, UnknownOutcome
 from ops.models import Alert, Circuit, JobAttempt, Lane
 from shops import credentials
@@ -141,6 +141,22 @@ def test_a_silence_within_the_deadline_still_ends_with_its_own_time_out(server: 
     with pytest.raises(Transient):
         http.send("GET", server.url, changes=False, what="a look", pool="slow", timeout=(1, 0.2))
     assert time.monotonic() - began < DEADLINE
+
+
+@pytest.mark.parametrize(("longest", "resolve"), [(0.2, 9.0), (9.0, 0.2)])
+def test_name_servers_that_do_not_answer_hold_a_call_no_longer_than_it_may_take(
+    longest: float, resolve: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: over.wait(30) and [])
+    monkeypatch.setattr(http, "LONGEST_CALL_SECONDS", longest)
+    monkeypatch.setattr(targets, "RESOLVE_SECONDS", resolve)
+    began = time.monotonic()
+    with pytest.raises(Transient, match="could not connect") as failed:
+        http.send("POST", "https://wms.example.com/", changes=True, what="a change", pool="unknown")
+    assert time.monotonic() - began < 0.2 + MARGIN
+    assert (type(failed.value), failed.value.endpoint) == (Transient, True)  # nothing was sent
+    over.set()
 
 
 @pytest.mark.django_db
