@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 LONGEST_NUMBER = 255
 LONGEST_URL = 2000
+LONGEST_IN_ALL = 20_000
+"""Characters in which a parcel's numbers or links are looked for: some thousand of them."""
 
 _CERTAIN = re.compile(r"[,;|\r\n\t]+")
 """What stands between two numbers and in none."""
@@ -19,6 +21,9 @@ _PERHAPS = (
 )
 """What may stand between two numbers, but within one as well («1Z 999 AA1 01 2345 6784»): it parts them only where each
 piece looks like a number by itself."""
+
+_BEFORE_A_LINK = re.compile(r"(?<![\s,;|])[\s,;|]++(?=https?://)|[\r\n]+", re.IGNORECASE)
+"""Looked for only where such characters begin: it takes no longer for a thousand of them in a row."""
 
 _LINK = re.compile(r"https?://", re.IGNORECASE)
 
@@ -35,6 +40,8 @@ class Tracking:
 
 def read(*, numbers: Iterable[str], urls: Iterable[str], carrier: str) -> Tracking:
     """Numbers and links in whatever fields they came: joined lists are split, links are checked, nothing is cut."""
+    numbers, more_numbers = _bounded(numbers)
+    urls, more_links = _bounded(urls)
     pieces = [piece for text in numbers for piece in _pieces(text)]
     links = [link for text in urls for link in _links(text)]
     links += [piece for piece in pieces if _LINK.match(piece)]
@@ -47,6 +54,7 @@ def read(*, numbers: Iterable[str], urls: Iterable[str], carrier: str) -> Tracki
     unusable += [
         f"a link that is no http or https address ({link[:200]})" for link in links if not is_web_link(link)
     ]
+    unusable += [f"what is more than {LONGEST_IN_ALL} characters"] if more_numbers or more_links else []
     return Tracking(
         numbers=tuple(dict.fromkeys(number for number in plain if len(number) <= LONGEST_NUMBER)),
         urls=tuple(dict.fromkeys(link for link in links if is_web_link(link))),
@@ -55,10 +63,21 @@ def read(*, numbers: Iterable[str], urls: Iterable[str], carrier: str) -> Tracki
     )
 
 
+def _bounded(texts: Iterable[str]) -> tuple[list[str], bool]:
+    """The texts that may be read, and whether there are more. Each thing once: what is joined is often repeated."""
+    found, room = list[str](), LONGEST_IN_ALL
+    for text in dict.fromkeys(texts):
+        room -= len(text)
+        if room < 0:
+            return found, True
+        found.append(text)
+    return found, False
+
+
 def split_numbers(text: str) -> list[str]:
     """The numbers of a joined list; one number that is written in groups stays one."""
     found = []
-    for piece in filter(None, (each.strip() for each in _CERTAIN.split(text))):
+    for piece in filter(None, (" ".join(each.split()) for each in _CERTAIN.split(text))):
         found += _parted(piece)
     return found
 
@@ -88,5 +107,5 @@ def _pieces(text: str) -> list[str]:
 
 def _links(text: str) -> list[str]:
     """A link may hold commas: a list is split only where another link begins."""
-    pieces = re.split(r"[\s,;|]+(?=https?://)|[\r\n]+", text.strip(), flags=re.IGNORECASE)
+    pieces = _BEFORE_A_LINK.split(text.strip())
     return [piece.strip(" ,;|") for piece in pieces if piece.strip(" ,;|")]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -96,3 +98,21 @@ def test_the_contract_takes_one_or_several_of_each() -> None:
         "9" * 20,
     )
     assert parse_shipment(body).tracking == tracking.Tracking()
+
+
+@pytest.mark.parametrize(
+    "text", ["1Z999" + " " * 9_900 + "b", "http://a" + ", " * 4_900 + "b", "1," * 5_000, "/" * 9_999]
+)
+def test_nothing_in_a_number_or_a_link_takes_long_to_read(text: str) -> None:
+    began = time.process_time()
+    tracking.read(numbers=[text], urls=[text], carrier="")
+    assert time.process_time() - began < 0.1
+
+
+def test_more_than_anybody_reads_is_not_read_and_said() -> None:
+    said = tracking.read(numbers=[f"TRK{n}" * 1_000 for n in range(10)], urls=[], carrier="dhl")
+    assert any("more than 20000 characters" in why for why in said.unusable)
+
+
+def test_a_number_that_is_written_with_wide_gaps_stays_one() -> None:
+    assert tracking.read(numbers=["1Z 999  AA1\t"], urls=[], carrier="").numbers == ("1Z 999 AA1",)
