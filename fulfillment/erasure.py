@@ -4,7 +4,7 @@ rests on knowing for ever what was given to a warehouse.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from functools import partial
 
@@ -27,6 +27,8 @@ from wms.statuses import WmsStatus
 logger = structlog.get_logger(__name__)
 
 BATCH = 100
+NAMED_AT_ONCE = 5_000
+"""Orders that a notice names, known or not: it may name a hundred thousand."""
 
 AT_REST = [
     str(state)
@@ -131,15 +133,19 @@ def require_address(order: Order) -> None:
 def redact_customer(shop: Shop, shopify_order_ids: Iterable[int]) -> None:
     """Shopify asks for a customer's data to be erased: of these orders, whatever state they are in."""
     wanted = sorted(set(shopify_order_ids))
-    for start in range(0, len(wanted), BATCH):
-        some = wanted[start : start + BATCH]
+    for some in _chunks(wanted, NAMED_AT_ONCE):
+        known = Order.objects.filter(shop=shop, shopify_order_id__in=some).order_by("id")
+        for ids in _chunks(list(known.values_list("id", flat=True)), BATCH):
+            with transaction.atomic():
+                list(Order.objects.select_for_update().filter(id__in=ids).order_by("id"))
+                _erase(Q(id__in=ids))
         with transaction.atomic():
-            list(
-                Order.objects.select_for_update().filter(shop=shop, shopify_order_id__in=some).order_by("id")
-            )
-            _erase(Q(shop=shop, shopify_order_id__in=some))
-            retention.forget([f"order:{shop.id}:{number}" for number in some])
+            retention.forget(retention.spoken_of([f"order:{shop.id}:{number}" for number in some]))
     logger.info("customer_redacted", shop=shop.id, orders=len(wanted))
+
+
+def _chunks(numbers: list[int], size: int) -> Iterator[list[int]]:
+    return (numbers[start : start + size] for start in range(0, len(numbers), size))
 
 
 def redact_shop(shop: Shop) -> None:

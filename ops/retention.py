@@ -65,6 +65,12 @@ DELETE FROM ops_alert WHERE id = ANY (ARRAY (
     SELECT id FROM ops_alert WHERE state = 'closed' AND closed_at < now() - %s ORDER BY closed_at LIMIT %s))
 """
 
+_SPOKEN_OF = """
+SELECT asked.subject FROM unnest(%s::text[]) AS asked (subject)
+WHERE EXISTS (SELECT FROM ops_job WHERE ops_job.subject = asked.subject)
+   OR EXISTS (SELECT FROM ops_alert WHERE ops_alert.subject = asked.subject)
+"""
+
 
 @dataclass(frozen=True)
 class Chore:
@@ -141,6 +147,13 @@ def _mask(which: Q, *, most: int | None = None) -> int:
         job.payload = {**mask_personal(job.payload), MASKED_ON: today}
     Job.objects.bulk_update(found, ["payload"])
     return len(found)
+
+
+def spoken_of(subjects: Collection[str]) -> list[str]:
+    """Those of the subjects that jobs or alerts are about, with one statement, however many are asked for."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SPOKEN_OF, [list(subjects)])
+        return [subject for (subject,) in cursor.fetchall()]
 
 
 def forget(subjects: Collection[str]) -> None:
