@@ -28,7 +28,8 @@ WITH untold AS (
     SELECT count(*) AS held, extract(epoch FROM now() - min(COALESCE(emitted_at, received_at))) AS held_for
       FROM fulfillment_shipment WHERE state = 'held'
 ), worst AS (
-    SELECT u.wms_shipment_id AS shipment, extract(epoch FROM now() - u.since) AS oldest, c.slug, o.name, s.domain
+    SELECT u.wms_shipment_id AS shipment, u.connection_id, extract(epoch FROM now() - u.since) AS oldest, c.slug,
+           o.name, s.domain
       FROM (SELECT * FROM untold ORDER BY since LIMIT 1) u
       JOIN wms_connection c ON c.id = u.connection_id
       LEFT JOIN wms_order_map w ON w.id = u.wms_order_id
@@ -83,6 +84,7 @@ def _words(row: dict[str, Any], figures: dict[str, float], *, usual: float) -> W
             title=f"parcel {_parcel(row)} is not told for {spoken(figures['oldest'])}",
             meaning=f"Its customer has not been told that it left. So wait {figures['untold']:.0f} in all. "
             + (lately if usual else "").strip(),
+            cause=f"shipment:{row['connection_id']}:{row['shipment']}",
         )
     return Words(
         title=f"{spoken(usual)} in the median",

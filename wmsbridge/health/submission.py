@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 
+from ops.models import Priority
 from wmsbridge.health.measuring import Metric, Part, Reading, Words, mappings, spoken
 
 LATEST = 100
@@ -15,25 +16,30 @@ LATEST = 100
 FEW = 5
 """Of fewer orders a median says nothing about what is over; what waits now speaks for itself."""
 
+MOST_UNREAD = 1_000
+"""Orders that are not read yet and that are looked at, those that wait longest first."""
+
 # Each lag is what passed on the order's own clock, which stands still while it waits for Shopify or for a person
 # (fulfillment.order_states.own_clock). Orders that wait on us stand at one of three steps.
 #   read    Shopify told of it, and it is not read: no row of it yet, or one that waits for what was told now
 #   route   units of it are ours to send, and no warehouse was given them
 #   place   a warehouse was given it, and its WMS has not confirmed it
-# Work that is parked waits for others: credentials that a shop refuses have an alert of their own.
+# Work that is parked waits for others: credentials that a shop refuses have an alert of their own. What the schedule
+# has read once more has low priority: nobody told of it.
 _LAGS = """
-WITH told AS MATERIALIZED (
-    SELECT subject FROM ops_job
-     WHERE state = 'ready' AND parked_on = '{}'
-       AND (kind LIKE 'shopify.%%' OR kind = 'fulfillment.read_orders')
-     UNION
-    SELECT subject FROM ops_job
-     WHERE state = 'running' AND (kind LIKE 'shopify.%%' OR kind = 'fulfillment.read_orders')
+WITH unfinished AS (
+    SELECT kind, subject, priority, created_at, run_at FROM ops_job WHERE state = 'ready' AND parked_on = '{}'
+     UNION ALL
+    SELECT kind, subject, priority, created_at, run_at FROM ops_job WHERE state = 'running'
+), told AS MATERIALIZED (
+    SELECT subject, min(CASE WHEN kind LIKE 'shopify.%%' THEN created_at ELSE run_at END) AS due FROM unfinished
+     WHERE priority < %(by_itself)s AND (kind LIKE 'shopify.%%' OR kind = 'fulfillment.read_orders')
+     GROUP BY subject ORDER BY due LIMIT %(unread)s
 ), named AS MATERIALIZED (
     SELECT subject, split_part(subject, ':', 2)::bigint AS shop_id, split_part(subject, ':', 3)::bigint AS number
       FROM told WHERE subject ~ '^order:[0-9]{1,18}:[0-9]{1,18}$'
 ), waits AS (
-    SELECT 'read' AS step, COALESCE(o.name, n.number::text) AS name, n.shop_id, NULL::bigint AS warehouse_id,
+    SELECT 'read' AS step, COALESCE(o.name, n.number::text) AS name, n.shop_id, n.number, NULL::bigint AS warehouse_id,
            now() - first.at + COALESCE(
              o.state_since - o.waited_at_shopify - o.waited_for_person - o.received_at, interval '0') AS lag
       FROM named n
@@ -44,11 +50,11 @@ WITH told AS MATERIALIZED (
               AND j.created_at > COALESCE(o.read_at, '-infinity')) first
      WHERE first.at IS NOT NULL AND (o.id IS NULL OR o.state = 'waiting')
      UNION ALL
-    SELECT 'route', name, shop_id, NULL, now() - waited_at_shopify - waited_for_person - owed_from
+    SELECT 'route', name, shop_id, shopify_order_id, NULL, now() - waited_at_shopify - waited_for_person - owed_from
       FROM fulfillment_order
      WHERE owed_from IS NOT NULL AND state NOT IN ('held', 'waiting', 'cancelled')
      UNION ALL
-    SELECT 'place', o.name, o.shop_id, w.warehouse_id,
+    SELECT 'place', o.name, o.shop_id, o.shopify_order_id, w.warehouse_id,
            now() - COALESCE(w.owed_from + o.waited_at_shopify + o.waited_for_person, w.created_at)
       FROM wms_order_map w JOIN fulfillment_order o ON o.id = w.order_id
      WHERE w.wms_status IN ('pending', 'submitting') AND o.state NOT IN ('held', 'waiting', 'cancelled')
@@ -59,7 +65,8 @@ WITH told AS MATERIALIZED (
 ), lags AS (
     SELECT extract(epoch FROM lag) AS lag FROM waits UNION ALL SELECT extract(epoch FROM lag) FROM confirmed
 ), worst AS (
-    SELECT w.step, w.name, s.domain, c.slug, extract(epoch FROM w.lag) AS lag, l.paused, h.paused AS warehouse_paused
+    SELECT w.step, w.name, w.shop_id, w.number, s.domain, c.slug, extract(epoch FROM w.lag) AS lag, l.paused,
+           h.paused AS warehouse_paused
       FROM (SELECT * FROM waits ORDER BY lag DESC LIMIT 1) w
       JOIN shops_shop s ON s.id = w.shop_id
       LEFT JOIN warehouse_locations h ON h.id = w.warehouse_id
@@ -85,6 +92,7 @@ class Worst:
 
     name: str
     domain: str
+    subject: str
     lag: float
     step: str
     slug: str
@@ -124,7 +132,7 @@ def longest_wait() -> float:
 
 def order_submission_lag() -> Reading:
     """The median in seconds over the orders that wait on us and the latest confirmed; the worst of those that wait."""
-    (row,) = mappings(_LAGS, latest=LATEST)
+    (row,) = mappings(_LAGS, latest=LATEST, unread=MOST_UNREAD, by_itself=int(Priority.LOW))
     figures = {
         name: float(row[name] or 0)
         for name in ("median", "p99", "waiting", "confirmed", "at_shopify", "for_a_person")
@@ -152,6 +160,7 @@ def _worst(row: dict[str, Any]) -> Worst | None:
     return Worst(
         name=row["name"],
         domain=row["domain"],
+        subject=f"order:{row['shop_id']}:{row['number']}",
         lag=max(0.0, float(row["lag"])),
         step=row["step"],
         slug=row["slug"] or "",
@@ -192,6 +201,7 @@ def _words(figures: dict[str, float], worst: Worst | None) -> Words:
         meaning=f"{many}. {figures['waiting']:.0f} wait on us now. {worst.name} of {worst.domain} waits for longest, "
         f"{spoken(worst.lag)}: {worst.place}. Any order may take {spoken(longest_wait())}.",
         action=f"{worst.to_do}{ORDER_SUBMISSION_LAG.advice}",
+        cause=worst.subject,
     )
 
 
