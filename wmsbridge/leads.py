@@ -34,6 +34,22 @@ class Lead:
     away: bool = False
 
 
+LISTS = {
+    "health_order_submission_lag": [
+        ("Orders that are routed, not sent", "fulfillment.order", "question=unsent"),
+        ("All lanes", "ops.lane", ""),
+    ],
+    "health_unmapped_sku_rate": [
+        ("SKUs that are not mapped", "ops.alert", "q=unmapped_sku&state__exact=open"),
+        ("Orders that they hold", "fulfillment.order", "question=not_routed"),
+    ],
+    "health_fulfilment_callback_time": [
+        ("Shipments to be told", "fulfillment.shipment", "state__exact=received"),
+    ],
+}
+"""Kind of alert -> lists of all that it is about: text, model, query."""
+
+
 def leads(
     subject: str, *, lane: str = "", payload: Mapping[str, Any] | None = None, user: AbstractUser
 ) -> list[Lead]:
@@ -52,6 +68,9 @@ def of_alert(alert: Alert, *, user: AbstractUser) -> list[Lead]:
         found += [lead for lead in leads(subject, user=user) if lead not in found]
         if user.has_perm("ops.view_lane") and Lane.objects.filter(name=subject).exists():
             found.append(Lead(f"Lane {subject}", reverse("admin:ops_lane_change", args=[subject])))
+    for text, model, query in LISTS.get(alert.kind, ()):
+        if user.has_perm(model.replace(".", ".view_")):
+            found.append(Lead(text, list_url(model, query)))
     return found
 
 
@@ -69,13 +88,15 @@ def _dead_letters(alert: Alert) -> Iterator[Lead]:
 
 
 def _ends_of(alert: Alert) -> list[str]:
-    """Lanes of the WMSs and shops that a health alert names in its latest cause."""
+    """What a health alert names in its latest cause: lanes of WMSs and shops, or an order or parcel."""
     cause = alert.causes[0] if alert.causes else ""
     if alert.kind == "health_wms_api_errors":
         return [f"wms:{slug}" for slug in cause.split(",")[:MOST_ENDS] if slug]
     if alert.kind == "health_stock_sync_lag" and cause.count(":") >= 2:  # step:shop:wms/code
         _, shop, place = cause.split(":", 2)
         return [f"wms:{place.partition('/')[0]}", f"shop:{shop}"]
+    if alert.kind in ("health_order_submission_lag", "health_fulfilment_callback_time") and ":" in cause:
+        return [cause]
     return []
 
 

@@ -114,3 +114,23 @@ def test_every_kind_of_job_has_words() -> None:
     ours = [kind for kind in kinds if not kind.startswith(("test.", "model."))]
     assert [kind for kind in ours if job_words.words_of(kind) is job_words.UNKNOWN] == []
     assert [kind for kind in job_words.WORDS if kind not in kinds] == []
+
+
+def test_a_health_alert_leads_to_its_order_or_parcel_and_to_the_list(
+    admin_client: Client, admin_user: Any
+) -> None:
+    order = at_warehouse(place())
+    shipment = make_shipment(order.wms_orders.get(), wms_shipment_id="S:1")
+    for kind, cause, expected in (
+        ("health_order_submission_lag", order.subject, [f"Order {order.name}", "All lanes"]),
+        ("health_unmapped_sku_rate", "", ["SKUs that are not mapped", "Orders that they hold"]),
+        (
+            "health_fulfilment_callback_time",
+            f"shipment:{shipment.connection_id}:S:1",
+            ["Shipment S:1", "Shipments to be told"],
+        ),
+    ):
+        raise_alert(kind, subject=kind, title="t", meaning="m", action="a", cause=cause or kind)
+        found = of_alert(Alert.objects.get(kind=kind), user=admin_user)
+        assert {lead.text for lead in found} >= set(expected)
+        assert {admin_client.get(lead.url).status_code for lead in found if not lead.away} == {200}
