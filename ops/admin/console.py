@@ -7,11 +7,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import flatten_fieldsets
-from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.core.exceptions import BadRequest, FieldDoesNotExist, ImproperlyConfigured
 from django.core.paginator import Paginator
 from django.db.models import Field, Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from unfold.admin import ModelAdmin
 from unfold.dataclasses import UnfoldAction
 
@@ -28,12 +29,20 @@ class ConsoleAdmin(ModelAdmin):
     """By the query that leads there: what a filtered list says when it finds nothing and that is good news."""
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """With what the list says when it finds nothing."""
+        """With what the list says when it finds nothing. Raises IncorrectLookupParameters: then all is shown."""
+        if _holds_nul(request.GET):
+            raise IncorrectLookupParameters
         found = super().get_changelist_instance(request)
         query, names = request.META.get("QUERY_STRING", ""), self.opts.verbose_name_plural
         otherwise = f"No {names} match this." if query else f"There are no {names} yet."
         found.nothing_here = self.empty_words.get(query, otherwise)
         return found
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Raises BadRequest for what no browser sends: Postgres takes no U+0000 to look for."""
+        if _holds_nul(request.POST):
+            raise BadRequest("a field holds U+0000")
+        return super().changelist_view(request, extra_context)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Nobody, where the row is switched off instead."""
@@ -77,6 +86,10 @@ class ConsoleAdmin(ModelAdmin):
         except FieldDoesNotExist:
             return None
         return found if isinstance(found, Field) else None
+
+
+def _holds_nul(sent: QueryDict) -> bool:
+    return any("\x00" in value for _, values in sent.lists() for value in values)
 
 
 def _masked(field: Field[Any, Any]) -> Callable[[Model], str]:

@@ -44,6 +44,24 @@ def test_each_situation_has_its_list(admin_client: Client, situation: str) -> No
     assert shown == {"dead": {dead.id}, "due": {due.id}, "parked": {parked.id}}.get(situation, set())
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "ops/job/?kind=a%00b",
+        "ops/job/?situation=dead%00",
+        "fulfillment/order/?state__exact=%00",
+        "ops/lane/?q=a%00",
+    ],
+)
+def test_a_filter_that_postgres_cannot_look_for_breaks_no_list(admin_client: Client, asked: str) -> None:
+    assert admin_client.get(f"/admin/{asked}", follow=True).status_code == 200
+
+
+def test_an_action_on_rows_that_nothing_can_be_called_is_refused(admin_client: Client) -> None:
+    data = {"action": "pause", "_selected_action": ["wms:\x00"]}
+    assert admin_client.post("/admin/ops/lane/", data).status_code == 400
+
+
 def test_a_job_is_found_by_key_and_by_subject(admin_client: Client) -> None:
     job = make_job(key="shopify:berlin:w1", subject="order:1:5000000000001")
     make_job(key="shopify:paris:w2", subject="order:2:7")
