@@ -34,6 +34,7 @@ class Door(StrEnum):
 class Why(StrEnum):
     """Why something was refused, in the order in which a door looks."""
 
+    WRONG_ADDRESS = "wrong_address"
     BROKEN_OFF = "broken_off"
     TOO_LARGE = "too_large"
     UNKNOWN_SENDER = "unknown_sender"
@@ -49,7 +50,7 @@ class Why(StrEnum):
 SIGNED = frozenset({Why.HEADER, Why.NOT_JSON, Why.CONTENT, Why.TIME_ZONE})
 """Reasons that are looked at after the signature: only the sender itself can be refused for them."""
 
-_BEFORE_THE_SENDER = frozenset({Why.BROKEN_OFF, Why.TOO_LARGE, Why.UNKNOWN_SENDER})
+_BEFORE_THE_SENDER = frozenset({Why.WRONG_ADDRESS, Why.BROKEN_OFF, Why.TOO_LARGE, Why.UNKNOWN_SENDER})
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ _LOST = {
     "for their data, or for its erasure, is not",
 }
 _WORDS = {
+    Why.WRONG_ADDRESS: "the address is not quite right (http for https, another host name, no slash at its end)",
     Why.BROKEN_OFF: "the body was cut off, came too slowly, or without a length that can be read",
     Why.TOO_LARGE: "the body is too large",
     Why.UNKNOWN_SENDER: "nobody of this name is known",
@@ -46,6 +47,7 @@ _WORDS = {
     Why.TIME_ZONE: "the connection's time zone is unknown on this machine",
 }
 _ADVICE = dict.fromkeys(Why, "Ask the sender what it sends.") | {
+    Why.WRONG_ADDRESS: "Enter the address at the sender exactly as the console shows it; ALLOWED_HOSTS names its host.",
     Why.TOO_LARGE: "Have the sender send less at once, or raise MAX_BODY_BYTES.",
     Why.NO_SECRET: "Enter the secret in the console.",
     Why.CONTENT: "Have the sender correct what is named here.",

@@ -190,6 +190,24 @@ def test_what_the_web_server_refuses_unread_is_counted_as_well() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("path", "options"),
+    [
+        ("/webhooks/wms/north", {"secure": True}),
+        ("/webhooks/wms/north/", {}),
+        ("/webhooks/wms/north/", {"secure": True, "headers": {"Host": "elsewhere.example.com"}}),
+    ],
+)
+def test_an_address_that_is_not_quite_right_is_told_as_such(
+    path: str, options: dict[str, Any], settings: Any
+) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    answer = Client().post(path, b"{}", content_type="application/json", **options)
+    assert answer.status_code in (301, 400)
+    assert told() == [("refused_unsigned", "wms:north", "open")]
+    assert "the address is not quite right" in Alert.objects.get().title
+
+
 def test_it_closes_by_itself_once_nothing_was_refused_for_a_while(redis_server: redis.Redis) -> None:
     refuse_content(eventId="")
     knock()

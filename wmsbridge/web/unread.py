@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
+
+from django.http import HttpRequest, HttpResponse
 
 from ops import refusals
 from ops.refusals import Door, Why
@@ -18,16 +20,34 @@ WHY = {
 }
 """A 503 is not in it: there the sender did nothing wrong, and sends again."""
 
-_CALLBACK = re.compile(r"/webhooks/wms/([\w-]+)/", re.ASCII)
+_CALLBACK = re.compile(r"/webhooks/wms/([\w-]+)/?", re.ASCII)
 
 
 def count(scope: Mapping[str, Any], status: int) -> None:
     """Count a request to a door that was refused by its size, its time or its head. Writes to Redis: in a thread."""
     why = WHY.get(HTTPStatus(status))
-    if why is None:
-        return
-    if callback := _CALLBACK.fullmatch(scope["path"]):
-        refusals.note(Door.WMS, callback[1], why)
-    elif scope["path"].startswith("/webhooks/shopify"):
+    if why is not None:
         domain = dict(scope["headers"]).get(b"x-shopify-shop-domain", b"")
-        refusals.note(Door.SHOPIFY, domain.decode("latin-1").lower(), why)
+        _note(scope["path"], domain.decode("latin-1"), why)
+
+
+def misdirected(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Middleware: what is posted to a door and does not reach it, because it is redirected or the host is unknown."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        refused = response.status_code >= HTTPStatus.MULTIPLE_CHOICES
+        if request.method == "POST" and refused and request.resolver_match is None:
+            _note(request.path_info, request.headers.get("X-Shopify-Shop-Domain", ""), Why.WRONG_ADDRESS)
+        return response
+
+    return middleware
+
+
+def _note(path: str, domain: str, why: Why) -> None:
+    if callback := _CALLBACK.fullmatch(path):
+        refusals.note(Door.WMS, callback[1], why)
+    elif path.startswith("/webhooks/shopify"):
+        refusals.note(Door.SHOPIFY, domain.lower(), why)
