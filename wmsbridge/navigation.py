@@ -77,6 +77,7 @@ GROUPS: list[tuple[str, list[Entry]]] = [
         [
             Entry("Lanes", "route", "ops.lane"),
             Entry("Jobs", "work_history", "ops.job"),
+            Entry("Access attempts", "lock", "axes.accessattempt"),
             Entry("Users", "person", "auth.user"),
             Entry("Groups", "group", "auth.group"),
         ],

@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from celery import signals
 from django.contrib.auth.models import Permission, User
 from django.core import mail
 from django.core.management import call_command
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from ops.models import Alert, ScheduledRun
 from tests.drain import drain
+from tests.end_to_end.waiting import until
 from wmsbridge.celery import app
 from wmsbridge.schedules import rows, watch
 from wmsbridge.schedules.defaults import SCHEDULES
-from wmsbridge.schedules.scheduler import ALIVE, Scheduler
+from wmsbridge.schedules.scheduler import AGAIN_SECONDS, ALIVE, Scheduler
 from wmsbridge.tasks import watch_schedules
 from wmsbridge.workers import send_watch
 
@@ -133,6 +136,32 @@ def test_nobody_adds_or_deletes_one(admin_client: Client) -> None:
 def test_a_clock_that_was_ahead_keeps_no_schedule_silent(beat: Callable[[], Scheduler]) -> None:
     PeriodicTask.objects.filter(name="ops.sweep").update(last_run_at=timezone.now() + timedelta(days=2))
     assert beat().schedule["ops.sweep"].last_run_at <= timezone.now()
+
+
+def test_what_beat_notes_undoes_no_change_that_staff_make_just_then(
+    admin_client: Client, beat: Callable[[], Scheduler]
+) -> None:
+    scheduler = beat()
+    entry = scheduler.reserve(scheduler.schedule[DELTA])
+    scheduler.schedule[DELTA] = entry
+    change(admin_client, 20, "minutes", on=False)
+    scheduler.sync()
+    row = PeriodicTask.objects.get(name=DELTA)
+    assert (rows.seconds_of(row), row.enabled, row.total_run_count) == (1200, False, 1)
+
+
+def test_beat_outlives_an_outage_of_the_database(
+    monkeypatch: pytest.MonkeyPatch, beat: Callable[[], Scheduler]
+) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(Scheduler, "apply_entry", lambda _, entry, **__: sent.append(entry.name))
+    monkeypatch.setattr("wmsbridge.schedules.scheduler.connections.close_all", lambda: None)
+    scheduler = beat()
+    with monkeypatch.context() as away:
+        away.setattr(Scheduler, "enabled_models_qs", Mock(side_effect=OperationalError("gone")))
+        assert scheduler.tick() == AGAIN_SECONDS
+    PeriodicTask.objects.filter(name=DELTA).update(last_run_at=timezone.now() - timedelta(days=1))
+    until(lambda: scheduler.tick() is not None and DELTA in sent, what="the delta", seconds=10)
 
 
 def test_each_look_at_the_clock_shows_that_beat_is_alive(
