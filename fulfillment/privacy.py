@@ -82,14 +82,14 @@ def report_data_request(
 
 
 def _question(shopify_order_ids: Collection[int], request_id: int | None) -> str:
-    """What tells one question from another, and a repetition from both."""
-    if request_id is not None:
-        return f"request {request_id}"
+    """What tells one question from another, and a repetition from both: an id that comes again with other orders is
+    another question."""
     numbers = sorted(set(shopify_order_ids))
     told = ",".join(map(str, numbers))
     if len(told) > _LONGEST_SUBJECT:
         told = f"{len(numbers)} orders {hashlib.sha256(told.encode()).hexdigest()[:16]}"
-    return f"orders {told or 'none'}"
+    orders = f"orders {told or 'none'}"
+    return orders if request_id is None else f"{orders}, request {request_id}"
 
 
 def shop_redaction_asked(shop: Shop) -> None:

@@ -23,6 +23,9 @@ class Return(models.Model):
     requested_at = models.DateTimeField(db_default=Now())
     attempt_at = models.DateTimeField(null=True, blank=True, help_text="When it was last being announced.")
     received_at = models.DateTimeField(null=True, blank=True)
+    reported_at = models.DateTimeField(
+        null=True, blank=True, help_text="The WMS's time of the last report of what came back."
+    )
 
     class Meta:
         ordering = ["-id"]

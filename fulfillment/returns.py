@@ -1,22 +1,19 @@
-"""Goods that come back: announced to the warehouse, and recorded when they arrive."""
+"""Goods that are to come back: announced to the warehouse. Their arrival is in `fulfillment/receipts.py`."""
 
 from __future__ import annotations
 
 import structlog
 from django.db import transaction
-from django.db.models import F
 from django.db.models.functions import Now
 
-from fulfillment import enqueue, order_states
+from fulfillment import enqueue
 from fulfillment.models import Return, ReturnLine, WmsOrder
 from fulfillment.states import ReturnState
-from ops import jobs
-from ops.alerts import close_alert, raise_alert
+from ops.alerts import raise_alert
 from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
 from ops.models import Severity
 from wms.adapters import adapter_for, capabilities_of
 from wms.adapters.base import Capability, OrderLineRequest, ReturnRequest
-from wms.callbacks import ReturnReceiptEvent
 
 logger = structlog.get_logger(__name__)
 
@@ -130,80 +127,4 @@ def _refused(row: Return, reason: str) -> None:
         title=f"The WMS did not take the return of order {row.wms_order.order.name}",
         meaning=f"The warehouse does not expect the goods. It says: {reason[:500]}",
         action="Announce the return to the warehouse by hand.",
-    )
-
-
-def _return_of(connection_id: int, event: ReturnReceiptEvent) -> Return | None:
-    rows = Return.objects.filter(wms_order__warehouse__connection_id=connection_id).select_related(
-        "wms_order__order"
-    )
-    by_id = rows.filter(wms_return_id=event.wms_return_id).first()
-    if by_id is not None:
-        return by_id
-    return rows.filter(wms_order__wms_order_id=event.wms_order_id).exclude(state=ReturnState.RECEIVED).first()
-
-
-def receive(connection_id: int, event: ReturnReceiptEvent) -> None:
-    """Record what came back. A receipt for a return that is recorded already changes nothing.
-
-    Raises Blocked when we know neither the return nor its order: it waits for the order and a person is told.
-    """
-    with transaction.atomic():
-        parent = _return_of(connection_id, event) or _unannounced(connection_id, event)
-        if parent is not None:
-            _record_receipt(parent, event)
-            return
-        raise_alert(
-            "unknown_return",
-            subject=f"return:{connection_id}:{event.wms_return_id}",
-            title=f"A return arrived that nobody announced: {event.wms_return_id}",
-            meaning=f"The warehouse names its order {event.wms_order_id}, which we do not know.",
-            action="Find out with the warehouse whose goods these are, and put them right in Shopify by hand.",
-        )
-    key = order_states.arrival_key(connection_id, event.wms_order_id)
-    raise Blocked(
-        "the returned order is not known", on=[key], recheck=lambda: not _order_of(connection_id, event)
-    )
-
-
-def _order_of(connection_id: int, event: ReturnReceiptEvent) -> WmsOrder | None:
-    return WmsOrder.objects.filter(
-        warehouse__connection_id=connection_id, wms_order_id=event.wms_order_id
-    ).first()
-
-
-def _unannounced(connection_id: int, event: ReturnReceiptEvent) -> Return | None:
-    """Goods of a known order that came back without an announcement."""
-    row = _order_of(connection_id, event)
-    if row is None:
-        return None
-    return Return.objects.create(
-        wms_order=row,
-        external_id=f"{row.external_id}:return:{event.wms_return_id}"[:300],
-        wms_return_id=event.wms_return_id,
-        state=ReturnState.OPEN,
-        reason="returned without announcement",
-    )
-
-
-def _record_receipt(parent: Return, event: ReturnReceiptEvent) -> None:
-    received = Return.objects.filter(id=parent.id).exclude(state=ReturnState.RECEIVED)
-    if not received.update(state=ReturnState.RECEIVED, received_at=Now(), wms_return_id=event.wms_return_id):
-        return
-    for item in event.items:
-        sellable = item.quantity if item.condition == "sellable" else 0
-        line, _ = ReturnLine.objects.get_or_create(parent=parent, item_code=item.wms_item_code)
-        ReturnLine.objects.filter(id=line.id).update(
-            sellable=F("sellable") + sellable, damaged=F("damaged") + item.quantity - sellable
-        )
-    order = parent.wms_order.order
-    close_alert("cancel_too_late", subject=order.subject)
-    if close_alert("outcome_unknown", subject=parent.external_id):
-        jobs.wake(decision_key(parent))
-    raise_alert(
-        "return_received",
-        subject=parent.external_id,
-        title=f"Goods of order {order.name} came back to the warehouse",
-        meaning="The WMS has booked them; stock follows by its own callbacks.",
-        action="Refund the customer in Shopify if that is due, then close this alert.",
     )

@@ -19,6 +19,7 @@ from fulfillment import (
     privacy,
     progress,
     reading,
+    receipts,
     reducing,
     rereading,
     returns,
@@ -155,7 +156,7 @@ def return_received(job: Job) -> None:
         job.payload["data"], zone=zone_of_event(job.payload), occurred_at=occurred_at
     )
     unread_fields.report(job.payload["connection"], event)
-    returns.receive(job.payload["connection"], event)
+    receipts.receive(job.payload["connection"], event, occurred_at=occurred_at)
 
 
 @job("fulfillment.backfill", queue=Queue.MAINTENANCE)

@@ -57,20 +57,22 @@ class Verdict(Enum):
 
 
 def judge(known: Known, seen: Observation) -> Verdict:
-    """Whether an observation is news: by sequence when both have one, else by time.
+    """Whether an observation is news: by sequence when both have one, else by time. A known sequence with other figures
+    is no repetition: then time decides too.
 
     Within one instant and without sequences the later arrival wins (clocks that tick in seconds). A read that repeats
     what is known is no old news, whatever its time: it says that the figure still holds.
     """
     if known.observed_at is None:
         return Verdict.NEWER
+    equal = _equal(known, seen)
     if known.sequence is not None and seen.sequence is not None:
-        if seen.sequence == known.sequence:
+        if seen.sequence != known.sequence:
+            return Verdict.NEWER if seen.sequence > known.sequence else Verdict.OLDER
+        if equal:
             return Verdict.SAME
-        return Verdict.NEWER if seen.sequence > known.sequence else Verdict.OLDER
     if seen.observed_at > known.observed_at:
         return Verdict.NEWER
-    equal = _equal(known, seen)
     if seen.observed_at == known.observed_at:
         return Verdict.SAME if equal else Verdict.NEWER
     return Verdict.SAME if equal and seen.known_at else Verdict.OLDER
@@ -92,6 +94,6 @@ def newest_per_item(observations: Iterable[Observation], *, now: datetime) -> di
 
 
 def _is_before(one: Observation, other: Observation) -> bool:
-    if one.sequence is not None and other.sequence is not None:
+    if one.sequence is not None and other.sequence is not None and one.sequence != other.sequence:
         return one.sequence < other.sequence
     return one.observed_at < other.observed_at

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from inventory import levels
 from inventory.levels import Observation
+from ops import deliveries
 from ops.alerts import raise_alert
 from ops.claims import ClaimState, Window, claim
 from wms import unread_fields
@@ -35,10 +36,12 @@ class StockEvent:
 def take(event: StockEvent) -> levels.Applied | None:
     """Apply a stock event; None = nothing to do, or nowhere to apply it (alerted).
 
-    One of a day is not looked at twice; where the fast guard is empty, equal and older figures change nothing anyway.
+    One of a day is not looked at twice, by id and content: not every WMS gives each event an id of its own. Where the
+    fast guard is empty, equal and older figures change nothing anyway.
     Raises Permanent: the data is outside the contract.
     """
-    with claim(Window.STOCK, f"{event.connection_id}:{event.event_id}") as guard:
+    content = deliveries.digest([event.occurred_at.isoformat(), event.data])
+    with claim(Window.STOCK, f"{event.connection_id}:{event.event_id}:{content}") as guard:
         if guard.state is ClaimState.DONE:
             return None
         told = parse_inventory(event.data)

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Func, JSONField, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -32,6 +32,9 @@ ERASED_ON, MASKED_ON = "erased_on", "masked_on"
 
 FORGOTTEN = "What was said here was erased together with the customer's data."
 
+# The digest stays: what comes again is still known as a repetition, and is not stored anew.
+_ERASED = "jsonb_strip_nulls(jsonb_build_object('erased_on', current_date, 'digest', payload->'digest'))"
+
 # Every _OLD: an index gives the oldest, ANY (ARRAY (..)) keeps the planner from scanning the table for them.
 _ERASE_PAYLOADS = """
 WITH old AS MATERIALIZED (
@@ -39,9 +42,9 @@ WITH old AS MATERIALIZED (
     ORDER BY finished_at LIMIT %s FOR UPDATE SKIP LOCKED),
 texts AS (
     UPDATE ops_jobattempt SET error = '' WHERE job_id = ANY (ARRAY (SELECT id FROM old)) AND error <> '')
-UPDATE ops_job SET payload = jsonb_build_object('erased_on', current_date), error = ''
+UPDATE ops_job SET payload = ERASED, error = ''
 WHERE id = ANY (ARRAY (SELECT id FROM old))
-"""
+""".replace("ERASED", _ERASED)
 
 # Coalescing jobs are one row per subject for ever; a pruned one is simply made anew by its next notice. Event jobs are
 # the dedupe memory of webhooks and callbacks, so their age must exceed any sender's retries.
@@ -162,9 +165,8 @@ def forget(subjects: Collection[str]) -> None:
     Finished jobs lose their payload, dead letters keep what a replay needs of it. In the caller's transaction.
     """
     about = Job.objects.filter(subject__in=subjects)
-    erased = {ERASED_ON: timezone.now().date().isoformat()}
     finished = about.filter(state=Job.State.DONE).exclude(payload__has_key=ERASED_ON)
-    finished.update(payload=erased, error="")
+    finished.update(payload=Func(template=_ERASED, output_field=JSONField()), error="")
     _mask(Q(subject__in=subjects, state=Job.State.DEAD))
     about.filter(state=Job.State.DEAD).exclude(error="").update(error=FORGOTTEN)
     ids = list(about.order_by().values_list("id", flat=True))  # a subquery would have the runs scanned

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from celery import shared_task
 
-from ops import channels, dispatch, leases, notifications, retention
+from ops import channels, dispatch, leases, notifications, retention, reused_ids
 from ops.models import Job
-from ops.runner import Queue, job_batch
+from ops.refusals import Door
+from ops.runner import Queue, job, job_batch
 
 
 @shared_task(name="ops.dispatch")
@@ -38,4 +41,17 @@ def notify(jobs: list[Job]) -> None:
     """New alerts go out by a channel, those that wait there in one message."""
     notifications.send(
         [each.payload["alert"] for each in jobs], by=jobs[0].payload.get("channel", channels.MAIL)
+    )
+
+
+@job(reused_ids.JOB_KIND, queue=Queue.MAINTENANCE)
+def ids_reused(job: Job) -> None:
+    """A sender gave the id of one event to another, or did so a while ago."""
+    told = job.payload
+    reused_ids.look(
+        Door(told["door"]),
+        told["sender"],
+        event_id=told["event_id"],
+        lane=told["lane"],
+        at=datetime.fromisoformat(told["at"]),
     )

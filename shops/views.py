@@ -12,7 +12,8 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ops import foreign, jobs, receiving, refusals
+from ops import deliveries, foreign, receiving, refusals
+from ops.deliveries import Delivery, Outcome
 from ops.receiving import Door, Refusal, bounded_body, require_signature
 from ops.refusals import Why
 from ops.secrets import SecretUnreadable
@@ -67,12 +68,11 @@ def _receive(request: Request, *, domain: str) -> Response:
     topic, webhook_id = _word(request, "Topic"), _word(request, "Webhook-Id")
     try:
         body = foreign.parse_object(raw, deepest=foreign.DOOR_DEPTH)
-        job_id = _store(request, shop, topic=topic, webhook_id=webhook_id, body=body)
+        outcome, job_id = _store(request, shop, topic=topic, webhook_id=webhook_id, body=body)
     except foreign.Unreadable as error:
         raise Refusal(400, str(error), Why.NOT_JSON, detail=str(error)) from error
     except DataError as error:
         raise Refusal(400, "body cannot be stored", Why.CONTENT, detail="it cannot be stored") from error
-    outcome = "duplicate" if job_id is None else "stored"
     logger.info("webhook_received", shop=domain, topic=topic, webhook=webhook_id, outcome=outcome, job=job_id)
     return Response({"status": outcome})
 
@@ -104,13 +104,17 @@ def _word(request: Request, header: str) -> str:
     return value
 
 
-def _store(request: Request, shop: Shop, *, topic: str, webhook_id: str, body: dict[str, Any]) -> int | None:
-    """One INSERT, which is its own transaction. The webhook id names the delivery; the event id is shared by all
-    topics of one merchant action (Shopify's documentation of webhook headers), so it is no key."""
-    return jobs.enqueue(
+def _store(
+    request: Request, shop: Shop, *, topic: str, webhook_id: str, body: dict[str, Any]
+) -> tuple[Outcome, int | None]:
+    """One INSERT, which is its own transaction; more only where the webhook id is known. See `ops.deliveries`.
+
+    The webhook id names the delivery; the event id is shared by all topics of one merchant action (Shopify's
+    documentation of webhook headers), so it is no key.
+    """
+    return deliveries.keep(
         kind_of(topic),
-        key=f"shopify:{shop.domain}:{webhook_id}",
-        lane=shop.inbox_lane,
+        Delivery(refusals.Door.SHOPIFY, shop.domain, webhook_id, content=[topic, body], lane=shop.inbox_lane),
         payload={
             "shop": shop.pk,
             "topic": topic,

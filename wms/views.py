@@ -8,7 +8,8 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ops import foreign, jobs, moments, receiving, refusals
+from ops import deliveries, foreign, moments, receiving, refusals
+from ops.deliveries import Delivery, Outcome
 from ops.receiving import Door, Refusal, bounded_body, require_signature
 from ops.refusals import Why
 from ops.secrets import SecretUnreadable
@@ -80,17 +81,23 @@ def _secrets(connection: Connection) -> list[str]:
         raise Refusal(503, "the secret of this connection cannot be read", None) from error
 
 
-def _store(connection: Connection, envelope: Envelope) -> int | None:
-    """One statement, in its own transaction."""
-    return jobs.enqueue(
+def _store(connection: Connection, envelope: Envelope) -> tuple[Outcome, int | None]:
+    """One statement, in its own transaction; more only where the event id is known. See `ops.deliveries`."""
+    occurred_at = envelope.occurred_at.isoformat()
+    return deliveries.keep(
         f"wms.{envelope.type}" if envelope.type in EVENT_TYPES else "wms.unrecognised",
-        key=f"wms:{connection.slug}:{envelope.event_id}",
-        lane=connection.inbox_lane,
+        Delivery(
+            refusals.Door.WMS,
+            connection.slug,
+            envelope.event_id,
+            content=[envelope.type, occurred_at, envelope.data],
+            lane=connection.inbox_lane,
+        ),
         payload={
             "connection": connection.pk,
             "event_id": envelope.event_id,
             "type": envelope.type,
-            "occurred_at": envelope.occurred_at.isoformat(),
+            "occurred_at": occurred_at,
             "zone": connection.time_zone,
             "data": envelope.data,
         },
@@ -99,8 +106,8 @@ def _store(connection: Connection, envelope: Envelope) -> int | None:
     )
 
 
-def _answer(job_id: int | None, *, connection: Connection, envelope: Envelope) -> Response:
-    outcome = "duplicate" if job_id is None else "stored"
+def _answer(stored: tuple[Outcome, int | None], *, connection: Connection, envelope: Envelope) -> Response:
+    outcome, job_id = stored
     logger.info(
         "callback_received",
         connection=connection.slug,

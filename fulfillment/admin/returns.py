@@ -36,7 +36,7 @@ class ReturnAdmin(DecidingAdmin):
     sortable_by: list[str] = []
     fieldsets = [
         (None, {"fields": ["external_id", "wms_return_id", "order", "standing", "reason", "label_url"]}),
-        ("When", {"fields": ["requested_at", "attempt_at", "received_at"]}),
+        ("When", {"fields": ["requested_at", "attempt_at", "received_at", "reported_at"]}),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Return]:

@@ -12,7 +12,7 @@ from tests.architecture.layers import ROOT, sources
 OF_NO_SHOP = {
     "fulfillment/polling.py": {"look_up_refused"},
     "fulfillment/progress.py": {"unknown_wms_order", "unknown_wms_status"},
-    "fulfillment/returns.py": {"unknown_return"},
+    "fulfillment/receipts.py": {"unknown_return"},
     "inventory/levels.py": {"FIGURE_MISSING"},
     "inventory/reconcile.py": {"ITEMS_UNREAD"},
     "inventory/stock_events.py": {"UNKNOWN_WAREHOUSE"},

@@ -72,6 +72,14 @@ def test_the_same_event_under_two_jobs_is_looked_at_once(client: Client, berlin:
     assert StockLevel.objects.get().available == 1
 
 
+def test_another_figure_under_a_known_event_id_or_sequence_reaches_the_level(
+    client: Client, berlin: Warehouse
+) -> None:
+    for units in (5, 3, 4):
+        call_back(client, "e1", units=units, sequence=7)
+    assert StockLevel.objects.get().available == 4
+
+
 def test_one_warehouse_of_two_shops_gets_it_for_both(client: Client, berlin: Warehouse) -> None:
     shop = make_shop("paris.myshopify.com", is_active=False)
     make_warehouse(shop, berlin.connection, wms_warehouse_code="BER1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -14,10 +15,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from ops import signatures
-from ops.models import Job
+from ops.models import Alert, Job
 from shops.models import Shop
 from shops.topics import TOPICS, UNHANDLED
 from tests.builders import make_shop
+from tests.drain import drain
 from tests.shops.delivery import deliver
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +45,7 @@ def test_a_signed_notice_becomes_one_job(client: Client, shop: Shop) -> None:
     assert (job.kind, job.lane_id) == ("shopify.orders/paid", "shop:berlin.myshopify.com/in")
     assert (job.key, job.subject) == ("shopify:berlin.myshopify.com:wh-1", f"order:{shop.pk}:5")
     assert job.payload == {
+        "digest": mock.ANY,
         "shop": shop.pk,
         "topic": "orders/paid",
         "event_id": "ev-1",
@@ -72,6 +75,25 @@ def test_a_second_delivery_is_answered_200_and_stored_once(client: Client) -> No
     answers = [deliver(client).json()["status"] for _ in range(3)]
     assert answers == ["stored", "duplicate", "duplicate"]
     assert Job.objects.count() == 1
+
+
+@pytest.mark.parametrize("other", [{"topic": "orders/updated"}, {"body": {"id": 5, "note": "other"}}])
+def test_another_notice_with_a_known_webhook_id_is_kept_once_and_told(client: Client, other: Any) -> None:
+    notices: list[dict[str, Any]] = [{}, other, other, {}]
+    answers = [deliver(client, **notice).json()["status"] for notice in notices]
+    assert answers == ["stored", "stored", "duplicate", "duplicate"]
+    look = Job.objects.get(kind="ops.ids_reused")
+    assert Job.objects.exclude(id=look.id).count() == 2
+    Job.objects.exclude(id=look.id).delete()
+    drain(advance=timedelta(minutes=1))
+    alert = Alert.objects.get(kind="event_ids_reused")
+    assert (alert.shop, "relay" in alert.action) == ("berlin.myshopify.com", True)
+
+
+def test_an_attempt_that_only_its_headers_tell_from_the_first_is_a_duplicate(client: Client) -> None:
+    again = {"X-Shopify-Triggered-At": "2026-11-23T15:00:00Z", "X-Shopify-API-Version": "2027-01"}
+    answers = [deliver(client, headers=headers).json()["status"] for headers in ({}, again)]
+    assert answers == ["stored", "duplicate"]
 
 
 def test_topics_of_one_merchant_action_share_an_event_id_and_are_all_stored(client: Client) -> None:
