@@ -237,7 +237,7 @@ def _spoilt_bytes(raw: bytes, chance: random.Random) -> bytes:
             return raw[:middle] + bytes([chance.randrange(256)]) + raw[middle + 1 :]
         case 3:
             return raw.decode("utf-8", "replace").encode(
-                chance.choice(["utf-16", "utf-32", "utf-16-le", "cp037"])
+                chance.choice(["utf-16", "utf-32", "utf-16-le", "cp037"]), "replace"
             )
         case 4:
             return b'{"a":' * 2_000 + raw + b"}" * 2_000
