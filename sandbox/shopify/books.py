@@ -69,6 +69,7 @@ def shop_books(shop: "Shop") -> dict[str, Any]:
         "rest_429": books.rest_429,
         "tokens_issued": books.tokens_issued,
         "lowest_available": shop.bucket.lowest,
+        "charged": shop.bucket.charged,
         "errors": list(books.errors),
         "mutations": books.mutations,
         "subscriptions": [{"id": s.id, "topic": s.topic, "uri": s.uri} for s in shop.subscriptions.values()],

@@ -65,7 +65,10 @@ def make_shop(body: Json) -> Shop:
         fo_delay=float(body.get("fo_delay", 0.3)),
         token_lifetime=int(body.get("token_lifetime", 86399)),
         bucket=GraphqlBucket(
-            maximum=float(bucket.get("max", 2000)), restore=float(bucket.get("restore", 100))
+            maximum=float(bucket.get("max", 2000)),
+            restore=float(bucket.get("restore", 100)),
+            points=None if bucket.get("points") is None else float(bucket["points"]),
+            by_hand=bool(bucket.get("by_hand", False)),
         ),
         rest_bucket=RestBucket(maximum=float(rest.get("max", 40)), leak=float(rest.get("leak", 2))),
         cost_model=model,
@@ -128,6 +131,8 @@ def of_shop(world: World, shop: Shop, method: str, path: list[str], body: Json) 
                 shop.locations[int(body["location_id"])],
             )
             inventory.put(world, shop, variant=variant, location=location, available=int(body["available"]))
+        case "POST", ["bucket"]:
+            shop.bucket.pass_time(float(body["seconds"]))
         case "POST", ["token"]:
             shop.tokens.clear()
             if body.get("access_token"):

@@ -4,17 +4,37 @@ import time
 
 
 class GraphqlBucket:
-    """Points of one app at one shop: `maximum` to begin with, `restore` per second."""
+    """Points of one app at one shop: `maximum` at most, `restore` per second, `points` to begin with (None = all).
 
-    def __init__(self, *, maximum: float = 2000.0, restore: float = 100.0) -> None:
+    `by_hand`: its clock stands still but for `pass_time`.
+    """
+
+    def __init__(
+        self,
+        *,
+        maximum: float = 2000.0,
+        restore: float = 100.0,
+        points: float | None = None,
+        by_hand: bool = False,
+    ) -> None:
         self.maximum, self.restore = maximum, restore
-        self.points = maximum
-        self.lowest = maximum
-        self.at = time.monotonic()
+        self.points = self.lowest = maximum if points is None else points
+        self.charged = 0.0
+        self.passed = 0.0
+        self.by_hand = by_hand
+        self.at = self.now()
+
+    def now(self) -> float:
+        """Seconds by its clock."""
+        return self.passed if self.by_hand else time.monotonic()
+
+    def pass_time(self, seconds: float) -> None:
+        """Move the clock of a bucket that is kept by hand."""
+        self.passed += seconds
 
     def available(self) -> float:
         """Points there are now."""
-        moment = time.monotonic()
+        moment = self.now()
         self.points = min(self.maximum, self.points + (moment - self.at) * self.restore)
         self.at = moment
         return self.points
@@ -24,11 +44,13 @@ class GraphqlBucket:
         if cost > self.available():
             return False
         self.points -= cost
+        self.charged += cost
         self.lowest = min(self.lowest, self.points)
         return True
 
     def give_back(self, cost: float) -> None:
         """The difference between requested and actual cost."""
+        self.charged -= cost
         self.points = min(self.maximum, self.points + cost)
 
     def status(self) -> dict[str, float]:

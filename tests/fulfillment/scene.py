@@ -41,7 +41,7 @@ class Scene:
         )
         self.lyon = self._warehouse("south", "Lyon", "LYO1", LYON, priority=2, serves_countries=["FR", "DE"])
 
-    def build_shopify(self, *, fo_delay: float = 0) -> None:
+    def build_shopify(self, *, fo_delay: float = 0, **more: Any) -> None:
         """The shop as Shopify has it, without orders; its fulfilment orders appear after `fo_delay` seconds."""
 
         everywhere = {str(BERLIN): 10, str(LYON): 10, str(STORE): 10}
@@ -77,6 +77,7 @@ class Scene:
                     {"id": STORE, "name": "Store", "country": "DE"},
                 ],
                 "variants": variants,
+                **more,
             },
         )
 
