@@ -75,6 +75,7 @@ fuzz: .venv
 
 bench: .venv
 	$(BIN)/python -m bench.fairness
+	$(BIN)/python -m bench.fairness --bucket standard --of calls
 	$(BIN)/python -m bench.outage
 
 bench-tables: .venv

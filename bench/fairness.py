@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from bench import backlog
 from bench.lag import Lags, ordered
-from bench.stage import deployed_fleet, load_average, say, stage
+from bench.stage import BUCKETS, deployed_fleet, load_average, say, stage
 from tests.end_to_end.stack import Stack
 from tests.end_to_end.waiting import until
 from tests.end_to_end.world import BERLIN, LYON
@@ -58,9 +58,10 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=4, help="turns in which they come")
     parser.add_argument("--every", type=float, default=1.0, help="seconds between them")
     parser.add_argument("--concurrency", type=int, help="of the backlog's lane; default: the product's")
+    parser.add_argument("--bucket", choices=list(BUCKETS), default="large", help="points of each shop")
     parser.add_argument("--latency", type=float, default=0.1, help="seconds that every answer takes")
     given = parser.parse_args()
-    with stage(fleet := deployed_fleet(), latency=given.latency) as stack:
+    with stage(fleet := deployed_fleet(), latency=given.latency, bucket=given.bucket) as stack:
         say(f"fleet: {', '.join(f'{queues} {processes}' for queues, processes in fleet.values())}")
         for country in ("DE", "FR"):
             ordered(stack, BERLIN, country, every=0.1, orders=KNOWN_ORDERS // 2)

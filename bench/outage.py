@@ -18,7 +18,7 @@ from bench import evidence
 from bench.evidence import Evidence
 from bench.gate import REFUSES, SWALLOWS, Gate, gate_before, most_at_once
 from bench.lag import Customers, Lags, lags, ordered, wait_for
-from bench.stage import deployed_fleet, load_average, say, stage
+from bench.stage import BUCKETS, deployed_fleet, load_average, say, stage
 from tests.end_to_end.stack import Stack
 from tests.end_to_end.world import BERLIN, LYON
 from tests.world import Sandbox, sandbox_process
@@ -83,6 +83,7 @@ def main() -> int:
     parser.add_argument(
         "--dead-every", type=float, default=0.5, help="seconds between orders for the dead end"
     )
+    parser.add_argument("--bucket", choices=list(BUCKETS), default="large", help="points of each shop")
     parser.add_argument("--latency", type=float, default=0.1, help="seconds that every answer takes")
     given = parser.parse_args()
     road: dict[str, Gate] = {}
@@ -97,7 +98,8 @@ def main() -> int:
             road.update(shopify=shopify, wms=wms)
             yield Sandbox({"shopify": shopify.root, "wms": wms.root})
 
-    with stage(fleet := deployed_fleet(), latency=given.latency, start_sandbox=behind_gates) as stack:
+    fleet = deployed_fleet()
+    with stage(fleet, latency=given.latency, bucket=given.bucket, start_sandbox=behind_gates) as stack:
         say(f"fleet: {', '.join(f'{queues} {processes}' for queues, processes in fleet.values())}")
         ordered(stack, LYON, "FR", every=0.2, orders=20)  # every process has imported what it needs
         ordered(stack, BERLIN, "DE", every=0.2, orders=20)

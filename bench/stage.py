@@ -25,6 +25,9 @@ PLENTY = 10_000_000
 LARGE_SHOP = {"max": 20_000, "restore": 1_000}
 """Points of a Shopify Plus bucket: what is measured is our queues, not the shop's budget."""
 
+BUCKETS = {"large": LARGE_SHOP, "standard": {"max": 2_000, "restore": 100}}
+"""The standard plan's is the one that most shops have: there the budget is part of what is measured."""
+
 Fleet = Mapping[str, tuple[str, int]]
 """Worker -> (its queues, its processes)."""
 
@@ -51,9 +54,11 @@ def stage(
     fleet: Fleet,
     *,
     latency: float,
+    bucket: str = "large",
     start_sandbox: Callable[[], AbstractContextManager[Sandbox]] = sandbox_process,
 ) -> Iterator[Stack]:
-    """Everything started and set up. `latency`: seconds that each answer of Shopify and of the WMSs takes.
+    """Everything started and set up. `latency`: seconds that each answer of Shopify and of the WMSs takes;
+    `bucket`: one of BUCKETS, for every shop.
 
     Call it once in a process: Django is set up here.
     """
@@ -64,7 +69,7 @@ def stage(
         os.environ.update(EMAIL_URL="dummymail://", ALERT_EMAILS="", ALERT_URLS="")
         django.setup()
         call_command("migrate", verbosity=0)
-        with running_stack(Path(folder), fleet, start_sandbox=start_sandbox, bucket=LARGE_SHOP) as stack:
+        with running_stack(Path(folder), fleet, start_sandbox=start_sandbox, bucket=BUCKETS[bucket]) as stack:
             stack.stock_up(ITEMS, on_hand=PLENTY)
             stack.deliver(latency=latency)
             yield stack
