@@ -23,6 +23,10 @@ class Words:
 UNKNOWN = Words("do something that this installation does not know", "It stays undone.")
 
 WORDS: dict[str, Words] = {
+    "ops.ids_reused": Words(
+        "tell staff of a sender that gives several events one id",
+        "The events are worked on; nobody is told of it.",
+    ),
     "fulfillment.submit": Words(
         "place the order at the warehouse",
         "The order is not placed, or nobody knows it. Its stock stays reserved.",

@@ -136,7 +136,7 @@ def test_the_page_shows_everything_in_constant_statements(admin_client: Client) 
         shipment.lines.create(item_code="MUG", quantity=1)
         shipment.units.create(order_line=line, quantity=1)
         make_job(subject=order.subject)
-    assert statements(order) == few <= 24
+    assert statements(order) == few <= 25
 
 
 def test_the_page_tells_the_whole_story(admin_client: Client) -> None:
