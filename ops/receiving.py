@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -14,6 +15,9 @@ from rest_framework.views import APIView
 
 from ops import refusals, signatures
 from ops.refusals import Why
+
+NOT_SIGNED = "signature does not match, or no such sender"
+_NOBODYS = secrets.token_urlsafe()
 
 
 class Refusal(Exception):
@@ -35,12 +39,18 @@ def count(door: refusals.Door, sender: str, refusal: Refusal) -> None:
         refusals.note(door, sender, refusal.why, detail=refusal.detail)
 
 
-def require_signature(body: bytes, signature: str, secrets: Collection[str]) -> None:
-    """Raises Refusal (401) when `signature` is that of the body under none of the secrets."""
-    if signatures.matches(body, signature, secrets):
+def require_signature(body: bytes, signature: str, known: Collection[str]) -> None:
+    """Raises Refusal (401) when `signature` is that of the body under none of the known secrets."""
+    if signatures.matches(body, signature, known):
         return
-    why = Why.NO_SECRET if not secrets else Why.SIGNATURE if signature else Why.NO_SIGNATURE
-    raise Refusal(401, "signature does not match", why)
+    why = Why.NO_SECRET if not known else Why.SIGNATURE if signature else Why.NO_SIGNATURE
+    raise Refusal(401, NOT_SIGNED, why)
+
+
+def refuse_unknown(body: bytes, signature: str) -> NoReturn:
+    """Raises Refusal (401) as for a wrong signature, after as much work, so that nobody learns whom we serve."""
+    signatures.matches(body, signature, [_NOBODYS])
+    raise Refusal(401, NOT_SIGNED, Why.UNKNOWN_SENDER)
 
 
 class AlwaysJson(BaseContentNegotiation):

@@ -39,8 +39,9 @@ class WebhookView(Door):
         responses={
             200: OpenApiResponse(description="Stored, or stored before."),
             400: OpenApiResponse(description="A header is missing, or the body is not a JSON object."),
-            401: OpenApiResponse(description="The signature fits no secret of the shop."),
-            404: OpenApiResponse(description="No such shop."),
+            401: OpenApiResponse(
+                description="The signature fits no secret of the shop, or there is no such shop."
+            ),
             413: OpenApiResponse(description="The body is too large."),
             503: OpenApiResponse(description="It could not be stored; send it again."),
         },
@@ -61,10 +62,11 @@ def _receive(request: Request, *, domain: str) -> Response:
     raw = bounded_body(request)
     if not domain:
         raise Refusal(400, "X-Shopify-Shop-Domain is missing", Why.UNKNOWN_SENDER)
-    shop = _shop(domain)
+    signature = request.headers.get("X-Shopify-Hmac-Sha256", "")
+    shop = _shop(domain) or receiving.refuse_unknown(raw, signature)
     if not raw:
-        raise Refusal(401, "signature does not match", Why.NO_SIGNATURE)
-    require_signature(raw, request.headers.get("X-Shopify-Hmac-Sha256", ""), _secrets(shop))
+        raise Refusal(401, receiving.NOT_SIGNED, Why.NO_SIGNATURE)
+    require_signature(raw, signature, _secrets(shop))
     topic, webhook_id = _word(request, "Topic"), _word(request, "Webhook-Id")
     try:
         body = foreign.parse_object(raw, deepest=foreign.DOOR_DEPTH)
@@ -77,15 +79,12 @@ def _receive(request: Request, *, domain: str) -> Response:
     return Response({"status": outcome})
 
 
-def _shop(domain: str) -> Shop:
+def _shop(domain: str) -> Shop | None:
     """The shop, switched off or not: what it sends is kept. Secrets that are not needed stay encrypted."""
-    shop = None
-    if _DOMAIN.fullmatch(domain):
-        fields = ("id", "domain", "webhook_secret", "webhook_secret_previous", "client_secret")
-        shop = Shop.objects.filter(domain=domain).only(*fields).first()
-    if shop is None:
-        raise Refusal(404, "no such shop", Why.UNKNOWN_SENDER)
-    return shop
+    if not _DOMAIN.fullmatch(domain):
+        return None
+    fields = ("id", "domain", "webhook_secret", "webhook_secret_previous", "client_secret")
+    return Shop.objects.filter(domain=domain).only(*fields).first()
 
 
 def _secrets(shop: Shop) -> list[str]:

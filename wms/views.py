@@ -31,8 +31,7 @@ class CallbackView(Door):
         responses={
             200: OpenApiResponse(description="Stored, or stored before."),
             400: OpenApiResponse(description="Not JSON, or not an envelope of the contract."),
-            401: OpenApiResponse(description="The signature fits no secret of the connection."),
-            404: OpenApiResponse(description="No such connection."),
+            401: OpenApiResponse(description="The signature fits no secret, or there is no such connection."),
             413: OpenApiResponse(description="The body is too large."),
             503: OpenApiResponse(description="It could not be stored; send it again."),
         },
@@ -56,7 +55,7 @@ def _receive(slug: str, body: bytes, *, signature: str) -> Response:
         .first()
     )
     if connection is None:
-        raise Refusal(404, "no such connection", Why.UNKNOWN_SENDER)
+        receiving.refuse_unknown(body, signature)
     require_signature(body, signature, _secrets(connection))
     envelope = _read(body, connection)
     return _answer(_store(connection, envelope), connection=connection, envelope=envelope)

@@ -109,7 +109,7 @@ def test_a_zone_that_this_machine_does_not_know_asks_to_send_it_again(north: Con
         (envelope(), {"secret": "wrong"}, 401),
         (envelope(), {"secret": ""}, 401),
         (b"not json", {"secret": "wrong"}, 401),
-        (envelope(), {"slug": "nowhere"}, 404),
+        (envelope(), {"slug": "nowhere"}, 401),
         (b"", {}, 400),
         (b"not json", {}, 400),
         (b"\xff\xff", {}, 400),

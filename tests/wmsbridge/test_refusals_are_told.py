@@ -36,6 +36,15 @@ def senders() -> None:
     tick()
 
 
+def test_no_answer_tells_a_stranger_whom_we_serve(client: Client) -> None:
+    served = wms_delivers(envelope(), secret="guess")
+    unserved = wms_delivers(envelope(), secret="guess", slug="nowhere")
+    assert (served.status_code, served.content) == (unserved.status_code, unserved.content)
+    known = shopify_delivers(client, secret="guess")
+    unknown = shopify_delivers(client, secret="guess", domain="unknown.myshopify.com")
+    assert (known.status_code, known.content) == (unknown.status_code, unknown.content)
+
+
 def refuse_content(times: int = 1, **changes: Any) -> None:
     for _ in range(times):
         assert wms_delivers(envelope(**changes), secret=SECRET).status_code == 400
@@ -43,7 +52,7 @@ def refuse_content(times: int = 1, **changes: Any) -> None:
 
 def knock(times: int = 1, **options: Any) -> None:
     for _ in range(times):
-        assert wms_delivers(envelope(), **{"secret": "guess", **options}).status_code in (401, 404)
+        assert wms_delivers(envelope(), **{"secret": "guess", **options}).status_code == 401
 
 
 def told() -> list[tuple[str, str, str]]:
@@ -146,7 +155,7 @@ def test_webhooks_that_are_refused_are_told_for_their_shop(
 
 @pytest.mark.parametrize("domain", ["rome.myshopify.com", "", "x\u00e9|y|count"])
 def test_webhooks_of_a_shop_that_there_is_not_are_nobodys(client: Client, domain: str) -> None:
-    assert shopify_delivers(client, domain=domain).status_code in (400, 404)
+    assert shopify_delivers(client, domain=domain).status_code in (400, 401)
     assert told() == [("refused_unknown_sender", "shopify:unknown", "open")]
 
 
