@@ -28,8 +28,12 @@ WHERE level.id = ANY(%s) RETURNING level.id, level.reserved
 """
 
 _MARK = """
-UPDATE inventory_cache SET push_due_since = COALESCE(push_due_since, now()), push_marked_at = clock_timestamp()
-WHERE id = ANY(%s)
+UPDATE inventory_cache
+   SET push_due_since = CASE WHEN push_compares AND NOT %(compares)s THEN now()
+                             ELSE COALESCE(push_due_since, now()) END,
+       push_compares = %(compares)s AND (push_compares OR push_due_since IS NULL),
+       push_marked_at = clock_timestamp()
+ WHERE id = ANY(%(ids)s)
 """
 
 
@@ -43,12 +47,15 @@ def recount(level_ids: Collection[int], *, promised: Collection[int] = ()) -> di
         return dict(cursor.fetchall())
 
 
-def ask_for_push(levels: Collection[LockedLevel]) -> None:
-    """Mark the levels as due and enqueue one coalesced push per shop. One query, and one per shop."""
+def ask_for_push(levels: Collection[LockedLevel], *, compares: bool = False) -> None:
+    """Mark the levels as due and enqueue one coalesced push per shop. One query, and one per shop.
+
+    `compares`: nothing changed, Shopify's figure is only looked at once more; what changed goes first.
+    """
     if not levels:
         return
     with connection.cursor() as cursor:
-        cursor.execute(_MARK, [[level.id for level in levels]])
+        cursor.execute(_MARK, {"ids": [level.id for level in levels], "compares": compares})
     for shop_id, lane in sorted({(level.shop_id, level.shop_lane) for level in levels}):
         enqueue_push(shop_id, lane=lane, delay=PUSH_DELAY)
 

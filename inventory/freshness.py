@@ -86,7 +86,7 @@ due AS (
       FROM inventory_cache level
       JOIN warehouse_locations w ON w.id = level.warehouse_id
       JOIN shops_shop s ON s.id = w.shop_id
-     WHERE level.push_due_since IS NOT NULL AND w.is_active AND s.is_active
+     WHERE level.push_due_since IS NOT NULL AND NOT level.push_compares AND w.is_active AND s.is_active
      ORDER BY level.push_due_since LIMIT 1),
 found AS (
     SELECT CASE WHEN level.observed_at IS NULL AND place.updated_since IS NOT NULL

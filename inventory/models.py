@@ -35,6 +35,11 @@ class StockLevel(models.Model):
     push_due_since = models.DateTimeField(
         null=True, blank=True, help_text="Since when Shopify does not know better."
     )
+    push_compares = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Nothing changed: Shopify's figure is to be compared, after all that did change.",
+    )
     push_marked_at = models.DateTimeField(
         null=True, blank=True, help_text="The latest reason to push: a push clears only what it knew of."
     )
@@ -50,7 +55,9 @@ class StockLevel(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["push_due_since"], name="level_due", condition=Q(push_due_since__isnull=False)
+                fields=["push_compares", "push_due_since"],
+                name="level_due_in_turn",
+                condition=Q(push_due_since__isnull=False),
             ),
             models.Index(fields=["item_code", "warehouse"], name="level_by_item"),
             models.Index(

@@ -76,9 +76,13 @@ def warehouses_with_due_levels(shop: Shop) -> list[Warehouse]:
 
 
 def plan(warehouse: Warehouse, *, most: int = PLAN_SIZE) -> Plan:
-    """Up to `most` levels that are due at a warehouse, longest due first. Five queries, however much it is."""
+    """Up to `most` levels that are due at a warehouse, what changed before what is only compared, longest due first.
+
+    Five queries, however much it is."""
     due = StockLevel.objects.filter(warehouse=warehouse, push_due_since__isnull=False)
-    items = frozenset(due.order_by("push_due_since", "pk").values_list("item_code", flat=True)[:most])
+    items = frozenset(
+        due.order_by("push_compares", "push_due_since", "pk").values_list("item_code", flat=True)[:most]
+    )
     rows = mappings_for_items(warehouse.pk, items)
     variants = {row.shopify_variant_id for row in rows}
     resolution = resolve(warehouse.shop_id, variants=variants, warehouses=[warehouse.pk])
@@ -118,7 +122,7 @@ def compare_all() -> int:
         told = StockLevel.objects.filter(warehouse=warehouse, pushed_at__isnull=False)
         with transaction.atomic():
             levels = locking.lock_ids(list(told.values_list("pk", flat=True)))
-            consequences.ask_for_push(levels)
+            consequences.ask_for_push(levels, compares=True)
         marked += len(levels)
     return marked
 

@@ -318,6 +318,19 @@ def test_a_daily_compare_sets_right_what_went_astray_at_shopify(
     assert shopify.items[1_000_011].available == told
 
 
+def test_what_changed_does_not_wait_behind_what_is_only_compared(berlin: Warehouse) -> None:
+    for number in range(5):
+        make_level(berlin, f"OLD{number}", pushed_at=timezone.now())
+    make_level(berlin, "CAP")
+    assert push_due.compare_all() == 5
+    levels.mark_due(berlin.pk, ["CAP"])
+    assert push_due.plan(berlin, most=1).due == {"CAP"}
+    levels.mark_due(berlin.pk, ["OLD4"])
+    push_due.compare_all()
+    assert push_due.plan(berlin, most=2).due == {"CAP", "OLD4"}
+    assert len(push_due.plan(berlin).due) == 6
+
+
 def test_an_inactive_warehouse_is_not_told(berlin: Warehouse, shopify: ShopifyStock) -> None:
     due(berlin)
     Warehouse.objects.update(is_active=False)

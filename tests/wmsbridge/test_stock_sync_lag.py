@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from inventory import reservations
+from inventory import push_due, reservations
 from inventory.models import StockLevel, Watermark
 from inventory.reservations import Need
 from inventory.tasks import reconcile_all
@@ -179,7 +179,9 @@ def test_a_sku_that_was_never_reported_is_told_once_an_order_waited_for_twice_th
 def test_a_level_that_shopify_is_not_told_of_is_late_by_itself(sold: Any, admin_client: Client) -> None:
     Lane.objects.filter(name="shop:berlin.myshopify.com").update(paused=True)
     sold.callback("inventory", {"wmsItemCode": "TEE", "warehouseId": "BER1", "availableQuantity": 4})
-    StockLevel.objects.filter(item_code="TEE").update(push_due_since=timezone.now() - timedelta(minutes=31))
+    StockLevel.objects.filter(item_code="TEE", warehouse__name="Berlin").update(
+        push_due_since=timezone.now() - timedelta(minutes=31)
+    )
     alert = alerted()
     assert (
         "SKU-TEE (item TEE) at Berlin (north/BER1), berlin.myshopify.com is not told to Shopify for 31 min"
@@ -188,6 +190,13 @@ def test_a_level_that_shopify_is_not_told_of_is_late_by_itself(sold: Any, admin_
     assert "Lane shop:berlin.myshopify.com is paused" in alert.action
     Lane.objects.update(paused=False)
     drain(advance=timedelta(minutes=1))
+    assert is_over(admin_client)
+
+
+def test_what_is_only_compared_is_not_late(sold: Any, admin_client: Client) -> None:
+    Lane.objects.filter(name="shop:berlin.myshopify.com").update(paused=True)
+    assert push_due.compare_all() > 0
+    StockLevel.objects.filter(push_compares=True).update(push_due_since=timezone.now() - timedelta(hours=5))
     assert is_over(admin_client)
 
 
