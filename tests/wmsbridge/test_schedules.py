@@ -109,6 +109,7 @@ def test_an_interval_that_does_harm_is_refused_with_its_bounds(
 ) -> None:
     text = change(admin_client, every, unit, name)
     assert "From 1 " in text
+    assert "1 days" not in text
     assert rows.every(name) == timedelta(seconds=SCHEDULES[name].seconds)
 
 

@@ -44,8 +44,10 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         number, unit = rows.in_units(rows.seconds_of(self.instance))
         self.initial.update(every=number, unit=unit)
-        if "every" in self.fields:  # a viewer's form has none
+        if self.fields.keys() >= {"every", "enabled"}:  # a viewer's form has not
             self.fields["every"].help_text = _bounds(self.instance.name)
+            self.fields["enabled"].label = "On"
+            self.fields["enabled"].help_text = "Switched off, it does not run, and an alert says so."
 
     def clean(self) -> dict[str, Any]:
         """Refuse what would do harm: work that is looked for too seldom, or so often that it is in its own way."""
@@ -69,9 +71,9 @@ class ScheduleAdmin(ConsoleAdmin):
     switched_off_instead = True
     list_display = ["name", "work", "how_often", "standing", "ran_at"]
     ordering = ["name"]
-    readonly_fields = ["name", "work", "without", "ran_at"]
+    readonly_fields = ["called", "work", "without", "ran_at"]
     fieldsets = [
-        (None, {"fields": ["name", "work", "without", "ran_at"]}),
+        (None, {"fields": ["called", "work", "without", "ran_at"]}),
         ("How often (taken up within seconds)", {"fields": [("every", "unit"), "enabled"]}),
     ]
 
@@ -90,6 +92,11 @@ class ScheduleAdmin(ConsoleAdmin):
         super().save_model(request, obj, form, change)
         rows.expect_anew([obj.name])
 
+    @admin.display(description="Name")
+    def called(self, row: PeriodicTask) -> str:
+        """The task that it starts."""
+        return str(row.name)
+
     @admin.display(description="It is to")
     def work(self, row: PeriodicTask) -> str:
         """What it does."""
@@ -103,7 +110,7 @@ class ScheduleAdmin(ConsoleAdmin):
     @admin.display(description="Every")
     def how_often(self, row: PeriodicTask) -> str:
         """The interval in words."""
-        return str(row.scheduler) if row.interval is None else f"{row.interval.every} {row.interval.period}"
+        return str(row.scheduler) if row.interval is None else rows.in_words(rows.seconds_of(row))
 
     @display(description="State", label={"on": "success", "switched off": "warning"})
     def standing(self, row: PeriodicTask) -> str:
@@ -121,5 +128,5 @@ def _bounds(name: str) -> str:
     if name not in SCHEDULES:
         return ""
     schedule = SCHEDULES[name]
-    least, most = (" ".join(map(str, rows.in_units(each))) for each in (schedule.least, schedule.most))
+    least, most = rows.in_words(schedule.least), rows.in_words(schedule.most)
     return f"From {least} to {most}. More often it would be in its own way; more seldom: {schedule.without}"

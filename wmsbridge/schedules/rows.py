@@ -63,6 +63,12 @@ def in_units(seconds: int) -> tuple[int, str]:
     return seconds // size, UNITS[size]
 
 
+def in_words(seconds: int) -> str:
+    """As people say it: "15 minutes", "1 day"."""
+    number, unit = in_units(seconds)
+    return f"{number} {unit.removesuffix('s') if number == 1 else unit}"
+
+
 def interval_of(seconds: int) -> IntervalSchedule:
     """The shared row of an interval. Never changed: other schedules use it as well."""
     number, unit = in_units(seconds)

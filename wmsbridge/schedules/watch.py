@@ -12,7 +12,7 @@ from django_celery_beat.models import PeriodicTask
 from ops.alerts import close_alert, raise_alert
 from ops.models import ScheduledRun, Severity
 from wmsbridge.schedules.defaults import HOUR, MINUTE, SCHEDULES
-from wmsbridge.schedules.rows import in_units, seconds_of
+from wmsbridge.schedules.rows import in_words, seconds_of
 
 logger = structlog.get_logger(__name__)
 
@@ -122,4 +122,4 @@ def _raise_off(off: list[str]) -> None:
 
 
 def _in_words(every: timedelta) -> str:
-    return " ".join(map(str, in_units(int(every.total_seconds()))))
+    return in_words(int(every.total_seconds()))
