@@ -11,13 +11,13 @@ import structlog
 from django.db import transaction
 from django.db.models.functions import Coalesce, Now
 
-from fulfillment import enqueue, order_states, returns, wishes, withdrawal
+from fulfillment import coverage, enqueue, order_states, returns, wishes, withdrawal
 from fulfillment.ending import end
 from fulfillment.models import Order, WmsOrder
 from fulfillment.states import OrderState, Outcome, Reason, Wish
 from inventory import reservations
 from ops import jobs
-from ops.alerts import close_alert, raise_alert
+from ops.alerts import close_alert, close_kinds, raise_alert
 from ops.errors import Permanent
 from ops.models import Severity
 from wms.adapters import adapter_for, capabilities_of
@@ -253,9 +253,8 @@ def ended_by_wms(row: WmsOrder, *, wished: bool, reason: str = "") -> None:
     What is wanted of it (again) goes to a warehouse anew, after a look at Shopify. The order is locked.
     """
     order = row.order
-    close_alert("cancel_by_hand", subject=order.subject)
-    close_alert("cancel_declined", subject=order.subject)
-    close_alert(UNANSWERED, subject=row.external_id)
+    close_kinds(order_states.ASKED_IN_VAIN, subject=order.subject)
+    close_kinds([UNANSWERED, "shipment_missing", "shipment_incomplete"], subject=row.external_id)
     reservations.release(row.external_id)
     wishes.note(order)
     if wished:
@@ -274,6 +273,16 @@ def ended_by_wms(row: WmsOrder, *, wished: bool, reason: str = "") -> None:
     )
 
 
+def left_all_the_same(order: Order) -> None:
+    """All of what a WMS had called cancelled left: where no other unit lacks, nobody has to decide any more. The order
+    is locked, and is settled by the caller."""
+    if (order.state, order.reason) != (OrderState.HELD, Reason.WMS_CANCELLED):
+        return
+    if not coverage.measure(order).uncovered:
+        close_alert("wms_cancelled", subject=order.subject)
+        order_states.stand(order, OrderState.READY)
+
+
 @transaction.atomic
 def too_late(wms_order_id: int) -> None:
     """It is packed or shipped: open a return for what goes out, and tell staff. Unless it is wanted again."""
@@ -285,7 +294,7 @@ def too_late(wms_order_id: int) -> None:
     opened = returns.open_return(row, reason="order cancelled after packing")
     if not opened:
         return
-    close_alert("cancel_declined", subject=row.order.subject)
+    close_kinds(order_states.ASKED_IN_VAIN, subject=row.order.subject)
     raise_alert(
         "cancel_too_late",
         subject=row.order.subject,
@@ -300,9 +309,14 @@ def too_late(wms_order_id: int) -> None:
 
 
 def declined(row: WmsOrder, *, answer: str) -> None:
-    """The WMS was asked and said no: the goods will ship. The order is locked."""
+    """The WMS was asked and said no: the goods will ship. The order is locked.
+
+    Nobody is alarmed of goods that are wanted again by now.
+    """
     WmsOrder.objects.filter(id=row.id).update(wish=Wish.CANCEL_DECLINED, wish_answer=answer)
     close_alert(UNANSWERED, subject=row.external_id)
+    if not row.order.cancelled_at and not row.order.surplus:
+        return
     raise_alert(
         "cancel_declined",
         subject=row.order.subject,

@@ -28,6 +28,7 @@ from fulfillment.models import Order, Shipment, WmsOrder
 from fulfillment.readiness import OF_A_PART
 from fulfillment.states import ENDED as ENDED
 from fulfillment.states import OrderState, Reason, ShipmentState
+from ops.alerts import close_kinds
 from wms.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
@@ -39,6 +40,12 @@ STANDS_STILL = (OrderState.WAITING, OrderState.HELD)
 """States in which an order waits for Shopify or for a person, and not for us."""
 
 GOES_NOWHERE = (OrderState.CANCELLED, OrderState.NOTHING_TO_SHIP)
+
+ASKED_IN_VAIN = ("cancel_by_hand", "cancel_declined")
+"""Alerts that say that only a person can still stop a parcel: once it left, or is wanted again, nobody shall try."""
+
+_END_WITH_THE_WORK = (*ASKED_IN_VAIN, "order_moved", "move_refused")
+"""Alerts about work under way: once no warehouse works on the order any more, there is nothing left to do."""
 
 SHIPPED = (WmsStatus.PARTIALLY_SHIPPED, WmsStatus.SHIPPED)
 
@@ -135,6 +142,8 @@ def stand(
     )
     order.state, order.reason, order.reason_detail = state, reason, detail
     if changed:
+        if state in (OrderState.SHIPPED, *GOES_NOWHERE):
+            close_kinds(_END_WITH_THE_WORK, subject=order.subject)
         logger.info("order_state", order=order.id, shop=order.shop_id, state=state, reason=reason)
     return bool(changed)
 

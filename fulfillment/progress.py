@@ -13,7 +13,7 @@ from django.utils import timezone
 from fulfillment import cancellation, coverage, enqueue, order_states, wishes, withdrawal
 from fulfillment.models import WmsOrder
 from fulfillment.states import ShipmentState, Wish
-from ops.alerts import close_alert, raise_alert
+from ops.alerts import close_kinds, raise_alert
 from ops.errors import Blocked
 from wms.callbacks import OrderStatusEvent
 from wms.statuses import CancellationPhase, WmsStatus, phase
@@ -195,8 +195,14 @@ def _report_rest_missing(row: WmsOrder) -> None:
 
 
 def note_shipped(row: WmsOrder, *, complete: bool, shipped_at: datetime | None) -> None:
-    """A shipment was recorded for the order. The order is locked."""
-    WmsOrder.objects.filter(id=row.id).exclude(wms_status=WmsStatus.SHIPPED).update(
+    """A shipment was recorded for the order. The order is locked.
+
+    Of what the WMS had ended by itself the rest stays ended: a person decides, and routes it again.
+    """
+    rows = WmsOrder.objects.filter(id=row.id).exclude(wms_status=WmsStatus.SHIPPED)
+    if not complete:
+        rows = rows.exclude(wms_status__in=order_states.ENDED, cancel_requested_at__isnull=True)
+    rows.update(
         wms_status=WmsStatus.SHIPPED if complete else WmsStatus.PARTIALLY_SHIPPED,
         status_at=shipped_at or Now(),
         **order_states.look_up_later(),
@@ -205,6 +211,5 @@ def note_shipped(row: WmsOrder, *, complete: bool, shipped_at: datetime | None) 
 
 
 def _close_missing(row: WmsOrder, *, complete: bool) -> None:
-    close_alert("shipment_missing", subject=row.external_id)
-    if complete:
-        close_alert("shipment_incomplete", subject=row.external_id)
+    more = ["shipment_incomplete"] if complete else []
+    close_kinds(["shipment_missing", *more], subject=row.external_id)

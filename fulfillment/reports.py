@@ -11,7 +11,7 @@ from django.db.models.functions import Greatest
 from fulfillment import held_shipments, tracking
 from fulfillment.models import Order, Shipment, ShipmentLine, WmsOrder
 from fulfillment.states import ShipmentState
-from ops.alerts import raise_alert
+from ops.alerts import close_alert, raise_alert
 from ops.models import Severity
 from wms.callbacks import ShipmentEvent
 
@@ -83,7 +83,7 @@ def compare(order: Order, shipment: Shipment, event: ShipmentEvent, *, occurred_
         contradictions += _lower(lines, fewer)
         _raise_to(shipment, lines, more)
     tracking.correct(order, shipment, event, occurred_at=occurred_at)
-    tracking.report_unusable(order, shipment, event.tracking)
+    tracking.report_unusable(order, shipment, event.tracking, mends=not older)
     if not older:
         Shipment.objects.filter(id=shipment.id).update(
             reported_at=Greatest("reported_at", occurred_at),
@@ -91,6 +91,8 @@ def compare(order: Order, shipment: Shipment, event: ShipmentEvent, *, occurred_
         )
     if contradictions:
         _report(order, shipment, before, contradictions)
+    elif not older and event.warehouse_id == shipment.warehouse_code:
+        close_alert("shipment_contradicted", subject=held_shipments.subject_of(shipment))
     return not older and bool(more or fewer)
 
 
@@ -134,7 +136,7 @@ def _report(order: Order, shipment: Shipment, before: dict[str, int], problems: 
         meaning=f"The parcel {shipment.wms_shipment_id} was reported with {_listed(before)}. Now: {told}. "
         "What was counted and told to Shopify stays as it is.",
         action="Ask the warehouse what was really in the parcel. Lacks something that Shopify calls sent, have it sent "
-        "and the fulfilment put right in Shopify. Then close this alert.",
+        "and the fulfilment put right in Shopify, then close this alert. Is the report corrected, it closes by itself.",
     )
     logger.warning("shipment_contradicted", shipment=shipment.id, order=order.id)
 

@@ -150,6 +150,8 @@ def count(order: Order, shipment: Shipment) -> bool:
         progress.note_shipped(row, complete=complete, shipped_at=shipment.shipped_at)
         if row.cancel_requested_at:
             cancellation.too_late(row.id)
+        if complete and row.wms_status in order_states.ENDED:
+            cancellation.left_all_the_same(order)
     goes = _stand(order, shipment)
     order_states.settle(order)
     logger.info("shipment_counted", shipment=shipment.id, order=order.id, surplus=dict(allocation.surplus))

@@ -11,7 +11,7 @@ from django.db.models import Q
 from fulfillment import enqueue, held_shipments, kits, undone
 from fulfillment.models import Fulfillment, Order, Shipment
 from fulfillment.states import FulfillmentState
-from ops.alerts import raise_alert
+from ops.alerts import close_alert, raise_alert
 from ops.errors import Permanent
 from shops.client import execute
 from shops.gids import gid
@@ -84,17 +84,22 @@ def correct(order: Order, shipment: Shipment, event: ShipmentEvent, *, occurred_
     return True
 
 
-def report_unusable(order: Order, shipment: Shipment, said: Tracking) -> None:
-    """What the WMS gave as tracking and Shopify cannot be given: a person is told, the rest goes on."""
+def report_unusable(order: Order, shipment: Shipment, said: Tracking, *, mends: bool = False) -> None:
+    """What the WMS gave as tracking and Shopify cannot be given: a person is told, the rest goes on.
+
+    `mends`: a newer report of the parcel, which ends the alert when all that it gives can be used.
+    """
     if not said.unusable:
+        if mends and (said.numbers or said.urls):
+            close_alert("tracking_unusable", subject=held_shipments.subject_of(shipment))
         return
     raise_alert(
         "tracking_unusable",
         subject=held_shipments.subject_of(shipment),
         title=f"Tracking of a parcel of order {order.name} of {order.shop.domain} cannot be used",
         meaning=f"The parcel {shipment.wms_shipment_id} is told to Shopify without it: {'; '.join(said.unusable)}.",
-        action="Ask the warehouse for the right number or link, and have it report the parcel again under the same id; "
-        "or enter it at the fulfilment in Shopify. Then close this alert.",
+        action="Ask the warehouse for the right number or link, and have it report the parcel again under the same id: "
+        "this closes then; or enter it at the fulfilment in Shopify, then close this alert.",
     )
 
 

@@ -17,7 +17,7 @@ from fulfillment.models import Order, WmsOrder, WmsOrderLine
 from fulfillment.states import Wish
 from fulfillment.surplus import Surplus
 from inventory import reservations
-from ops.alerts import close_alert
+from ops.alerts import close_alert, close_kinds
 from wms.adapters import capabilities_of
 from wms.adapters.base import Capability
 from wms.statuses import CancellationPhase, WmsStatus, phase
@@ -56,7 +56,9 @@ def follow(order: Order, *, goes: bool = True) -> None:
     if sent:
         surplus_alert.tell(order, work, found)
     elif told:
-        close_alert("order_edited", subject=order.subject)
+        # What is wanted again shall be stopped by nobody.
+        again = () if found.units else order_states.ASKED_IN_VAIN
+        close_kinds(("order_edited", *again), subject=order.subject)
 
 
 def _sent(work: Work) -> list[Part]:
@@ -148,15 +150,21 @@ def _leave_the_rest(work: Work, found: Surplus, agreed: Surplus) -> None:
     released = []
     for part in work.parts:
         row = part.row
-        if row.wms_status != WmsStatus.PARTIALLY_SHIPPED:
+        reported = row.wms_status == WmsStatus.PARTIALLY_SHIPPED
+        if not reported and not (row.finished_at and row.wms_status not in UNSENT):
             continue
         unwanted = found.is_all_of(part) and (agreed.is_all_of(part) or row.finished_at is not None)
-        if unwanted and row.finished_at:
+        if not reported:
+            # It left without a report. Refunded, it is for a person; fulfilled by others, nobody waits for it.
+            unwanted = unwanted and not surplus.for_certain(work).of(part)
+        elif unwanted and row.finished_at:
             _finish(part)
         if unwanted != row.rest_unwanted:
             WmsOrder.objects.filter(id=row.id).update(rest_unwanted=unwanted)
+            if not unwanted and row.finished_at:
+                enqueue.expect_shipment(row, all_of_it=True)
         if unwanted:
-            close_alert("shipment_incomplete", subject=row.external_id)
+            close_kinds(["shipment_missing", "shipment_incomplete"], subject=row.external_id)
             released.append(row.external_id)
     if released:
         reservations.release(*released)

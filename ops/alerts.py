@@ -115,6 +115,16 @@ def close_alert(kind: str, *, subject: str) -> bool:
     return close_alerts(kind, subjects=[subject]) > 0
 
 
+def close_kinds(kinds: Collection[str], *, subject: str) -> int:
+    """Close the open alerts of several kinds about one subject, in one statement; returns how many were open."""
+    closed = Alert.objects.filter(kind__in=kinds, subject=subject[:300], state=Alert.State.OPEN).update(
+        state=Alert.State.CLOSED, closed_at=Now()
+    )
+    if closed:
+        logger.info("alerts_closed", kinds=list(kinds), count=closed)
+    return closed
+
+
 def close_alerts(kind: str, *, subjects: Collection[str]) -> int:
     """Close the open alerts of this kind for the subjects; returns how many were open."""
     closed = Alert.objects.filter(

@@ -12,11 +12,14 @@ LONGEST_URL = 2000
 LONGEST_IN_ALL = 20_000
 """Characters in which a parcel's numbers or links are looked for: some thousand of them."""
 
-_CERTAIN = re.compile(r"[,;|\r\n\t]+")
+_CERTAIN = re.compile(r"[,;|\r\n\t，、；｜]+")
 """What stands between two numbers and in none."""
 
 _PERHAPS = (
-    (re.compile(r"\s*[/&+]\s*"), re.compile(r"(?=(?:\D*\d){4})[\w -]{8,}", re.ASCII)),
+    (
+        re.compile(r"\s*[/&+·•]\s*|\s(?:and|und|et|[-–])\s", re.IGNORECASE),
+        re.compile(r"(?=(?:\D*\d){4})[\w -]{8,}", re.ASCII),
+    ),
     (re.compile(r"\s+"), re.compile(r"(?=(?:\D*\d){4})[\w-]{10,}", re.ASCII)),
 )
 """What may stand between two numbers, but within one as well («1Z 999 AA1 01 2345 6784»): it parts them only where each
@@ -26,6 +29,17 @@ _BEFORE_A_LINK = re.compile(r"(?<![\s,;|])[\s,;|]++(?=https?://)|[\r\n]+", re.IG
 """Looked for only where such characters begin: it takes no longer for a thousand of them in a row."""
 
 _LINK = re.compile(r"https?://", re.IGNORECASE)
+
+_UNSEEN = re.compile("[\u200b-\u200f\u2060\ufeff]")
+"""Characters without width, as they come along when a number is copied."""
+
+_WRAPPING = " \"'[]"
+"""What a list that was turned into text leaves around its numbers."""
+
+_NO_NUMBER = frozenset(
+    ["n/a", "na", "none", "null", "nil", "no", "tbd", "tba", "unknown", "undefined", "pending"]
+)
+"""Words for «there is none»."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +91,18 @@ def _bounded(texts: Iterable[str]) -> tuple[list[str], bool]:
 def split_numbers(text: str) -> list[str]:
     """The numbers of a joined list; one number that is written in groups stays one."""
     found = []
-    for piece in filter(None, (" ".join(each.split()) for each in _CERTAIN.split(text))):
-        found += _parted(piece)
+    for each in _CERTAIN.split(_UNSEEN.sub(" ", text)):
+        piece = " ".join(each.split()).strip(_WRAPPING)
+        if _is_a_number(piece):
+            found += _parted(piece)
     return found
+
+
+def _is_a_number(piece: str) -> bool:
+    """Whether it names anything: «-» and «N/A» are no numbers, whatever field they come in."""
+    return piece.lower().replace(".", "").strip("()") not in _NO_NUMBER and any(
+        sign.isalnum() for sign in piece
+    )
 
 
 def _parted(piece: str) -> list[str]:
@@ -102,7 +125,11 @@ def is_web_link(link: str) -> bool:
 
 
 def _pieces(text: str) -> list[str]:
-    return _links(text) if _LINK.match(text.strip()) else split_numbers(text)
+    """The numbers, then the links, of one text that may hold both: a link ends the numbers before it."""
+    link = _LINK.search(text)
+    if link is None:
+        return split_numbers(text)
+    return [*split_numbers(text[: link.start()].rstrip(" :(<")), *_links(text[link.start() :])]
 
 
 def _links(text: str) -> list[str]:

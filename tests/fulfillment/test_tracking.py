@@ -48,6 +48,40 @@ def test_several_numbers_in_one_field_and_a_link_reach_shopify(scene: Scene) -> 
         assert finding.shipments(text) == [Shipment.objects.get().id]
 
 
+@pytest.mark.parametrize(
+    "joined",
+    [
+        "{} and {}",
+        "{} und {}",
+        "{}，{}",
+        "{}·{}",
+        "\u200b{}\u200b {}\ufeff",
+        '["{}", "{}"]',
+        "{} - {}",
+    ],
+)
+def test_numbers_are_parted_however_they_were_joined(scene: Scene, joined: str) -> None:
+    order = scene.arrive((MUG, 1))
+    report(scene, order, trackingNumber=joined.format(*UPS))
+    assert tracking(scene, order)[0]["numbers"] == UPS
+
+
+def test_a_link_behind_a_number_in_the_same_field_is_a_link(scene: Scene) -> None:
+    order = scene.arrive((MUG, 1))
+    report(scene, order, trackingNumber=f"{UPS[0]}: https://track.example/1")
+    found = tracking(scene, order)[0]
+    assert (found["numbers"], found["urls"]) == ([UPS[0]], ["https://track.example/1"])
+
+
+@pytest.mark.parametrize("word", ["N/A", "-", "none", "null", "tbd", "n.a."])
+def test_a_word_for_none_is_no_number_and_makes_way_for_the_first_real_one(scene: Scene, word: str) -> None:
+    order = scene.arrive((MUG, 1))
+    report(scene, order, trackingNumber=word)
+    assert tracking(scene, order)[0]["numbers"] == []
+    report(scene, order, trackingNumber=UPS[0])
+    assert tracking(scene, order)[0]["numbers"] == [UPS[0]]
+
+
 def test_lists_of_numbers_and_links_reach_shopify_and_so_does_their_correction(scene: Scene) -> None:
     order = scene.arrive((MUG, 1))
     links = ["https://track.example/1", "https://track.example/2"]
