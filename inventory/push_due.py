@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from inventory import consequences, locking
 from inventory.models import StockLevel
@@ -70,9 +70,15 @@ def due_levels() -> QuerySet[StockLevel]:
 
 
 def warehouses_with_due_levels(shop: Shop) -> list[Warehouse]:
-    """The shop's warehouses that have something to tell. One query."""
-    due = due_levels().filter(warehouse__shop=shop).values("warehouse")
-    return list(Warehouse.objects.filter(pk__in=due).select_related("shop", "connection").order_by("pk"))
+    """The shop's warehouses that have something to tell, the one with the longest untold change first. One query.
+
+    So where a run ends early, out of time or points, no change waits behind another warehouse's comparisons.
+    """
+    due = due_levels().filter(warehouse__shop=shop)
+    changed = due.filter(warehouse=OuterRef("pk"), push_compares=False).order_by("push_due_since")
+    warehouses = Warehouse.objects.filter(pk__in=due.values("warehouse")).select_related("shop", "connection")
+    ranked = warehouses.annotate(changed_since=Subquery(changed.values("push_due_since")[:1]))
+    return list(ranked.order_by(F("changed_since").asc(nulls_last=True), "pk"))
 
 
 def plan(warehouse: Warehouse, *, most: int = PLAN_SIZE) -> Plan:

@@ -1,10 +1,15 @@
 from django.db import migrations
 
-# What orders were promised lately counts as sold, else nothing would until the next orders come.
+# What orders were promised lately counts as sold, else nothing would until the next orders come. Of the days that count
+# only, and locked in the order in which orders lock levels, since they come meanwhile.
 SOLD = """
-UPDATE inventory_cache AS level SET promised_at = promise.made_at
-FROM (SELECT level_id, max(created_at) AS made_at FROM inventory_reservation GROUP BY level_id) AS promise
-WHERE promise.level_id = level.id AND level.promised_at IS NULL
+WITH promise AS (
+    SELECT level_id, max(created_at) AS made_at FROM inventory_reservation
+     WHERE created_at > now() - interval '7 days' GROUP BY level_id),
+sold AS MATERIALIZED (
+    SELECT level.id, promise.made_at FROM inventory_cache AS level JOIN promise ON promise.level_id = level.id
+     WHERE level.promised_at IS NULL ORDER BY level.id FOR UPDATE OF level)
+UPDATE inventory_cache AS level SET promised_at = sold.made_at FROM sold WHERE sold.id = level.id
 """
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 import responses
 from django.db import connection
@@ -329,6 +331,20 @@ def test_what_changed_does_not_wait_behind_what_is_only_compared(berlin: Warehou
     push_due.compare_all()
     assert push_due.plan(berlin, most=2).due == {"CAP", "OLD4"}
     assert len(push_due.plan(berlin).due) == 6
+
+
+def test_what_changed_does_not_wait_behind_another_warehouses_comparisons(berlin: Warehouse) -> None:
+    hamburg, munich = (
+        make_warehouse(berlin.shop, berlin.connection, name=name, wms_warehouse_code=name)
+        for name in ("Hamburg", "Munich")
+    )
+    make_level(berlin, "OLD", pushed_at=timezone.now())
+    push_due.compare_all()
+    for warehouse in (munich, hamburg):
+        make_level(warehouse, "CAP")
+        levels.mark_due(warehouse.pk, ["CAP"])
+    StockLevel.objects.filter(warehouse=munich).update(push_due_since=timezone.now() - timedelta(minutes=1))
+    assert push_due.warehouses_with_due_levels(berlin.shop) == [munich, hamburg, berlin]
 
 
 def test_an_inactive_warehouse_is_not_told(berlin: Warehouse, shopify: ShopifyStock) -> None:
