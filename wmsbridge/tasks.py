@@ -25,7 +25,7 @@ def tick() -> None:
 
 @shared_task(name="wmsbridge.watch_schedules")
 def watch_schedules() -> None:
-    """Every minute, sent by workers, not by beat: what did not run, and what is switched off, is told."""
+    """Every minute in each queue, sent by workers, not by beat: what did not run, and what is switched off, is told."""
     watch.look()
 
 

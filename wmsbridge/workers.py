@@ -22,7 +22,7 @@ MISSED_AFTER = 35
 TICK_MISSED_AFTER = 60
 _PREFIX = "wmsbridge:worker:"
 _TICK = "wmsbridge:tick"
-_WATCHED = "wmsbridge:watched"
+_WATCHED = "wmsbridge:watched:"
 WATCH_EVERY = 60.0
 
 
@@ -52,7 +52,7 @@ class Heartbeat(bootsteps.StartStopStep):
 
 
 class Watch(bootsteps.StartStopStep):
-    """The Celery worker's boot step that has the schedules looked at, beat or no beat: one worker a minute does it."""
+    """The Celery worker's boot step that has the schedules looked at, beat or no beat, once a minute by each queue."""
 
     requires = ("celery.worker.components:Timer",)
 
@@ -72,12 +72,16 @@ class Watch(bootsteps.StartStopStep):
 
 
 def send_watch(worker: Any) -> None:
-    """Send the message, unless another worker did within the minute."""
+    """Send the message to each queue that this worker serves, unless another worker did within the minute.
+
+    To each, since one queue could not tell that it stands still itself.
+    """
     try:
-        if redis.client().set(_WATCHED, worker.hostname, nx=True, ex=int(WATCH_EVERY) - 5):
-            worker.app.send_task(
-                "wmsbridge.watch_schedules", queue="maintenance", expires=WATCH_EVERY, retry=False
-            )
+        for queue in worker.app.amqp.queues.consume_from:
+            if redis.client().set(_WATCHED + queue, worker.hostname, nx=True, ex=int(WATCH_EVERY) - 5):
+                worker.app.send_task(
+                    "wmsbridge.watch_schedules", queue=queue, expires=WATCH_EVERY, retry=False
+                )
     except (redis.RedisError, OperationalError):
         redis.failed()
 

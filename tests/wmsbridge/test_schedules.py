@@ -20,7 +20,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from ops.models import Alert, ScheduledRun
 from tests.drain import drain
 from tests.end_to_end.waiting import until
-from wmsbridge.celery import app
+from wmsbridge.celery import QUEUES, app
 from wmsbridge.schedules import rows, watch
 from wmsbridge.schedules.defaults import SCHEDULES
 from wmsbridge.schedules.scheduler import AGAIN_SECONDS, ALIVE, Scheduler
@@ -259,15 +259,17 @@ def test_a_run_is_noted_at_most_every_ten_seconds() -> None:
     assert noted() > before
 
 
-def test_one_worker_a_minute_has_the_schedules_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_queue_looks_at_the_schedules_once_a_minute_since_one_may_stand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Worker:
         app, hostname = app, "w1@test"
 
-    sent: list[str] = []
-    monkeypatch.setattr(app, "send_task", lambda name, **_: sent.append(name))
+    sent: list[tuple[str, str]] = []
+    monkeypatch.setattr(app, "send_task", lambda name, *, queue, **_: sent.append((name, queue)))
     send_watch(Worker())
     send_watch(Worker())
-    assert sent == ["wmsbridge.watch_schedules"]
+    assert sorted(sent) == [("wmsbridge.watch_schedules", queue) for queue in sorted(QUEUES)]
 
 
 @pytest.mark.usefixtures("all_ran")
