@@ -208,6 +208,15 @@ def test_staff_are_told_when_codes_are_guessed_from_everywhere(ada: User, codes:
     assert alert.state == "closed"
 
 
+def test_wrong_codes_while_it_is_set_up_are_nobodys_guesses(ada: User) -> None:
+    enrolment.begin(ada)
+    for _ in range(enrolment.GUESSES):
+        Authenticator.objects.update(throttling_failure_timestamp=None)
+        assert enrolment.confirm(ada, WRONG) is None
+    assert Authenticator.objects.get().throttling_failure_count == enrolment.GUESSES
+    assert not Alert.objects.exists()
+
+
 def test_nobody_learns_from_the_log_in_who_has_a_second_factor(ada: User, codes: list[str]) -> None:
     User.objects.create_superuser("bob", password=PASSWORD)
     said = [

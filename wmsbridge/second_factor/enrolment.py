@@ -102,7 +102,7 @@ def _take(user: User, code: str, *, confirmed: bool) -> Authenticator | None:
     if not allowed:
         raise TooSoon(why["locked_until"])
     taken = row.verify_token(code)
-    if not taken and row.throttling_failure_count >= GUESSES:
+    if not taken and confirmed and row.throttling_failure_count >= GUESSES:
         _tell_guessed(user)
     return row if taken else None
 
