@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from fulfillment.models import Shipment
 from ops import signatures
+from shops.models import Shop
 from tests.builders import make_order, make_shipment, make_wms_order
 from tests.drain import drain
 from tests.fulfillment.scene import LATER, MUG, Scene
@@ -63,6 +64,19 @@ def sent(scene: Scene, units: int = 1) -> Json:
 
 def shopify_down(scene: Scene) -> None:
     scene.shopify.fault("fulfillmentCreate", "503", count=100)
+
+
+def test_a_parcel_of_a_shop_that_is_switched_off_counts_when_it_is_on_again(
+    scene: Scene, watch: Watch
+) -> None:
+    order = sent(scene)
+    Shop.objects.update(is_active=False)
+    emit(scene, order, at=ago(seconds=5))
+    drain()
+    pass_time(hours=2)
+    assert watch.is_well()
+    Shop.objects.update(is_active=True)
+    assert "is not told for 2 h" in watch.alerted().title
 
 
 def test_a_parcel_counts_from_the_emission_of_its_first_report(scene: Scene, watch: Watch) -> None:

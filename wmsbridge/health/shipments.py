@@ -13,12 +13,16 @@ FEW = 5
 """Of fewer fulfilments a median says nothing."""
 
 # A shipment counts from the WMS's emission of its first report (one stored before that was kept: from our receipt);
-# one that was held, or of which more was reported, from when it went on. A kit's parcel that waits for the rest, and
-# what a person must see to, do not count.
+# one that was held, or of which more was reported, from when it went on. A kit's parcel that waits for the rest, what
+# a person must see to, and what waits for a shop that was switched off, do not count: nothing could end their alert.
 _TIMES = """
 WITH untold AS (
     SELECT id, COALESCE(went_on_at, emitted_at, received_at) AS since, connection_id, wms_order_id, wms_shipment_id
       FROM fulfillment_shipment WHERE state IN ('received', 'fulfilling')
+       AND NOT EXISTS (SELECT FROM wms_order_map part
+                         JOIN fulfillment_order o ON o.id = part.order_id
+                         JOIN shops_shop s ON s.id = o.shop_id
+                        WHERE part.id = fulfillment_shipment.wms_order_id AND NOT s.is_active)
 ), told AS (
     SELECT extract(epoch FROM fulfilled_at - CASE WHEN went_on_at <= fulfilled_at THEN went_on_at
                                                   ELSE COALESCE(emitted_at, received_at) END) AS took
@@ -104,7 +108,7 @@ FULFILMENT_CALLBACK_TIME = Metric(
     "in Shopify: the longest of the shipments that are no fulfilment yet, with their time until now, or the median of "
     f"the latest {LATEST} told in the last hour, whichever is longer. A time in the future counts as our receipt. A "
     "shipment that was held, or of which more was reported, counts from when it went on. Shipments that are held for a "
-    "person do not count and are shown apart.",
+    "person do not count and are shown apart; those of a shop that is switched off do not count either.",
     advice="Look at Shipments that are received or fulfilling and at the shop's lane: customers have not "
     "been told that their parcel left.",
     read=fulfilment_callback_time,
