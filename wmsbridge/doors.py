@@ -1,7 +1,7 @@
 """What the doors refused, told to staff: one alert for each sender, apart by whether it was signed.
 
 Whoever knows an address can be refused there for a wrong signature, so such an alert says that it may be a stranger and
-is looked at once a tick, however many knock. What is refused behind a right signature comes from the sender itself.
+is looked at once a tick, however many knock. What is refused behind a valid signature comes from the sender itself.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def _raise_content(subject: str, refused: Sequence[Refused]) -> None:
         subject=subject,
         severity=Severity.CRITICAL,
         cause=f"{latest.why} {latest.detail}",
-        title=f"{latest.sender}: {_SENT[latest.door]} with a right signature are refused: {_words(latest)}",
+        title=f"{latest.sender}: {_SENT[latest.door]} with a valid signature are refused: {_words(latest)}",
         meaning=f"{_told(refused)} {_LOST[latest.door]}.",
         action=f"{_ADVICE[latest.why]} Then have what was refused sent again. {_CLOSES}",
     )
@@ -139,11 +139,11 @@ def _raise_unknown(subject: str, refused: Sequence[Refused]) -> None:
         subject=subject,
         severity=Severity.INFO,
         cause=latest.why,
-        title=f"{sent.capitalize()} come for a {whom} that there is not",
+        title=f"{sent.capitalize()} come for a {whom} that does not exist here",
         meaning=f"{_told(refused)} The last one named {latest.detail or 'none'}. It may be a stranger who tries "
         f"addresses. If it is a {whom} of yours under another name, nothing of what it tells arrives.",
-        action=f"Is the name one of yours, correct the address at the sender, or add the {whom}. Else there is nothing "
-        f"to do. {_CLOSES}",
+        action=f"If the name is one of yours, correct the address at the sender, or add the {whom}. Otherwise there is "
+        f"nothing to do. {_CLOSES}",
     )
 
 
