@@ -142,6 +142,11 @@ def readable(instance: models.Model, name: str) -> str | None:
         return None
 
 
+def all_readable(instance: models.Model) -> bool:
+    """Whether every secret of this row can be read."""
+    return all(readable(instance, name) is not None for name in names(instance))
+
+
 def is_set(instance: models.Model, name: str) -> bool:
     """Whether there is one, without reading it."""
     return bool(instance.__dict__.get(name))

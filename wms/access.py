@@ -70,6 +70,11 @@ def token_of(connection: Connection) -> str:
     return _wait_for_a_usable_token(connection)
 
 
+def is_usable(connection: Connection) -> bool:
+    """Whether all that is stored can be read, and the token sent."""
+    return secrets.all_readable(connection) and _usable_token(connection) is not None
+
+
 def _usable_token(connection: Connection) -> str | None:
     token = secrets.readable(connection, "token")
     return token if token is not None and is_token(token) else None

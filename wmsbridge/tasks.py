@@ -12,6 +12,7 @@ from wmsbridge.schedules import watch
 @shared_task(name="wmsbridge.measure_health")
 def measure_health() -> None:
     """Every minute: a crossed threshold alerts, a normal one closes its alert."""
+    alarms.close_readable_secrets()
     alarms.sound()
     alarms.close_settled_dead_letters()
 

@@ -17,6 +17,7 @@ from shops.models import Shop
 from tests.builders import make_connection, make_order, make_shop, make_warehouse
 from tests.shops.delivery import deliver
 from wms.models import Connection
+from wmsbridge.tasks import measure_health
 
 pytestmark = pytest.mark.django_db
 
@@ -100,9 +101,12 @@ def test_saving_a_row_leaves_a_secret_that_cannot_be_read_as_it_is(settings: Any
     assert (Shop.objects.get().name, Shop.objects.get().access_token) == ("Berlin", "shpat_test")
 
 
+LOST = Fernet.generate_key()
+
+
 @pytest.fixture
 def broken(settings: Any) -> Connection:
-    """A shop and a connection whose secrets fit no key."""
+    """A shop and a connection whose secrets fit no key that is set."""
     north = make_connection()
     make_warehouse(make_shop(), north)
     make_shop("paris.myshopify.com")
@@ -111,7 +115,7 @@ def broken(settings: Any) -> Connection:
         ("shops_shop", ("webhook_secret",)),
     ):
         for column in columns:
-            text = Fernet(Fernet.generate_key()).encrypt(b"x").decode()
+            text = Fernet(LOST).encrypt(b"x").decode()
             with database.cursor() as cursor:
                 where = "WHERE domain = 'berlin.myshopify.com'" if table == "shops_shop" else ""
                 cursor.execute(f"UPDATE {table} SET {column} = %s {where}", [text])  # noqa: S608
@@ -130,6 +134,18 @@ def test_an_unreadable_secret_breaks_one_door_with_503_and_an_alert(
     alerts = Alert.objects.filter(kind="secret_unreadable", state="open").values_list("subject", flat=True)
     assert sorted(alerts) == ["shop:berlin.myshopify.com", "wms:north"]
     assert Job.objects.filter(kind__startswith="shopify.").count() == 1
+
+
+@pytest.mark.usefixtures("broken")
+def test_the_alerts_close_by_themselves_once_the_old_key_is_back(client: Client, settings: Any) -> None:
+    client.post("/webhooks/wms/north/", b"{}", content_type="application/json")
+    deliver(client)
+    opened = Alert.objects.filter(kind="secret_unreadable", state="open")
+    measure_health()
+    assert opened.count() == 2
+    settings.FIELD_ENCRYPTION_KEYS = [*settings.FIELD_ENCRYPTION_KEYS, LOST.decode()]
+    measure_health()
+    assert not opened.exists()
 
 
 @pytest.mark.parametrize(
