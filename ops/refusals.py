@@ -50,6 +50,7 @@ class Why(StrEnum):
 SIGNED = frozenset({Why.HEADER, Why.NOT_JSON, Why.CONTENT, Why.TIME_ZONE})
 """Reasons that are looked at after the signature: only the sender itself can be refused for them."""
 
+_WHYS = frozenset(map(str, Why))
 _BEFORE_THE_SENDER = frozenset({Why.WRONG_ADDRESS, Why.BROKEN_OFF, Why.TOO_LARGE, Why.UNKNOWN_SENDER})
 
 
@@ -98,12 +99,19 @@ def know(senders: Iterable[tuple[Door, str]]) -> None:
 
 
 def read() -> list[Refused]:
-    """All that is counted, the latest first. Raises RedisError."""
+    """All that is counted, the latest first; not what another version counted for a reason of its own.
+
+    Raises RedisError.
+    """
     parts: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for name, value in redis.client().hgetall(_HASH).items():
         field, _, what = str(name).rpartition("|")
         parts[field][what] = str(value)
-    found = [_refused(field, told) for field, told in parts.items() if "count" in told]
+    found = [
+        _refused(field, told)
+        for field, told in parts.items()
+        if "count" in told and field.split("|")[2] in _WHYS
+    ]
     return sorted(found, key=lambda each: each.last, reverse=True)
 
 

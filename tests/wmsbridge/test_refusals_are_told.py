@@ -230,6 +230,14 @@ def test_it_closes_by_itself_once_nothing_was_refused_for_a_while(redis_server: 
     assert not redis_server.exists("wmsbridge:refused")
 
 
+def test_a_reason_that_only_another_version_knows_stops_nobody(redis_server: redis.Redis) -> None:
+    knock()
+    for name, value in redis_server.hgetall("wmsbridge:refused").items():
+        redis_server.hset("wmsbridge:refused", str(name).replace("signature", "moon"), value)
+    assert told() == [("refused_unsigned", "wms:north", "open")]
+    assert "1 × the signature does not fit." in Alert.objects.get().meaning
+
+
 def test_one_that_a_person_closed_is_opened_by_the_next_refusal_only() -> None:
     refuse_content(eventId="")
     tick()
