@@ -291,7 +291,8 @@ def too_late(wms_order_id: int) -> None:
     close_alert(UNANSWERED, subject=row.external_id)
     if not row.order.cancelled_at and not withdrawal.is_refunded(row):
         return
-    opened = returns.open_return(row, reason="order cancelled after packing")
+    items = None if row.order.cancelled_at else withdrawal.items_left(row)
+    opened = returns.open_return(row, reason="order cancelled after packing", items=items)
     if not opened:
         return
     close_kinds(order_states.ASKED_IN_VAIN, subject=row.order.subject)

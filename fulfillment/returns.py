@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import structlog
 from django.db import transaction
 from django.db.models.functions import Now
@@ -18,10 +20,11 @@ from wms.adapters.base import Capability, OrderLineRequest, ReturnRequest
 logger = structlog.get_logger(__name__)
 
 
-def open_return(row: WmsOrder, *, reason: str) -> Return | None:
-    """Open the return of everything in a WMS order and have it announced; None when it is open already.
+def open_return(row: WmsOrder, *, reason: str, items: Mapping[str, int] | None = None) -> Return | None:
+    """Open a return of a WMS order and have it announced; None when it is open already.
 
-    In the caller's transaction, with the order locked.
+    `items`: units by item code that are to come back; everything in the WMS order when None. In the caller's
+    transaction, with the order locked.
     """
     external_id = f"{row.external_id}:return"
     parent, created = Return.objects.get_or_create(
@@ -29,17 +32,22 @@ def open_return(row: WmsOrder, *, reason: str) -> Return | None:
     )
     if not created:
         return None
-    units: dict[str, int] = {}
-    for line in row.lines.all():
-        units[line.item_code] = units.get(line.item_code, 0) + line.quantity
     ReturnLine.objects.bulk_create(
-        ReturnLine(parent=parent, item_code=item, quantity=quantity) for item, quantity in units.items()
+        ReturnLine(parent=parent, item_code=item, quantity=quantity)
+        for item, quantity in (_all_of(row) if items is None else items).items()
     )
     if Capability.RETURNS in capabilities_of(row.warehouse.connection):
         enqueue.announce_return(parent)
     else:
         _refused(parent, "it takes no announcements by its interface")
     return parent
+
+
+def _all_of(row: WmsOrder) -> dict[str, int]:
+    units: dict[str, int] = {}
+    for line in row.lines.all():
+        units[line.item_code] = units.get(line.item_code, 0) + line.quantity
+    return units
 
 
 def announce(return_id: int) -> None:

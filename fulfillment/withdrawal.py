@@ -195,6 +195,16 @@ def is_refunded(row: WmsOrder) -> bool:
     return seen is not None and surplus.for_certain(seen[2]).is_all_of(seen[0])
 
 
+def items_left(row: WmsOrder) -> dict[str, int]:
+    """WMS items of the Shopify units that a WMS order is still to send, by item code: of a kit all of them."""
+    part = Part(row, tuple(row.lines.all()))
+    left, items = part.left(), dict[str, int]()
+    for line in part.lines:
+        if units := left.get(line.order_line_id, 0) * line.per_unit:
+            items[line.item_code] = items.get(line.item_code, 0) + units
+    return items
+
+
 def may_be_cancelled(row: WmsOrder) -> bool:
     """Whether nothing of it is wanted by a reading that is fresh; else it is read, and that is followed."""
     seen = _with_surplus(row) if is_fresh(row.order) else None

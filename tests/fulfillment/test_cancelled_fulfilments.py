@@ -100,6 +100,21 @@ def test_new_tracking_does_not_touch_the_cancelled_fulfilment_and_goes_with_the_
     assert told(scene, order) == [(["NEW"], 1)]
 
 
+def test_more_units_and_another_number_reported_meanwhile_are_told_with_it(scene: Scene) -> None:
+    order = scene.arrive((MUG, 2))
+    data = scene.ship(order, ("MUG", 1), tracking="OLD")
+    scene.cancel_fulfillment(scene.fulfillments(order)[0])
+    scene.notice(order)
+    drain()
+    both = [{"wmsItemCode": "MUG", "quantityShipped": 2}]
+    more = {**data, "trackingNumber": "NEW", "shippedItems": both}
+    scene.callback("shipment", more, at="2027-01-02T00:00:00+00:00")
+    assert told(scene, order) == []
+    undone.tell_again(Shipment.objects.get().id, user_id=None)
+    drain()
+    assert (told(scene, order), scene.row(order).state) == ([(["NEW"], 2)], OrderState.SHIPPED)
+
+
 def test_of_two_parcels_only_the_one_whose_fulfilment_was_cancelled_is_in_question(scene: Scene) -> None:
     order = scene.arrive((MUG, 2))
     scene.ship(order, ("MUG", 1), tracking="A")

@@ -15,7 +15,7 @@ from fulfillment.states import OrderState, Reason
 from inventory.models import Reservation
 from ops.models import Alert, Job
 from tests.drain import drain
-from tests.fulfillment.scene import LATER, LYON, MUG, TEE, Scene
+from tests.fulfillment.scene import GIFT_SET, LATER, LYON, MUG, TEE, Scene
 from tests.fulfillment.test_cancellation import hold_lane
 from wms.models import Connection, Warehouse
 
@@ -296,6 +296,18 @@ def test_a_full_refund_after_packing_opens_a_return(scene: Scene) -> None:
     drain()
     assert Return.objects.count() == 1
     assert "cancel_too_late" in open_alerts()
+
+
+def test_what_the_customer_keeps_is_not_expected_back(scene: Scene) -> None:
+    order = scene.arrive((MUG, 3), (GIFT_SET, 1))
+    scene.ship(order, ("MUG", 4))
+    without_the_set = [
+        {"line_id": line["id"], "quantity": q} for line, q in zip(order["lines"], (3, 0), strict=True)
+    ]
+    scene.staff(order, "edit", {"changes": without_the_set})
+    drain()
+    (back,) = Return.objects.all()
+    assert dict(back.lines.values_list("item_code", "quantity")) == {"MUG": 2, "BOX": 1}
 
 
 def test_a_cancellation_by_the_wms_of_what_was_refunded_is_what_was_wanted(scene: Scene) -> None:
