@@ -17,6 +17,7 @@ from skumap.models import SkuMapping
 from skumap.resolve import mappings_for_items, resolve
 from wms.models import Warehouse
 
+COMPARED_AT_ONCE = 1000
 PLAN_SIZE = 250
 """Levels of one plan: as many as one call may set."""
 
@@ -121,15 +122,16 @@ def catch_up() -> int:
 def compare_all() -> int:
     """Make every level due that Shopify was ever told: whatever went astray at its end is found and set right.
 
-    A warehouse at a time. Returns the number of levels.
+    COMPARED_AT_ONCE levels at a time, so that no order waits long for the lock on one. Returns the number of levels.
     """
-    marked = 0
-    for warehouse in Warehouse.objects.filter(is_active=True, shop__is_active=True).order_by("pk"):
-        told = StockLevel.objects.filter(warehouse=warehouse, pushed_at__isnull=False)
+    told = StockLevel.objects.filter(
+        pushed_at__isnull=False, warehouse__is_active=True, warehouse__shop__is_active=True
+    ).order_by("pk")
+    marked = last = 0
+    while page := list(told.filter(pk__gt=last).values_list("pk", flat=True)[:COMPARED_AT_ONCE]):
         with transaction.atomic():
-            levels = locking.lock_ids(list(told.values_list("pk", flat=True)))
-            consequences.ask_for_push(levels, compares=True)
-        marked += len(levels)
+            consequences.ask_for_push(locking.lock_ids(page), compares=True)
+        marked, last = marked + len(page), page[-1]
     return marked
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -151,6 +152,10 @@ def bounds_are_usable(**_: Any) -> Sequence[CheckMessage]:
     return found
 
 
+RENAMED = {"HEALTH_STOCK_SYNC_LAG_SECONDS": "HEALTH_STOCK_SYNC_LAG_INTERVALS"}
+"""Variables of earlier versions, and what to set instead."""
+
+
 @register(Tags.security, deploy=True)
 def doors_are_shut(**_: Any) -> Sequence[CheckMessage]:
     """Settings that are for a developer's machine."""
@@ -165,6 +170,14 @@ def doors_are_shut(**_: Any) -> Sequence[CheckMessage]:
         )
     if not settings.HTTPS:
         found.append(Warning("HTTPS is off", hint="Passwords travel in the clear.", id="wmsbridge.W004"))
+    if given := sorted(set(RENAMED) & set(os.environ)):
+        found.append(
+            Warning(
+                f"{', '.join(given)}: not read any more",
+                hint=", ".join(f"Use {RENAMED[name]}." for name in given),
+                id="wmsbridge.W006",
+            )
+        )
     if any(entry.strip().endswith("/0") for entry in settings.ALLOW_PRIVATE_TARGETS):
         found.append(
             Warning("ALLOW_PRIVATE_TARGETS names everything", hint="Name your own.", id="wmsbridge.W005")

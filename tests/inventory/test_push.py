@@ -320,7 +320,10 @@ def test_a_daily_compare_sets_right_what_went_astray_at_shopify(
     assert shopify.items[1_000_011].available == told
 
 
-def test_what_changed_does_not_wait_behind_what_is_only_compared(berlin: Warehouse) -> None:
+def test_what_changed_does_not_wait_behind_what_is_only_compared(
+    berlin: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push_due, "COMPARED_AT_ONCE", 2)
     for number in range(5):
         make_level(berlin, f"OLD{number}", pushed_at=timezone.now())
     make_level(berlin, "CAP")

@@ -59,3 +59,9 @@ def test_a_deployment_must_be_reachable_and_heard(settings: Any) -> None:
     settings.PUBLIC_URL, settings.ALERT_EMAILS, settings.ALERT_URLS = "", [], []
     found = [each.id for each in checks.reachable_and_heard()]
     assert found == ["wmsbridge.W001", "wmsbridge.W002"]
+
+
+def test_a_variable_that_was_renamed_is_not_passed_over_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEALTH_STOCK_SYNC_LAG_SECONDS", "300")
+    (found,) = [each for each in checks.doors_are_shut() if each.id == "wmsbridge.W006"]
+    assert found.hint == "Use HEALTH_STOCK_SYNC_LAG_INTERVALS."

@@ -85,6 +85,7 @@ def test_beat_starts_with_what_staff_set_and_writes_nothing_over(
 ) -> None:
     change(admin_client, 20, "minutes")
     change(admin_client, 10, "minutes", "ops.prune", on=False)
+    PeriodicTask.objects.create(name="of.an.older.version", task="gone", interval=rows.interval_of(2))
     scheduled = beat().schedule
     assert scheduled[DELTA].schedule.run_every == timedelta(minutes=20)
     assert scheduled[DELTA].options == {"queue": "maintenance", "expires": 1200} | {

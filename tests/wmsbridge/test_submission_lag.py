@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from fulfillment.models import Order, WmsOrder
 from ops.models import Lane
+from shops.models import Shop
 from skumap.verification import mapping_saved
 from tests.builders import make_level, make_mapping, make_order, make_wms_order
 from tests.drain import drain
@@ -127,6 +128,15 @@ def test_orders_that_are_all_slow_are_told_though_none_waits_now(scene: Scene, w
     assert "None waits now" in watch.alerted().meaning
     WmsOrder.objects.filter(lag=timedelta(minutes=3)).update(lag=timedelta(seconds=3))
     assert watch.is_well()
+
+
+def test_what_is_switched_off_is_named_as_the_cause(scene: Scene, watch: Watch) -> None:
+    Lane.objects.create(name="wms:north", paused=True)
+    told(scene)
+    drain()
+    pass_time(minutes=11)
+    Shop.objects.update(is_active=False)
+    assert "is switched off: switch it on" in watch.alerted().action
 
 
 def test_a_paused_lane_is_named_as_the_cause(scene: Scene, watch: Watch) -> None:

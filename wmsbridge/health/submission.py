@@ -66,7 +66,8 @@ WITH unfinished AS (
     SELECT extract(epoch FROM lag) AS lag FROM waits UNION ALL SELECT extract(epoch FROM lag) FROM confirmed
 ), worst AS (
     SELECT w.step, w.name, w.shop_id, w.number, s.domain, c.slug, extract(epoch FROM w.lag) AS lag, l.paused,
-           h.paused AS warehouse_paused
+           h.paused AS warehouse_paused,
+           NOT (s.is_active AND COALESCE(h.is_active, true) AND COALESCE(c.is_active, true)) AS switched_off
       FROM (SELECT * FROM waits ORDER BY lag DESC LIMIT 1) w
       JOIN shops_shop s ON s.id = w.shop_id
       LEFT JOIN warehouse_locations h ON h.id = w.warehouse_id
@@ -98,6 +99,7 @@ class Worst:
     slug: str
     lane_paused: bool
     warehouse_paused: bool
+    switched_off: bool
 
     @property
     def place(self) -> str:
@@ -118,6 +120,10 @@ class Worst:
     @property
     def to_do(self) -> str:
         """What a person does first."""
+        if self.switched_off:
+            return (
+                "Its shop, connection or warehouse is switched off: switch it on, or send it from another. "
+            )
         if self.warehouse_paused:
             return "Its warehouse is paused: let it go on, or have the order sent from another. "
         if self.lane_paused:
@@ -166,6 +172,7 @@ def _worst(row: dict[str, Any]) -> Worst | None:
         slug=row["slug"] or "",
         lane_paused=bool(row["paused"]),
         warehouse_paused=bool(row["warehouse_paused"]),
+        switched_off=bool(row["switched_off"]),
     )
 
 

@@ -12,6 +12,8 @@ from django.db.models.functions import Now
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
+from wmsbridge.schedules.defaults import SCHEDULES
+
 logger = structlog.get_logger(__name__)
 
 ALIVE = Path(tempfile.gettempdir()) / "wmsbridge-beat"
@@ -43,8 +45,12 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
         PeriodicTask.objects.filter(last_run_at__gt=Now()).update(last_run_at=Now())
 
     def enabled_models_qs(self) -> Any:
-        """All that are switched on."""
-        return PeriodicTask.objects.enabled().select_related("interval", "crontab", "solar", "clocked")
+        """All that are switched on, but for those that this version knows no more."""
+        return (
+            PeriodicTask.objects.enabled()
+            .filter(name__in=SCHEDULES)
+            .select_related("interval", "crontab", "solar", "clocked")
+        )
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Send what is due; returns the seconds until the next look."""
