@@ -40,8 +40,11 @@ def drain(*, advance: timedelta = timedelta(0), most: int = 500) -> list[str]:
     return [kind for kind, _ in drain_counting(most=most)]
 
 
-def drain_counting(*, most: int = 500) -> list[tuple[str, int]]:
-    """As `drain`; returns with each kind how many SQL statements its run took, all of the runner's included."""
+def drain_counting(*, most: int = 500, said: dict[str, list[str]] | None = None) -> list[tuple[str, int]]:
+    """As `drain`; returns with each kind how many SQL statements its run took, all of the runner's included.
+
+    `said` is given the statements of the last run of each kind.
+    """
     load_tasks()
     broker: deque[leases.Claimed] = deque()
     ran: list[tuple[str, int]] = []
@@ -51,7 +54,10 @@ def drain_counting(*, most: int = 500) -> list[tuple[str, int]]:
                 claimed = broker.popleft()
                 with CaptureQueriesContext(connection) as queries:
                     current_app.tasks[claimed.kind](claimed.id, str(claimed.token))
-                ran.append((claimed.kind, sum("SAVEPOINT" not in query["sql"] for query in queries)))
+                statements = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
+                ran.append((claimed.kind, len(statements)))
+                if said is not None:
+                    said[claimed.kind] = statements
                 if len(ran) > most:
                     raise AssertionError(f"still busy after {most} jobs: {ran[-20:]}")
     return ran
