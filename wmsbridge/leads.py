@@ -12,6 +12,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db.models import Model
 from django.urls import reverse
 
+from fulfillment import order_subjects
 from fulfillment.models import Order, Return, Shipment, WmsOrder
 from fulfillment.sections import at_shopify
 from ops.models import Alert, Lane
@@ -22,7 +23,6 @@ from wmsbridge.navigation import list_url
 
 MOST_MAPPINGS = 5
 MOST_ENDS = 3
-BIGGEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -154,12 +154,11 @@ def _of_ends(subject: str, lane: str) -> Iterator[tuple[type[Model], Lead]]:
 
 
 def _order(subject: str) -> Order | None:
-    """order:<shop id>:<Shopify's id>"""
-    found = re.fullmatch(r"order:(\d{1,18}):(\d{1,19})", subject)
-    if found is None or int(found[2]) > BIGGEST:
+    ids = order_subjects.parse(subject)
+    if ids is None:
         return None
     orders = Order.objects.select_related("shop").defer("ship_to", "routing")
-    return orders.filter(shop_id=int(found[1]), shopify_order_id=int(found[2])).first()
+    return orders.filter(shop_id=ids[0], shopify_order_id=ids[1]).first()
 
 
 def _wms_order(subject: str, payload: Mapping[str, Any]) -> WmsOrder | None:
