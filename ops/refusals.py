@@ -30,6 +30,11 @@ class Door(StrEnum):
     SHOPIFY = "shopify"  # senders are shops, by domain
     WMS = "wms"  # senders are connections, by slug
 
+    @property
+    def sent(self) -> str:
+        """What comes there."""
+        return "webhooks" if self == Door.SHOPIFY else "callbacks"
+
 
 class Why(StrEnum):
     """Why something was refused, in the order in which a door looks."""

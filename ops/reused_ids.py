@@ -19,7 +19,6 @@ GATHERED_FOR = timedelta(minutes=1)
 
 QUIET_AFTER = timedelta(days=1)
 
-_SENT = {Door.SHOPIFY: "webhooks", Door.WMS: "callbacks"}
 _ACTION = {
     Door.WMS: "Ask the vendor to give each event an id of its own, and the same one only when it sends the same event "
     "once more.",
@@ -59,7 +58,7 @@ def _look(door: Door, sender: str, *, event_id: str, lane: str, at: datetime, de
 
 
 def _report(door: Door, sender: str, *, event_id: str, subject: str, at: datetime) -> None:
-    sent = _SENT[door]
+    sent = door.sent
     raise_alert(
         KIND,
         subject=subject,

@@ -26,7 +26,6 @@ QUIET = timedelta(hours=6)
 UNSIGNED, CONTENT, UNKNOWN = "refused_unsigned", "refused_content", "refused_unknown_sender"
 KINDS = (UNSIGNED, CONTENT, UNKNOWN)
 
-_SENT = {Door.WMS: "callbacks", Door.SHOPIFY: "webhooks"}
 _LOST = {
     Door.WMS: "What these callbacks told is not here: a shipment among them is a parcel whose tracking does not reach "
     "the customer, a level among them is stock that stands still until it is read",
@@ -105,7 +104,7 @@ def _kind(refused: Refused) -> str:
 
 def _raise_unsigned(subject: str, refused: Sequence[Refused]) -> None:
     latest = refused[0]
-    sent = _SENT[latest.door]
+    sent = latest.door.sent
     raise_alert(
         UNSIGNED,
         subject=subject,
@@ -125,7 +124,7 @@ def _raise_content(subject: str, refused: Sequence[Refused]) -> None:
         subject=subject,
         severity=Severity.CRITICAL,
         cause=f"{latest.why} {latest.detail}",
-        title=f"{latest.sender}: {_SENT[latest.door]} with a valid signature are refused: {_words(latest)}",
+        title=f"{latest.sender}: {latest.door.sent} with a valid signature are refused: {_words(latest)}",
         meaning=f"{_told(refused)} {_LOST[latest.door]}.",
         action=f"{_ADVICE[latest.why]} Then have what was refused sent again. {_CLOSES}",
     )
@@ -133,7 +132,7 @@ def _raise_content(subject: str, refused: Sequence[Refused]) -> None:
 
 def _raise_unknown(subject: str, refused: Sequence[Refused]) -> None:
     latest = refused[0]
-    sent, whom = _SENT[latest.door], "shop" if latest.door == Door.SHOPIFY else "connection"
+    sent, whom = latest.door.sent, "shop" if latest.door == Door.SHOPIFY else "connection"
     raise_alert(
         UNKNOWN,
         subject=subject,
