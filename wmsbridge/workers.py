@@ -26,49 +26,63 @@ _WATCHED = "wmsbridge:watched:"
 WATCH_EVERY = 60.0
 
 
-class Heartbeat(bootsteps.StartStopStep):
-    """The Celery worker's boot step that keeps its key in Redis alive."""
+class Repeated(bootsteps.StartStopStep):
+    """A Celery worker's boot step: something that its main process does again and again, as long as it runs."""
 
     requires = ("celery.worker.components:Timer",)
+    every: float
 
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
         self.timer: Any = None
 
-    def start(self, parent: Any) -> None:
-        """Say so now, and every HEARTBEAT seconds."""
-        note_worker(parent)
-        self.timer = parent.timer.call_repeatedly(HEARTBEAT, note_worker, (parent,))
-
-    def stop(self, parent: Any) -> None:
-        """A worker that leaves properly is gone at once."""
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-        try:
-            redis.client().delete(_PREFIX + parent.hostname)
-        except redis.RedisError:
-            redis.failed()
-
-
-class Watch(bootsteps.StartStopStep):
-    """The Celery worker's boot step that has the schedules looked at, beat or no beat, once a minute by each queue."""
-
-    requires = ("celery.worker.components:Timer",)
-
-    def __init__(self, parent: Any, **options: Any) -> None:
-        super().__init__(parent, **options)
-        self.timer: Any = None
+    def act(self, worker: Any) -> None:
+        """What is done every `every` seconds. Never raises."""
+        raise NotImplementedError
 
     def start(self, parent: Any) -> None:
-        """Not at once: what is overdue after a standstill runs first."""
-        self.timer = parent.timer.call_repeatedly(WATCH_EVERY, send_watch, (parent,))
+        """From the next time on."""
+        self.timer = parent.timer.call_repeatedly(self.every, self.act, (parent,))
 
     def stop(self, parent: Any) -> None:
         """Ends with the worker."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
+
+
+class Heartbeat(Repeated):
+    """Keeps the worker's key in Redis alive."""
+
+    every = HEARTBEAT
+
+    def act(self, worker: Any) -> None:
+        """Say so."""
+        note_worker(worker)
+
+    def start(self, parent: Any) -> None:
+        """Say so now, and every HEARTBEAT seconds."""
+        note_worker(parent)
+        super().start(parent)
+
+    def stop(self, parent: Any) -> None:
+        """A worker that leaves properly is gone at once."""
+        super().stop(parent)
+        try:
+            redis.client().delete(_PREFIX + parent.hostname)
+        except redis.RedisError:
+            redis.failed()
+
+
+class Watch(Repeated):
+    """Has the schedules looked at, beat or no beat, once a minute by each queue. Not at once: what is overdue after a
+    standstill runs first."""
+
+    every = WATCH_EVERY
+
+    def act(self, worker: Any) -> None:
+        """Send the message."""
+        send_watch(worker)
 
 
 def send_watch(worker: Any) -> None:

@@ -28,14 +28,13 @@ ON CONFLICT (task) DO UPDATE SET ran_at = now()
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A schedule that is on. `since`: its last run, or from when on the first one was expected."""
+class Late:
+    """A schedule that is on and did not run. `since`: its last run, or from when on the first one was expected."""
 
     name: str
     every: timedelta
     since: datetime
     ran: bool
-    late: bool
 
 
 def note_run(task: str) -> None:
@@ -56,7 +55,7 @@ def look() -> list[str]:
     rows = {
         row.name: row for row in PeriodicTask.objects.select_related("interval").filter(name__in=SCHEDULES)
     }
-    late = [each for each in _standing(rows) if each.late]
+    late = _late(rows)
     if late:
         logger.warning("schedule_late", schedules=[each.name for each in late])
         _raise_late(late, all_of=len(late) == sum(row.enabled for row in rows.values()))
@@ -70,7 +69,7 @@ def look() -> list[str]:
     return [each.name for each in late]
 
 
-def _standing(rows: dict[str, PeriodicTask]) -> list[Standing]:
+def _late(rows: dict[str, PeriodicTask]) -> list[Late]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT now()")
         (now,) = cursor.fetchone()
@@ -82,15 +81,16 @@ def _standing(rows: dict[str, PeriodicTask]) -> list[Standing]:
             continue
         every = timedelta(seconds=seconds_of(row))
         since = max(filter(None, [run.ran_at, run.expected_since]))
-        late = now - since > every + grace(every)
-        found.append(Standing(name, every, since, run.ran_at == since, late))
+        if now - since > every + grace(every):
+            found.append(Late(name, every, since, run.ran_at == since))
     return found
 
 
-def _raise_late(late: list[Standing], *, all_of: bool) -> None:
+def _raise_late(late: list[Late], *, all_of: bool) -> None:
     told = [
-        f"{each.name} runs every {_in_words(each.every)} and {'ran last at' if each.ran else 'was to begin at'} "
-        f"{each.since:%d %b %H:%M} UTC. {SCHEDULES[each.name].without}"
+        f"{each.name} runs every {in_words(int(each.every.total_seconds()))} and "
+        f"{'ran last at' if each.ran else 'was to begin at'} {each.since:%d %b %H:%M} UTC. "
+        f"{SCHEDULES[each.name].without}"
         for each in late[:MOST_NAMED]
     ]
     if len(late) > MOST_NAMED:
@@ -119,7 +119,3 @@ def _raise_off(off: list[str]) -> None:
         action="Switch it on again under Schedules. Nothing that was missed is lost; the next run makes up for it.",
         cause=",".join(off),
     )
-
-
-def _in_words(every: timedelta) -> str:
-    return in_words(int(every.total_seconds()))
