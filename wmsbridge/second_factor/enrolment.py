@@ -113,7 +113,12 @@ def new_recovery_codes(row: Authenticator) -> list[str]:
     row.recovery_codes.all().delete()
     codes = [base64.b32encode(secrets.token_bytes(10)).decode().lower() for _ in range(RECOVERY_CODES)]
     RecoveryCode.objects.bulk_create(RecoveryCode(authenticator=row, digest=digest(code)) for code in codes)
-    return ["-".join(code[place : place + 4] for place in range(0, len(code), 4)) for code in codes]
+    return [in_fours(code, "-") for code in codes]
+
+
+def in_fours(text: str, between: str) -> str:
+    """In groups of four characters, as people copy it."""
+    return between.join(text[place : place + 4] for place in range(0, len(text), 4))
 
 
 def left(row: Authenticator) -> int:

@@ -133,7 +133,7 @@ def _to_scan(begun: Any) -> dict[str, Any]:
         return {
             "begun": True,
             "picture": enrolment.qr_code(begun),
-            "secret": " ".join(plain[place : place + 4] for place in range(0, len(plain), 4)),
+            "secret": enrolment.in_fours(plain, " "),
         }
     except SecretUnreadable:
         return {}
