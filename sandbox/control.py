@@ -2,35 +2,36 @@
 
 from typing import Any
 
-from sandbox.httpd import Application, Refused, Reply, Request, json_reply
+from sandbox.httpd import Refused, Reply, Request, json_reply
+from sandbox.simulation import Simulation
 
 
-def common(application: Application, request: Request, name: str, accounts: dict[str, Any]) -> Reply:
+def shared_control(simulation: Simulation, request: Request, name: str, accounts: dict[str, Any]) -> Reply:
     """What both servers have: settings, faults, reset, idle."""
     body = request.json()
     match request.method, name:
         case "POST", "settings":
-            settings = application.courier.change_settings(body)
+            settings = simulation.courier.change_settings(body)
             if "seed" in body:
-                application.faults.random.seed(body["seed"])
+                simulation.faults.random.seed(body["seed"])
             return json_reply(200, settings)
         case "POST", "faults":
-            armed = [application.faults.arm(each) for each in (body if isinstance(body, list) else [body])]
+            armed = [simulation.faults.arm(each) for each in (body if isinstance(body, list) else [body])]
             ids = [{"id": each.id} for each in armed]
             return json_reply(201, ids if isinstance(body, list) else ids[0])
         case "GET", "faults":
-            return json_reply(200, application.faults.books())
+            return json_reply(200, simulation.faults.books())
         case "DELETE", "faults":
-            application.faults.disarm()
-            return json_reply(200, application.faults.books())
+            simulation.faults.disarm()
+            return json_reply(200, simulation.faults.books())
         case "POST", "reset":
-            with application.lock:
+            with simulation.lock:
                 accounts.clear()
-                application.timers.clear()
-            application.courier.forget()
-            application.faults.reset()
+                simulation.timers.clear()
+            simulation.courier.forget()
+            simulation.faults.reset()
             return json_reply(200, {})
         case "GET", "idle":
-            idle = application.courier.wait_idle(float(request.query.get("seconds", 0.01)))
+            idle = simulation.courier.wait_idle(float(request.query.get("seconds", 0.01)))
             return json_reply(200, {"idle": idle})
     raise Refused(404, {"error": f"no such control: {request.method} {request.path}"})

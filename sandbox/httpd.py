@@ -13,9 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar, Protocol, TextIO
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from sandbox.courier import Courier
-from sandbox.faults import Fault, Faults
-from sandbox.timers import Timers
+from sandbox.faults import Fault
+from sandbox.simulation import Simulation
 
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: closing sends RST
 FOREVER_SECONDS = 30.0
@@ -70,13 +69,9 @@ class Refused(Exception):
 class Application(Protocol):
     """What a simulated system offers to the HTTP side."""
 
-    faults: Faults
-    courier: Courier
-    timers: Timers
-    lock: threading.RLock
-
-    def stop(self) -> None:
-        """Ends the threads."""
+    @property
+    def world(self) -> Simulation:
+        """The state of the system, and what it runs on."""
 
     def labels(self, request: Request) -> list[str]:
         """Names by which a fault may match this request."""
@@ -138,7 +133,7 @@ class Handler(BaseHTTPRequestHandler):
         application = self.server.application
         if request.path.startswith("/_sandbox/"):
             return self.answer(control(application, request))
-        fault = application.faults.pick(
+        fault = application.world.faults.pick(
             method=self.command,
             path=request.path,
             labels=application.labels(request),
@@ -148,8 +143,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.fail(request, fault)
         reply = application.handle(request)
         self.note(request, reply, fault, time.monotonic() - started)
-        if application.courier.settings.latency:
-            self.server.stopping.wait(application.courier.settings.latency)
+        if application.world.courier.settings.latency:
+            self.server.stopping.wait(application.world.courier.settings.latency)
         self.send(reply, fault)
         return None
 

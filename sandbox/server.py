@@ -4,7 +4,7 @@ import threading
 from typing import TextIO
 
 from sandbox.httpd import Server
-from sandbox.shopify.engine import schema
+from sandbox.shopify.graphql.schema import schema
 from sandbox.shopify.server import ShopifyApplication
 from sandbox.wms.server import WmsApplication
 
@@ -30,4 +30,4 @@ class Sandbox:
             server.stopping.set()
             server.shutdown()
             server.server_close()
-            server.application.stop()
+            server.application.world.stop()

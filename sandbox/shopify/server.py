@@ -7,13 +7,13 @@ from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sandbox.courier import Courier
-from sandbox.faults import Fault, Faults
+from sandbox.faults import Fault
 from sandbox.httpd import Reply, Request, json_reply
-from sandbox.shopify import control, engine
-from sandbox.shopify.state import Shop, stamp
+from sandbox.shopify.control import routes
+from sandbox.shopify.graphql import documents, engine
+from sandbox.shopify.state.shop import Shop
+from sandbox.shopify.state.times import stamp
 from sandbox.shopify.world import World
-from sandbox.timers import Timers
 
 VERSIONS = ("2026-07", "2026-10")
 UNAUTHORISED = {"errors": "[API] Invalid API key or access token (unrecognized login or wrong password)"}
@@ -29,16 +29,7 @@ class ShopifyApplication:
     """All simulated shops behind one port: /<shop domain>/admin/..."""
 
     def __init__(self) -> None:
-        self.timers = Timers()
-        self.faults = Faults()
-        self.courier = Courier(self.timers)
-        self.world = World(timers=self.timers, courier=self.courier)
-        self.lock = self.world.lock
-
-    def stop(self) -> None:
-        """Ends the threads."""
-        self.timers.stop()
-        self.courier.stop()
+        self.world = World()
 
     def labels(self, request: Request) -> list[str]:
         """Root fields and operation name of a GraphQL request; `token`; the REST file's name."""
@@ -51,9 +42,9 @@ class ShopifyApplication:
             query, _, operation = read_graphql(request)
         except ValueError:
             return []
-        found = engine.operation_of(query, operation)
+        found = documents.operation_of(query, operation)
         names = [found.name.value] if found and found.name else []
-        return [*engine.root_fields(query, operation), *names]
+        return [*documents.root_fields(query, operation), *names]
 
     def handle(self, request: Request) -> Reply:
         """Routes below /<domain>/admin/."""
@@ -67,9 +58,9 @@ class ShopifyApplication:
             if len(parts) < 5 or parts[2] != "api":
                 return json_reply(404, {"errors": "Not Found"})
             version = served_version(parts[3])
-            shop.books.versions[version] += 1
+            shop.log.versions[version] += 1
             if not authorised(shop, request):
-                shop.books.unauthorised += 1
+                shop.log.unauthorised += 1
                 return json_reply(401, UNAUTHORISED, X_Shopify_API_Version=version)
             if parts[4:] == ["graphql.json"] and request.method == "POST":
                 return self.graphql(shop, request, version)
@@ -83,7 +74,7 @@ class ShopifyApplication:
             return json_reply(400, {"errors": {"query": str(problem)}}, X_Shopify_API_Version=version)
         call = engine.Call(world=self.world, shop=shop, version=version, variables=variables)
         answer = engine.run(call, query, operation)
-        label = ",".join(engine.root_fields(query, operation))
+        label = ",".join(documents.root_fields(query, operation))
         body = json.dumps(answer, separators=(",", ":"), default=str).encode()
         headers = {"X-Shopify-API-Version": version, "X-Request-Id": secrets.token_hex(8)}
         return Reply(200, body, {**headers, "Date": formatdate(usegmt=True)}, label)
@@ -104,7 +95,7 @@ class ShopifyApplication:
             )
         token = f"shpat_{secrets.token_hex(16)}"
         shop.tokens[token] = time.monotonic() + shop.token_lifetime
-        shop.books.tokens_issued += 1
+        shop.log.tokens_issued += 1
         return json_reply(200, {"access_token": token, "scope": SCOPES, "expires_in": shop.token_lifetime})
 
     def throttled(self, request: Request, fault: Fault) -> Reply:
@@ -117,14 +108,14 @@ class ShopifyApplication:
                 {"Retry-After": f"{fault.retry_after:g}"},
             )
         with self.world.lock:
-            shop.books.throttled += 1
+            shop.log.throttled += 1
             answer = engine.throttled(shop, 10)
         answer["extensions"]["cost"]["throttleStatus"]["currentlyAvailable"] = 0
         return json_reply(200, answer)
 
     def control(self, request: Request) -> Reply:
         """Below /_sandbox/."""
-        return control.handle(self, request)
+        return routes.handle(self.world, request)
 
 
 def read_graphql(request: Request) -> tuple[str, dict[str, Any], str | None]:
@@ -163,11 +154,11 @@ def rest(shop: Shop, request: Request, path: str, version: str) -> Reply:
     fits = shop.rest_bucket.add()
     headers = {"X-Shopify-API-Version": version, "X-Shopify-Shop-Api-Call-Limit": shop.rest_bucket.header()}
     if not fits:
-        shop.books.rest_429 += 1
+        shop.log.rest_429 += 1
         wait = f"{shop.rest_bucket.wait():.1f}"
         body = b'{"errors":"Exceeded 2 calls per second for api client."}'
         return Reply(429, body, {**headers, "Retry-After": wait})
-    shop.books.requests[f"REST {path}"] += 1
+    shop.log.requests[f"REST {path}"] += 1
     if path != "shop.json" or request.method != "GET":
         return Reply(404, b'{"errors":"Not Found"}', headers)
     content = {

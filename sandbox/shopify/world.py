@@ -1,55 +1,22 @@
 """All shops of the server, what they share, and the way a shop tells about a change."""
 
-import base64
-import hashlib
-import hmac
 import json
-import threading
 import uuid
-from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.courier import Courier, Delivery
-from sandbox.shopify.state import Shop
-from sandbox.timers import Timers
+from sandbox.courier import Delivery
+from sandbox.shopify.state.shop import Shop
+from sandbox.shopify.webhooks.signing import headers
+from sandbox.simulation import Simulation
 
 CURRENT_VERSION = "2026-10"
 
 
-def new_event() -> str:
-    """One id per merchant action: every topic the action fires carries it."""
-    return str(uuid.uuid4())
-
-
-def signature(secret: str, body: bytes) -> str:
-    """X-Shopify-Hmac-SHA256: base64 of the HMAC-SHA256 over the raw body."""
-    return base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest()).decode()
-
-
-def headers(
-    *, topic: str, domain: str, webhook_id: str, event_id: str, version: str, secret: str, body: bytes
-) -> dict[str, str]:
-    """The headers of one webhook delivery."""
-    return {
-        "Content-Type": "application/json",
-        "User-Agent": "Shopify-Captain-Hook",
-        "X-Shopify-Topic": topic,
-        "X-Shopify-Hmac-SHA256": signature(secret, body),
-        "X-Shopify-Shop-Domain": domain,
-        "X-Shopify-API-Version": version,
-        "X-Shopify-Webhook-Id": webhook_id,
-        "X-Shopify-Event-Id": event_id,
-        "X-Shopify-Triggered-At": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-    }
-
-
-class World:
+class World(Simulation):
     """Take `lock` for everything that reads or changes a shop."""
 
-    def __init__(self, *, timers: Timers, courier: Courier) -> None:
-        self.lock = threading.RLock()
-        self.timers = timers
-        self.courier = courier
+    def __init__(self) -> None:
+        super().__init__()
         self.shops: dict[str, Shop] = {}
 
     def announce(self, shop: Shop, topic: str, body: dict[str, Any], *, event: str) -> None:

@@ -2,17 +2,15 @@
 
 import json
 import uuid
-from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from sandbox.control import common
+from sandbox.control import shared_control
 from sandbox.httpd import Refused, Reply, Request, json_reply
 from sandbox.wms import orders
-from sandbox.wms.state import Connection, Depot, Json, Stock, WmsOrder, now, signed_headers, stamp
-
-if TYPE_CHECKING:
-    from sandbox.wms.server import WmsApplication
+from sandbox.wms.books import counts, order_books, world_books
+from sandbox.wms.callbacks import send_order_status, send_shipment, send_stock
+from sandbox.wms.state import Connection, Json, Stock, WmsOrder, now, stamp
+from sandbox.wms.world import World, signed_headers
 
 OPTIONS = (
     "token",
@@ -26,35 +24,34 @@ OPTIONS = (
 )
 
 
-def handle(application: "WmsApplication", request: Request) -> Reply:
+def handle(world: World, request: Request) -> Reply:
     """/_sandbox/..."""
     path, body = request.path.removeprefix("/_sandbox/").strip("/").split("/"), request.json()
-    depot = application.depot
     match request.method, path:
         case "POST", ["connections"]:
-            with depot.lock:
-                depot.connections[body["slug"]] = make_connection(body)
+            with world.lock:
+                world.connections[body["slug"]] = make_connection(body)
             return json_reply(201, {"slug": body["slug"]})
         case "GET", ["books"]:
-            return json_reply(200, books(application, request.query.get("slug")))
+            return json_reply(200, world_books(world, request.query.get("slug")))
         case "POST", ["callbacks", "send"]:
-            return json_reply(200, send_callback(application, body))
+            return json_reply(200, send_callback(world, body))
         case "GET", ["counts"]:
-            return json_reply(200, {**application.courier.books(), **counts(depot)})
+            return json_reply(200, {**world.courier.books(), **counts(world)})
         case "GET", ["callbacks"]:
             limit = int(request.query.get("limit", 100))
-            found = application.courier.newest(
+            found = world.courier.newest(
                 account=request.query.get("slug"), topic=request.query.get("type"), limit=limit
             )
             return json_reply(200, found)
         case _, ["settings" | "faults" | "reset" | "idle"]:
-            return common(application, request, path[0], depot.connections)
+            return shared_control(world, request, path[0], world.connections)
         case "POST", ["connections", slug, *rest]:
-            with depot.lock:
-                if slug not in depot.connections:
+            with world.lock:
+                if slug not in world.connections:
                     raise Refused(404, {"error": f"no connection {slug}"})
                 return of_connection(
-                    depot, depot.connections[slug], rest, body, request.query.get("external")
+                    world, world.connections[slug], rest, body, request.query.get("external")
                 )
     raise Refused(404, {"error": f"no such control: {request.method} {request.path}"})
 
@@ -88,7 +85,7 @@ def change_options(connection: Connection, given: Json) -> None:
 
 
 def of_connection(
-    depot: Depot, connection: Connection, path: list[str], body: Json, external: str | None
+    world: World, connection: Connection, path: list[str], body: Json, external: str | None
 ) -> Reply:
     """/_sandbox/connections/<slug>/..."""
     match path:
@@ -97,18 +94,18 @@ def of_connection(
         case ["orders", *rest, action] if action in ORDER_ACTIONS and len(rest) < 2:
             order = find_order(connection, rest[0] if rest else None, external)
             try:
-                ORDER_ACTIONS[action](depot, connection, order, body)
+                ORDER_ACTIONS[action](world, connection, order, body)
             except orders.NotPossible as problem:
                 raise Refused(409, {"error": str(problem)}) from problem
             return json_reply(200, order_books(order))
         case ["shipments", shipment_id, "tell"]:
             for shipment in connection.shipments:
                 if shipment["id"] == shipment_id:
-                    orders.tell_shipment(depot, connection, shipment)
+                    send_shipment(world, connection, shipment)
         case ["stock"]:
-            set_stock(depot, connection, body)
+            set_stock(world, connection, body)
         case ["returns", return_id, "receive"] if return_id in connection.returns:
-            orders.receive_return(depot, connection, connection.returns[return_id], body.get("items"))
+            orders.receive_return(world, connection, connection.returns[return_id], body.get("items"))
         case _:
             raise Refused(404, {"error": f"no such control: {'/'.join(path)}"})
     return json_reply(200, {})
@@ -123,7 +120,7 @@ def find_order(connection: Connection, order_id: str | None, external: str | Non
     return order
 
 
-def set_stock(depot: Depot, connection: Connection, body: Json) -> None:
+def set_stock(world: World, connection: Connection, body: Json) -> None:
     """A count or a delivery; an item not seen before begins to exist."""
     key = (body["warehouse"], body["item"])
     if key[0] not in connection.warehouses:
@@ -131,38 +128,38 @@ def set_stock(depot: Depot, connection: Connection, body: Json) -> None:
     stock = connection.stock.setdefault(key, Stock(*key, 0))
     stock.change(on_hand=int(body["delta"]) if "delta" in body else int(body["on_hand"]) - stock.on_hand)
     if body.get("callback", True):
-        orders.tell_stock(depot, connection, stock, body.get("event_type", "adjustment"))
+        send_stock(world, connection, stock, body.get("event_type", "adjustment"))
 
 
-def set_status(depot: Depot, connection: Connection, order: WmsOrder, body: Json) -> None:
+def set_status(world: World, connection: Connection, order: WmsOrder, body: Json) -> None:
     """Any word the vendor may use."""
     order.enter(body["status"])
-    orders.tell_status(depot, connection, order, body.get("reason", ""))
+    send_order_status(world, connection, order, body.get("reason", ""))
 
 
-def answer(*, confirmed: bool) -> Callable[[Depot, Connection, WmsOrder, Json], None]:
+def answer(*, confirmed: bool) -> Callable[[World, Connection, WmsOrder, Json], None]:
     """The warehouse's answer to an asked cancellation."""
 
-    def act(depot: Depot, connection: Connection, order: WmsOrder, body: Json) -> None:
+    def act(world: World, connection: Connection, order: WmsOrder, body: Json) -> None:
         orders.answer_cancellation(
-            depot, connection, order, confirmed=confirmed, reason=body.get("reason", "")
+            world, connection, order, confirmed=confirmed, reason=body.get("reason", "")
         )
 
     return act
 
 
-def ending(status: str) -> Callable[[Depot, Connection, WmsOrder, Json], None]:
+def ending(status: str) -> Callable[[World, Connection, WmsOrder, Json], None]:
     """The warehouse ends the order by itself."""
 
-    def act(depot: Depot, connection: Connection, order: WmsOrder, body: Json) -> None:
-        orders.drop(depot, connection, order, status, body.get("reason", ""))
+    def act(world: World, connection: Connection, order: WmsOrder, body: Json) -> None:
+        orders.drop(world, connection, order, status, body.get("reason", ""))
 
     return act
 
 
-ORDER_ACTIONS: dict[str, Callable[[Depot, Connection, WmsOrder, Json], None]] = {
-    "pick": lambda depot, connection, order, _body: orders.pick(depot, connection, order),
-    "pack": lambda depot, connection, order, _body: orders.pack(depot, connection, order),
+ORDER_ACTIONS: dict[str, Callable[[World, Connection, WmsOrder, Json], None]] = {
+    "pick": lambda world, connection, order, _body: orders.pick(world, connection, order),
+    "pack": lambda world, connection, order, _body: orders.pack(world, connection, order),
     "ship": orders.ship,
     "cancel": ending("cancelled"),
     "reject": ending("rejected"),
@@ -172,9 +169,9 @@ ORDER_ACTIONS: dict[str, Callable[[Depot, Connection, WmsOrder, Json], None]] = 
 }
 
 
-def send_callback(application: "WmsApplication", body: Json) -> Json:
+def send_callback(world: World, body: Json) -> Json:
     """One callback, made up: sent once, now."""
-    connection = application.depot.connections.get(body["slug"])
+    connection = world.connections.get(body["slug"])
     url = body.get("url") or (connection and connection.callback_url)
     if not url:
         raise ValueError("no url: the connection has no callback_url, so name one")
@@ -191,84 +188,7 @@ def send_callback(application: "WmsApplication", body: Json) -> Json:
         }
         raw = json.dumps(content).encode()
     secret = body.get("secret") or (connection.callback_secret if connection else "")
-    status, text = application.courier.exchange(
+    status, text = world.courier.exchange(
         url, {**signed_headers(secret, raw), **body.get("headers", {})}, raw
     )
     return {"status": status, "event_id": event_id, "body": text}
-
-
-def order_books(order: WmsOrder) -> Json:
-    """One order."""
-    return {
-        "id": order.id,
-        "externalOrderId": order.external_id,
-        "externalRef": order.external_ref,
-        "warehouseCode": order.warehouse,
-        "status": order.status,
-        "history": order.history,
-        "cancel_asked": order.cancel_asked,
-        "lines": [
-            {
-                "wmsItemCode": line.item,
-                "quantity": line.quantity,
-                "externalLineId": line.external_id,
-                "shipped": line.shipped,
-            }
-            for line in order.lines
-        ],
-        "shippingAddress": order.address,
-        "shippingMethod": order.shipping_method,
-        "created_at": stamp(order.created_at),
-    }
-
-
-def connection_books(connection: Connection) -> Json:
-    """Everything about one connection."""
-    creates = {external: len(made) for external, made in connection.by_external.items()}
-    return {
-        "orders": [order_books(order) for order in connection.orders.values()],
-        "creates": creates,
-        "create_calls": dict(connection.create_calls),
-        "duplicates": [external for external, count in creates.items() if count > 1],
-        "shipments": connection.shipments,
-        "returns": list(connection.returns.values()),
-        "stock": [
-            {
-                "warehouse": each.warehouse,
-                "item": each.item,
-                "on_hand": each.on_hand,
-                "allocated": each.allocated,
-                "available": each.available,
-                "updated_at": stamp(each.updated_at),
-                "sequence": each.sequence,
-            }
-            for each in connection.stock.values()
-        ],
-        "early": dict(connection.early),
-        "requests": dict(connection.requests),
-        "unauthorised": connection.unauthorised,
-        "refused": connection.refused,
-    }
-
-
-def counts(depot: Depot) -> Json:
-    """How many orders are not at their end, and the callbacks that were taken before their order's call returned."""
-    with depot.lock:
-        every = [order for each in depot.connections.values() for order in each.orders.values()]
-        early = sum((each.early for each in depot.connections.values()), Counter())
-    return {"moving": sum(order.status not in orders.FINAL for order in every), "early": dict(early)}
-
-
-def books(application: "WmsApplication", slug: str | None) -> Json:
-    """Everything that happened."""
-    with application.depot.lock:
-        connections = {
-            name: connection_books(each)
-            for name, each in application.depot.connections.items()
-            if slug in (None, name)
-        }
-    return {
-        "connections": connections,
-        "callbacks": application.courier.books(),
-        "faults": application.faults.books(),
-    }

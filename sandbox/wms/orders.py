@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from sandbox.wms.state import Connection, Depot, Json, OrderLine, Stock, WmsOrder, new_id, now, stamp
+from sandbox.wms.callbacks import send_order_status, send_shipment, send_stock
+from sandbox.wms.state import Connection, Json, OrderLine, Stock, WmsOrder, new_id, now, stamp
+from sandbox.wms.world import World
 
 CANCELLABLE = {"accepted"}
 FINAL = {"shipped", "cancelled", "rejected"}
@@ -13,7 +15,7 @@ class NotPossible(Exception):
     """The order's status does not allow it."""
 
 
-def take_in(depot: Depot, connection: Connection, body: Json) -> WmsOrder:
+def take_in(world: World, connection: Connection, body: Json) -> WmsOrder:
     """A new order: allocates stock, even what is not there."""
     order = WmsOrder(
         id=new_id("WO"),
@@ -29,8 +31,8 @@ def take_in(depot: Depot, connection: Connection, body: Json) -> WmsOrder:
     connection.orders[order.id] = order
     connection.by_external.setdefault(order.external_id, []).append(order)
     if connection.auto:
-        depot.timers.after(
-            connection.auto.get("pick_after", 0.5), lambda: go_on(depot, connection, order, "accepted")
+        world.timers.after(
+            connection.auto.get("pick_after", 0.5), lambda: go_on(world, connection, order, "accepted")
         )
     return order
 
@@ -51,28 +53,28 @@ def allocate(connection: Connection, order: WmsOrder, sign: int) -> None:
             stock.change(allocated=sign * units)
 
 
-def go_on(depot: Depot, connection: Connection, order: WmsOrder, expected: str) -> None:
+def go_on(world: World, connection: Connection, order: WmsOrder, expected: str) -> None:
     """The next step of an order that moves by itself; stops when something else happened to it."""
-    with depot.lock:
+    with world.lock:
         auto = connection.auto
         if (
             auto is None
             or order.status != expected
-            or depot.connections.get(connection.slug) is not connection
+            or world.connections.get(connection.slug) is not connection
         ):
             return
         if expected == "accepted":
-            pick(depot, connection, order)
+            pick(world, connection, order)
             wait = auto.get("pack_after", 0.5)
         elif expected == "picking":
-            pack(depot, connection, order)
+            pack(world, connection, order)
             wait = auto.get("ship_after", 0.5)
         else:
-            ship(depot, connection, order, {"items": portion(order, auto) if expected == "packed" else None})
+            ship(world, connection, order, {"items": portion(order, auto) if expected == "packed" else None})
             wait = auto.get("ship_after", 0.5)
         status = order.status
     if status not in FINAL:
-        depot.timers.after(wait, lambda: go_on(depot, connection, order, status))
+        world.timers.after(wait, lambda: go_on(world, connection, order, status))
 
 
 def portion(order: WmsOrder, auto: Json) -> list[Json] | None:
@@ -84,25 +86,19 @@ def portion(order: WmsOrder, auto: Json) -> list[Json] | None:
     return [{"wmsItemCode": item, "quantity": first.count(item)} for item in dict.fromkeys(first)]
 
 
-def tell_status(depot: Depot, connection: Connection, order: WmsOrder, reason: str = "") -> None:
-    """order_status"""
-    data = {"wmsOrderId": order.id, "status": order.status, **({"reason": reason} if reason else {})}
-    depot.call_back(connection, "order_status", data)
-
-
-def pick(depot: Depot, connection: Connection, order: WmsOrder) -> None:
+def pick(world: World, connection: Connection, order: WmsOrder) -> None:
     """Picking begins."""
     expect(order, "accepted")
     order.enter("picking")
-    tell_status(depot, connection, order)
+    send_order_status(world, connection, order)
 
 
-def pack(depot: Depot, connection: Connection, order: WmsOrder) -> None:
+def pack(world: World, connection: Connection, order: WmsOrder) -> None:
     """The goods are in the box: a cancellation that was asked for is too late."""
     expect(order, "accepted", "picking")
     order.enter("packed")
     asked, order.cancel_asked = order.cancel_asked, False
-    tell_status(depot, connection, order, "cancellation declined: already packed" if asked else "")
+    send_order_status(world, connection, order, "cancellation declined: already packed" if asked else "")
 
 
 def expect(order: WmsOrder, *statuses: str) -> None:
@@ -111,7 +107,7 @@ def expect(order: WmsOrder, *statuses: str) -> None:
         raise NotPossible(f"order {order.id} is {order.status}")
 
 
-def ship(depot: Depot, connection: Connection, order: WmsOrder, body: Json) -> None:
+def ship(world: World, connection: Connection, order: WmsOrder, body: Json) -> None:
     """One shipment. Unknown items and too many units are reported as they come: the other side must bear them."""
     if order.status in FINAL and not body.get("items"):
         raise NotPossible(f"order {order.id} is {order.status}")
@@ -132,9 +128,9 @@ def ship(depot: Depot, connection: Connection, order: WmsOrder, body: Json) -> N
     order.enter("partially_shipped" if order.left() else "shipped")
     order.cancel_asked = False
     if body.get("callback", True):
-        tell_shipment(depot, connection, shipment)
+        send_shipment(world, connection, shipment)
         for stock in moved:
-            tell_stock(depot, connection, stock, "pick_confirm")
+            send_stock(world, connection, stock, "pick_confirm")
 
 
 def take_out(connection: Connection, order: WmsOrder, item: str, units: int) -> Stock | None:
@@ -151,54 +147,24 @@ def take_out(connection: Connection, order: WmsOrder, item: str, units: int) -> 
     return stock
 
 
-def tell_shipment(depot: Depot, connection: Connection, shipment: Json) -> None:
-    """shipment"""
-    data = {
-        "wmsOrderId": shipment["order_id"],
-        "wmsShipmentId": shipment["id"],
-        "warehouseId": shipment["warehouse"],
-        "shippedItems": [
-            {"wmsItemCode": each["wmsItemCode"], "quantityShipped": each["quantity"]}
-            for each in shipment["items"]
-        ],
-        "trackingNumber": shipment["trackingNumber"],
-        "carrierCode": shipment["carrierCode"],
-        "shippedAt": shipment["shipped_at"],
-    }
-    depot.call_back(connection, "shipment", data)
-
-
-def tell_stock(depot: Depot, connection: Connection, stock: Stock, event_type: str) -> None:
-    """inventory"""
-    data = {
-        "wmsItemCode": stock.item,
-        "warehouseId": stock.warehouse,
-        "availableQuantity": stock.available,
-        "onHandQuantity": stock.on_hand,
-        "eventType": event_type,
-        "sequence": stock.sequence,
-    }
-    depot.call_back(connection, "inventory", data)
-
-
-def drop(depot: Depot, connection: Connection, order: WmsOrder, status: str, reason: str) -> None:
+def drop(world: World, connection: Connection, order: WmsOrder, status: str, reason: str) -> None:
     """The order ends without a shipment: cancelled or rejected."""
     if order.status in FINAL:
         raise NotPossible(f"order {order.id} is {order.status}")
     allocate(connection, order, -1)
     order.enter(status)
     order.cancel_asked = False
-    tell_status(depot, connection, order, reason)
+    send_order_status(world, connection, order, reason)
 
 
-def ask_to_cancel(depot: Depot, connection: Connection, order: WmsOrder) -> Json:
+def ask_to_cancel(world: World, connection: Connection, order: WmsOrder) -> Json:
     """POST /orders/{id}/cancel, by phase."""
     if order.status == "cancelled":
         return {"cancelled": True, "status": "cancelled", "reason": ""}
     if order.status in CANCELLABLE or (
         order.status == "picking" and connection.cancel_in_picking == "confirm"
     ):
-        drop(depot, connection, order, "cancelled", "cancelled on request")
+        drop(world, connection, order, "cancelled", "cancelled on request")
         return {"cancelled": True, "status": "cancelled", "reason": ""}
     if order.status == "picking" and connection.cancel_in_picking == "ask":
         order.cancel_asked = True
@@ -207,16 +173,16 @@ def ask_to_cancel(depot: Depot, connection: Connection, order: WmsOrder) -> Json
 
 
 def answer_cancellation(
-    depot: Depot, connection: Connection, order: WmsOrder, *, confirmed: bool, reason: str
+    world: World, connection: Connection, order: WmsOrder, *, confirmed: bool, reason: str
 ) -> None:
     """The warehouse answers a cancellation that was asked for. Raises NotPossible when none was."""
     if not order.cancel_asked:
         raise NotPossible(f"nobody asked to cancel {order.id}")
     if confirmed:
-        drop(depot, connection, order, "cancelled", reason or "cancelled on request")
+        drop(world, connection, order, "cancelled", reason or "cancelled on request")
         return
     order.cancel_asked = False
-    tell_status(depot, connection, order, reason or "cancellation declined")
+    send_order_status(world, connection, order, reason or "cancellation declined")
 
 
 def update(connection: Connection, order: WmsOrder, body: Json) -> bool:
@@ -232,7 +198,7 @@ def update(connection: Connection, order: WmsOrder, body: Json) -> bool:
     return True
 
 
-def receive_return(depot: Depot, connection: Connection, given: Json, items: list[Json] | None) -> None:
+def receive_return(world: World, connection: Connection, given: Json, items: list[Json] | None) -> None:
     """Goods come back: sellable ones go to stock."""
     warehouse = given["warehouse"]
     items = items or [
@@ -248,9 +214,9 @@ def receive_return(depot: Depot, connection: Connection, given: Json, items: lis
         "items": received,
         "receivedAt": given["received_at"],
     }
-    depot.call_back(connection, "return_receipt", data)
+    world.call_back(connection, "return_receipt", data)
     for each in received:
         stock = connection.stock.get((warehouse, each["wmsItemCode"]))
         if stock and each["condition"] == "sellable":
             stock.change(on_hand=int(each["quantity"]))
-            tell_stock(depot, connection, stock, "receive")
+            send_stock(world, connection, stock, "receive")

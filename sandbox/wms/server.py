@@ -6,12 +6,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sandbox.courier import Courier
-from sandbox.faults import Fault, Faults
+from sandbox.faults import Fault
 from sandbox.httpd import Refused, Reply, Request, json_reply
-from sandbox.timers import Timers
 from sandbox.wms import control, orders
-from sandbox.wms.state import Connection, Depot, Json, Stock, WmsOrder, new_id, stamp
+from sandbox.wms.state import Connection, Json, Stock, WmsOrder, new_id, stamp
+from sandbox.wms.world import World
 
 PAGE = 100
 MAX_PAGE = 1000
@@ -21,16 +20,7 @@ class WmsApplication:
     """All connections behind one port."""
 
     def __init__(self) -> None:
-        self.timers = Timers()
-        self.faults = Faults()
-        self.courier = Courier(self.timers)
-        self.depot = Depot(timers=self.timers, courier=self.courier)
-        self.lock = self.depot.lock
-
-    def stop(self) -> None:
-        """Ends the threads."""
-        self.timers.stop()
-        self.courier.stop()
+        self.world = World()
 
     def labels(self, request: Request) -> list[str]:
         """Faults match by method and path only."""
@@ -44,13 +34,13 @@ class WmsApplication:
 
     def control(self, request: Request) -> Reply:
         """Below /_sandbox/."""
-        return control.handle(self, request)
+        return control.handle(self.world, request)
 
     def handle(self, request: Request) -> Reply:
         """Authorises and routes."""
         slug, *path = request.path.strip("/").split("/")
-        with self.depot.lock:
-            connection = self.depot.connections.get(slug)
+        with self.world.lock:
+            connection = self.world.connections.get(slug)
             if connection is None:
                 return json_reply(404, {"error": "not_found", "message": f"no account {slug}"})
             if request.headers.get("authorization") != f"Bearer {connection.token}":
@@ -66,17 +56,17 @@ class WmsApplication:
         """The seven calls of the contract."""
         match request.method, path:
             case "POST", ["orders"]:
-                return counted(connection, "POST /orders", create_order, self.depot, request)
+                return counted(connection, "POST /orders", create_order, self.world, request)
             case "GET", ["orders"] if connection.lookup:
-                return counted(connection, "GET /orders", find_orders, self.depot, request)
+                return counted(connection, "GET /orders", find_orders, self.world, request)
             case "PUT", ["orders", order_id]:
-                return counted(connection, "PUT /orders", update_order, self.depot, request, order_id)
+                return counted(connection, "PUT /orders", update_order, self.world, request, order_id)
             case "POST", ["orders", order_id, "cancel"]:
-                return counted(connection, "POST /cancel", cancel_order, self.depot, request, order_id)
+                return counted(connection, "POST /cancel", cancel_order, self.world, request, order_id)
             case "GET", ["inventory"]:
-                return counted(connection, "GET /inventory", inventory, self.depot, request)
+                return counted(connection, "GET /inventory", inventory, self.world, request)
             case "POST", ["returns"]:
-                return counted(connection, "POST /returns", create_return, self.depot, request)
+                return counted(connection, "POST /returns", create_return, self.world, request)
         raise refused(404, "not_found", f"{request.method} /{'/'.join(path)}")
 
 
@@ -123,7 +113,7 @@ def shown(order: WmsOrder) -> Json:
     return {"id": order.id, "status": order.status, "externalOrderId": order.external_id}
 
 
-def create_order(connection: Connection, depot: Depot, request: Request) -> Reply:
+def create_order(connection: Connection, world: World, request: Request) -> Reply:
     """POST /orders: 201, or 200 with the existing order when key or external id is known."""
     body = read_body(request)
     external_id = str(body.get("externalOrderId") or "")
@@ -138,12 +128,12 @@ def create_order(connection: Connection, depot: Depot, request: Request) -> Repl
     if connection.idempotency and known:
         return json_reply(200, shown(known[0]))
     check_order(connection, body)
-    order = orders.take_in(depot, connection, body)
+    order = orders.take_in(world, connection, body)
     connection.replies[key] = (external_id, shown(order))
     return replace(json_reply(201, shown(order)), returned=lambda: setattr(order, "returned", True))
 
 
-def find_orders(connection: Connection, _depot: Depot, request: Request) -> Reply:
+def find_orders(connection: Connection, _world: World, request: Request) -> Reply:
     """GET /orders?externalOrderId="""
     found = connection.by_external.get(request.query.get("externalOrderId", ""), [])
     return json_reply(200, {"orders": [shown(order) for order in found]})
@@ -157,7 +147,7 @@ def order_of(connection: Connection, order_id: str) -> WmsOrder:
     return order
 
 
-def update_order(connection: Connection, _depot: Depot, request: Request, order_id: str) -> Reply:
+def update_order(connection: Connection, _world: World, request: Request, order_id: str) -> Reply:
     """PUT /orders/{id}"""
     order, body = order_of(connection, order_id), read_body(request)
     check_order(connection, {"externalOrderId": order.external_id, "warehouseCode": order.warehouse, **body})
@@ -166,12 +156,12 @@ def update_order(connection: Connection, _depot: Depot, request: Request, order_
     return json_reply(200, shown(order))
 
 
-def cancel_order(connection: Connection, depot: Depot, _request: Request, order_id: str) -> Reply:
+def cancel_order(connection: Connection, world: World, _request: Request, order_id: str) -> Reply:
     """POST /orders/{id}/cancel"""
-    return json_reply(200, orders.ask_to_cancel(depot, connection, order_of(connection, order_id)))
+    return json_reply(200, orders.ask_to_cancel(world, connection, order_of(connection, order_id)))
 
 
-def inventory(connection: Connection, _depot: Depot, request: Request) -> Reply:
+def inventory(connection: Connection, _world: World, request: Request) -> Reply:
     """GET /inventory?updatedSince=&cursor=&limit=: oldest change first; nextCursor null on the last page."""
     try:
         limit = min(MAX_PAGE, max(1, int(request.query.get("limit", PAGE))))
@@ -221,7 +211,7 @@ def reading(stock: Stock) -> Json:
     }
 
 
-def create_return(connection: Connection, _depot: Depot, request: Request) -> Reply:
+def create_return(connection: Connection, _world: World, request: Request) -> Reply:
     """POST /returns"""
     body = read_body(request)
     key = ("returns", request.headers.get("idempotency-key", ""))

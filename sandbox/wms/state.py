@@ -1,19 +1,10 @@
 """What a connection (one account at the WMS) consists of, in memory."""
 
-import base64
-import hashlib
-import hmac
 import itertools
-import json
-import threading
-import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-
-from sandbox.courier import Courier, Delivery
-from sandbox.timers import Timers
 
 Json = dict[str, Any]
 numbers = itertools.count(1)
@@ -118,46 +109,3 @@ class Connection:
     early: Counter[str] = field(default_factory=Counter)  # callbacks taken before our caller knew the order
     unauthorised: int = 0
     refused: int = 0
-
-
-class Depot:
-    """All connections of the server. Take `lock` for everything that reads or changes one."""
-
-    def __init__(self, *, timers: Timers, courier: Courier) -> None:
-        self.lock = threading.RLock()
-        self.timers, self.courier = timers, courier
-        self.connections: dict[str, Connection] = {}
-
-    def call_back(self, connection: Connection, kind: str, data: Json) -> None:
-        """Sends a signed callback, if the connection has an address."""
-        if connection.callback_url:
-            content = {"eventId": str(uuid.uuid4()), "type": kind, "occurredAt": stamp(now()), "data": data}
-            delivery = make_delivery(connection, kind, content)
-            if (order := connection.orders.get(data.get("wmsOrderId", ""))) and not order.returned:
-                delivery.arrived = lambda: count_early(connection, order, kind)
-            self.courier.post(delivery)
-
-
-def count_early(connection: Connection, order: WmsOrder, kind: str) -> None:
-    """A callback was taken: in the books, when the call that placed the order has not returned even now."""
-    connection.early[kind] += not order.returned
-
-
-def make_delivery(connection: Connection, kind: str, content: Json) -> Delivery:
-    """A signed callback."""
-    raw = json.dumps(content, separators=(",", ":")).encode()
-    return Delivery(
-        id=content["eventId"],
-        event_id=content["eventId"],
-        topic=kind,
-        account=connection.slug,
-        url=connection.callback_url or "",
-        headers=signed_headers(connection.callback_secret, raw),
-        body=raw,
-    )
-
-
-def signed_headers(secret: str, raw: bytes) -> dict[str, str]:
-    """X-WMS-Signature: base64 of the HMAC-SHA256 over the raw body."""
-    signature = base64.b64encode(hmac.new(secret.encode(), raw, hashlib.sha256).digest()).decode()
-    return {"Content-Type": "application/json", "User-Agent": "sandbox-wms", "X-WMS-Signature": signature}

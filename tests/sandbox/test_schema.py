@@ -14,7 +14,7 @@ from graphql import (
 
 from tests.sandbox.clients import ShopClient, gid
 
-SCHEMA = Path(__file__).parents[2] / "sandbox" / "shopify" / "schema.graphql"
+SCHEMA = Path(__file__).parents[2] / "sandbox" / "shopify" / "graphql" / "schema.graphql"
 ARGUMENTS = {
     "quantities": '(names: ["available", "on_hand", "committed"])',
     "inventoryLevel": '(locationId: "gid://shopify/Location/101")',

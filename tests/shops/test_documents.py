@@ -30,7 +30,7 @@ NEEDS_A_KEY = {"inventorySetQuantities", "inventoryAdjustQuantities", "inventory
 
 @pytest.fixture(scope="module")
 def schema() -> GraphQLSchema:
-    return build_schema((ROOT / "sandbox" / "shopify" / "schema.graphql").read_text())
+    return build_schema((ROOT / "sandbox" / "shopify" / "graphql" / "schema.graphql").read_text())
 
 
 def document(path: Path) -> DocumentNode:

@@ -2,9 +2,14 @@
 
 from typing import Any
 
-from sandbox.shopify.catalogue_bodies import level_body
-from sandbox.shopify.state import Level, Line, Location, Shop, Variant, gid, new_id, now
-from sandbox.shopify.world import World, new_event
+from sandbox.shopify.state.catalogue import Level, Location, Variant
+from sandbox.shopify.state.ids import gid, new_id, number
+from sandbox.shopify.state.orders import Line
+from sandbox.shopify.state.shop import Shop
+from sandbox.shopify.state.times import now
+from sandbox.shopify.webhooks.catalogue_bodies import level_body
+from sandbox.shopify.webhooks.signing import new_event
+from sandbox.shopify.world import World
 
 MOST = 1_000_000_000
 REASONS = {
@@ -100,12 +105,6 @@ def set_quantities(
 def find(shop: Shop, each: dict[str, Any]) -> tuple[Variant | None, Location | None]:
     """The item and location that one element names."""
     return shop.items.get(number(each["inventoryItemId"])), shop.locations.get(number(each["locationId"]))
-
-
-def number(text: str) -> int:
-    """The number at the end of a gid; 0 when there is none."""
-    tail = str(text).rsplit("/", 1)[-1].split("?", 1)[0]
-    return int(tail) if tail.isdigit() else 0
 
 
 def problem(code: str, message: str, *path: str) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from typing import Any
 
 from graphql import GraphQLResolveInfo
 
-from sandbox.shopify import fulfilment, inventory, orders, routing
-from sandbox.shopify.fulfilment import Refusal
-from sandbox.shopify.rules import (
+from sandbox.shopify.actions import fulfillment_orders, fulfillments, inventory, orders, subscriptions
+from sandbox.shopify.actions.refusals import NotAllowed, Refusal
+from sandbox.shopify.graphql.rules import (
     Violation,
     parse_gid,
     raw_arguments,
@@ -16,8 +16,8 @@ from sandbox.shopify.rules import (
     require_change_from,
     require_key,
 )
-from sandbox.shopify.state import Shop, gid, new_id
-from sandbox.shopify.subscriptions import subscribe, unsubscribe, update_subscription
+from sandbox.shopify.state.ids import gid, new_id, number
+from sandbox.shopify.state.shop import Shop
 from sandbox.shopify.world import World
 
 Payload = dict[str, Any]
@@ -46,9 +46,7 @@ def carried_out(name: str, deed: Deed) -> Callable[..., Payload]:
                 ]
             }
         errors = payload.get("orderCancelUserErrors") or payload["userErrors"]
-        shop.books.mutation(
-            field_name=name, arguments=written, key=key, replayed=replayed, user_errors=errors
-        )
+        shop.log.mutation(field_name=name, arguments=written, key=key, replayed=replayed, user_errors=errors)
         answer: Payload = payload
         return answer
 
@@ -69,10 +67,10 @@ def refusable(deed: Deed) -> Deed:
 
 def existing(info: GraphQLResolveInfo, table: dict[int, Any], text: str) -> Any:
     """An object that must be there. Raises Violation (RESOURCE_NOT_FOUND), as recorded."""
-    _, number = parse_gid(text, info.field_nodes[0])
-    if number not in table or not getattr(table[number], "visible", True):
+    _, own_id = parse_gid(text, info.field_nodes[0])
+    if own_id not in table or not getattr(table[own_id], "visible", True):
         raise Violation(f"Invalid id: {text}", "RESOURCE_NOT_FOUND", info.field_nodes[0])
-    return table[number]
+    return table[own_id]
 
 
 def fulfillment_create(world: World, shop: Shop, args: dict[str, Any], info: GraphQLResolveInfo) -> Payload:
@@ -81,25 +79,27 @@ def fulfillment_create(world: World, shop: Shop, args: dict[str, Any], info: Gra
         parse_gid(group["fulfillmentOrderId"], info.field_nodes[0])
         for item in group.get("fulfillmentOrderLineItems") or []:
             parse_gid(item["id"], info.field_nodes[0])
-    return {"fulfillment": fulfilment.create(world, shop, args["fulfillment"])}
+    return {"fulfillment": fulfillments.create(world, shop, args["fulfillment"])}
 
 
 def fulfillment_cancel(world: World, shop: Shop, args: dict[str, Any], info: GraphQLResolveInfo) -> Payload:
     each = existing(info, shop.fulfillments, args["id"])
-    fulfilment.cancel(world, shop, each)
+    fulfillments.cancel(world, shop, each)
     return {"fulfillment": each}
 
 
 def tracking_update(world: World, shop: Shop, args: dict[str, Any], info: GraphQLResolveInfo) -> Payload:
     each = existing(info, shop.fulfillments, args["fulfillmentId"])
-    fulfilment.update_tracking(world, shop, each, args["trackingInfoInput"])
+    fulfillments.update_tracking(world, shop, each, args["trackingInfoInput"])
     return {"fulfillment": each}
 
 
 def move(world: World, shop: Shop, args: dict[str, Any], info: GraphQLResolveInfo) -> Payload:
     each = existing(info, shop.fulfillment_orders, args["id"])
-    location = shop.locations.get(inventory.number(args["newLocationId"]))
-    moved, original, rest = routing.move(world, shop, each, location, args.get("fulfillmentOrderLineItems"))
+    location = shop.locations.get(number(args["newLocationId"]))
+    moved, original, rest = fulfillment_orders.move(
+        world, shop, each, location, args.get("fulfillmentOrderLineItems")
+    )
     return {
         "movedFulfillmentOrder": moved,
         "originalFulfillmentOrder": original,
@@ -109,14 +109,14 @@ def move(world: World, shop: Shop, args: dict[str, Any], info: GraphQLResolveInf
 
 def hold(world: World, shop: Shop, args: dict[str, Any], info: GraphQLResolveInfo) -> Payload:
     each = existing(info, shop.fulfillment_orders, args["id"])
-    one, rest = routing.hold(world, shop, each, args["fulfillmentHold"], by_app=True)
+    one, rest = fulfillment_orders.hold(world, shop, each, args["fulfillmentHold"], by_app=True)
     return {"fulfillmentHold": one, "fulfillmentOrder": each, "remainingFulfillmentOrder": rest}
 
 
 def release(world: World, shop: Shop, args: dict[str, Any], info: GraphQLResolveInfo) -> Payload:
     each = existing(info, shop.fulfillment_orders, args["id"])
     given = args.get("holdIds")
-    routing.release(world, shop, each, hold_ids=[inventory.number(one) for one in given] if given else None)
+    fulfillment_orders.release(world, shop, each, hold_ids=[number(one) for one in given] if given else None)
     return {"fulfillmentOrder": each}
 
 
@@ -133,13 +133,13 @@ def activate(world: World, shop: Shop, args: dict[str, Any], _info: GraphQLResol
 def order_cancel(world: World, shop: Shop, args: dict[str, Any], _info: GraphQLResolveInfo) -> Payload:
     """Asynchronous at Shopify; here the job is done at once but says so only when asked again."""
     errors: list[dict[str, Any]] = []
-    order = shop.orders.get(inventory.number(args["orderId"]))
+    order = shop.orders.get(number(args["orderId"]))
     if order is None:
         errors = [{"field": ["orderId"], "message": "Order does not exist", "code": "NOT_FOUND"}]
     else:
         try:
             orders.cancel(world, shop, order, reason=args["reason"], restock=args["restock"])
-        except orders.NotAllowed as refusal:
+        except NotAllowed as refusal:
             errors = [{"field": ["orderId"], "message": str(refusal), "code": "INVALID"}]
     job = None if errors else {"id": gid("Job", f"cancel-{new_id('OrderEdit')}"), "done": False}
     result = job and {**job, "status": "STARTED", "errors": [], "order": order}
@@ -179,6 +179,19 @@ def tags_add(world: World, shop: Shop, args: dict[str, Any], info: GraphQLResolv
     order.tags = sorted({*order.tags, *args["tags"]})
     orders.touch(world, shop, order, note=None)
     return {"node": order, "userErrors": []}
+
+
+def subscribe(_world: World, shop: Shop, args: dict[str, Any], info: GraphQLResolveInfo) -> Payload:
+    return {"webhookSubscription": subscriptions.subscribe(shop, args, version=info.context.version)}
+
+
+def update_subscription(_world: World, shop: Shop, args: dict[str, Any], info: GraphQLResolveInfo) -> Payload:
+    return {"webhookSubscription": subscriptions.update(shop, args, version=info.context.version)}
+
+
+def unsubscribe(_world: World, shop: Shop, args: dict[str, Any], _info: GraphQLResolveInfo) -> Payload:
+    each = subscriptions.unsubscribe(shop, args["id"])
+    return {"deletedWebhookSubscriptionId": gid("WebhookSubscription", each.id)}
 
 
 DEEDS: dict[str, Deed] = {

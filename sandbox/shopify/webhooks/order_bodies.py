@@ -1,17 +1,10 @@
 """Webhook bodies about orders: REST-shaped, as in the samples of 2026-07; fulfilment-order topics carry gids only."""
 
-from decimal import Decimal
 from typing import Any
 
-from sandbox.shopify.state import (
-    Fulfillment,
-    FulfillmentOrder,
-    Hold,
-    Line,
-    Order,
-    gid,
-    stamp,
-)
+from sandbox.shopify.state.ids import gid
+from sandbox.shopify.state.orders import Fulfillment, Line, Order
+from sandbox.shopify.state.times import stamp
 
 REST_FINANCIAL = {
     "PAID": "paid",
@@ -27,14 +20,9 @@ def money_set(amount: str) -> dict[str, Any]:
     return {kind: {"amount": amount, "currency_code": "EUR"} for kind in ("shop_money", "presentment_money")}
 
 
-def order_total(order: Order) -> str:
-    """Sum of the current quantities."""
-    return str(sum((Decimal(line.price) * line.current_quantity for line in order.lines), Decimal("0.00")))
-
-
 def order_body(order: Order) -> dict[str, Any]:
     """orders/create, updated, paid, cancelled, fulfilled, partially_fulfilled"""
-    total = order_total(order)
+    total = order.total
     return {
         "id": order.id,
         "admin_graphql_api_id": gid("Order", order.id),
@@ -196,57 +184,3 @@ def edit_body(
             "shipping_lines": {"additions": [], "removals": []},
         }
     }
-
-
-def fulfillment_order_body(each: FulfillmentOrder) -> dict[str, Any]:
-    """order_routing_complete, hold_released, scheduled_fulfillment_order_ready"""
-    return {"fulfillment_order": {"id": gid("FulfillmentOrder", each.id), "status": each.status.lower()}}
-
-
-def hold_body(hold: Hold) -> dict[str, Any]:
-    """One hold"""
-    return {
-        "id": gid("FulfillmentHold", hold.id),
-        "reason": hold.reason.lower(),
-        "reason_notes": hold.notes,
-        "held_by_requesting_app": hold.by_app,
-        "handle": hold.handle,
-        "held_by_app": None,
-    }
-
-
-def placed_on_hold_body(each: FulfillmentOrder, *, remaining: FulfillmentOrder | None) -> dict[str, Any]:
-    """fulfillment_orders/placed_on_hold"""
-    body = fulfillment_order_body(each)
-    body["fulfillment_order"]["fulfillment_holds"] = [hold_body(hold) for hold in each.holds]
-    return {
-        **body,
-        "remaining_fulfillment_order": remaining and fulfillment_order_body(remaining)["fulfillment_order"],
-        "held_fulfillment_order_line_items": line_quantities(each),
-        "created_fulfillment_hold": hold_body(each.holds[-1]),
-    }
-
-
-def moved_body(*, original: FulfillmentOrder, moved: FulfillmentOrder, source_id: int) -> dict[str, Any]:
-    """fulfillment_orders/moved"""
-
-    def side(each: FulfillmentOrder) -> dict[str, Any]:
-        return {
-            **fulfillment_order_body(each)["fulfillment_order"],
-            "assigned_location_id": gid("Location", each.location.id),
-        }
-
-    return {
-        "original_fulfillment_order": side(original),
-        "moved_fulfillment_order": side(moved),
-        "destination_location_id": gid("Location", moved.location.id),
-        "fulfillment_order_line_items_requested": line_quantities(moved),
-        "source_location": {"id": gid("Location", source_id)},
-    }
-
-
-def line_quantities(each: FulfillmentOrder) -> list[dict[str, Any]]:
-    """Lines of a fulfilment order with what remains"""
-    return [
-        {"id": gid("FulfillmentOrderLineItem", line.id), "quantity": line.remaining} for line in each.lines
-    ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.shopify.rules import Violation
+from sandbox.shopify.graphql.rules import Violation
 
 PAGE_LIMIT = 250
 

@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from sandbox.shopify.state import Level, Shop, Variant, gid, stamp
+from sandbox.shopify.state.catalogue import Level, Variant
+from sandbox.shopify.state.ids import gid
+from sandbox.shopify.state.shop import Shop
+from sandbox.shopify.state.times import stamp
 
 
 def level_body(level: Level) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Resolvers of what can be read; what is not listed is an attribute or key of the same name in snake case."""
 
-from sandbox.shopify.bodies import order_total
-from sandbox.shopify.fields import (
+from sandbox.shopify.graphql.resolvers.fields import (
     ACTIONS,
     Item,
     Product,
@@ -21,10 +20,11 @@ from sandbox.shopify.fields import (
     tracking,
     with_id,
 )
-from sandbox.shopify.paging import paginate
-from sandbox.shopify.state import gid, stamp
+from sandbox.shopify.graphql.resolvers.paging import paginate
+from sandbox.shopify.state.ids import gid
+from sandbox.shopify.state.times import stamp
 
-READS: dict[str, dict[str, Resolver]] = {
+TYPES: dict[str, dict[str, Resolver]] = {
     "Shop": {
         "id": own_id("Shop"),
         "myshopifyDomain": lambda s, _i: s.domain,
@@ -45,7 +45,7 @@ READS: dict[str, dict[str, Resolver]] = {
         "returnStatus": lambda *_: "NO_RETURN",
         "currencyCode": lambda *_: "EUR",
         "sourceName": lambda *_: "web",
-        "totalPriceSet": lambda o, _i: money(order_total(o)),
+        "totalPriceSet": lambda o, _i: money(o.total),
         "shippingAddress": lambda o, _i: with_id("MailingAddress", o),
         "billingAddress": lambda o, _i: with_id("MailingAddress", o),
         "shippingLine": lambda o, _i: {

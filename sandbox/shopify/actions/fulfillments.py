@@ -2,35 +2,20 @@
 
 from typing import Any
 
-from sandbox.shopify.assignment import choose_location, create_fulfillment_order
-from sandbox.shopify.bodies import fulfillment_body
-from sandbox.shopify.inventory import change, number
-from sandbox.shopify.orders import updated
-from sandbox.shopify.state import (
-    Fulfillment,
-    FulfillmentLine,
-    FulfillmentOrder,
-    FulfillmentOrderLine,
-    Location,
-    Shop,
-    new_id,
-    now,
-)
-from sandbox.shopify.world import World, new_event
+from sandbox.shopify.actions.assignment import choose_location, create_fulfillment_order
+from sandbox.shopify.actions.inventory import change
+from sandbox.shopify.actions.orders import updated
+from sandbox.shopify.actions.refusals import Refusal
+from sandbox.shopify.state.catalogue import Location
+from sandbox.shopify.state.ids import new_id, number
+from sandbox.shopify.state.orders import Fulfillment, FulfillmentLine, FulfillmentOrder, FulfillmentOrderLine
+from sandbox.shopify.state.shop import Shop
+from sandbox.shopify.state.times import now
+from sandbox.shopify.webhooks.order_bodies import fulfillment_body
+from sandbox.shopify.webhooks.signing import new_event
+from sandbox.shopify.world import World
 
 FULFILLABLE = {"OPEN", "IN_PROGRESS"}
-
-
-class Refusal(Exception):
-    """A user error: message, field path, code."""
-
-    def __init__(self, message: str, *, field: list[str] | None = None, code: str | None = None) -> None:
-        super().__init__(message)
-        self.message, self.field, self.code = message, field, code
-
-    def error(self) -> dict[str, Any]:
-        """As in userErrors."""
-        return {"field": self.field, "message": self.message, "code": self.code}
 
 
 def create(world: World, shop: Shop, given: dict[str, Any]) -> Fulfillment:
@@ -173,9 +158,7 @@ def cancel(world: World, shop: Shop, each: Fulfillment) -> None:
 
 def stocked(shop: Shop, each: Fulfillment, lines: list[tuple[Any, int]]) -> Location:
     """The original location while it still stocks the items, else another."""
-    variants = [line.variant for line, _ in lines if line.variant and line.variant.tracked]
-    levels = [shop.level(variant, each.location) for variant in variants]
-    if each.location.is_active and all(level and level.is_active for level in levels):
+    if each.location.is_active and all(shop.stocks(line.variant, each.location) for line, _ in lines):
         return each.location
     return choose_location(shop, [line for line, _ in lines])
 

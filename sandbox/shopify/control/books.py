@@ -1,51 +1,22 @@
 """What really happened at a shop, for whoever checks."""
 
-from collections import Counter, deque
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from sandbox.shopify.state import Fulfillment, FulfillmentOrder, Order, Shop
+from sandbox.shopify.state.orders import Fulfillment, FulfillmentOrder, Order
+from sandbox.shopify.state.shop import Shop
+from sandbox.shopify.world import World
 
 
-@dataclass
-class ShopBooks:
-    """Counters and logs of one shop."""
-
-    requests: Counter[str] = field(default_factory=Counter)
-    versions: Counter[str] = field(default_factory=Counter)
-    invalid: int = 0
-    unauthorised: int = 0
-    throttled: int = 0
-    rest_429: int = 0
-    tokens_issued: int = 0
-    errors: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=100))
-    mutations: list[dict[str, Any]] = field(default_factory=list)
-
-    def error(self, messages: list[str], query: str) -> None:
-        """A refused request."""
-        self.errors.append({"at": datetime.now(UTC).isoformat(), "messages": messages, "query": query})
-
-    def mutation(
-        self, *, field_name: str, arguments: Any, key: str | None, replayed: bool, user_errors: list[Any]
-    ) -> None:
-        """A mutation that was carried out (or replayed)."""
-        self.mutations.append(
-            {
-                "at": datetime.now(UTC).isoformat(),
-                "field": field_name,
-                "arguments": arguments,
-                "idempotency_key": key,
-                "replayed": replayed,
-                "user_errors": user_errors,
-            }
-        )
+def world_books(world: World, domain: str | None) -> dict[str, Any]:
+    """Everything that happened: at one shop, or at all shops when no domain is given."""
+    with world.lock:
+        shops = {name: shop_books(shop) for name, shop in world.shops.items() if domain in (None, name)}
+        return {"shops": shops, "webhooks": world.courier.books(), "faults": world.faults.books()}
 
 
-def shop_books(shop: "Shop") -> dict[str, Any]:
+def shop_books(shop: Shop) -> dict[str, Any]:
     """Everything about one shop."""
-    books = shop.books
+    log = shop.log
     return {
         "orders": [order_books(order) for order in shop.orders.values()],
         "inventory": [
@@ -61,22 +32,22 @@ def shop_books(shop: "Shop") -> dict[str, Any]:
             }
             for level in shop.levels.values()
         ],
-        "requests": dict(books.requests),
-        "served_versions": dict(books.versions),
-        "invalid": books.invalid,
-        "unauthorised": books.unauthorised,
-        "throttled": books.throttled,
-        "rest_429": books.rest_429,
-        "tokens_issued": books.tokens_issued,
+        "requests": dict(log.requests),
+        "served_versions": dict(log.versions),
+        "invalid": log.invalid,
+        "unauthorised": log.unauthorised,
+        "throttled": log.throttled,
+        "rest_429": log.rest_429,
+        "tokens_issued": log.tokens_issued,
         "lowest_available": shop.bucket.lowest,
         "charged": shop.bucket.charged,
-        "errors": list(books.errors),
-        "mutations": books.mutations,
+        "errors": list(log.errors),
+        "mutations": log.mutations,
         "subscriptions": [{"id": s.id, "topic": s.topic, "uri": s.uri} for s in shop.subscriptions.values()],
     }
 
 
-def order_books(order: "Order") -> dict[str, Any]:
+def order_books(order: Order) -> dict[str, Any]:
     """One order with its fulfilment orders and fulfilments."""
     return {
         "id": order.id,
@@ -106,7 +77,7 @@ def order_books(order: "Order") -> dict[str, Any]:
     }
 
 
-def fulfillment_order_books(each: "FulfillmentOrder") -> dict[str, Any]:
+def fulfillment_order_books(each: FulfillmentOrder) -> dict[str, Any]:
     """One fulfilment order, seen or not yet."""
     return {
         "id": each.id,
@@ -123,7 +94,7 @@ def fulfillment_order_books(each: "FulfillmentOrder") -> dict[str, Any]:
     }
 
 
-def fulfillment_books(each: "Fulfillment") -> dict[str, Any]:
+def fulfillment_books(each: Fulfillment) -> dict[str, Any]:
     """One fulfilment with its quantities."""
     return {
         "id": each.id,

@@ -3,19 +3,20 @@
 import time
 from typing import Any
 
-from sandbox.shopify.bodies import fulfillment_order_body, moved_body, placed_on_hold_body
-from sandbox.shopify.fulfilment import Refusal
-from sandbox.shopify.inventory import change, number
-from sandbox.shopify.state import (
-    FulfillmentOrder,
-    FulfillmentOrderLine,
-    Hold,
-    Location,
-    Shop,
-    new_id,
-    now,
+from sandbox.shopify.actions.inventory import change
+from sandbox.shopify.actions.refusals import Refusal
+from sandbox.shopify.state.catalogue import Location
+from sandbox.shopify.state.ids import new_id, number
+from sandbox.shopify.state.orders import FulfillmentOrder, FulfillmentOrderLine, Hold
+from sandbox.shopify.state.shop import Shop
+from sandbox.shopify.state.times import now
+from sandbox.shopify.webhooks.fulfillment_order_bodies import (
+    fulfillment_order_body,
+    moved_body,
+    placed_on_hold_body,
 )
-from sandbox.shopify.world import World, new_event
+from sandbox.shopify.webhooks.signing import new_event
+from sandbox.shopify.world import World
 
 REPORTED_PROGRESS = (
     "Cannot move a fulfillment order that has had progress reported. To move a fulfillment order that has had progress"
@@ -113,7 +114,7 @@ def check_movable(shop: Shop, each: FulfillmentOrder, location: Location | None)
         )
     if location is None or not location.is_active:
         raise Refusal("Location not found.", field=["newLocationId"])
-    if not all(movable(shop, line, location) for line in each.lines):
+    if not all(shop.stocks(line.line.variant, location) for line in each.lines):
         message = "The fulfillment order cannot be moved to a location that does not stock its items."
         raise Refusal(message, field=["newLocationId"])
 
@@ -128,15 +129,6 @@ def take_out(shop: Shop, each: FulfillmentOrder) -> FulfillmentOrder:
                 FulfillmentOrderLine(new_id("FulfillmentOrderLineItem"), other, line.line, units, units)
             )
     return other
-
-
-def movable(shop: Shop, line: FulfillmentOrderLine, location: Location) -> bool:
-    """The destination stocks the item, or the item needs no stock."""
-    variant = line.line.variant
-    if variant is None or not variant.tracked:
-        return True
-    level = shop.level(variant, location)
-    return level is not None and level.is_active
 
 
 def hold(

@@ -6,20 +6,15 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sandbox.shopify.bodies import fulfillment_order_body, placed_on_hold_body
-from sandbox.shopify.inventory import change
-from sandbox.shopify.state import (
-    FulfillmentOrder,
-    FulfillmentOrderLine,
-    Hold,
-    Line,
-    Location,
-    Order,
-    Shop,
-    new_id,
-    now,
-)
-from sandbox.shopify.world import World, new_event
+from sandbox.shopify.actions.inventory import change
+from sandbox.shopify.state.catalogue import Location
+from sandbox.shopify.state.ids import new_id
+from sandbox.shopify.state.orders import FulfillmentOrder, FulfillmentOrderLine, Hold, Line, Order
+from sandbox.shopify.state.shop import Shop
+from sandbox.shopify.state.times import now
+from sandbox.shopify.webhooks.fulfillment_order_bodies import fulfillment_order_body, placed_on_hold_body
+from sandbox.shopify.webhooks.signing import new_event
+from sandbox.shopify.world import World
 
 
 def assign(

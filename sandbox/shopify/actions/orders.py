@@ -2,11 +2,16 @@
 
 from typing import Any
 
-from sandbox.shopify.assignment import assign, choose_location, create_fulfillment_order
-from sandbox.shopify.bodies import edit_body, order_body
-from sandbox.shopify.inventory import change
-from sandbox.shopify.state import Line, Order, Shop, new_id, now
-from sandbox.shopify.world import World, new_event
+from sandbox.shopify.actions.assignment import assign, choose_location, create_fulfillment_order
+from sandbox.shopify.actions.inventory import change
+from sandbox.shopify.actions.refusals import NotAllowed
+from sandbox.shopify.state.ids import new_id
+from sandbox.shopify.state.orders import Line, Order
+from sandbox.shopify.state.shop import Shop
+from sandbox.shopify.state.times import now
+from sandbox.shopify.webhooks.order_bodies import edit_body, order_body
+from sandbox.shopify.webhooks.signing import new_event
+from sandbox.shopify.world import World
 
 NAMES = {
     "DE": "Germany",
@@ -23,10 +28,6 @@ ADDRESS = {
     "zip": "10115",
     "phone": "+4930123456",
 }
-
-
-class NotAllowed(Exception):
-    """The state of the order does not allow it; the message is Shopify's."""
 
 
 def place(world: World, shop: Shop, spec: dict[str, Any]) -> Order:

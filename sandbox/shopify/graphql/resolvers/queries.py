@@ -5,11 +5,12 @@ from typing import Any
 
 from graphql import GraphQLResolveInfo
 
-from sandbox.shopify.fields import Item, Product, shop_of
-from sandbox.shopify.paging import Page, paginate
-from sandbox.shopify.rules import parse_gid
-from sandbox.shopify.search import Getter, matches
-from sandbox.shopify.state import FulfillmentOrder, Shop
+from sandbox.shopify.graphql.resolvers.fields import Item, Product, shop_of
+from sandbox.shopify.graphql.resolvers.paging import Page, paginate
+from sandbox.shopify.graphql.resolvers.search import Getter, matches
+from sandbox.shopify.graphql.rules import parse_gid
+from sandbox.shopify.state.orders import FulfillmentOrder
+from sandbox.shopify.state.shop import Shop
 
 ORDER_TERMS: dict[str, Getter] = {
     "id": lambda o: o.id,

@@ -1,6 +1,6 @@
 """Makes `schema.graphql` out of the full Admin schema (introspection JSON, npm @shopify/dev-mcp 1.16.0):
 
-    python -m sandbox.shopify.prune admin_2026-10.json.gz > sandbox/shopify/schema.graphql
+    python -m sandbox.shopify.graphql.prune admin_2026-10.json.gz > sandbox/shopify/graphql/schema.graphql
 
 Object types keep the fields listed in KEEP with all their arguments; input types and enums that are reached are kept
 whole; descriptions and deprecation reasons are dropped.

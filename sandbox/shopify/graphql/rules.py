@@ -16,7 +16,7 @@ from graphql import (
     value_from_ast_untyped,
 )
 
-from sandbox.shopify.state import Shop
+from sandbox.shopify.state.shop import Shop
 
 MAX_INPUT = 250
 LONGER = {"fulfillmentOrderLineItems": 512}

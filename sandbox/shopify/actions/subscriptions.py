@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from graphql import GraphQLResolveInfo
-
-from sandbox.shopify.fulfilment import Refusal
-from sandbox.shopify.inventory import number
-from sandbox.shopify.state import Shop, Subscription, gid, new_id, now
-from sandbox.shopify.world import World
+from sandbox.shopify.actions.refusals import Refusal
+from sandbox.shopify.state.ids import new_id, number
+from sandbox.shopify.state.shop import Shop, Subscription
+from sandbox.shopify.state.times import now
 
 
 def address(given: dict[str, Any]) -> str:
@@ -30,38 +28,34 @@ def check_free(shop: Shop, *, topic: str, uri: str, but: Subscription | None) ->
         )
 
 
-def subscribe(_world: World, shop: Shop, args: dict[str, Any], info: GraphQLResolveInfo) -> dict[str, Any]:
-    """webhookSubscriptionCreate: the payload version is the version of this call."""
+def subscribe(shop: Shop, args: dict[str, Any], *, version: str) -> Subscription:
+    """webhookSubscriptionCreate: payloads have the API version of this call. Raises Refusal."""
     given = args["webhookSubscription"]
     uri = address(given)
     check_free(shop, topic=args["topic"], uri=uri, but=None)
-    each = Subscription(
-        new_id("WebhookSubscription"), args["topic"], uri, info.context.version, name=given.get("name")
-    )
+    each = Subscription(new_id("WebhookSubscription"), args["topic"], uri, version, name=given.get("name"))
     apply(each, given)
     shop.subscriptions[each.id] = each
-    return {"webhookSubscription": each}
+    return each
 
 
-def update_subscription(
-    _world: World, shop: Shop, args: dict[str, Any], info: GraphQLResolveInfo
-) -> dict[str, Any]:
-    """webhookSubscriptionUpdate"""
+def update(shop: Shop, args: dict[str, Any], *, version: str) -> Subscription:
+    """webhookSubscriptionUpdate: payloads have the API version of this call from now on. Raises Refusal."""
     each, given = find(shop, args["id"]), args["webhookSubscription"]
     if given.get("uri") or given.get("callbackUrl"):
         uri = address(given)
         check_free(shop, topic=each.topic, uri=uri, but=each)
         each.uri = uri
     apply(each, given)
-    each.api_version, each.updated_at = info.context.version, now()
-    return {"webhookSubscription": each}
+    each.api_version, each.updated_at = version, now()
+    return each
 
 
-def unsubscribe(_world: World, shop: Shop, args: dict[str, Any], _info: GraphQLResolveInfo) -> dict[str, Any]:
-    """webhookSubscriptionDelete"""
-    each = find(shop, args["id"])
+def unsubscribe(shop: Shop, text: str) -> Subscription:
+    """webhookSubscriptionDelete. Raises Refusal."""
+    each = find(shop, text)
     del shop.subscriptions[each.id]
-    return {"deletedWebhookSubscriptionId": gid("WebhookSubscription", each.id)}
+    return each
 
 
 def find(shop: Shop, text: str) -> Subscription:

@@ -5,24 +5,20 @@ from typing import Any
 
 from graphql import GraphQLResolveInfo
 
-from sandbox.shopify.inventory import number
-from sandbox.shopify.paging import Page, paginate
-from sandbox.shopify.rules import Violation
-from sandbox.shopify.state import (
+from sandbox.shopify.graphql.resolvers.paging import Page, paginate
+from sandbox.shopify.graphql.rules import Violation
+from sandbox.shopify.state.catalogue import Level, Location, Variant
+from sandbox.shopify.state.ids import gid, number
+from sandbox.shopify.state.orders import (
     Fulfillment,
     FulfillmentLine,
     FulfillmentOrder,
     FulfillmentOrderLine,
-    Level,
     Line,
-    Location,
     Order,
-    Shop,
-    Subscription,
-    Variant,
-    gid,
-    stamp,
 )
+from sandbox.shopify.state.shop import Shop, Subscription
+from sandbox.shopify.state.times import stamp
 
 Resolver = Callable[..., Any]
 QUANTITIES = {
@@ -148,14 +144,6 @@ def location_level(location: Location, info: GraphQLResolveInfo, **args: Any) ->
 def locations_for_move(each: FulfillmentOrder, info: GraphQLResolveInfo, **args: Any) -> Page:
     """Every other active location; movable where all items are stocked."""
     shop = shop_of(info)
-
-    def stocks(location: Location) -> bool:
-        variants = [
-            line.line.variant for line in each.lines if line.line.variant and line.line.variant.tracked
-        ]
-        levels = [shop.level(variant, location) for variant in variants]
-        return all(level is not None and level.is_active for level in levels)
-
     others = [
         location
         for location in shop.locations.values()
@@ -163,7 +151,12 @@ def locations_for_move(each: FulfillmentOrder, info: GraphQLResolveInfo, **args:
     ]
     page = paginate(others, args)
     wrapped = [
-        {"location": location, "movable": stocks(location), "message": None} for location in page.items
+        {
+            "location": location,
+            "movable": all(shop.stocks(line.line.variant, location) for line in each.lines),
+            "message": None,
+        }
+        for location in page.items
     ]
     return Page(wrapped, page.cursors, page.has_next_page, page.has_previous_page)
 

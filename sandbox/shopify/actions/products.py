@@ -1,0 +1,34 @@
+"""A merchant changes or deletes a variant."""
+
+from sandbox.shopify.state.catalogue import Variant
+from sandbox.shopify.state.shop import Shop
+from sandbox.shopify.state.times import now
+from sandbox.shopify.webhooks.catalogue_bodies import item_body, product_body
+from sandbox.shopify.webhooks.signing import new_event
+from sandbox.shopify.world import World
+
+
+def change_sku(world: World, shop: Shop, variant: Variant, sku: str | None) -> None:
+    """There is no variants/update topic: the product and the inventory item tell."""
+    variant.sku, variant.updated_at = sku, now()
+    event = new_event()
+    world.announce(shop, "products/update", product_body(shop, variant.product_id), event=event)
+    world.announce(shop, "inventory_items/update", item_body(variant), event=event)
+
+
+def delete_variant(world: World, shop: Shop, variant: Variant) -> None:
+    """The merchant deletes a variant: it and its stock are gone, and lines that were sold of it name none any more.
+
+    Orders do not change by it: nothing tells of them.
+    """
+    del shop.variants[variant.id], shop.items[variant.inventory_item_id]
+    for key in [key for key, level in shop.levels.items() if level.variant is variant]:
+        del shop.levels[key]
+    for line in (line for order in shop.orders.values() for line in order.lines):
+        if line.variant is variant:
+            line.variant = None
+    if any(each.product_id == variant.product_id for each in shop.variants.values()):
+        body = product_body(shop, variant.product_id)
+        world.announce(shop, "products/update", body, event=new_event())
+    else:
+        world.announce(shop, "products/delete", {"id": variant.product_id}, event=new_event())

@@ -1,0 +1,1 @@
+"""The resolvers of the fields of the GraphQL schema."""

@@ -1,0 +1,1 @@
+"""What a shop consists of, in memory. Nothing here decides or sends."""

@@ -1,0 +1,25 @@
+"""What every simulated system runs on."""
+
+import threading
+
+from sandbox.courier import Courier
+from sandbox.faults import Faults
+from sandbox.timers import Timers
+
+
+class Simulation:
+    """The lock, the timers, the deliveries and the armed faults of one simulated system.
+
+    Hold `lock` while you read or change one of its accounts.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.timers = Timers()
+        self.courier = Courier(self.timers)
+        self.faults = Faults()
+
+    def stop(self) -> None:
+        """Ends the threads."""
+        self.timers.stop()
+        self.courier.stop()

@@ -1,0 +1,82 @@
+"""What really happened in the warehouses, for whoever checks."""
+
+from collections import Counter
+
+from sandbox.wms.orders import FINAL
+from sandbox.wms.state import Connection, Json, WmsOrder, stamp
+from sandbox.wms.world import World
+
+
+def order_books(order: WmsOrder) -> Json:
+    """One order."""
+    return {
+        "id": order.id,
+        "externalOrderId": order.external_id,
+        "externalRef": order.external_ref,
+        "warehouseCode": order.warehouse,
+        "status": order.status,
+        "history": order.history,
+        "cancel_asked": order.cancel_asked,
+        "lines": [
+            {
+                "wmsItemCode": line.item,
+                "quantity": line.quantity,
+                "externalLineId": line.external_id,
+                "shipped": line.shipped,
+            }
+            for line in order.lines
+        ],
+        "shippingAddress": order.address,
+        "shippingMethod": order.shipping_method,
+        "created_at": stamp(order.created_at),
+    }
+
+
+def connection_books(connection: Connection) -> Json:
+    """Everything about one connection."""
+    creates = {external: len(made) for external, made in connection.by_external.items()}
+    return {
+        "orders": [order_books(order) for order in connection.orders.values()],
+        "creates": creates,
+        "create_calls": dict(connection.create_calls),
+        "duplicates": [external for external, count in creates.items() if count > 1],
+        "shipments": connection.shipments,
+        "returns": list(connection.returns.values()),
+        "stock": [
+            {
+                "warehouse": each.warehouse,
+                "item": each.item,
+                "on_hand": each.on_hand,
+                "allocated": each.allocated,
+                "available": each.available,
+                "updated_at": stamp(each.updated_at),
+                "sequence": each.sequence,
+            }
+            for each in connection.stock.values()
+        ],
+        "early": dict(connection.early),
+        "requests": dict(connection.requests),
+        "unauthorised": connection.unauthorised,
+        "refused": connection.refused,
+    }
+
+
+def counts(world: World) -> Json:
+    """How many orders are not at their end, and the callbacks that were taken before their order's call returned."""
+    with world.lock:
+        every = [order for each in world.connections.values() for order in each.orders.values()]
+        early = sum((each.early for each in world.connections.values()), Counter())
+    return {"moving": sum(order.status not in FINAL for order in every), "early": dict(early)}
+
+
+def world_books(world: World, slug: str | None) -> Json:
+    """Everything that happened."""
+    with world.lock:
+        connections = {
+            name: connection_books(each) for name, each in world.connections.items() if slug in (None, name)
+        }
+    return {
+        "connections": connections,
+        "callbacks": world.courier.books(),
+        "faults": world.faults.books(),
+    }
