@@ -1,0 +1,143 @@
+"""References to orders, to what warehouses were given of them, and to what came of that."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ops import refs
+from ops.refs import ParkKey, Subject
+from shops.ids import FulfillmentOrderId, ShopifyOrderId, ShopPk
+from shops.refs import notice_subject, parse_notice
+from wms.ids import ConnectionPk, ExternalId, RemoteOrderId, RemoteReturnId, RemoteShipmentId
+
+MOST = 300
+"""Characters that an external id or a subject has at most."""
+
+
+class OrderRef(NamedTuple):
+    """An order of a shop, whether we have read it or not."""
+
+    shop_pk: ShopPk
+    shopify_order_id: ShopifyOrderId
+
+
+class WmsOrderRef(NamedTuple):
+    """A part of an order, as its external id names it."""
+
+    domain: str
+    shopify_order_id: ShopifyOrderId
+    part: int
+
+
+class ShipmentRef(NamedTuple):
+    """A shipment that a WMS reported."""
+
+    connection_pk: ConnectionPk
+    remote_id: RemoteShipmentId
+
+
+def order_key(order_pk: int) -> ParkKey:
+    """What work waits for that Shopify, or a person, has to let an order go."""
+    return ParkKey(f"order:{order_pk}")
+
+
+def order_subject(shop_pk: ShopPk, shopify_order_id: ShopifyOrderId) -> Subject:
+    """What is about an order. Shopify's notices name it so too, before we have a row of it."""
+    return notice_subject("order", shop_pk, shopify_order_id)
+
+
+def parse_order(subject: str) -> OrderRef | None:
+    """The order that a subject is about; None where it is about something else."""
+    found = parse_notice(subject, name="order")
+    return OrderRef(found.shop_pk, ShopifyOrderId(found.number)) if found else None
+
+
+def fulfillment_order_subject(shop_pk: ShopPk, fulfillment_order_id: FulfillmentOrderId) -> Subject:
+    """What is about a fulfilment order whose order we do not know."""
+    return notice_subject("fulfillment_order", shop_pk, fulfillment_order_id)
+
+
+def external_id(domain: str, shopify_order_id: ShopifyOrderId, part: int) -> ExternalId:
+    """What we call a part of an order at its WMS: never another one, whatever happens to it."""
+    return ExternalId(f"wms:order:{domain}:{shopify_order_id}:{part}")
+
+
+def return_external_id(order: ExternalId) -> ExternalId:
+    """What we call the return of a part that we announce."""
+    return ExternalId(f"{order}:return")
+
+
+def unannounced_return_external_id(order: ExternalId, remote_id: RemoteReturnId) -> ExternalId:
+    """What we call a return of a part that came without an announcement."""
+    return ExternalId(f"{order}:return:{remote_id}"[:MOST])
+
+
+def change_key(order: ExternalId, number: int) -> str:
+    """The idempotency key of one wish to send less of a part."""
+    return f"{order}:change:{number}"
+
+
+def parse_external_id(text: str) -> WmsOrderRef | None:
+    """The part of an order that an external id names, its own or one of its return's; None for any other text.
+
+    The subjects of callbacks of a connection that is called "order" begin alike. They are no such id, as no id of an
+    order at a WMS has a shop's domain, a number and a part.
+    """
+    parts = text.split(":", 5)
+    if parts[:2] != ["wms", "order"] or len(parts) < 5:
+        return None
+    domain, number, part = parts[2], refs.number_in(parts[3]), refs.number_in(parts[4])
+    behind = parts[5] if len(parts) == 6 else None
+    is_return = behind is not None and (behind == "return" or behind.startswith("return:"))
+    if "." not in domain or number is None or part is None or not (behind is None or is_return):
+        return None
+    return WmsOrderRef(domain, ShopifyOrderId(number), part)
+
+
+def external_subject(external_id: ExternalId) -> Subject:
+    """What is about a part of an order, or about a return, at its WMS."""
+    return Subject(external_id)
+
+
+def decision_key(external_id: ExternalId) -> ParkKey:
+    """What work waits for that needs a person who says whether a WMS has an order, or expects a return."""
+    return ParkKey(f"decision:{external_id}")
+
+
+def arrival_key(connection_pk: ConnectionPk, remote_id: RemoteOrderId) -> ParkKey:
+    """What callbacks wait for about an order that we do not know yet: they may come before our call returns."""
+    return ParkKey(f"wms_order:{connection_pk}:{remote_id}")
+
+
+def unknown_order_subject(connection_pk: ConnectionPk, remote_id: RemoteOrderId) -> Subject:
+    """What is about an order of a WMS that we do not know."""
+    return Subject(f"wms_order:{connection_pk}:{remote_id}")
+
+
+def unknown_return_subject(connection_pk: ConnectionPk, remote_id: RemoteReturnId) -> Subject:
+    """What is about a return whose order we do not know."""
+    return Subject(f"return:{connection_pk}:{remote_id}")
+
+
+def unknown_status_subject(slug: str, word: str) -> Subject:
+    """What is about a word of a WMS for the state of an order that we do not know."""
+    return Subject(f"{slug}:{word}"[:MOST])
+
+
+def shipment_subject(connection_pk: ConnectionPk, remote_id: RemoteShipmentId) -> Subject:
+    """What is about a shipment."""
+    return Subject(f"shipment:{connection_pk}:{remote_id}")
+
+
+def parse_shipment(subject: str) -> ShipmentRef | None:
+    """The shipment that a subject is about; None where it is about something else."""
+    parts = refs.parts_of(subject, "shipment", 2)
+    number = refs.number_in(parts[0]) if parts else None
+    if parts is None or number is None:
+        return None
+    return ShipmentRef(ConnectionPk(number), RemoteShipmentId(parts[1]))
+
+
+def backfill_subject(domain: str, feed: str) -> Subject:
+    """What is about looking for a shop's changes that we were not told of."""
+    return Subject(f"backfill:{domain}:{feed}")

@@ -1,0 +1,77 @@
+"""The texts that refer to a thing: what a job is about, what it waits for, in which lane it is.
+
+Each app builds and parses its own references in its `refs` module. Here are the types, the references of ops itself,
+and the ways to take a reference apart that all of them share.
+"""
+
+from __future__ import annotations
+
+from typing import NewType
+
+ParkKey = NewType("ParkKey", str)
+"""What parked work waits for. Whoever removes the cause wakes the key."""
+
+Subject = NewType("Subject", str)
+"""What a job or an alert is about: the timeline of a thing is all that has its subject."""
+
+LaneName = NewType("LaneName", str)
+"""The primary key of a lane."""
+
+INTERNAL = LaneName("internal")
+"""The lane of work that belongs to no endpoint."""
+
+LOCAL = "/in"
+"""What the names of lanes end with whose work calls nobody. It never waits for a socket, so more of it at once would
+not get done sooner, but take processors from others."""
+
+LARGEST_ID = 2**63 - 1
+
+
+def inbound(endpoint: LaneName) -> LaneName:
+    """The lane of what an endpoint sent us: local work, so that an outage of the endpoint does not hold it up."""
+    return LaneName(f"{endpoint}{LOCAL}")
+
+
+def is_inbound(lane: str) -> bool:
+    """Whether the work of a lane is local, and calls no endpoint."""
+    return lane.endswith(LOCAL)
+
+
+def endpoint_of(lane: str) -> LaneName:
+    """The lane of calls to the endpoint whose lane, inbound or not, this is."""
+    return LaneName(lane.removesuffix(LOCAL))
+
+
+def alert_subject(alert_id: int) -> Subject:
+    """What the notifications of an alert are filed under."""
+    return Subject(f"alert:{alert_id}")
+
+
+def sender_subject(door: str, sender: str) -> Subject:
+    """What is said about a sender at a door is filed under."""
+    return Subject(f"{door}:{sender}")
+
+
+def dead_letters_subject(kind: str, lane: str) -> Subject:
+    """What the alert about dead letters of one kind in one lane is filed under."""
+    return Subject(f"{kind} {lane}")
+
+
+def parse_dead_letters(subject: str) -> tuple[str, str]:
+    """The kind and the lane of the dead letters that an alert counts."""
+    kind, _, lane = subject.partition(" ")
+    return kind, lane
+
+
+def parts_of(text: str, kind: str, count: int) -> list[str] | None:
+    """The `count` parts behind "kind:", of which only the last may hold colons; None where the text has not so many."""
+    name, *parts = text.split(":", count)
+    return parts if name == kind and len(parts) == count and all(parts) else None
+
+
+def number_in(text: str) -> int | None:
+    """The number that a part is, spelled as we spell it; None for any other text."""
+    if not (text.isascii() and text.isdigit()) or len(text) > len(str(LARGEST_ID)):
+        return None
+    number = int(text)
+    return number if str(number) == text and number <= LARGEST_ID else None

@@ -1,0 +1,46 @@
+"""References to variants of a shop and to their mappings."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ops import refs
+from ops.refs import ParkKey, Subject
+from shops.ids import ShopPk, VariantId
+
+MOST = 300
+"""Characters that a park key has at most; a SKU may be as long as Shopify likes."""
+
+
+class VariantRef(NamedTuple):
+    """A variant of a shop."""
+
+    domain: str
+    variant: VariantId
+
+
+def variant_key(shop_pk: ShopPk, variant: VariantId) -> ParkKey:
+    """What work waits for that needs a mapping of a variant."""
+    return ParkKey(f"sku:{shop_pk}:{variant}")
+
+
+def sku_key(shop_pk: ShopPk, sku: str) -> ParkKey:
+    """The same for what has no variant to be found by any more, only its SKU."""
+    return ParkKey(f"sku:{shop_pk}:={sku}"[:MOST])
+
+
+def variant_subject(domain: str, variant: VariantId) -> Subject:
+    """What is about a variant and its mappings."""
+    return Subject(f"sku:{domain}:{variant}")
+
+
+def parse_variant(subject: str) -> VariantRef | None:
+    """The variant that a subject is about; None where it is about something else."""
+    parts = refs.parts_of(subject, "sku", 2)
+    number = refs.number_in(parts[1]) if parts else None
+    return VariantRef(parts[0], VariantId(number)) if parts and number is not None else None
+
+
+def mapping_subject(mapping_pk: int) -> Subject:
+    """What is about one mapping."""
+    return Subject(f"mapping:{mapping_pk}")

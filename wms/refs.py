@@ -1,0 +1,62 @@
+"""References to connections, to their warehouses, and to what their callbacks are about."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ops import refs
+from ops.refs import LaneName, ParkKey, Subject
+from wms.ids import ConnectionPk, WarehousePk
+
+
+class CallbackRef(NamedTuple):
+    """What a WMS told us something about: the WMS's id of an order, of an item, or of the event itself."""
+
+    slug: str
+    about: str
+
+
+def lane(slug: str) -> LaneName:
+    """The lane of calls to a WMS."""
+    return LaneName(f"wms:{slug}")
+
+
+def parse_slug(text: str) -> str | None:
+    """The slug of the connection that a lane or the subject of a callback names; None where it names none."""
+    parts = refs.parts_of(refs.endpoint_of(text), "wms", 1)
+    return parts[0].partition(":")[0] if parts else None
+
+
+def connection_key(connection_pk: ConnectionPk) -> ParkKey:
+    """What work waits for that needs a connection whose credentials the WMS takes."""
+    return ParkKey(f"connection:{connection_pk}")
+
+
+def connection_subject(slug: str) -> Subject:
+    """What is about a connection as such."""
+    return Subject(f"connection:{slug}")
+
+
+def warehouse_key(warehouse_pk: WarehousePk) -> ParkKey:
+    """What work waits for that needs a warehouse which takes orders."""
+    return ParkKey(f"warehouse:{warehouse_pk}")
+
+
+def warehouse_subject(warehouse_pk: WarehousePk) -> Subject:
+    """What is about a warehouse as such."""
+    return Subject(f"warehouse:{warehouse_pk}")
+
+
+def callback_subject(slug: str, about: str) -> Subject:
+    """What a callback is about: a WMS order by the WMS's id, an item, or the event itself."""
+    return Subject(f"wms:{slug}:{about}")
+
+
+def parse_callback(subject: str) -> CallbackRef | None:
+    """What a callback is about; None where the subject is no callback's.
+
+    What we call an order at a WMS reads like the callback of a connection called "order": whoever may meet either asks
+    `fulfillment.refs` first, which tells them apart by their structure.
+    """
+    parts = refs.parts_of(subject, "wms", 2)
+    return CallbackRef(*parts) if parts else None
