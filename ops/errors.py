@@ -1,7 +1,8 @@
-"""The four kinds of error that decide what becomes of a job, and the one way to wait for a cause."""
+"""The kinds of error that decide what becomes of a job and of its lane, and the one way to wait for a cause."""
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -20,31 +21,44 @@ class JobError(Exception):
 
 
 class Transient(JobError):
-    """It may pass: try again with back-off. `endpoint` is True when the other side itself failed."""
+    """It may pass: the job is tried again with back-off."""
 
-    def __init__(self, message: str, *, endpoint: bool = False) -> None:
-        super().__init__(message)
-        self.endpoint = endpoint
+
+class EndpointFailed(Transient):
+    """The other side itself failed: that counts towards opening the circuit of its lane."""
 
 
 class UnknownOutcome(Transient):
     """A changing call may or may not have happened: the next attempt looks before it acts."""
 
 
+class AnswerLost(UnknownOutcome, EndpointFailed):
+    """The other side failed while it answered a changing call: both of the above hold."""
+
+
+def unanswered(message: str, *, changes: bool) -> EndpointFailed:
+    """The error for a call to which the other side gave no usable answer; `changes`: the call changes something."""
+    return AnswerLost(message) if changes else EndpointFailed(message)
+
+
+class Scope(enum.Enum):
+    """What has to wait when a job is throttled."""
+
+    JOB = enum.auto()
+    """This job alone."""
+    PRIORITY = enum.auto()
+    """Everything in the lane of this priority and below: the lane's budget is used up for it."""
+    ENDPOINT = enum.auto()
+    """Everything in the lane: the other side itself asked for the wait."""
+
+
 class Throttled(JobError):
-    """Not now: the other side's budget says when. Costs no attempt.
+    """Not now, but after `wait`. Costs no attempt. `scope` says what else has to wait as long."""
 
-    `endpoint` is True when the other side itself said so: then nothing else of the lane goes out before that either.
-    `budget` is True when the lane's budget is used up for this priority: then nothing of it or below is tried before.
-    """
-
-    def __init__(
-        self, message: str, *, wait: timedelta, endpoint: bool = False, budget: bool = False
-    ) -> None:
+    def __init__(self, message: str, *, wait: timedelta, scope: Scope = Scope.JOB) -> None:
         super().__init__(message)
         self.wait = wait
-        self.endpoint = endpoint
-        self.budget = budget
+        self.scope = scope
 
 
 class Permanent(JobError):
@@ -61,3 +75,14 @@ class Blocked(JobError):
         super().__init__(reason)
         self.on = tuple(on)
         self.recheck = recheck
+
+
+def recorded_name(error: BaseException) -> str:
+    """The name of an error in the database, in metrics and in logs: a failed endpoint keeps the name of its kind."""
+    match error:
+        case UnknownOutcome():
+            return UnknownOutcome.__name__
+        case EndpointFailed():
+            return Transient.__name__
+        case _:
+            return type(error).__name__

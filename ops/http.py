@@ -6,8 +6,10 @@ Nothing here knows a vendor. What a 4xx means is the caller's business.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +19,7 @@ from django.db import connection as database
 
 from ops import deadlines, foreign, targets
 from ops.entered_text import has_control
-from ops.errors import Permanent, Throttled, Transient, UnknownOutcome
+from ops.errors import EndpointFailed, Permanent, Scope, Throttled, unanswered
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 15.0
@@ -27,10 +29,33 @@ MAX_ANSWER_BYTES = 10 * 1024 * 1024
 DEFAULT_WAIT = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(minutes=10)
 
-answered: ContextVar[bool] = ContextVar("answered", default=False)
-"""Whether an endpoint gave a proper answer during this run: what closes a lane's circuit."""
-
 _local = threading.local()
+
+
+@dataclass
+class Calls:
+    """What came of the calls that were observed. `answered`: an endpoint gave a proper answer to one of them."""
+
+    answered: bool = False
+
+
+_observed: ContextVar[Calls | None] = ContextVar("observed", default=None)
+
+
+@contextmanager
+def observed() -> Iterator[Calls]:
+    """Observe all calls that are made inside the block, by whatever function: what came of them is in the result."""
+    calls = Calls()
+    token = _observed.set(calls)
+    try:
+        yield calls
+    finally:
+        _observed.reset(token)
+
+
+def _note_answer() -> None:
+    if calls := _observed.get():
+        calls.answered = True
 
 
 class CallInTransaction(AssertionError):
@@ -47,11 +72,6 @@ def _session(pool: str) -> requests.Session:
         session.mount("https://", adapter)
         sessions[pool] = session
     return sessions[pool]
-
-
-def _unclear(message: str, *, changes: bool) -> Transient:
-    kind = UnknownOutcome if changes else Transient
-    return kind(message, endpoint=True)
 
 
 def _retry_after(response: requests.Response) -> timedelta:
@@ -106,7 +126,7 @@ def send(
     Redirects are not followed. `changes`: whether the call changes the other system. `timeout` bounds the connecting
     and each silence of the other side, `longest` (LONGEST_CALL_SECONDS at most) the whole call, however it drips.
 
-    Raises Transient (could not connect, or a read failed), UnknownOutcome (a changing call failed after it may have
+    Raises EndpointFailed (could not connect, or a read failed), AnswerLost (a changing call failed after it may have
     been sent: time-out, reset, 408, 5xx, cut-off body), Throttled (429, until Retry-After), Permanent (a header that
     cannot be sent).
     """
@@ -129,47 +149,49 @@ def send(
             response._content = _read(response)
     except SoftTimeLimitExceeded as error:
         # The run's time was up while the other side kept it waiting; what was sent may have been done.
-        raise _unclear(f"{what}: not answered within the time of a run", changes=changes) from error
+        raise unanswered(f"{what}: not answered within the time of a run", changes=changes) from error
     except targets.TargetRefused as error:
         # As an endpoint that does not answer: its work waits, the circuit opens, and staff read why.
-        raise Transient(f"{what}: {error}", endpoint=True) from error
+        raise EndpointFailed(f"{what}: {error}") from error
     except requests.exceptions.ConnectTimeout as error:
-        raise Transient(f"{what}: could not connect in time", endpoint=True) from error
+        raise EndpointFailed(f"{what}: could not connect in time") from error
     except requests.exceptions.ConnectionError as error:
         raise _connection_error(error, changes=changes, what=what) from error
     except (requests.exceptions.RequestException, OSError) as error:
-        raise _unclear(f"{what}: {type(error).__name__}", changes=changes) from error
+        raise unanswered(f"{what}: {type(error).__name__}", changes=changes) from error
     return _judge(response, changes=changes, what=what)
 
 
-def _connection_error(error: requests.exceptions.ConnectionError, *, changes: bool, what: str) -> Transient:
+def _connection_error(
+    error: requests.exceptions.ConnectionError, *, changes: bool, what: str
+) -> EndpointFailed:
     """A refused connection sent nothing; a connection that broke later may have."""
     if "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error):
-        return Transient(f"{what}: could not connect", endpoint=True)
-    return _unclear(f"{what}: connection broke", changes=changes)
+        return EndpointFailed(f"{what}: could not connect")
+    return unanswered(f"{what}: connection broke", changes=changes)
 
 
 def _judge(response: requests.Response, *, changes: bool, what: str) -> requests.Response:
     status = response.status_code
     if status == 429:
-        answered.set(True)
-        raise Throttled(f"{what}: 429", wait=_retry_after(response), endpoint=True)
+        _note_answer()
+        raise Throttled(f"{what}: 429", wait=_retry_after(response), scope=Scope.ENDPOINT)
     if status == 408 or status >= 500:
-        raise _unclear(f"{what}: HTTP {status}", changes=changes)
-    answered.set(True)
+        raise unanswered(f"{what}: HTTP {status}", changes=changes)
+    _note_answer()
     return response
 
 
 def parse_json(response: requests.Response, *, changes: bool, what: str) -> dict[str, Any]:
     """The answer's JSON object, cleaned of what cannot be stored.
 
-    Raises Transient, or UnknownOutcome for a changing call, when the body is no JSON object that can be read (cut off,
+    Raises EndpointFailed, or AnswerLost for a changing call, when the body is no JSON object that can be read (cut off,
     a proxy's page, nested without end).
     """
     try:
         return foreign.parse_answer(response.content)
     except foreign.Unreadable as error:
-        raise _unclear(f"{what}: answer is {error}", changes=changes) from error
+        raise unanswered(f"{what}: answer is {error}", changes=changes) from error
 
 
 def object_in(response: requests.Response) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
-from ops.errors import Blocked
+from ops.errors import Blocked, recorded_name
 from ops.jobs import RECHECK_PARKED, lock_keys
 from ops.masking import mask_text
 from ops.models import Job, JobAttempt
@@ -166,10 +166,10 @@ def retry(job: Job, outcome: JobAttempt.Outcome, error: BaseException, *, counts
             state=Job.State.READY,
             run_at=Now() + backoff(job.attempts),
             attempts=job.attempts if counts else job.attempts - 1,
-            error_class=type(error).__name__,
+            error_class=recorded_name(error),
             error=mask_text(str(error))[:LONGEST_ERROR],
         )
-        _note(job, outcome, type(error).__name__, str(error))
+        _note(job, outcome, recorded_name(error), str(error))
 
 
 def put_back(job: Job, *, wait: timedelta | None, reason: str) -> None:

@@ -16,10 +16,10 @@ from django.core.mail import EmailMessage
 from django.db.models import Case, IntegerField, Value, When
 from django.urls import reverse
 
-from ops import channels, foreign, http
+from ops import channels, foreign
 from ops.alerts import close_alert, raise_alert
 from ops.channels import Channel
-from ops.errors import Throttled, Transient
+from ops.errors import Scope, Throttled, Transient
 from ops.models import Alert, Severity
 
 MOST_IN_ONE = 40
@@ -37,8 +37,8 @@ URGENCY = Case(
 """Alerts in the order in which a person should read them."""
 
 
-def send(alert_ids: Collection[int], *, by: str) -> None:
-    """Send those of the alerts that still are open in one message by the channel of this name.
+def send(alert_ids: Collection[int], *, by: str) -> bool:
+    """Send those of the alerts that still are open in one message by the channel of this name. False = there were none.
 
     A person may hear of an alert twice, never not at all. Raises Throttled while the channel is away, Transient when it
     refuses this very message.
@@ -47,13 +47,13 @@ def send(alert_ids: Collection[int], *, by: str) -> None:
     opened = Alert.objects.filter(id__in=list(alert_ids), state=Alert.State.OPEN)
     found = list(opened.order_by(URGENCY, "first_at"))
     if channel is None or not found:
-        return
+        return False
     if channel.url:
         _send_chat(channel, found)
     else:
         _send_mail(channel, found)
-    http.answered.set(True)
     close_alert("alerts_unsent", subject=channel.lane)
+    return True
 
 
 def _send_mail(channel: Channel, alerts: Sequence[Alert]) -> None:
@@ -86,7 +86,7 @@ def _away(channel: Channel, error: OSError | None) -> Throttled:
         action="Look at the mail server, or at ALERT_URLS and ALERT_EMAILS in the settings. Once it works, what "
         "still is open goes out in one message.",
     )
-    return Throttled(f"alerts cannot be sent by {channel.name}: {why}", wait=REST, endpoint=True)
+    return Throttled(f"alerts cannot be sent by {channel.name}: {why}", wait=REST, scope=Scope.ENDPOINT)
 
 
 def _subject(alerts: Sequence[Alert]) -> str:

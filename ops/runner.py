@@ -1,4 +1,4 @@
-"""The Celery task around a job's handler: lease, the four errors, and the one broad except."""
+"""The Celery task around a job's handler: what becomes of the job and its lane, and the one broad except."""
 
 from __future__ import annotations
 
@@ -12,10 +12,18 @@ import structlog
 from celery import shared_task
 from django.db import InterfaceError, OperationalError, close_old_connections
 
-from ops import dispatch, http, lanes, leases, runs
-from ops.alerts import close_alert, raise_alert
-from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
-from ops.models import Job, JobAttempt, Severity
+from ops import circuits, dispatch, http, lanes, leases, runs
+from ops.errors import (
+    Blocked,
+    EndpointFailed,
+    Permanent,
+    Scope,
+    Throttled,
+    Transient,
+    UnknownOutcome,
+    recorded_name,
+)
+from ops.models import Job, JobAttempt
 
 logger = structlog.get_logger(__name__)
 
@@ -82,7 +90,6 @@ def run(handler: BatchHandler, job_id: int, token: uuid.UUID, *, size: int = 1) 
         logger.info("run_superseded", job=job_id)
         return
     batch = [first, *leases.take_along(first, limit=size - 1)]
-    http.answered.set(False)
     began = time.monotonic()
     with structlog.contextvars.bound_contextvars(job=first.id, kind=first.kind, subject=first.subject):
         try:
@@ -100,16 +107,21 @@ def run(handler: BatchHandler, job_id: int, token: uuid.UUID, *, size: int = 1) 
 
 
 def _attempt(handler: BatchHandler, batch: list[Job]) -> str:
-    try:
-        with runs.begin(batch):
-            handler(batch)
-    except Exception as raised:  # noqa: BLE001
-        error = _in_our_words(raised)
-        blameless = _lane_after(batch, error)
-        one_by_one = len(batch) > 1 and isinstance(error, Permanent)
-        _end_each(batch, Transient(str(error)) if one_by_one else error, blameless=blameless)
-        return type(error).__name__
-    _note_answer(batch[0].lane_id)
+    with http.observed() as calls:
+        try:
+            with runs.begin(batch):
+                handler(batch)
+        except Exception as raised:  # noqa: BLE001
+            error = _in_our_words(raised)
+            endpoint_at_fault = _lane_after_failure(batch[0], error, calls)
+            one_by_one = len(batch) > 1 and isinstance(error, Permanent)
+            _end_each(
+                batch,
+                Transient(str(error)) if one_by_one else error,
+                endpoint_at_fault=endpoint_at_fault,
+            )
+            return recorded_name(error)
+    _lane_after_calls(batch[0].lane_id, calls)
     assert batch[0].lease_token is not None  # noqa: S101
     leases.finish(batch[0].lease_token)
     return "done"
@@ -123,64 +135,51 @@ def _in_our_words(raised: Exception) -> Exception:
     return Transient(f"the database failed: {raised}")
 
 
-def _note_answer(lane: str) -> None:
-    if http.answered.get() and lanes.answered(lane):
-        logger.info("circuit_closed", lane=lane)
-        close_alert("circuit_open", subject=lane)
+def _lane_after_calls(lane: str, calls: http.Calls) -> None:
+    if calls.answered:
+        circuits.answered(lane)
 
 
-def _lane_after(batch: list[Job], error: Exception) -> bool:
-    """Whether the endpoint is in trouble, so that no job is to blame. A run that met a failure is no answer, whatever
-    else was answered."""
-    lane = batch[0].lane_id
+def _lane_after_failure(job: Job, error: Exception, calls: http.Calls) -> bool:
+    """Let the lane rest, if its endpoint is the cause. Returns whether the endpoint is to blame, and no job.
+
+    A run in which the endpoint failed counts as no answer, whatever else was answered.
+    """
     match error:
-        case Throttled(endpoint=True):
-            lanes.rest(lane, error.wait)
-            return False
-        case Throttled(budget=True):
-            lanes.hold(lane, priority=batch[0].priority, wait=error.wait)
-            return False
-        case Transient(endpoint=True):
-            return _note_failure(lane, error)
-    _note_answer(lane)
+        case Throttled(scope=Scope.ENDPOINT):
+            lanes.rest(job.lane_id, error.wait)
+        case Throttled(scope=Scope.PRIORITY):
+            lanes.hold(job.lane_id, priority=job.priority, wait=error.wait)
+        case EndpointFailed():
+            return circuits.failed(job.lane_id, error)
+        case _:
+            _lane_after_calls(job.lane_id, calls)
     return False
 
 
-def _note_failure(lane: str, error: Transient) -> bool:
-    in_trouble, just_opened = lanes.failed(lane)
-    if just_opened:
-        raise_alert(
-            "circuit_open",
-            subject=lane,
-            severity=Severity.CRITICAL,
-            cause=lane,
-            title=f"{lane} does not answer",
-            meaning=f"Its work waits and nothing is lost; one probe at a time goes out. Last error: {error}",
-            action="Nothing, if it comes back: the work goes on by itself. Else ask whoever runs that system.",
-        )
-    return in_trouble
-
-
-def _end_each(batch: list[Job], error: Exception, *, blameless: bool) -> None:
+def _end_each(batch: list[Job], error: Exception, *, endpoint_at_fault: bool) -> None:
     for job in batch:
         try:
-            _end_failed(job, error, blameless=blameless)
+            _end_failed(job, error, endpoint_at_fault=endpoint_at_fault)
         except leases.LeaseLost:
             logger.info("lease_lost", job=job.id)
 
 
-def _end_failed(job: Job, error: Exception, *, blameless: bool) -> None:
+def _end_failed(job: Job, error: Exception, *, endpoint_at_fault: bool) -> None:
+    """What becomes of a job whose run failed."""
     match error:
+        case Throttled(scope=Scope.PRIORITY):
+            leases.put_back(job, wait=None, reason=str(error))
         case Throttled():
-            leases.put_back(job, wait=None if error.budget else error.wait, reason=str(error))
+            leases.put_back(job, wait=error.wait, reason=str(error))
         case Blocked():
             leases.park(job, error)
         case Permanent():
-            dispatch.bury(job, JobAttempt.Outcome.PERMANENT, type(error).__name__, str(error))
+            dispatch.bury(job, JobAttempt.Outcome.PERMANENT, recorded_name(error), str(error))
+        case UnknownOutcome():
+            _retry_or_bury(job, JobAttempt.Outcome.UNKNOWN, error, counts=not endpoint_at_fault)
         case Transient():
-            unknown = isinstance(error, UnknownOutcome)
-            outcome = JobAttempt.Outcome.UNKNOWN if unknown else JobAttempt.Outcome.TRANSIENT
-            _retry_or_bury(job, outcome, error, counts=not blameless)
+            _retry_or_bury(job, JobAttempt.Outcome.TRANSIENT, error, counts=not endpoint_at_fault)
         case _:
             logger.exception("job_bug", job=job.id, kind=job.kind)
             _retry_or_bury(job, JobAttempt.Outcome.BUG, error, counts=True)
@@ -188,6 +187,6 @@ def _end_failed(job: Job, error: Exception, *, blameless: bool) -> None:
 
 def _retry_or_bury(job: Job, outcome: JobAttempt.Outcome, error: Exception, *, counts: bool) -> None:
     if counts and job.attempts >= dispatch.attempts_of(job.kind):
-        dispatch.bury(job, outcome, type(error).__name__, str(error))
+        dispatch.bury(job, outcome, recorded_name(error), str(error))
     else:
         leases.retry(job, outcome, error, counts=counts)

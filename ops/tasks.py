@@ -6,7 +6,7 @@ from datetime import datetime
 
 from celery import shared_task
 
-from ops import channels, dispatch, leases, notifications, retention, reused_ids
+from ops import channels, circuits, dispatch, leases, notifications, retention, reused_ids
 from ops.models import Job
 from ops.refusals import Door
 from ops.runner import Queue, job, job_batch
@@ -39,9 +39,9 @@ def prune() -> None:
 @job_batch("ops.notify", queue=Queue.MAINTENANCE, size=notifications.MOST_IN_ONE, attempts=6)
 def notify(jobs: list[Job]) -> None:
     """New alerts go out by a channel, those that wait there in one message."""
-    notifications.send(
-        [each.payload["alert"] for each in jobs], by=jobs[0].payload.get("channel", channels.MAIL)
-    )
+    alert_ids = [each.payload["alert"] for each in jobs]
+    if notifications.send(alert_ids, by=jobs[0].payload.get("channel", channels.MAIL)):
+        circuits.answered(jobs[0].lane_id)
 
 
 @job(reused_ids.JOB_KIND, queue=Queue.MAINTENANCE)

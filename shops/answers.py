@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from ops.errors import JobError, Permanent, Throttled, Transient, UnknownOutcome
+from ops.errors import JobError, Permanent, Scope, Throttled, UnknownOutcome, unanswered
 from shops.budget import Receipt
 
 PASSING = frozenset({"INTERNAL_SERVER_ERROR", "TIMEOUT", "SERVICE_UNAVAILABLE"})
@@ -52,21 +52,17 @@ def error_in(body: Mapping[str, Any], *, changes: bool, what: str) -> JobError |
     """
     errors, data = _errors(body), body.get("data")
     if not errors:
-        return None if isinstance(data, dict) else _unclear(f"{what}: answer without data", changes=changes)
+        return None if isinstance(data, dict) else unanswered(f"{what}: answer without data", changes=changes)
     codes, told = codes_of(body), f"{what}: " + "; ".join(_told(error) for error in errors)[:1000]
     if "THROTTLED" in codes:
-        return Throttled(told, wait=_wait(receipt_of(body)), budget=True)
+        return Throttled(told, wait=_wait(receipt_of(body)), scope=Scope.PRIORITY)
     if CONCURRENT in codes:
         return Throttled(told, wait=timedelta(seconds=2))
     if any(_passes(error) for error in errors):
-        return _unclear(told, changes=changes)
+        return unanswered(told, changes=changes)
     if changes and isinstance(data, dict) and any(value is not None for value in data.values()):
         return UnknownOutcome(told)
     return Permanent(told)
-
-
-def _unclear(message: str, *, changes: bool) -> Transient:
-    return UnknownOutcome(message, endpoint=True) if changes else Transient(message, endpoint=True)
 
 
 def _wait(receipt: Receipt) -> timedelta:

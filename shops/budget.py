@@ -22,7 +22,7 @@ import structlog
 from redis.exceptions import NoScriptError
 
 from ops import redis
-from ops.errors import Throttled
+from ops.errors import Scope, Throttled
 from ops.models import Priority
 from shops.limits import POINTS, REST_CALLS, Limits, Purse, Receipt, size_class
 from shops.local_bucket import LocalBucket
@@ -93,7 +93,7 @@ def reserve(
         raise Throttled(
             f"{limits.name} budget of {domain}: {cost:g} for {operation} fit in {seconds:.2f} s",
             wait=timedelta(seconds=seconds),
-            budget=True,
+            scope=Scope.PRIORITY,
         )
     return Reservation(domain, limits, operation, token, cost, local, purse)
 

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import transaction
 
 from ops import alerts, http
-from ops.errors import Permanent, Throttled
+from ops.errors import Permanent, Throttled, recorded_name
 from ops.models import Priority
 from shops import answers, budget, credentials, documents, installation, points
 from shops.models import Shop
@@ -206,7 +206,7 @@ def _data(shop: Shop, body: Mapping[str, Any], *, call: Call) -> dict[str, Any]:
         return data
     codes = sorted(answers.codes_of(body))
     logger.warning(
-        "graphql_refused", shop=shop.domain, what=call.what, codes=codes, error=type(error).__name__
+        "graphql_refused", shop=shop.domain, what=call.what, codes=codes, error=recorded_name(error)
     )
     if "SHOP_INACTIVE" in codes:
         raise installation.frozen(shop, reason="SHOP_INACTIVE")

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from ops import http, secrets
 from ops.entered_text import is_token
-from ops.errors import JobError, Throttled, Transient
+from ops.errors import EndpointFailed, JobError, Throttled
 from shops import installation
 from shops.models import Shop
 
@@ -162,7 +162,7 @@ def _request(shop: Shop) -> Grant:
     try:
         grant = _Granted.model_validate(answer)
     except ValidationError as error:
-        raise Transient(f"{what}: answer without access_token and expires_in", endpoint=True) from error
+        raise EndpointFailed(f"{what}: answer without access_token and expires_in") from error
     return Grant(token=grant.access_token, lifetime=timedelta(seconds=min(grant.expires_in, LONGEST_LIFE)))
 
 

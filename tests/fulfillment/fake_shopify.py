@@ -11,7 +11,7 @@ from unittest import mock
 
 from fulfillment import enqueue, fulfilling, reading
 from inventory import push
-from ops.errors import Throttled, Transient, UnknownOutcome
+from ops.errors import AnswerLost, EndpointFailed, Throttled
 from shops.gids import gid
 from shops.models import Shop
 from tests import workers
@@ -78,13 +78,13 @@ class FakeShopify:
             case "throttled":
                 raise Throttled("THROTTLED", wait=timedelta(seconds=1))
             case "unreachable":
-                raise Transient("could not connect", endpoint=True)
+                raise EndpointFailed("could not connect")
             case "refused":
                 return {"fulfillmentCreate": {"fulfillment": None, "userErrors": [{"message": "no"}]}}
             case "says_nothing_before":
                 return {"fulfillmentCreate": {"fulfillment": None, "userErrors": []}}
             case "timeout_before" | "late":
-                raise UnknownOutcome("timed out", endpoint=True)
+                raise AnswerLost("timed out")
             case "hangs_before":
                 workers.hang()
             case "dies_before" | "dies_late":
@@ -94,7 +94,7 @@ class FakeShopify:
             case "says_nothing_after":
                 return {"fulfillmentCreate": None}
             case "timeout_after":
-                raise UnknownOutcome("timed out", endpoint=True)
+                raise AnswerLost("timed out")
             case "hangs_after":
                 workers.hang()
             case "dies_after":

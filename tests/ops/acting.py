@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import responses
+
+from ops import http
 from ops.models import Job
 from ops.runner import Queue, job, job_batch
 
@@ -25,6 +28,14 @@ def raising(error: Exception) -> Act:
         raise error
 
     return act
+
+
+def answered(_: list[Job]) -> None:
+    """A run whose endpoint gives an answer."""
+    url = "https://wms.test/"
+    with responses.RequestsMock() as endpoint:
+        endpoint.get(url, json={})
+        http.send("GET", url, changes=False, what="a look", pool="test")
 
 
 @job(KIND, queue=Queue.MAINTENANCE, attempts=3)

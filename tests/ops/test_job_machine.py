@@ -19,8 +19,8 @@ from django.db.models.functions import Now
 from greenlet import getcurrent, greenlet
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from ops import dispatch, http, jobs, leases
-from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
+from ops import dispatch, jobs, leases
+from ops.errors import Blocked, EndpointFailed, Permanent, Scope, Throttled, Transient, UnknownOutcome
 from ops.models import Circuit, Job, Lane
 from tests import workers
 from tests.ops import acting
@@ -101,15 +101,15 @@ class Jobs(RuleBasedStateMachine):
         workers.hang()
         match run.ending:
             case "answers" | "refused":
-                http.answered.set(True)
+                acting.answered(batch)
             case "dies":
                 workers.die()
         errors: dict[str, Exception] = {
             "fails": Transient("busy"),
-            "endpoint fails": Transient("down", endpoint=True),
+            "endpoint fails": EndpointFailed("down"),
             "outcome unknown": UnknownOutcome("lost"),
             "over budget": Throttled("later", wait=DAY),
-            "told to rest": Throttled("429", wait=DAY, endpoint=True),
+            "told to rest": Throttled("429", wait=DAY, scope=Scope.ENDPOINT),
             "blocked": Blocked("no stock", on=[self.cause], recheck=lambda: True),
             "unblocked by now": Blocked("no stock", on=[self.cause], recheck=lambda: False),
             "refused": Permanent("no"),
@@ -412,7 +412,7 @@ def test_no_job_is_lost_or_run_twice_at_a_time() -> None:
 def test_an_outage_of_hours_costs_no_attempt_and_no_job() -> None:
     """Every call fails for a day, and whatever the lane makes of that: then everything is done."""
     lane = Lane.objects.create(name="lane:down", concurrency=3)
-    down = acting.raising(Transient("down", endpoint=True))
+    down = acting.raising(EndpointFailed("down"))
     with workers.working() as staff, mock.patch.object(acting, "_act", down):
         for number in range(8):
             jobs.enqueue(acting.KIND, key=f"k{number}", lane=lane.name)

@@ -6,12 +6,12 @@ import pytest
 from django.core import mail
 from django.db import OperationalError
 
-from ops import http, jobs, lanes
+from ops import jobs, lanes
 from ops.alerts import AGAIN_AFTER
-from ops.errors import Permanent, Throttled, Transient, UnknownOutcome
+from ops.errors import EndpointFailed, Permanent, Scope, Throttled, Transient, UnknownOutcome
 from ops.models import Alert, Circuit, Job, JobAttempt, Lane
 from tests.drain import drain
-from tests.ops.acting import BATCH_KIND, KIND, acts, raising
+from tests.ops.acting import BATCH_KIND, KIND, acts, answered, raising
 
 pytestmark = pytest.mark.django_db
 LATER = timedelta(minutes=10)
@@ -92,7 +92,7 @@ def test_a_database_that_broke_the_run_is_no_bug() -> None:
 
 
 def outage(times: int) -> None:
-    acts.extend([raising(Transient("connection refused", endpoint=True))] * times)
+    acts.extend([raising(EndpointFailed("connection refused"))] * times)
 
 
 def test_an_outage_opens_the_circuit_and_kills_nothing_however_long_it_lasts() -> None:
@@ -121,7 +121,7 @@ def test_answers_close_the_circuit_and_the_alert() -> None:
     put(*[f"k{n}" for n in range(20)])
     outage(6)
     drain(advance=LATER)
-    acts.extend([lambda _: http.answered.set(True)] * 20)
+    acts.extend([answered] * 20)
     for _ in range(3):
         drain(advance=LATER)
     assert Lane.objects.get(name="wms:north").circuit == Circuit.CLOSED
@@ -195,9 +195,9 @@ def test_a_job_of_a_batch_that_lost_its_lease_does_not_keep_the_others_running()
 def test_an_answer_before_the_failure_does_not_hide_an_outage() -> None:
     put(*[f"k{n}" for n in range(6)])
 
-    def look_up_then_fail(_: list[Job]) -> None:
-        http.answered.set(True)
-        raise Transient("POST: 503", endpoint=True)
+    def look_up_then_fail(batch: list[Job]) -> None:
+        answered(batch)
+        raise EndpointFailed("POST: 503")
 
     acts.extend([look_up_then_fail] * 60)
     for _ in range(30):
@@ -209,10 +209,10 @@ def test_an_answer_before_the_failure_does_not_hide_an_outage() -> None:
 def test_an_endpoint_that_asks_for_time_is_left_alone_by_the_whole_lane() -> None:
     put(*[f"k{n}" for n in range(20)])
     Lane.objects.update(concurrency=2)
-    acts.extend([raising(Throttled("429", wait=timedelta(seconds=30), endpoint=True))] * 20)
+    acts.extend([raising(Throttled("429", wait=timedelta(seconds=30), scope=Scope.ENDPOINT))] * 20)
     assert len(drain()) <= 2
     assert len(drain(advance=timedelta(seconds=31))) == 1
     acts.clear()
-    acts.append(lambda _: http.answered.set(True))
+    acts.append(answered)
     assert len(drain(advance=timedelta(seconds=31))) == 20
     assert not Alert.objects.exists()

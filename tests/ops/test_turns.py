@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from ops import dispatch, jobs, lanes, leases, turns
-from ops.errors import Throttled
+from ops.errors import Scope, Throttled
 from ops.models import Circuit, Job, JobAttempt, Lane, Priority
 from tests.drain import drain
 from tests.ops.acting import KIND, acts
@@ -140,7 +140,7 @@ def test_over_budget_one_refusal_is_enough_and_nobody_loses_his_place() -> None:
 
     def refuse(batch: list[Job]) -> None:
         tries.append(batch[0].key)
-        raise Throttled("no points left", wait=MINUTE, budget=True)
+        raise Throttled("no points left", wait=MINUTE, scope=Scope.PRIORITY)
 
     acts.extend([refuse] * 9)
     put(*[f"a{n}" for n in range(6)])

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from inventory import reconcile
-from ops.errors import JobError, Throttled
+from ops.errors import JobError, Throttled, recorded_name
 from wms.models import Connection
 
 LONGEST_WAIT = 60.0
@@ -49,7 +49,7 @@ class Command(BaseCommand):
                 time.sleep(min(error.wait.total_seconds(), LONGEST_WAIT))
                 continue
             except JobError as error:
-                self.stderr.write(f"  {type(error).__name__}: {error}")
+                self.stderr.write(f"  {recorded_name(error)}: {error}")
                 return False
             number, tries = number + 1, 0
             self.stdout.write(f"  page {number}: {_told(page)}")
