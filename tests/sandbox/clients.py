@@ -1,4 +1,4 @@
-"""How the tests speak with the sandbox."""
+"""The clients that the tests use to call the sandbox."""
 
 import time
 from collections.abc import Callable
@@ -78,7 +78,7 @@ def gid(kind: str, number: object) -> str:
 
 
 def eventually(test: Callable[[], Any], seconds: float = 5.0) -> Any:
-    """The first truthy result."""
+    """Calls a function until its result is truthy, and returns the result."""
     until = time.monotonic() + seconds
     while not (found := test()):
         assert time.monotonic() < until, "it never came"
@@ -94,7 +94,7 @@ class Client:
         self.session = requests.Session()
 
     def control(self, method: str, path: str, body: object = None) -> Any:
-        """The control API; fails the test on an error."""
+        """Calls the control API. An error fails the test."""
         answer = self.session.request(method, f"{self.url}/_sandbox/{path}", json=body, timeout=10)
         assert answer.ok, answer.text
         return answer.json()
@@ -104,7 +104,7 @@ class Client:
 
 
 class ShopClient(Client):
-    """The simulated Shopify, as the app and as the merchant."""
+    """Calls the simulated Shopify as the app and as the merchant."""
 
     def post(
         self, query: str, variables: Json | None = None, *, version: str = "2026-10", **options: Any
@@ -120,14 +120,14 @@ class ShopClient(Client):
         return answer
 
     def data(self, query: str, variables: Json | None = None) -> Json:
-        """The data of a request that must succeed."""
+        """Returns the data of a request that must succeed."""
         answer = self.graphql(query, variables)
         assert "errors" not in answer, answer["errors"]
         data: Json = answer["data"]
         return data
 
     def place(self, *lines: tuple[int, int], **spec: object) -> Json:
-        """Places an order of (variant, quantity)."""
+        """Places an order of the given (variant, quantity) pairs."""
         wanted = [{"variant_id": variant, "quantity": quantity} for variant, quantity in lines]
         made: Json = self.control("POST", f"shops/{DOMAIN}/orders", {"lines": wanted, **spec})
         return made
@@ -145,7 +145,7 @@ class ShopClient(Client):
         return found
 
     def routed(self, order: Json) -> list[Json]:
-        """The fulfilment orders, once they are there."""
+        """Waits until the fulfilment orders are visible, and returns them."""
         found: list[Json] = eventually(lambda: self.fulfillment_orders(order))
         return found
 
@@ -161,7 +161,7 @@ class ShopClient(Client):
         return self.graphql(SET, {"input": given, "key": key}, **options)
 
     def level(self, item: int, location: int) -> Json:
-        """Quantities by name, and `active`; fails where the item was never stocked."""
+        """Returns the quantities by name, and `active`. Fails when the item was never stocked there."""
         found = self.data(LEVEL, {"item": gid("InventoryItem", item), "at": gid("Location", location)})
         level = found["inventoryItem"]["inventoryLevel"]
         return {each["name"]: each["quantity"] for each in level["quantities"]} | {
@@ -174,7 +174,7 @@ class ShopClient(Client):
 
 
 class WmsClient(Client):
-    """The simulated WMS, as the app and as the warehouse."""
+    """Calls the simulated WMS as the app and as the warehouse."""
 
     def connect(self, **options: object) -> None:
         stock = {"ITEM-1": 50, "ITEM-2": 5}

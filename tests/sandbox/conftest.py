@@ -1,4 +1,4 @@
-"""The sandbox as a subprocess, an ear for its deliveries, and the two clients the tests speak with."""
+"""The sandbox as a subprocess, a receiver of its deliveries, and the two clients that the tests use."""
 
 import json
 import subprocess
@@ -13,25 +13,25 @@ import pytest
 from tests.sandbox.clients import SHOP, ShopClient, WmsClient
 
 
-class Ear:
-    """A receiver of webhooks and callbacks; answers with the next status of `answers`, then 200."""
+class Receiver:
+    """A receiver of webhooks and callbacks. It answers with the next status of `answers`, and then with 200."""
 
     def __init__(self) -> None:
-        self.heard: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
         self.answers: list[int] = []
         self.condition = threading.Condition()
-        ear = self
+        receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                with ear.condition:
-                    status = ear.answers.pop(0) if ear.answers else 200
+                with receiver.condition:
+                    status = receiver.answers.pop(0) if receiver.answers else 200
                     headers = {name.lower(): value for name, value in self.headers.items()}
-                    ear.heard.append({"headers": headers, "raw": body, "status": status})
-                    ear.condition.notify_all()
+                    receiver.received.append({"headers": headers, "raw": body, "status": status})
+                    receiver.condition.notify_all()
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -45,18 +45,22 @@ class Ear:
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def of(self, topic: str) -> list[dict[str, Any]]:
-        """What was heard about one webhook topic or callback type."""
-        return [each for each in self.heard if topic in (each["headers"].get("x-shopify-topic"), kind(each))]
+        """Returns what was received of one webhook topic or callback type."""
+        return [
+            each for each in self.received if topic in (each["headers"].get("x-shopify-topic"), kind(each))
+        ]
 
     def wait(self, topic: str, count: int = 1, seconds: float = 5.0) -> list[dict[str, Any]]:
-        """Waits until so many of them were heard."""
+        """Waits until `count` of them were received, and returns them."""
         with self.condition:
-            assert self.condition.wait_for(lambda: len(self.of(topic)) >= count, seconds), f"heard no {topic}"
+            assert self.condition.wait_for(lambda: len(self.of(topic)) >= count, seconds), (
+                f"{topic} was not received"
+            )
             return self.of(topic)
 
 
 def kind(each: dict[str, Any]) -> str | None:
-    """The type of a WMS callback."""
+    """Returns the type of a WMS callback."""
     content = json.loads(each["raw"])
     return content.get("type") if isinstance(content, dict) else None
 
@@ -75,26 +79,26 @@ def addresses() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture
-def ear() -> Iterator[Ear]:
-    ear = Ear()
-    yield ear
-    ear.server.shutdown()
-    ear.server.server_close()
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.server.shutdown()
+    receiver.server.server_close()
 
 
 @pytest.fixture
-def shop(addresses: dict[str, str], ear: Ear) -> ShopClient:
-    """One shop, two locations: a tee (201), a mug (202), a gift card (203), a poster only at the second one (204)."""
+def shop(addresses: dict[str, str], receiver: Receiver) -> ShopClient:
+    """A shop with two locations: a tee (201), a mug (202), a gift card (203), and a poster (204) only at the second."""
     client = ShopClient(addresses["shopify"])
     client.control("POST", "reset")
-    client.control("POST", "shops", {**SHOP, "webhook_url": ear.url})
+    client.control("POST", "shops", {**SHOP, "webhook_url": receiver.url})
     return client
 
 
 @pytest.fixture
-def wms(addresses: dict[str, str], ear: Ear) -> WmsClient:
+def wms(addresses: dict[str, str], receiver: Receiver) -> WmsClient:
     """An empty WMS with the connection `north`: warehouse BER1 with 50 ITEM-1 and 5 ITEM-2."""
     client = WmsClient(addresses["wms"])
     client.control("POST", "reset")
-    client.connect(callback_url=ear.url)
+    client.connect(callback_url=receiver.url)
     return client

@@ -1,4 +1,4 @@
-"""Armed faults go off, as often as told, and the books know."""
+"""Armed faults fire as often as they should, and the books count them."""
 
 import pytest
 import requests
@@ -84,7 +84,7 @@ def test_faults_may_be_a_matter_of_chance_and_account(wms: WmsClient) -> None:
     assert statuses == {200, 500}
 
 
-def test_a_rule_stands_for_as_long_as_it_is_told(wms: WmsClient) -> None:
+def test_a_rule_ends_after_its_seconds(wms: WmsClient) -> None:
     wms.fault("POST /north/orders", "500", seconds=0.1)
     [rule] = eventually(lambda: [each for each in wms.control("GET", "faults") if each["spent"]])
     assert wms.create().ok

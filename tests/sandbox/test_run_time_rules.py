@@ -1,4 +1,4 @@
-"""What Shopify's schema does not show and its servers insist on."""
+"""The rules that Shopify's schema does not show and its servers enforce."""
 
 import time
 
@@ -160,7 +160,7 @@ def test_answers_report_their_cost(shop: ShopClient) -> None:
 
 
 def test_requested_cost_is_what_was_recorded(shop: ShopClient) -> None:
-    """Figures of the same requests in shopify-draft-proxy, recorded on 2026-04."""
+    """The figures were recorded by shopify-draft-proxy for the same requests on 2026-04."""
     locations = shop.graphql("{ locations(first: 10) { nodes { id name } } }")["extensions"]["cost"]
     assert (locations["requestedQueryCost"], locations["actualQueryCost"]) == (6, 3)
     [each] = shop.routed(shop.place((201, 1)))

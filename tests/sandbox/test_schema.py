@@ -1,4 +1,4 @@
-"""The pruned schema is whole: every field that can be asked for answers as its type says."""
+"""The pruned schema is complete: every field that it offers gives an answer of its type."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ ARGUMENTS = {
 
 
 def selection(kind: GraphQLObjectType, depth: int) -> str:
-    """Every field of a type, with what hangs below it."""
+    """Returns a selection of every field of a type, with everything below it."""
     parts = []
     for name, field in kind.fields.items():
         below = get_named_type(field.type)

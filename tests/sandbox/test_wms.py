@@ -8,7 +8,7 @@ import json
 import pytest
 
 from tests.sandbox.clients import WmsClient, eventually
-from tests.sandbox.conftest import Ear
+from tests.sandbox.conftest import Receiver
 
 
 def stock(wms: WmsClient, item: str = "ITEM-1") -> tuple[int, int]:
@@ -16,8 +16,8 @@ def stock(wms: WmsClient, item: str = "ITEM-1") -> tuple[int, int]:
     return level["on_hand"], level["allocated"]
 
 
-def data(ear: Ear, kind: str, index: int = -1) -> dict:
-    return json.loads(ear.wait(kind)[index]["raw"])["data"]
+def data(receiver: Receiver, kind: str, index: int = -1) -> dict:
+    return json.loads(receiver.wait(kind)[index]["raw"])["data"]
 
 
 def test_an_order_is_taken_in_and_allocates_stock(wms: WmsClient) -> None:
@@ -85,18 +85,20 @@ def test_cancelling_depends_on_the_phase(wms: WmsClient) -> None:
 @pytest.mark.parametrize(
     ("action", "status"), [("confirm_cancel", "cancelled"), ("decline_cancel", "picking")]
 )
-def test_the_warehouse_may_be_asked_first(wms: WmsClient, ear: Ear, action: str, status: str) -> None:
-    wms.connect(cancel_in_picking="ask", callback_url=ear.url)
+def test_the_warehouse_may_be_asked_first(
+    wms: WmsClient, receiver: Receiver, action: str, status: str
+) -> None:
+    wms.connect(cancel_in_picking="ask", callback_url=receiver.url)
     order = wms.create().json()["id"]
     wms.act(order, "pick")
     assert wms.call("POST", f"orders/{order}/cancel").json()["cancelled"] is False
-    ear.wait("order_status")
+    receiver.wait("order_status")
     wms.act(order, action, reason="so it is")
-    ear.wait("order_status", 2)
-    assert data(ear, "order_status") == {"wmsOrderId": order, "status": status, "reason": "so it is"}
+    receiver.wait("order_status", 2)
+    assert data(receiver, "order_status") == {"wmsOrderId": order, "status": status, "reason": "so it is"}
 
 
-def test_a_shipment_is_told_and_leaves_the_stock(wms: WmsClient, ear: Ear) -> None:
+def test_a_shipment_is_reported_and_leaves_the_stock(wms: WmsClient, receiver: Receiver) -> None:
     order = wms.create(units=3).json()["id"]
     wms.act(
         order,
@@ -105,34 +107,34 @@ def test_a_shipment_is_told_and_leaves_the_stock(wms: WmsClient, ear: Ear) -> No
         trackingNumber="T1",
         carrierCode="ups",
     )
-    told = data(ear, "shipment")
+    told = data(receiver, "shipment")
     assert (told["wmsOrderId"], told["trackingNumber"], told["carrierCode"]) == (order, "T1", "ups")
     assert told["shippedItems"] == [{"wmsItemCode": "ITEM-1", "quantityShipped": 1}]
     assert stock(wms) == (49, 2)
-    assert data(ear, "inventory")["eventType"] == "pick_confirm"
+    assert data(receiver, "inventory")["eventType"] == "pick_confirm"
     assert wms.act(order, "ship")["status"] == "shipped"
     assert stock(wms) == (47, 0)
 
 
-def test_callbacks_are_signed(wms: WmsClient, ear: Ear) -> None:
+def test_callbacks_are_signed(wms: WmsClient, receiver: Receiver) -> None:
     wms.control("POST", "connections/north/stock", {"warehouse": "BER1", "item": "ITEM-1", "on_hand": 40})
-    [each] = ear.wait("inventory")
+    [each] = receiver.wait("inventory")
     digest = hmac.new(b"cb", each["raw"], hashlib.sha256).digest()
     assert each["headers"]["x-wms-signature"] == base64.b64encode(digest).decode()
     assert set(json.loads(each["raw"])) == {"eventId", "type", "occurredAt", "data"}
 
 
-def test_stock_events_carry_a_rising_sequence(wms: WmsClient, ear: Ear) -> None:
+def test_stock_events_carry_a_rising_sequence(wms: WmsClient, receiver: Receiver) -> None:
     for on_hand in (40, 30):
         wms.control(
             "POST", "connections/north/stock", {"warehouse": "BER1", "item": "ITEM-1", "on_hand": on_hand}
         )
-    heard = sorted(
-        (json.loads(each["raw"])["data"] for each in ear.wait("inventory", 2)),
+    received = sorted(
+        (json.loads(each["raw"])["data"] for each in receiver.wait("inventory", 2)),
         key=lambda each: each["sequence"],
     )
-    assert [each["onHandQuantity"] for each in heard] == [40, 30]
-    assert heard[0]["sequence"] < heard[1]["sequence"]
+    assert [each["onHandQuantity"] for each in received] == [40, 30]
+    assert received[0]["sequence"] < received[1]["sequence"]
 
 
 def test_an_update_is_possible_until_picking(wms: WmsClient) -> None:
@@ -167,7 +169,7 @@ def test_inventory_is_paged_by_the_time_of_change(wms: WmsClient) -> None:
     )
 
 
-def test_a_return_is_received(wms: WmsClient, ear: Ear) -> None:
+def test_a_return_is_received(wms: WmsClient, receiver: Receiver) -> None:
     order = wms.create(units=1).json()["id"]
     wms.act(order, "ship")
     body = {
@@ -180,21 +182,22 @@ def test_a_return_is_received(wms: WmsClient, ear: Ear) -> None:
     assert made.status_code == 201
     assert wms.call("POST", "returns", body, key="r1").json() == made.json()
     wms.control("POST", f"connections/north/returns/{made.json()['id']}/receive", {})
-    assert data(ear, "return_receipt")["items"] == [
+    assert data(receiver, "return_receipt")["items"] == [
         {"wmsItemCode": "ITEM-1", "quantity": 1, "condition": "sellable"}
     ]
     assert stock(wms) == (50, 0)
 
 
-def test_orders_can_move_by_themselves(wms: WmsClient, ear: Ear) -> None:
+def test_orders_can_move_by_themselves(wms: WmsClient, receiver: Receiver) -> None:
     wms.connect(
-        callback_url=ear.url, auto={"pick_after": 0.05, "pack_after": 0.05, "ship_after": 0.05, "parts": 2}
+        callback_url=receiver.url,
+        auto={"pick_after": 0.05, "pack_after": 0.05, "ship_after": 0.05, "parts": 2},
     )
     wms.create(units=3)
     eventually(lambda: wms.books()["orders"][0]["status"] == "shipped")
     assert [
         json.loads(each["raw"])["data"]["shippedItems"][0]["quantityShipped"]
-        for each in ear.wait("shipment", 2)
+        for each in receiver.wait("shipment", 2)
     ] == [1, 2]
 
 
@@ -206,25 +209,27 @@ def test_an_order_is_found_by_its_external_id(wms: WmsClient) -> None:
     )
 
 
-def test_callbacks_that_come_before_the_callers_answer_are_counted(wms: WmsClient, ear: Ear) -> None:
+def test_callbacks_that_come_before_the_callers_answer_are_counted(
+    wms: WmsClient, receiver: Receiver
+) -> None:
     wms.control("POST", "connections/north", {"auto": {"pick_after": 0.0, "pack_after": 60}})
     wms.fault("POST /north/orders", "slow", delay=0.5)
     wms.create("a:1")
     wms.create("a:2")
-    ear.wait("order_status", 2)
+    receiver.wait("order_status", 2)
     counts = wms.control("GET", "counts")
     assert (counts["early"]["order_status"] >= 1, counts["moving"]) == (True, 2)
 
 
-def test_a_shipment_is_told_again_on_request(wms: WmsClient, ear: Ear) -> None:
+def test_a_shipment_is_reported_again_on_request(wms: WmsClient, receiver: Receiver) -> None:
     wms.act(wms.create().json()["id"], "ship")
-    first = data(ear, "shipment")
+    first = data(receiver, "shipment")
     wms.control("POST", f"connections/north/shipments/{first['wmsShipmentId']}/tell")
-    assert json.loads(ear.wait("shipment", 2)[-1]["raw"])["data"] == first
+    assert json.loads(receiver.wait("shipment", 2)[-1]["raw"])["data"] == first
 
 
-def test_what_is_spared_never_gets_lost(wms: WmsClient, ear: Ear) -> None:
+def test_what_is_spared_never_gets_lost(wms: WmsClient, receiver: Receiver) -> None:
     wms.control("POST", "settings", {"loss": 1.0, "spare": ["shipment"]})
     wms.act(wms.create().json()["id"], "ship")
-    ear.wait("shipment")
+    receiver.wait("shipment")
     assert wms.control("GET", "counts")["lost"] == {"inventory": 1}

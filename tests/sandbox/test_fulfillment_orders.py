@@ -1,4 +1,4 @@
-"""Fulfilment orders live as at Shopify, with the recorded messages."""
+"""Fulfilment orders behave as at Shopify, with the recorded messages."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +8,7 @@ from tests.sandbox.clients import DOMAIN, FULFILL, MOVE, SHOP, ShopClient, event
 
 
 def group(fulfillment_order: dict, *quantities: int) -> dict:
-    """A whole fulfilment order, or quantities of its lines."""
+    """Returns the input for a whole fulfilment order, or for quantities of its lines."""
     lines = zip(fulfillment_order["lineItems"]["nodes"], quantities, strict=False)
     wanted = [{"id": line["id"], "quantity": quantity} for line, quantity in lines]
     return {
@@ -34,7 +34,7 @@ def test_the_location_is_the_first_that_has_everything(shop: ShopClient) -> None
     assert each["assignedLocation"]["location"]["id"] == gid("Location", 102)
 
 
-def test_a_partial_fulfilment_leaves_the_rest_open(shop: ShopClient) -> None:
+def test_a_partial_fulfillment_leaves_the_rest_open(shop: ShopClient) -> None:
     order = shop.place((201, 3))
     [each] = shop.routed(order)
     first = shop.fulfill(group(each, 2), trackingInfo={"company": "DHL", "number": "T1"})
@@ -104,7 +104,7 @@ def test_a_malformed_id_is_a_top_level_error(shop: ShopClient) -> None:
     assert answer["errors"][0]["extensions"]["code"] == "RESOURCE_NOT_FOUND"
 
 
-def test_a_hold_stops_fulfilment_until_released(shop: ShopClient) -> None:
+def test_a_hold_stops_fulfillment_until_released(shop: ShopClient) -> None:
     order = shop.place((201, 1), hold="HIGH_RISK_OF_FRAUD")
     [each] = shop.routed(order)
     assert (each["status"], each["fulfillmentHolds"][0]["reason"]) == ("ON_HOLD", "HIGH_RISK_OF_FRAUD")
@@ -120,7 +120,7 @@ def test_a_scheduled_one_opens_when_it_is_due(shop: ShopClient) -> None:
     eventually(lambda: shop.fulfillment_orders(order)[0]["status"] == "OPEN")
 
 
-def test_a_line_in_turns_has_a_fulfilment_order_for_each_date(shop: ShopClient) -> None:
+def test_a_line_in_several_deliveries_has_a_fulfillment_order_for_each_date(shop: ShopClient) -> None:
     later = (datetime.now(UTC) + timedelta(days=30)).isoformat()
     turns = [{"quantity": 1}, {"quantity": 2, "fulfill_at": later}, {"quantity": 1, "hold": "OTHER"}]
     line = {"variant_id": 201, "quantity": 4, "deliveries": turns}
@@ -222,7 +222,7 @@ def test_an_edit_shrinks_the_same_one_and_adds_a_new_one(shop: ShopClient) -> No
     ]
 
 
-def test_a_cancelled_fulfilment_makes_new_work(shop: ShopClient) -> None:
+def test_a_cancelled_fulfillment_makes_new_work(shop: ShopClient) -> None:
     order = shop.place((201, 1))
     [each] = shop.routed(order)
     made = shop.fulfill(group(each))["fulfillment"]
