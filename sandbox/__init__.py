@@ -1,4 +1,4 @@
 """A simulated Shopify and a simulated WMS, as real HTTP servers.
 
-Imports nothing of the application and is imported by nothing of it.
+The sandbox imports nothing of the application, and nothing of the application imports the sandbox.
 """

@@ -1,7 +1,7 @@
 """`python -m sandbox --shopify-port 9001 --wms-port 9002 [--host 127.0.0.1] [--log FILE]`
 
-Runs both simulated systems in one process until SIGTERM or Ctrl-C. Port 0 takes a free one; the ready line on
-stdout tells which.
+Runs both simulated systems in one process until SIGTERM or Ctrl-C. With port 0 the system chooses a free port; the
+line on stdout that says `ready` names it.
 """
 
 import argparse
@@ -17,12 +17,12 @@ from sandbox.server import Sandbox
 
 
 def main() -> int:
-    """Serves until told to stop."""
+    """Serves until a signal stops it."""
     parser = argparse.ArgumentParser(prog="sandbox", description="A simulated Shopify and a simulated WMS.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--shopify-port", type=int, default=9001)
     parser.add_argument("--wms-port", type=int, default=9002)
-    parser.add_argument("--log", type=Path, help="one line per API request")
+    parser.add_argument("--log", type=Path, help="a file that gets one line per API request")
     given = parser.parse_args()
     stop = threading.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""The part of the control API that both servers have: settings, faults, reset, idle."""
+"""The part of the control API that both servers have: settings, faults, reset and idle."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from sandbox.simulation import Simulation
 
 
 def shared_control(simulation: Simulation, request: Request, name: str, accounts: dict[str, Any]) -> Reply:
-    """What both servers have: settings, faults, reset, idle."""
+    """Answers a control request that both servers know. Raises Refused (404) for any other."""
     body = request.json()
     match request.method, name:
         case "POST", "settings":
-            settings = simulation.courier.change_settings(body)
+            settings = simulation.delivery_queue.change_settings(body)
             if "seed" in body:
                 simulation.faults.random.seed(body["seed"])
             return json_reply(200, settings)
@@ -28,10 +28,10 @@ def shared_control(simulation: Simulation, request: Request, name: str, accounts
             with simulation.lock:
                 accounts.clear()
                 simulation.timers.clear()
-            simulation.courier.forget()
+            simulation.delivery_queue.forget()
             simulation.faults.reset()
             return json_reply(200, {})
         case "GET", "idle":
-            idle = simulation.courier.wait_idle(float(request.query.get("seconds", 0.01)))
+            idle = simulation.delivery_queue.wait_idle(float(request.query.get("seconds", 0.01)))
             return json_reply(200, {"idle": idle})
     raise Refused(404, {"error": f"no such control: {request.method} {request.path}"})

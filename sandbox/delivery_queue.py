@@ -1,4 +1,7 @@
-"""Delivers signed messages at least once: retried, now and then twice, out of order, or lost, as the settings say."""
+"""Delivers signed messages at least once.
+
+As the settings say, a message is retried, sometimes sent twice, sent out of order, or lost.
+"""
 
 import http.client
 import queue
@@ -19,12 +22,15 @@ TIMEOUT_SECONDS = 5.0
 WORKERS = 8
 KEPT_DELIVERIES = 5000
 COUNTS = ("made", "attempts", "delivered", "lost", "failed", "duplicated", "late", "overtaken")
-"""Of messages by topic, but `attempts` and `delivered` of copies. Overtaken: a later one of its account came first."""
+"""What is counted by topic: `attempts` and `delivered` count copies, the others count messages.
+
+A message is overtaken when a later message of its account arrived before it.
+"""
 
 
 @dataclass
 class Settings:
-    """How deliveries misbehave; and `latency`, the seconds added to every API answer."""
+    """How deliveries misbehave, and `latency`: the seconds that are added to every API answer."""
 
     copies: int = 1
     duplicate: float = 0.0
@@ -32,14 +38,14 @@ class Settings:
     late: float = 0.0
     late_seconds: float = 20.0
     loss: float = 0.0
-    spare: list[str] = field(default_factory=list)  # topics and accounts of which nothing gets lost
+    spare: list[str] = field(default_factory=list)  # topics and accounts whose messages never get lost
     seed: int = 0
     deliver: bool = True
     retry_delays: list[float] = field(default_factory=lambda: [0.2, 0.4, 0.8, 1.6, 3, 6, 12, 24])
     latency: float = 0.0
 
     def change(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Sets the given ones, returns all. Raises ValueError for an unknown name."""
+        """Changes the given settings and returns all of them. Raises ValueError for an unknown name."""
         if unknown := set(values) - set(asdict(self)):
             raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
         for name, value in values.items():
@@ -49,9 +55,10 @@ class Settings:
 
 @dataclass
 class Delivery:
-    """One message to one address; its copies and retries share the id.
+    """One message to one address. Its copies and its retries share the id.
 
-    `number` counts the account's messages; `arrived` is called when the first copy was taken.
+    `number` is the message's place among the messages of its account. `arrived` is called when the receiver has
+    accepted the first copy.
     """
 
     id: str
@@ -68,7 +75,7 @@ class Delivery:
     attempts: list[dict[str, Any]] = field(default_factory=list)
 
     def summary(self) -> dict[str, Any]:
-        """As shown by the control API."""
+        """Returns the delivery as the control API shows it."""
         return {
             "webhook_id": self.id,
             "event_id": self.event_id,
@@ -81,25 +88,27 @@ class Delivery:
         }
 
 
-class Courier:
+class DeliveryQueue:
     """The delivery threads of one server."""
 
     def __init__(self, timers: Timers) -> None:
         self.timers = timers
         self.settings = Settings()
         self.lock = threading.Lock()
-        self.round = 0  # a reset starts a new round: what is still on its way belongs to the old one
+        self.round = (
+            0  # a reset starts a new round; deliveries that are still on their way belong to the old one
+        )
         self.forget()
         self.work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self.connections = threading.local()
         self.threads = [
-            threading.Thread(target=self.run, name="courier", daemon=True) for _ in range(WORKERS)
+            threading.Thread(target=self.run, name="delivery", daemon=True) for _ in range(WORKERS)
         ]
         for thread in self.threads:
             thread.start()
 
     def forget(self) -> None:
-        """Drops deliveries, counters and settings."""
+        """Drops all deliveries, counters and settings."""
         with self.lock:
             self.round += 1
             self.settings = Settings()
@@ -112,12 +121,12 @@ class Courier:
             self.newest_arrived: Counter[str] = Counter()
 
     def stop(self) -> None:
-        """Ends the threads once they are idle."""
+        """Ends each thread as soon as it is idle."""
         for _ in self.threads:
             self.work.put(None)
 
     def change_settings(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Changes settings; a seed restarts the dice, `deliver: true` sends what was held back."""
+        """Changes settings. A seed restarts the random numbers, and `deliver: true` sends what was held back."""
         settings = self.settings.change(values)
         if "seed" in values:
             self.random = random.Random(values["seed"])
@@ -129,7 +138,7 @@ class Courier:
         return settings
 
     def post(self, delivery: Delivery) -> None:
-        """Takes a message; returns at once."""
+        """Accepts a message for delivery and returns at once."""
         with self.lock:
             self.counts["made"][delivery.topic] += 1
             self.numbers[delivery.account] += 1
@@ -148,7 +157,7 @@ class Courier:
         self.send(delivery)
 
     def send(self, delivery: Delivery) -> None:
-        """Starts every copy on its way, each at its own moment."""
+        """Schedules every copy of a message, each at a time of its own."""
         with self.lock:
             delivery.state = "pending"
             delivery.open_copies = self.settings.copies + (self.random.random() < self.settings.duplicate)
@@ -165,7 +174,7 @@ class Courier:
             self.later(wait, delivery, copy=copy, attempt=0, this_round=this_round)
 
     def later(self, wait: float, delivery: Delivery, *, copy: int, attempt: int, this_round: int) -> None:
-        """Queues one attempt, now or after a wait."""
+        """Queues one attempt, now or after the given seconds."""
 
         def deliver() -> None:
             self.attempt(delivery, copy=copy, attempt=attempt, this_round=this_round)
@@ -176,12 +185,12 @@ class Courier:
             self.work.put(deliver)
 
     def run(self) -> None:
-        """A delivery thread."""
+        """The loop of one delivery thread."""
         while (deliver := self.work.get()) is not None:
             deliver()
 
     def attempt(self, delivery: Delivery, *, copy: int, attempt: int, this_round: int) -> None:
-        """Posts one copy once; plans the next try when the answer was not 2xx."""
+        """Posts one copy once, and schedules the next attempt when the answer was not 2xx."""
         if this_round != self.round:
             return
         began = time.monotonic()
@@ -206,7 +215,7 @@ class Courier:
             self.later(wait, delivery, copy=copy, attempt=attempt + 1, this_round=this_round)
 
     def arrive(self, delivery: Delivery) -> None:
-        """Its first copy was taken."""
+        """Notes that the receiver has accepted the first copy."""
         if delivery.number < self.newest_arrived[delivery.account]:
             self.counts["overtaken"][delivery.topic] += 1
         else:
@@ -215,7 +224,7 @@ class Courier:
             delivery.arrived()
 
     def finish(self, delivery: Delivery, *, good: bool) -> None:
-        """One copy is through; the delivery is done when its last copy is."""
+        """Closes one copy. The delivery is done when its last copy is closed."""
         delivery.open_copies -= 1
         if good or delivery.state != "delivered":
             delivery.state = "delivered" if good else "failed"
@@ -223,7 +232,10 @@ class Courier:
             self.pending -= 1
 
     def exchange(self, url: str, headers: dict[str, str], body: bytes) -> tuple[int | str, str]:
-        """One POST: (status, body), or (name of the failure, ""). A stale pooled connection is tried afresh once."""
+        """Sends one POST and returns (status, body), or (name of the failure, "").
+
+        When a pooled connection turns out to be stale, the request is sent once more on a new connection.
+        """
         parts = urlsplit(url)
         pool: dict[str, http.client.HTTPConnection] = self.connections.__dict__
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -244,10 +256,13 @@ class Courier:
             if not response.will_close:
                 pool[parts.netloc] = connection
             return response.status, text
-        raise AssertionError("the fresh connection always answers or fails")
+        raise AssertionError("a new connection always answers or fails")
 
     def wait_idle(self, seconds: float) -> bool:
-        """True when everything was delivered or given up within the time (held ones do not count)."""
+        """Waits until every message was delivered or given up, and returns whether that happened within the time.
+
+        Messages that are held back do not count.
+        """
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             with self.lock:
@@ -257,12 +272,12 @@ class Courier:
         return False
 
     def newest(self, *, account: str | None, topic: str | None, limit: int) -> list[dict[str, Any]]:
-        """The newest deliveries, newest last."""
+        """Returns the newest deliveries, with the newest one last."""
         with self.lock:
             fitting = [d for d in self.log if account in (None, d.account) and topic in (None, d.topic)]
             return [d.summary() for d in fitting[-limit:]]
 
     def books(self) -> dict[str, Any]:
-        """Counters by topic, and how many deliveries are under way."""
+        """Returns the counters by topic, and how many deliveries are pending."""
         with self.lock:
             return {**{name: dict(counter) for name, counter in self.counts.items()}, "pending": self.pending}

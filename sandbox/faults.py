@@ -1,4 +1,4 @@
-"""Armed faults: which request is to go wrong, how, and how often it did."""
+"""Armed faults: rules that say which requests go wrong, how they go wrong, and how often they did."""
 
 import random
 import threading
@@ -13,7 +13,10 @@ AFTER = {"timeout_after", "reset_after", "truncate", "not_json", "slow", "500_af
 
 @dataclass
 class Fault:
-    """One armed rule. `count` is what is left of it (None = for ever), `until` when it ends by the monotonic clock."""
+    """One armed rule.
+
+    `count` says how many more times it fires (None = for ever), and `until` when it ends by the monotonic clock.
+    """
 
     id: int
     match: str
@@ -28,17 +31,17 @@ class Fault:
 
     @property
     def spent(self) -> bool:
-        """True when it fires no more."""
+        """Whether the rule never fires again."""
         return self.count == 0 or (self.until is not None and time.monotonic() > self.until)
 
     @property
     def before(self) -> bool:
-        """True when the request is never carried out."""
+        """Whether the fault takes the place of the work, so that the request is never carried out."""
         return self.fault in BEFORE or self.fault.isdigit()
 
 
 class Faults:
-    """The rules of one server. Safe to use from many threads."""
+    """The rules of one server. Several threads may use them at the same time."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -47,7 +50,7 @@ class Faults:
         self.random = random.Random(0)
 
     def arm(self, spec: dict[str, Any]) -> Fault:
-        """Arms one rule from its JSON. Raises ValueError with the reason when it makes no sense."""
+        """Arms one rule from its JSON. Raises ValueError with the reason when the rule makes no sense."""
         kind = str(spec.get("fault"))
         is_status = kind.isdigit() and 400 <= int(kind) <= 599
         if not is_status and kind not in BEFORE | AFTER:
@@ -84,19 +87,19 @@ class Faults:
         return rule
 
     def disarm(self) -> None:
-        """No rule fires any more; what fired stays in the books."""
+        """Ends all rules. The books keep how often each rule fired."""
         with self.lock:
             for rule in self.rules:
                 rule.count = 0
 
     def reset(self, seed: int = 0) -> None:
-        """Forgets all rules and what they did."""
+        """Forgets all rules, and how often they fired."""
         with self.lock:
             self.rules.clear()
             self.random = random.Random(seed)
 
     def pick(self, *, method: str, path: str, labels: Iterable[str], account: str) -> Fault | None:
-        """The first rule that fits this request, counted as fired."""
+        """Returns the first rule that fits this request and counts it as fired; None when no rule fits."""
         if not self.rules:
             return None
         names = set(labels)
@@ -115,7 +118,7 @@ class Faults:
         return None
 
     def books(self) -> list[dict[str, Any]]:
-        """All rules with the number of times each fired."""
+        """Returns all rules, each with the number of times it fired."""
         with self.lock:
             return [
                 {
@@ -131,7 +134,10 @@ class Faults:
 
 
 def fits(match: str, *, method: str, path: str, labels: set[str]) -> bool:
-    """`*`, a label, or `METHOD /path` where `*` is one segment and a final `**` the rest."""
+    """Whether `match` fits a request.
+
+    It is `*`, a label, or `METHOD /path`. In a path `*` stands for one segment, and `**` at the end for all the rest.
+    """
     if match == "*" or match in labels:
         return True
     wanted_method, _, wanted_path = match.partition(" ")

@@ -1,4 +1,4 @@
-"""The HTTP servers' common ground: requests in, replies out, and faults done to the socket itself."""
+"""What both HTTP servers share: they read requests, write replies, and let faults act on the socket itself."""
 
 import json
 import socket
@@ -23,7 +23,7 @@ MAX_BODY = 20_000_000
 
 @dataclass(frozen=True)
 class Request:
-    """One request, read whole. `path` is unquoted and without the query."""
+    """One complete request. `path` is unquoted and comes without the query."""
 
     method: str
     path: str
@@ -32,7 +32,7 @@ class Request:
     body: bytes
 
     def json(self) -> Any:
-        """The body as JSON ({} when empty). Raises ValueError."""
+        """Returns the body as JSON, or {} when it is empty. Raises ValueError."""
         return json.loads(self.body) if self.body else {}
 
     @property
@@ -43,7 +43,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. `returned` is called when the caller has it, or will never have it."""
+    """One answer. `returned` is called when the caller has received it, or will never receive it."""
 
     status: int
     body: bytes
@@ -53,13 +53,13 @@ class Reply:
 
 
 def json_reply(status: int, content: object, **headers: str) -> Reply:
-    """A JSON answer; header names are written with underscores."""
+    """Makes a JSON answer. The names of `headers` are written with underscores instead of hyphens."""
     body = json.dumps(content, separators=(",", ":"), default=str).encode()
     return Reply(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
 class Refused(Exception):
-    """A request answered with an error: status and JSON body."""
+    """Raised to answer a request with an error: a status and a JSON body."""
 
     def __init__(self, status: int, content: dict[str, Any]) -> None:
         super().__init__(content)
@@ -74,20 +74,20 @@ class Application(Protocol):
         """The state of the system, and what it runs on."""
 
     def labels(self, request: Request) -> list[str]:
-        """Names by which a fault may match this request."""
+        """Returns the names by which a fault may match this request."""
 
     def handle(self, request: Request) -> Reply:
-        """Carries the request out."""
+        """Carries out the request."""
 
     def throttled(self, request: Request, fault: Fault) -> Reply:
-        """The vendor's own way to say "too much"."""
+        """Returns the answer with which the vendor says that there are too many requests."""
 
     def control(self, request: Request) -> Reply:
-        """The control API, below /_sandbox/."""
+        """Answers a request of the control API, below /_sandbox/."""
 
 
 class Server(ThreadingHTTPServer):
-    """One thread per connection; a connection marked for reset is closed without a farewell."""
+    """An HTTP server with one thread per connection."""
 
     daemon_threads = True
     block_on_close = False
@@ -101,7 +101,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(address, Handler)
 
     def shutdown_request(self, request: Any) -> None:
-        """Skips the orderly shutdown when the connection is to be reset."""
+        """Closes the connection, without the orderly shutdown when it is to be reset."""
         if isinstance(request, socket.socket) and request.fileno() >= 0:
             linger = request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(RESET))
             if linger == RESET:
@@ -110,13 +110,13 @@ class Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is daily business; anything else is shown by the base class."""
+        """Ignores clients that went away, since faults make them do so; the base class reports everything else."""
         if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Reads a request, lets faults act, answers in one write."""
+    """Reads a request, lets faults act, and writes the answer at once."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -127,7 +127,7 @@ class Handler(BaseHTTPRequestHandler):
     MESSAGES: ClassVar[dict[int, str]] = {status.value: status.phrase for status in HTTPStatus}
 
     def do_any(self) -> None:
-        """Every method."""
+        """Handles a request of any method."""
         started = time.monotonic()
         request = self.read()
         application = self.server.application
@@ -142,16 +142,16 @@ class Handler(BaseHTTPRequestHandler):
         if fault is not None and fault.before:
             return self.fail(request, fault)
         reply = application.handle(request)
-        self.note(request, reply, fault, time.monotonic() - started)
-        if application.world.courier.settings.latency:
-            self.server.stopping.wait(application.world.courier.settings.latency)
+        self.write_log(request, reply, fault, time.monotonic() - started)
+        if application.world.delivery_queue.settings.latency:
+            self.server.stopping.wait(application.world.delivery_queue.settings.latency)
         self.send(reply, fault)
         return None
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_any  # noqa: N815 - the base class looks for these
 
     def read(self) -> Request:
-        """The whole request."""
+        """Reads the whole request."""
         length = min(int(self.headers.get("Content-Length") or 0), MAX_BODY)
         parts = urlsplit(self.path)
         return Request(
@@ -163,7 +163,7 @@ class Handler(BaseHTTPRequestHandler):
         )
 
     def answer(self, reply: Reply, *, claimed_length: int | None = None) -> None:
-        """Writes an answer with one flush."""
+        """Writes an answer with one flush. `claimed_length` replaces the true Content-Length."""
         head = {
             "Content-Type": "application/json",
             **reply.headers,
@@ -177,7 +177,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def fail(self, request: Request, fault: Fault) -> None:
-        """A fault instead of the work."""
+        """Lets a fault take the place of the work."""
         if fault.fault == "timeout_before":
             return self.hang(fault)
         if fault.fault == "reset":
@@ -189,18 +189,18 @@ class Handler(BaseHTTPRequestHandler):
         return self.answer(Reply(reply.status, reply.body, extra))
 
     def send(self, reply: Reply, fault: Fault | None) -> None:
-        """The answer, or what a fault makes of it."""
+        """Sends the answer, or what a fault makes of it."""
         try:
             if fault is not None:
-                self.spoil(reply, fault)
+                self.answer_wrongly(reply, fault)
             else:
                 self.answer(reply)
         finally:
             if reply.returned:
                 reply.returned()
 
-    def spoil(self, reply: Reply, fault: Fault) -> None:
-        """The work is done; its answer goes wrong."""
+    def answer_wrongly(self, reply: Reply, fault: Fault) -> None:
+        """Lets a fault act on the answer after the work was done."""
         match fault.fault:
             case "timeout_after":
                 self.hang(fault)
@@ -217,20 +217,20 @@ class Handler(BaseHTTPRequestHandler):
             case "500_after":
                 self.answer(json_reply(500, {"error": "fault", "message": "injected after the work"}))
             case "slow":
-                self.drip(reply, fault.delay or 1.0)
+                self.answer_slowly(reply, fault.delay or 1.0)
 
     def hang(self, fault: Fault) -> None:
-        """No answer; the connection is closed after a while."""
+        """Gives no answer, and closes the connection after a while."""
         self.close_connection = True
         self.server.stopping.wait(FOREVER_SECONDS if fault.delay is None else fault.delay)
 
     def reset(self) -> None:
-        """Connection reset by peer."""
+        """Makes the client see "connection reset by peer"."""
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
-    def drip(self, reply: Reply, seconds: float) -> None:
-        """The body in ten small pieces."""
+    def answer_slowly(self, reply: Reply, seconds: float) -> None:
+        """Sends the body slowly, in ten small pieces."""
         self.answer(Reply(reply.status, b"", reply.headers), claimed_length=len(reply.body))
         step = max(1, -(-len(reply.body) // 10))
         for start in range(0, len(reply.body), step):
@@ -238,8 +238,8 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(reply.body[start : start + step])
             self.wfile.flush()
 
-    def note(self, request: Request, reply: Reply, fault: Fault | None, seconds: float) -> None:
-        """One line in the log file, if there is one."""
+    def write_log(self, request: Request, reply: Reply, fault: Fault | None, seconds: float) -> None:
+        """Writes one line to the log file, if there is a log file."""
         if self.server.log is None:
             return
         line = f"{time.time():.3f} {request.method} {request.path} {reply.label} {reply.status} {seconds * 1000:.1f}ms"
@@ -247,11 +247,11 @@ class Handler(BaseHTTPRequestHandler):
             self.server.log.write(line + (f" fault={fault.fault}\n" if fault else "\n"))
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing on stderr."""
+        """Keeps the base class from writing to stderr."""
 
 
 def control(application: Application, request: Request) -> Reply:
-    """Control API with its errors as JSON: 400 for what cannot be understood, 404 for what is not there."""
+    """Answers a control request. Its errors are JSON: 400 for a bad body, 404 for something that does not exist."""
     try:
         return application.control(request)
     except Refused as refusal:

@@ -2,7 +2,7 @@
 
 import threading
 
-from sandbox.courier import Courier
+from sandbox.delivery_queue import DeliveryQueue
 from sandbox.faults import Faults
 from sandbox.timers import Timers
 
@@ -16,10 +16,10 @@ class Simulation:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.timers = Timers()
-        self.courier = Courier(self.timers)
+        self.delivery_queue = DeliveryQueue(self.timers)
         self.faults = Faults()
 
     def stop(self) -> None:
         """Ends the threads."""
         self.timers.stop()
-        self.courier.stop()
+        self.delivery_queue.stop()

@@ -1,4 +1,4 @@
-"""Things that happen later: one thread, one heap."""
+"""Actions that happen later, in one thread."""
 
 import heapq
 import itertools
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class Timers:
-    """Runs callables at their time, one after the other; they must be short and take their own locks."""
+    """Runs actions when they are due, one after the other. They must be short and take their own locks."""
 
     def __init__(self) -> None:
         self.condition = threading.Condition()
@@ -19,29 +19,29 @@ class Timers:
         self.thread.start()
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
-        """Runs `action` once, `seconds` from now."""
+        """Schedules `action` to run once, `seconds` from now."""
         with self.condition:
             heapq.heappush(self.heap, (time.monotonic() + seconds, next(self.numbers), action))
             self.condition.notify()
 
     def clear(self) -> None:
-        """Forgets everything that has not happened yet."""
+        """Forgets every action that has not run yet."""
         with self.condition:
             self.heap.clear()
 
     def stop(self) -> None:
-        """Ends the thread after what it is doing."""
+        """Ends the thread when the current action is done."""
         with self.condition:
             self.stopped = True
             self.condition.notify()
 
     def run(self) -> None:
-        """The thread: waits for the next due action."""
+        """The loop of the thread."""
         while (action := self.next_due()) is not None:
             action()
 
     def next_due(self) -> Callable[[], None] | None:
-        """Blocks until an action is due; None when stopped."""
+        """Waits until an action is due and returns it; None when the timers were stopped."""
         with self.condition:
             while not self.stopped:
                 if not self.heap:

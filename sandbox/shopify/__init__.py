@@ -1,1 +1,1 @@
-"""The simulated Shopify: Admin GraphQL API 2026-10, its run-time rules, fulfilment orders, stock and webhooks."""
+"""The simulated Shopify: the Admin GraphQL API 2026-10, fulfilment orders, stock and webhooks."""

@@ -1,4 +1,4 @@
-"""The HTTP face of the simulated Shopify: GraphQL, token grant, the little REST that is left."""
+"""The HTTP interface of the simulated Shopify: GraphQL, the token grant, and the one REST call that is left."""
 
 import json
 import secrets
@@ -21,18 +21,24 @@ SCOPES = "read_products,write_orders,write_merchant_managed_fulfillment_orders,w
 
 
 def served_version(asked: str) -> str:
-    """Retired versions fall forward to the oldest supported one; later ones get the newest."""
+    """Returns the API version that serves a request.
+
+    A retired version is served by the oldest supported version, and a later one by the newest.
+    """
     return min((each for each in VERSIONS if each >= asked), default=VERSIONS[-1])
 
 
 class ShopifyApplication:
-    """All simulated shops behind one port: /<shop domain>/admin/..."""
+    """All simulated shops behind one port, each below /<shop domain>/admin/."""
 
     def __init__(self) -> None:
         self.world = World()
 
     def labels(self, request: Request) -> list[str]:
-        """Root fields and operation name of a GraphQL request; `token`; the REST file's name."""
+        """Returns the names by which a fault may match a request.
+
+        They are the root fields and the operation name of a GraphQL request, `token`, or the name of the REST file.
+        """
         last = request.path.rsplit("/", 1)[-1]
         if last == "access_token":
             return ["token"]
@@ -47,7 +53,7 @@ class ShopifyApplication:
         return [*documents.root_fields(query, operation), *names]
 
     def handle(self, request: Request) -> Reply:
-        """Routes below /<domain>/admin/."""
+        """Answers a request below /<domain>/admin/."""
         parts = request.path.strip("/").split("/")
         with self.world.lock:
             shop = self.world.shops.get(parts[0])
@@ -67,7 +73,7 @@ class ShopifyApplication:
             return rest(shop, request, "/".join(parts[4:]), version)
 
     def graphql(self, shop: Shop, request: Request, version: str) -> Reply:
-        """Always HTTP 200 once the body is understood."""
+        """Answers a GraphQL request: with HTTP 200, unless the body cannot be read."""
         try:
             query, variables, operation = read_graphql(request)
         except ValueError as problem:
@@ -80,7 +86,7 @@ class ShopifyApplication:
         return Reply(200, body, {**headers, "Date": formatdate(usegmt=True)}, label)
 
     def grant(self, shop: Shop, request: Request) -> Reply:
-        """Client-credentials grant; JSON or form."""
+        """Grants an access token for client credentials, which come as JSON or as a form."""
         given = read_form(request)
         if given.get("grant_type") != "client_credentials":
             return json_reply(
@@ -99,7 +105,7 @@ class ShopifyApplication:
         return json_reply(200, {"access_token": token, "scope": SCOPES, "expires_in": shop.token_lifetime})
 
     def throttled(self, request: Request, fault: Fault) -> Reply:
-        """THROTTLED with HTTP 200 for GraphQL, 429 else."""
+        """Returns THROTTLED with HTTP 200 for GraphQL, and 429 for everything else."""
         shop = self.world.shops.get(request.account)
         if shop is None or not request.path.endswith("graphql.json"):
             return Reply(
@@ -114,12 +120,12 @@ class ShopifyApplication:
         return json_reply(200, answer)
 
     def control(self, request: Request) -> Reply:
-        """Below /_sandbox/."""
+        """Answers a request below /_sandbox/."""
         return routes.handle(self.world, request)
 
 
 def read_graphql(request: Request) -> tuple[str, dict[str, Any], str | None]:
-    """(query, variables, operation name). Raises ValueError."""
+    """Returns (query, variables, operation name) of a request. Raises ValueError."""
     body = request.json()
     if not isinstance(body, dict) or not isinstance(body.get("query"), str):
         raise ValueError("Required parameter missing or invalid")
@@ -130,7 +136,7 @@ def read_graphql(request: Request) -> tuple[str, dict[str, Any], str | None]:
 
 
 def read_form(request: Request) -> dict[str, Any]:
-    """A form or a JSON object; {} for anything else."""
+    """Returns the fields of a form or of a JSON object; {} for anything else."""
     if "json" not in request.headers.get("content-type", ""):
         return dict(parse_qsl(request.body.decode("utf-8", "replace")))
     try:
@@ -141,7 +147,7 @@ def read_form(request: Request) -> dict[str, Any]:
 
 
 def authorised(shop: Shop, request: Request) -> bool:
-    """A known token that has not expired."""
+    """Whether the request has a known token that has not expired."""
     token = request.headers.get("x-shopify-access-token", "")
     if token not in shop.tokens:
         return False
@@ -150,7 +156,7 @@ def authorised(shop: Shop, request: Request) -> bool:
 
 
 def rest(shop: Shop, request: Request, path: str, version: str) -> Reply:
-    """shop.json, behind the leaky bucket; everything else is gone."""
+    """Answers a REST request: shop.json within the limit of the bucket. Every other path is gone."""
     fits = shop.rest_bucket.add()
     headers = {"X-Shopify-API-Version": version, "X-Shopify-Shop-Api-Call-Limit": shop.rest_bucket.header()}
     if not fits:

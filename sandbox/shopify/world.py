@@ -1,10 +1,10 @@
-"""All shops of the server, what they share, and the way a shop tells about a change."""
+"""All shops of the server, and how a shop announces a change by webhooks."""
 
 import json
 import uuid
 from typing import Any
 
-from sandbox.courier import Delivery
+from sandbox.delivery_queue import Delivery
 from sandbox.shopify.state.shop import Shop
 from sandbox.shopify.webhooks.signing import headers
 from sandbox.simulation import Simulation
@@ -13,7 +13,7 @@ CURRENT_VERSION = "2026-10"
 
 
 class World(Simulation):
-    """Take `lock` for everything that reads or changes a shop."""
+    """All shops of the server. Hold `lock` while you read or change one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class World(Simulation):
         raw = json.dumps(body, separators=(",", ":")).encode()
         for url, version in targets:
             webhook_id = str(uuid.uuid4())
-            self.courier.post(
+            self.delivery_queue.post(
                 Delivery(
                     id=webhook_id,
                     event_id=event,

@@ -1,1 +1,1 @@
-"""The simulated WMS: the generic REST contract, its stock, its callbacks."""
+"""The simulated WMS: the generic REST contract, the stock and the callbacks."""

@@ -1,4 +1,4 @@
-"""What really happened in the warehouses, for whoever checks."""
+"""The books: what really happened in the warehouses, for those who check it."""
 
 from collections import Counter
 
@@ -8,7 +8,7 @@ from sandbox.wms.world import World
 
 
 def order_books(order: WmsOrder) -> Json:
-    """One order."""
+    """Returns one order."""
     return {
         "id": order.id,
         "externalOrderId": order.external_id,
@@ -33,7 +33,7 @@ def order_books(order: WmsOrder) -> Json:
 
 
 def connection_books(connection: Connection) -> Json:
-    """Everything about one connection."""
+    """Returns everything about one connection."""
     creates = {external: len(made) for external, made in connection.by_external.items()}
     return {
         "orders": [order_books(order) for order in connection.orders.values()],
@@ -62,7 +62,7 @@ def connection_books(connection: Connection) -> Json:
 
 
 def counts(world: World) -> Json:
-    """How many orders are not at their end, and the callbacks that were taken before their order's call returned."""
+    """Returns how many orders have not ended, and the callbacks that came before their order's call returned."""
     with world.lock:
         every = [order for each in world.connections.values() for order in each.orders.values()]
         early = sum((each.early for each in world.connections.values()), Counter())
@@ -70,13 +70,13 @@ def counts(world: World) -> Json:
 
 
 def world_books(world: World, slug: str | None) -> Json:
-    """Everything that happened."""
+    """Returns everything that happened at one connection, or at all connections when no slug is given."""
     with world.lock:
         connections = {
             name: connection_books(each) for name, each in world.connections.items() if slug in (None, name)
         }
     return {
         "connections": connections,
-        "callbacks": world.courier.books(),
+        "callbacks": world.delivery_queue.books(),
         "faults": world.faults.books(),
     }

@@ -5,13 +5,13 @@ from sandbox.wms.world import World
 
 
 def send_order_status(world: World, connection: Connection, order: WmsOrder, reason: str = "") -> None:
-    """order_status"""
+    """Sends the callback order_status."""
     data = {"wmsOrderId": order.id, "status": order.status, **({"reason": reason} if reason else {})}
     world.call_back(connection, "order_status", data)
 
 
 def send_shipment(world: World, connection: Connection, shipment: Json) -> None:
-    """shipment"""
+    """Sends the callback shipment."""
     data = {
         "wmsOrderId": shipment["order_id"],
         "wmsShipmentId": shipment["id"],
@@ -28,7 +28,7 @@ def send_shipment(world: World, connection: Connection, shipment: Json) -> None:
 
 
 def send_stock(world: World, connection: Connection, stock: Stock, event_type: str) -> None:
-    """inventory"""
+    """Sends the callback inventory."""
     data = {
         "wmsItemCode": stock.item,
         "warehouseId": stock.warehouse,

@@ -1,4 +1,4 @@
-"""The control API of the simulated WMS: what people in the warehouse do; and its books."""
+"""The control API of the simulated WMS: what people in the warehouse do."""
 
 import json
 import uuid
@@ -25,7 +25,7 @@ OPTIONS = (
 
 
 def handle(world: World, request: Request) -> Reply:
-    """/_sandbox/..."""
+    """Answers a request below /_sandbox/. Raises Refused, KeyError, ValueError or TypeError for a bad one."""
     path, body = request.path.removeprefix("/_sandbox/").strip("/").split("/"), request.json()
     match request.method, path:
         case "POST", ["connections"]:
@@ -37,10 +37,10 @@ def handle(world: World, request: Request) -> Reply:
         case "POST", ["callbacks", "send"]:
             return json_reply(200, send_callback(world, body))
         case "GET", ["counts"]:
-            return json_reply(200, {**world.courier.books(), **counts(world)})
+            return json_reply(200, {**world.delivery_queue.books(), **counts(world)})
         case "GET", ["callbacks"]:
             limit = int(request.query.get("limit", 100))
-            found = world.courier.newest(
+            found = world.delivery_queue.newest(
                 account=request.query.get("slug"), topic=request.query.get("type"), limit=limit
             )
             return json_reply(200, found)
@@ -50,14 +50,14 @@ def handle(world: World, request: Request) -> Reply:
             with world.lock:
                 if slug not in world.connections:
                     raise Refused(404, {"error": f"no connection {slug}"})
-                return of_connection(
+                return handle_connection(
                     world, world.connections[slug], rest, body, request.query.get("external")
                 )
     raise Refused(404, {"error": f"no such control: {request.method} {request.path}"})
 
 
 def make_connection(body: Json) -> Connection:
-    """A connection from its JSON."""
+    """Makes a connection from its JSON. Raises KeyError or ValueError."""
     connection = Connection(
         slug=body["slug"],
         token=body["token"],
@@ -75,7 +75,7 @@ def make_connection(body: Json) -> Connection:
 
 
 def change_options(connection: Connection, given: Json) -> None:
-    """Raises ValueError for unknown options."""
+    """Changes the options of a connection. Raises ValueError for unknown options and values."""
     if unknown := set(given) - set(OPTIONS):
         raise ValueError(f"unknown options: {', '.join(sorted(unknown))}")
     if given.get("cancel_in_picking", "confirm") not in ("confirm", "decline", "ask"):
@@ -84,10 +84,10 @@ def change_options(connection: Connection, given: Json) -> None:
         setattr(connection, name, value)
 
 
-def of_connection(
+def handle_connection(
     world: World, connection: Connection, path: list[str], body: Json, external: str | None
 ) -> Reply:
-    """/_sandbox/connections/<slug>/..."""
+    """Answers a request below /_sandbox/connections/<slug>/."""
     match path:
         case []:
             change_options(connection, body)
@@ -112,7 +112,7 @@ def of_connection(
 
 
 def find_order(connection: Connection, order_id: str | None, external: str | None) -> WmsOrder:
-    """By the WMS's id, or the newest one of an external id. Raises Refused (404)."""
+    """Returns the order with the WMS's id, or the newest order with the external id. Raises Refused (404)."""
     by_external = connection.by_external.get(external or "", [])
     order = connection.orders.get(order_id) if order_id else by_external[-1] if by_external else None
     if order is None:
@@ -121,7 +121,7 @@ def find_order(connection: Connection, order_id: str | None, external: str | Non
 
 
 def set_stock(world: World, connection: Connection, body: Json) -> None:
-    """A count or a delivery; an item not seen before begins to exist."""
+    """Changes the stock of an item as a count or a delivery does. An unknown item is created."""
     key = (body["warehouse"], body["item"])
     if key[0] not in connection.warehouses:
         raise ValueError(f"no warehouse {key[0]}")
@@ -132,13 +132,13 @@ def set_stock(world: World, connection: Connection, body: Json) -> None:
 
 
 def set_status(world: World, connection: Connection, order: WmsOrder, body: Json) -> None:
-    """Any word the vendor may use."""
+    """Sets any status, since a vendor may use any word."""
     order.enter(body["status"])
     send_order_status(world, connection, order, body.get("reason", ""))
 
 
-def answer(*, confirmed: bool) -> Callable[[World, Connection, WmsOrder, Json], None]:
-    """The warehouse's answer to an asked cancellation."""
+def answer_to_cancellation(*, confirmed: bool) -> Callable[[World, Connection, WmsOrder, Json], None]:
+    """Returns the action by which the warehouse answers a cancellation that was asked for."""
 
     def act(world: World, connection: Connection, order: WmsOrder, body: Json) -> None:
         orders.answer_cancellation(
@@ -149,10 +149,10 @@ def answer(*, confirmed: bool) -> Callable[[World, Connection, WmsOrder, Json], 
 
 
 def ending(status: str) -> Callable[[World, Connection, WmsOrder, Json], None]:
-    """The warehouse ends the order by itself."""
+    """Returns the action by which the warehouse itself ends an order."""
 
     def act(world: World, connection: Connection, order: WmsOrder, body: Json) -> None:
-        orders.drop(world, connection, order, status, body.get("reason", ""))
+        orders.end_unshipped(world, connection, order, status, body.get("reason", ""))
 
     return act
 
@@ -163,14 +163,14 @@ ORDER_ACTIONS: dict[str, Callable[[World, Connection, WmsOrder, Json], None]] = 
     "ship": orders.ship,
     "cancel": ending("cancelled"),
     "reject": ending("rejected"),
-    "confirm_cancel": answer(confirmed=True),
-    "decline_cancel": answer(confirmed=False),
+    "confirm_cancel": answer_to_cancellation(confirmed=True),
+    "decline_cancel": answer_to_cancellation(confirmed=False),
     "status": set_status,
 }
 
 
 def send_callback(world: World, body: Json) -> Json:
-    """One callback, made up: sent once, now."""
+    """Sends one made-up callback at once and only once."""
     connection = world.connections.get(body["slug"])
     url = body.get("url") or (connection and connection.callback_url)
     if not url:
@@ -188,7 +188,7 @@ def send_callback(world: World, body: Json) -> Json:
         }
         raw = json.dumps(content).encode()
     secret = body.get("secret") or (connection.callback_secret if connection else "")
-    status, text = world.courier.exchange(
+    status, text = world.delivery_queue.exchange(
         url, {**signed_headers(secret, raw), **body.get("headers", {})}, raw
     )
     return {"status": status, "event_id": event_id, "body": text}

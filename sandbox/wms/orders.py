@@ -1,4 +1,4 @@
-"""Orders in the warehouse: taken in, picked, packed, shipped, cancelled; by people or by themselves (`auto`)."""
+"""Orders in the warehouse are accepted, picked, packed, shipped and cancelled, by people or automatically (`auto`)."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ PHASES = ["accepted", "picking", "packed", "partially_shipped", "shipped"]
 
 
 class NotPossible(Exception):
-    """The order's status does not allow it."""
+    """Raised when the status of the order does not allow an action."""
 
 
-def take_in(world: World, connection: Connection, body: Json) -> WmsOrder:
-    """A new order: allocates stock, even what is not there."""
+def accept(world: World, connection: Connection, body: Json) -> WmsOrder:
+    """Accepts a new order and allocates its stock, even more than there is."""
     order = WmsOrder(
         id=new_id("WO"),
         external_id=body["externalOrderId"],
@@ -32,13 +32,13 @@ def take_in(world: World, connection: Connection, body: Json) -> WmsOrder:
     connection.by_external.setdefault(order.external_id, []).append(order)
     if connection.auto:
         world.timers.after(
-            connection.auto.get("pick_after", 0.5), lambda: go_on(world, connection, order, "accepted")
+            connection.auto.get("pick_after", 0.5), lambda: advance(world, connection, order, "accepted")
         )
     return order
 
 
 def read_lines(body: Json) -> list[OrderLine]:
-    """Lines of an order's JSON."""
+    """Returns the lines that an order's JSON describes."""
     return [
         OrderLine(each["wmsItemCode"], int(each["quantity"]), str(each.get("externalLineId") or ""))
         for each in body["lineItems"]
@@ -53,8 +53,8 @@ def allocate(connection: Connection, order: WmsOrder, sign: int) -> None:
             stock.change(allocated=sign * units)
 
 
-def go_on(world: World, connection: Connection, order: WmsOrder, expected: str) -> None:
-    """The next step of an order that moves by itself; stops when something else happened to it."""
+def advance(world: World, connection: Connection, order: WmsOrder, expected: str) -> None:
+    """Takes the next step of an automatic order, unless something else happened to it."""
     with world.lock:
         auto = connection.auto
         if (
@@ -70,15 +70,17 @@ def go_on(world: World, connection: Connection, order: WmsOrder, expected: str) 
             pack(world, connection, order)
             wait = auto.get("ship_after", 0.5)
         else:
-            ship(world, connection, order, {"items": portion(order, auto) if expected == "packed" else None})
+            ship(
+                world, connection, order, {"items": first_part(order, auto) if expected == "packed" else None}
+            )
             wait = auto.get("ship_after", 0.5)
         status = order.status
     if status not in FINAL:
-        world.timers.after(wait, lambda: go_on(world, connection, order, status))
+        world.timers.after(wait, lambda: advance(world, connection, order, status))
 
 
-def portion(order: WmsOrder, auto: Json) -> list[Json] | None:
-    """What the first of two shipments contains; None = all, when there is nothing to split."""
+def first_part(order: WmsOrder, auto: Json) -> list[Json] | None:
+    """Returns what the first of two shipments contains; None means everything, because there is nothing to split."""
     left = [item for item, units in order.left().items() for _ in range(units)]
     if int(auto.get("parts", 1)) < 2 or len(left) < 2:
         return None
@@ -87,28 +89,31 @@ def portion(order: WmsOrder, auto: Json) -> list[Json] | None:
 
 
 def pick(world: World, connection: Connection, order: WmsOrder) -> None:
-    """Picking begins."""
-    expect(order, "accepted")
+    """Begins to pick."""
+    require_status(order, "accepted")
     order.enter("picking")
     send_order_status(world, connection, order)
 
 
 def pack(world: World, connection: Connection, order: WmsOrder) -> None:
-    """The goods are in the box: a cancellation that was asked for is too late."""
-    expect(order, "accepted", "picking")
+    """Packs the goods. A cancellation that was asked for comes too late then."""
+    require_status(order, "accepted", "picking")
     order.enter("packed")
     asked, order.cancel_asked = order.cancel_asked, False
     send_order_status(world, connection, order, "cancellation declined: already packed" if asked else "")
 
 
-def expect(order: WmsOrder, *statuses: str) -> None:
-    """Raises NotPossible."""
+def require_status(order: WmsOrder, *statuses: str) -> None:
+    """Raises NotPossible when the order has none of these statuses."""
     if order.status not in statuses:
         raise NotPossible(f"order {order.id} is {order.status}")
 
 
 def ship(world: World, connection: Connection, order: WmsOrder, body: Json) -> None:
-    """One shipment. Unknown items and too many units are reported as they come: the other side must bear them."""
+    """Sends one shipment.
+
+    Unknown items and too many units are reported as they are, because the other side must cope with them.
+    """
     if order.status in FINAL and not body.get("items"):
         raise NotPossible(f"order {order.id} is {order.status}")
     given = body.get("items")
@@ -124,7 +129,9 @@ def ship(world: World, connection: Connection, order: WmsOrder, body: Json) -> N
         "shipped_at": stamp(now()),
     }
     connection.shipments.append(shipment)
-    moved = [stock for item, units in items.items() if (stock := take_out(connection, order, item, units))]
+    moved = [
+        stock for item, units in items.items() if (stock := book_shipped(connection, order, item, units))
+    ]
     order.enter("partially_shipped" if order.left() else "shipped")
     order.cancel_asked = False
     if body.get("callback", True):
@@ -133,8 +140,11 @@ def ship(world: World, connection: Connection, order: WmsOrder, body: Json) -> N
             send_stock(world, connection, stock, "pick_confirm")
 
 
-def take_out(connection: Connection, order: WmsOrder, item: str, units: int) -> Stock | None:
-    """Books shipped units on the order's lines and out of stock; None: the warehouse knows no such item."""
+def book_shipped(connection: Connection, order: WmsOrder, item: str, units: int) -> Stock | None:
+    """Books shipped units on the order's lines and takes them out of stock.
+
+    Returns the stock, or None when the warehouse has no such item.
+    """
     open_units = units
     for line in order.lines:
         if line.item == item and open_units:
@@ -147,8 +157,8 @@ def take_out(connection: Connection, order: WmsOrder, item: str, units: int) -> 
     return stock
 
 
-def drop(world: World, connection: Connection, order: WmsOrder, status: str, reason: str) -> None:
-    """The order ends without a shipment: cancelled or rejected."""
+def end_unshipped(world: World, connection: Connection, order: WmsOrder, status: str, reason: str) -> None:
+    """Ends an order without a shipment: cancelled or rejected. Raises NotPossible when it has ended already."""
     if order.status in FINAL:
         raise NotPossible(f"order {order.id} is {order.status}")
     allocate(connection, order, -1)
@@ -158,13 +168,13 @@ def drop(world: World, connection: Connection, order: WmsOrder, status: str, rea
 
 
 def ask_to_cancel(world: World, connection: Connection, order: WmsOrder) -> Json:
-    """POST /orders/{id}/cancel, by phase."""
+    """Answers POST /orders/{id}/cancel according to the phase of the order."""
     if order.status == "cancelled":
         return {"cancelled": True, "status": "cancelled", "reason": ""}
     if order.status in CANCELLABLE or (
         order.status == "picking" and connection.cancel_in_picking == "confirm"
     ):
-        drop(world, connection, order, "cancelled", "cancelled on request")
+        end_unshipped(world, connection, order, "cancelled", "cancelled on request")
         return {"cancelled": True, "status": "cancelled", "reason": ""}
     if order.status == "picking" and connection.cancel_in_picking == "ask":
         order.cancel_asked = True
@@ -175,18 +185,18 @@ def ask_to_cancel(world: World, connection: Connection, order: WmsOrder) -> Json
 def answer_cancellation(
     world: World, connection: Connection, order: WmsOrder, *, confirmed: bool, reason: str
 ) -> None:
-    """The warehouse answers a cancellation that was asked for. Raises NotPossible when none was."""
+    """Gives the warehouse's answer to a cancellation that was asked for. Raises NotPossible when nobody asked."""
     if not order.cancel_asked:
         raise NotPossible(f"nobody asked to cancel {order.id}")
     if confirmed:
-        drop(world, connection, order, "cancelled", reason or "cancelled on request")
+        end_unshipped(world, connection, order, "cancelled", reason or "cancelled on request")
         return
     order.cancel_asked = False
     send_order_status(world, connection, order, reason or "cancellation declined")
 
 
 def update(connection: Connection, order: WmsOrder, body: Json) -> bool:
-    """PUT /orders/{id}: False when it is too late."""
+    """Changes an order as PUT /orders/{id} asks. Returns False when it is too late."""
     if order.status not in PHASES or PHASES.index(order.status) >= PHASES.index(connection.updatable_until):
         return False
     allocate(connection, order, -1)
@@ -199,7 +209,7 @@ def update(connection: Connection, order: WmsOrder, body: Json) -> bool:
 
 
 def receive_return(world: World, connection: Connection, given: Json, items: list[Json] | None) -> None:
-    """Goods come back: sellable ones go to stock."""
+    """Receives a return. Sellable goods go back to stock."""
     warehouse = given["warehouse"]
     items = items or [
         {"wmsItemCode": each["wmsItemCode"], "quantity": each["quantity"]} for each in given["items"]

@@ -1,4 +1,4 @@
-"""The HTTP face of the simulated WMS: the generic REST contract, below /<connection slug>/."""
+"""The HTTP interface of the simulated WMS: the generic REST contract, below /<connection slug>/."""
 
 import base64
 from collections.abc import Callable
@@ -23,21 +23,21 @@ class WmsApplication:
         self.world = World()
 
     def labels(self, request: Request) -> list[str]:
-        """Faults match by method and path only."""
+        """Returns no names: a fault matches a request only by its method and path."""
         return []
 
     def throttled(self, request: Request, fault: Fault) -> Reply:
-        """429 with Retry-After"""
+        """Returns 429 with Retry-After."""
         return json_reply(
             429, {"error": "rate_limited", "message": "slow down"}, Retry_After=f"{fault.retry_after:g}"
         )
 
     def control(self, request: Request) -> Reply:
-        """Below /_sandbox/."""
+        """Answers a request below /_sandbox/."""
         return control.handle(self.world, request)
 
     def handle(self, request: Request) -> Reply:
-        """Authorises and routes."""
+        """Checks the token and answers the request."""
         slug, *path = request.path.strip("/").split("/")
         with self.world.lock:
             connection = self.world.connections.get(slug)
@@ -53,7 +53,7 @@ class WmsApplication:
                 return json_reply(refusal.status, refusal.content)
 
     def route(self, connection: Connection, request: Request, path: list[str]) -> Reply:
-        """The seven calls of the contract."""
+        """Calls the function of one of the contract's calls. Raises Refused."""
         match request.method, path:
             case "POST", ["orders"]:
                 return counted(connection, "POST /orders", create_order, self.world, request)
@@ -71,18 +71,18 @@ class WmsApplication:
 
 
 def counted(connection: Connection, name: str, call: Callable[..., Reply], *args: Any) -> Reply:
-    """The call, in the books."""
+    """Counts a call by its name and carries it out."""
     connection.requests[name] += 1
     return call(connection, *args)
 
 
 def refused(status: int, error: str, message: str) -> Refused:
-    """An error in the contract's shape."""
+    """Returns an error in the shape of the contract."""
     return Refused(status, {"error": error, "message": message})
 
 
 def read_body(request: Request) -> Json:
-    """A JSON object. Raises Refused (400)."""
+    """Returns the body, which must be a JSON object. Raises Refused (400)."""
     try:
         body = request.json()
     except ValueError as problem:
@@ -93,7 +93,7 @@ def read_body(request: Request) -> Json:
 
 
 def check_order(connection: Connection, body: Json) -> None:
-    """Raises Refused (422) for what the WMS cannot take."""
+    """Raises Refused (422) for an order that the WMS cannot accept."""
     missing = [name for name in ("externalOrderId", "warehouseCode", "lineItems") if not body.get(name)]
     if missing:
         raise refused(422, "invalid", f"missing: {', '.join(missing)}")
@@ -109,12 +109,12 @@ def check_order(connection: Connection, body: Json) -> None:
 
 
 def shown(order: WmsOrder) -> Json:
-    """An order in answers."""
+    """Returns an order as answers show it."""
     return {"id": order.id, "status": order.status, "externalOrderId": order.external_id}
 
 
 def create_order(connection: Connection, world: World, request: Request) -> Reply:
-    """POST /orders: 201, or 200 with the existing order when key or external id is known."""
+    """POST /orders: answers 201, or 200 with the existing order when the key or the external id is known."""
     body = read_body(request)
     external_id = str(body.get("externalOrderId") or "")
     connection.create_calls[external_id] += 1
@@ -128,19 +128,19 @@ def create_order(connection: Connection, world: World, request: Request) -> Repl
     if connection.idempotency and known:
         return json_reply(200, shown(known[0]))
     check_order(connection, body)
-    order = orders.take_in(world, connection, body)
+    order = orders.accept(world, connection, body)
     connection.replies[key] = (external_id, shown(order))
     return replace(json_reply(201, shown(order)), returned=lambda: setattr(order, "returned", True))
 
 
 def find_orders(connection: Connection, _world: World, request: Request) -> Reply:
-    """GET /orders?externalOrderId="""
+    """GET /orders?externalOrderId=: answers all orders with this external id."""
     found = connection.by_external.get(request.query.get("externalOrderId", ""), [])
     return json_reply(200, {"orders": [shown(order) for order in found]})
 
 
 def order_of(connection: Connection, order_id: str) -> WmsOrder:
-    """Raises Refused (404)."""
+    """Returns the order with this id. Raises Refused (404)."""
     order = connection.orders.get(order_id)
     if order is None:
         raise refused(404, "not_found", f"no order {order_id}")
@@ -148,7 +148,7 @@ def order_of(connection: Connection, order_id: str) -> WmsOrder:
 
 
 def update_order(connection: Connection, _world: World, request: Request, order_id: str) -> Reply:
-    """PUT /orders/{id}"""
+    """PUT /orders/{id}: answers 409 when the order cannot change any more."""
     order, body = order_of(connection, order_id), read_body(request)
     check_order(connection, {"externalOrderId": order.external_id, "warehouseCode": order.warehouse, **body})
     if not orders.update(connection, order, body):
@@ -157,12 +157,15 @@ def update_order(connection: Connection, _world: World, request: Request, order_
 
 
 def cancel_order(connection: Connection, world: World, _request: Request, order_id: str) -> Reply:
-    """POST /orders/{id}/cancel"""
+    """POST /orders/{id}/cancel: answers whether the order is cancelled now."""
     return json_reply(200, orders.ask_to_cancel(world, connection, order_of(connection, order_id)))
 
 
 def inventory(connection: Connection, _world: World, request: Request) -> Reply:
-    """GET /inventory?updatedSince=&cursor=&limit=: oldest change first; nextCursor null on the last page."""
+    """GET /inventory?updatedSince=&cursor=&limit=: answers the stock with the oldest change first.
+
+    On the last page nextCursor is null.
+    """
     try:
         limit = min(MAX_PAGE, max(1, int(request.query.get("limit", PAGE))))
         since = request.query.get("updatedSince")
@@ -183,17 +186,17 @@ def inventory(connection: Connection, _world: World, request: Request) -> Reply:
 
 
 def position(stock: Stock) -> tuple[str, str, str]:
-    """Order of pages: by the time of change."""
+    """Returns what pages are sorted by: the time of the last change, then warehouse and item."""
     return stamp(stock.updated_at), stock.warehouse, stock.item
 
 
 def encode(mark: tuple[str, str, str]) -> str:
-    """An opaque cursor."""
+    """Returns an opaque cursor."""
     return base64.urlsafe_b64encode("\n".join(mark).encode()).decode()
 
 
 def decode(cursor: str) -> tuple[str, ...]:
-    """Raises ValueError."""
+    """Returns the position in a cursor. Raises ValueError."""
     mark = tuple(base64.urlsafe_b64decode(cursor).decode().split("\n"))
     if len(mark) != 3:
         raise ValueError("not a cursor")
@@ -201,7 +204,7 @@ def decode(cursor: str) -> tuple[str, ...]:
 
 
 def reading(stock: Stock) -> Json:
-    """One level in answers."""
+    """Returns a stock level as answers show it."""
     return {
         "wmsItemCode": stock.item,
         "warehouseId": stock.warehouse,
@@ -212,7 +215,7 @@ def reading(stock: Stock) -> Json:
 
 
 def create_return(connection: Connection, _world: World, request: Request) -> Reply:
-    """POST /returns"""
+    """POST /returns: answers the id and the label of the announced return."""
     body = read_body(request)
     key = ("returns", request.headers.get("idempotency-key", ""))
     if connection.idempotency and key[1] and key in connection.replies:

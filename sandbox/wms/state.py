@@ -11,23 +11,23 @@ numbers = itertools.count(1)
 
 
 def new_id(prefix: str) -> str:
-    """WO-000001, SH-000002, ..."""
+    """Returns the next id: WO-000001, SH-000002, ..."""
     return f"{prefix}-{next(numbers):06d}"
 
 
 def now() -> datetime:
-    """The WMS has microseconds."""
+    """Returns the current time, which has microseconds at the WMS."""
     return datetime.now(UTC)
 
 
 def stamp(moment: datetime) -> str:
-    """2026-10-01T12:00:00.123456Z"""
+    """Returns a time as the WMS writes it: 2026-10-01T12:00:00.123456Z."""
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 @dataclass(eq=False)
 class Stock:
-    """One item in one warehouse; `allocated` is what open orders want."""
+    """The stock of one item in one warehouse. `allocated` is what open orders need."""
 
     warehouse: str
     item: str
@@ -41,7 +41,7 @@ class Stock:
         return self.on_hand - self.allocated
 
     def change(self, *, on_hand: int = 0, allocated: int = 0) -> None:
-        """Adds; the sequence never falls."""
+        """Adds to the quantities, and raises the sequence."""
         self.on_hand += on_hand
         self.allocated += allocated
         self.sequence += 1
@@ -67,19 +67,19 @@ class WmsOrder:
     shipping_method: str
     status: str = "accepted"
     cancel_asked: bool = False
-    returned: bool = False  # the call that placed it has its answer, or never will
+    returned: bool = False  # its caller has received the answer, or never will
     history: list[Json] = field(default_factory=list)
     created_at: datetime = field(default_factory=now)
 
     def left(self) -> dict[str, int]:
-        """Units not yet shipped, by item."""
+        """Returns the units that are not shipped yet, by item."""
         units: Counter[str] = Counter()
         for line in self.lines:
             units[line.item] += max(0, line.quantity - line.shipped)
         return {item: count for item, count in units.items() if count}
 
     def enter(self, status: str) -> None:
-        """A new status, with its time."""
+        """Sets a new status, and notes it with its time in the history."""
         self.status = status
         self.history.append({"status": status, "at": stamp(now())})
 
@@ -106,6 +106,8 @@ class Connection:
     returns: dict[str, Json] = field(default_factory=dict)
     create_calls: Counter[str] = field(default_factory=Counter)
     requests: Counter[str] = field(default_factory=Counter)
-    early: Counter[str] = field(default_factory=Counter)  # callbacks taken before our caller knew the order
+    early: Counter[str] = field(
+        default_factory=Counter
+    )  # callbacks accepted before the caller had the order's answer
     unauthorised: int = 0
     refused: int = 0

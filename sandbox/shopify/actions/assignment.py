@@ -1,4 +1,4 @@
-"""Routing at Shopify: which location gets which lines, and when the fulfilment orders come to light."""
+"""How Shopify assigns an order: which location gets which lines, and when the fulfilment orders become visible."""
 
 import time
 from collections import defaultdict
@@ -28,9 +28,10 @@ def assign(
     event: str,
     deliveries: dict[Line, list[dict[str, Any]]] | None = None,
 ) -> None:
-    """One fulfilment order per location, delivery method and date; gift cards and digital goods get their own.
+    """Creates one fulfilment order per location, delivery method, date and hold.
 
-    `deliveries`: lines that are sent in turns (a prepaid subscription), each turn with a quantity and perhaps a date.
+    Gift cards and digital goods get a fulfilment order of their own. `deliveries` names the lines that are sent in
+    several deliveries (a prepaid subscription); each delivery has a quantity and may have a date.
     """
     shippable = [line for line in lines if line.requires_shipping and not line.is_gift_card]
     chosen = choose_location(shop, [line for line in shippable if line not in forced])
@@ -40,10 +41,10 @@ def assign(
             groups[next(iter(shop.locations)), "NONE", "", ""].append((line, line.current_quantity))
             continue
         location, method = int(forced.get(line, chosen.id)), spec.get("delivery_method", "SHIPPING")
-        for turn in (deliveries or {}).get(line) or [{"quantity": line.current_quantity}]:
-            when, held = (turn.get(key) or spec.get(key) or "" for key in ("fulfill_at", "hold"))
-            place = int(turn.get("location_id") or location)
-            groups[place, method, when, held].append((line, int(turn["quantity"])))
+        for delivery in (deliveries or {}).get(line) or [{"quantity": line.current_quantity}]:
+            when, held = (delivery.get(key) or spec.get(key) or "" for key in ("fulfill_at", "hold"))
+            place = int(delivery.get("location_id") or location)
+            groups[place, method, when, held].append((line, int(delivery["quantity"])))
     for (location_id, method, when, held), quantities in groups.items():
         own = {**spec, "fulfill_at": when, "hold": held}
         create_fulfillment_order(
@@ -52,7 +53,10 @@ def assign(
 
 
 def choose_location(shop: Shop, lines: list[Line]) -> Location:
-    """The first active location that has everything; else that stocks everything; else the first."""
+    """Returns the first active location that has enough of everything.
+
+    When there is none, it is the first location that stocks everything, and else the first location.
+    """
     active = [each for each in shop.locations.values() if each.is_active] or list(shop.locations.values())
     tracked = [
         (line.variant, line.current_quantity) for line in lines if line.variant and line.variant.tracked
@@ -77,7 +81,7 @@ def create_fulfillment_order(
     event: str,
     delay: float | None = None,
 ) -> FulfillmentOrder:
-    """A new fulfilment order; commits the stock and plans its appearance."""
+    """Creates a fulfilment order, commits its stock, and schedules when it becomes visible."""
     wait = shop.fo_delay if delay is None else delay
     fulfill_at = (
         datetime.fromisoformat(spec["fulfill_at"]) if spec.get("fulfill_at") and method != "NONE" else None
@@ -101,21 +105,23 @@ def create_fulfillment_order(
         each.status = "ON_HOLD"
     order.fulfillment_orders.append(each)
     shop.fulfillment_orders[each.id] = each
-    world.timers.after(wait, lambda: appear(world, shop, each, event=event))
+    world.timers.after(wait, lambda: make_visible(world, shop, each, event=event))
     if each.status == "SCHEDULED" and fulfill_at:
-        wait_for_it = max(wait, (fulfill_at - now()).total_seconds())
-        world.timers.after(wait_for_it, lambda: due(world, shop, each))
+        wait_until_due = max(wait, (fulfill_at - now()).total_seconds())
+        world.timers.after(wait_until_due, lambda: open_scheduled(world, shop, each))
     return each
 
 
-def appear(world: World, shop: Shop, each: FulfillmentOrder, *, event: str) -> None:
-    """The fulfilment order is routed: from now on it can be read."""
+def make_visible(world: World, shop: Shop, each: FulfillmentOrder, *, event: str) -> None:
+    """Makes a fulfilment order visible, because Shopify has routed it now."""
     with world.lock:
         if world.shops.get(shop.domain) is not shop:
             return
         each.visible_at = 0.0
         each.created_at = each.updated_at = now()
-        if each.order.cancelled_at or not any(line.total for line in each.lines):  # gone before it was routed
+        if each.order.cancelled_at or not any(
+            line.total for line in each.lines
+        ):  # it ended before it was routed
             return
         world.announce(
             shop, "fulfillment_orders/order_routing_complete", fulfillment_order_body(each), event=event
@@ -125,8 +131,8 @@ def appear(world: World, shop: Shop, each: FulfillmentOrder, *, event: str) -> N
             world.announce(shop, "fulfillment_orders/placed_on_hold", body, event=event)
 
 
-def due(world: World, shop: Shop, each: FulfillmentOrder) -> None:
-    """A scheduled fulfilment order's time has come."""
+def open_scheduled(world: World, shop: Shop, each: FulfillmentOrder) -> None:
+    """Opens a scheduled fulfilment order, because its date has come."""
     with world.lock:
         if world.shops.get(shop.domain) is shop and each.status == "SCHEDULED":
             each.status = "OPEN"

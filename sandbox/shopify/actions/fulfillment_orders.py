@@ -1,4 +1,7 @@
-"""Fulfilment orders split, moved, held, released; with the messages recorded from Admin API 2026-04."""
+"""Fulfilment orders are split, moved, held and released.
+
+The messages were recorded from the Admin API 2026-04.
+"""
 
 import time
 from typing import Any
@@ -25,7 +28,10 @@ REPORTED_PROGRESS = (
 
 
 def split(shop: Shop, each: FulfillmentOrder, wanted: list[dict[str, Any]]) -> FulfillmentOrder | None:
-    """Keeps the wanted units in `each`, puts the rest into a new fulfilment order, if any. Raises Refusal."""
+    """Keeps the wanted units in `each` and puts the rest, if there is any, into a new fulfilment order.
+
+    Raises Refusal.
+    """
     kept = {number(item["id"]): int(item["quantity"]) for item in wanted}
     by_id = {line.id: line for line in each.lines}
     for line_id, units in kept.items():
@@ -42,7 +48,7 @@ def split(shop: Shop, each: FulfillmentOrder, wanted: list[dict[str, Any]]) -> F
     ]
     if not rest:
         return None
-    other = sibling(shop, each)
+    other = create_empty(shop, each)
     for line, units in rest:
         line.total -= units
         line.remaining -= units
@@ -53,8 +59,8 @@ def split(shop: Shop, each: FulfillmentOrder, wanted: list[dict[str, Any]]) -> F
     return other
 
 
-def sibling(shop: Shop, each: FulfillmentOrder) -> FulfillmentOrder:
-    """An empty fulfilment order beside this one."""
+def create_empty(shop: Shop, each: FulfillmentOrder) -> FulfillmentOrder:
+    """Creates an empty fulfilment order of the same order, location and date."""
     other = FulfillmentOrder(
         id=new_id("FulfillmentOrder"),
         order=each.order,
@@ -76,10 +82,10 @@ def move(
     location: Location | None,
     wanted: list[dict[str, Any]] | None,
 ) -> tuple[FulfillmentOrder, FulfillmentOrder, FulfillmentOrder | None]:
-    """fulfillmentOrderMove -> (moved, original, remaining). Raises Refusal.
+    """fulfillmentOrderMove: returns (moved, original, remaining). Raises Refusal.
 
-    An untouched fulfilment order moves with its id (as recorded) and what was not asked for stays behind in a new one.
-    What is left of a partly fulfilled one moves into a new one, and the original closes.
+    A fulfilment order of which nothing was fulfilled moves and keeps its id, as recorded; what the call did not name
+    stays behind in a new one. When a part was fulfilled, the rest moves in a new one and the original closes.
     """
     check_movable(shop, each, location)
     assert location
@@ -87,7 +93,7 @@ def move(
     rest = split(shop, each, wanted) if wanted else None
     moved = each
     if any(line.remaining < line.total for line in each.lines):
-        moved = take_out(shop, each)
+        moved = split_off_remaining(shop, each)
         each.status = "CLOSED"
     event = new_event()
     for line in moved.lines:
@@ -105,7 +111,7 @@ def move(
 
 
 def check_movable(shop: Shop, each: FulfillmentOrder, location: Location | None) -> None:
-    """Raises Refusal when the fulfilment order must stay where it is."""
+    """Checks that the fulfilment order may move to the location. Raises Refusal."""
     if each.status in ("CLOSED", "CANCELLED", "INCOMPLETE"):
         raise Refusal("Cannot change location.")
     if each.progress_reported:
@@ -119,9 +125,9 @@ def check_movable(shop: Shop, each: FulfillmentOrder, location: Location | None)
         raise Refusal(message, field=["newLocationId"])
 
 
-def take_out(shop: Shop, each: FulfillmentOrder) -> FulfillmentOrder:
-    """Everything that remains, in a new fulfilment order."""
-    other = sibling(shop, each)
+def split_off_remaining(shop: Shop, each: FulfillmentOrder) -> FulfillmentOrder:
+    """Moves everything that remains into a new fulfilment order."""
+    other = create_empty(shop, each)
     for line in each.lines:
         if line.remaining:
             units, line.total, line.remaining = line.remaining, line.total - line.remaining, 0
@@ -134,7 +140,7 @@ def take_out(shop: Shop, each: FulfillmentOrder) -> FulfillmentOrder:
 def hold(
     world: World, shop: Shop, each: FulfillmentOrder, given: dict[str, Any], *, by_app: bool
 ) -> tuple[Hold, FulfillmentOrder | None]:
-    """fulfillmentOrderHold -> (hold, remaining fulfilment order of a partial hold). Raises Refusal."""
+    """fulfillmentOrderHold: returns (hold, remaining fulfilment order of a partial hold). Raises Refusal."""
     if each.status not in ("OPEN", "SCHEDULED", "ON_HOLD"):
         raise Refusal("The fulfillment order is not in a state that can be put on hold.", field=["id"])
     handle = given.get("handle") or ""
@@ -166,7 +172,7 @@ def hold(
 
 
 def release(world: World, shop: Shop, each: FulfillmentOrder, *, hold_ids: list[int] | None) -> None:
-    """fulfillmentOrderReleaseHold: the named holds, or everybody's. Raises Refusal."""
+    """fulfillmentOrderReleaseHold: releases the named holds, or all holds of everybody. Raises Refusal."""
     if not each.holds:
         raise Refusal("The fulfillment order is not on hold.", field=["id"])
     each.holds = [one for one in each.holds if hold_ids and one.id not in hold_ids]

@@ -1,4 +1,7 @@
-"""Fulfilments: made, cancelled, their tracking changed; with the messages recorded from Admin API 2026-04."""
+"""Fulfilments are created and cancelled, and their tracking changes.
+
+The messages were recorded from the Admin API 2026-04.
+"""
 
 from typing import Any
 
@@ -19,7 +22,7 @@ FULFILLABLE = {"OPEN", "IN_PROGRESS"}
 
 
 def create(world: World, shop: Shop, given: dict[str, Any]) -> Fulfillment:
-    """fulfillmentCreate: all or nothing. Raises Refusal."""
+    """fulfillmentCreate: it carries out everything or nothing. Raises Refusal."""
     parts = requested_parts(shop, given["lineItemsByFulfillmentOrder"])
     involved = list(dict.fromkeys(line.fulfillment_order for line, _ in parts))
     order = involved[0].order
@@ -55,7 +58,7 @@ def create(world: World, shop: Shop, given: dict[str, Any]) -> Fulfillment:
 
 
 def requested_parts(shop: Shop, groups: list[dict[str, Any]]) -> list[tuple[FulfillmentOrderLine, int]]:
-    """The fulfilment-order lines and units a call asks for. Raises Refusal."""
+    """Returns the fulfilment-order lines and the units that a call asks for. Raises Refusal."""
     if not groups:
         raise Refusal("Fulfillment order does not exist.", field=["fulfillment"])
     parts: list[tuple[FulfillmentOrderLine, int]] = []
@@ -86,7 +89,7 @@ def requested_parts(shop: Shop, groups: list[dict[str, Any]]) -> list[tuple[Fulf
 def named_lines(
     each: FulfillmentOrder, wanted: list[dict[str, Any]], *, index: int
 ) -> list[tuple[FulfillmentOrderLine, int]]:
-    """The lines of one fulfilment order that a call names. Raises Refusal."""
+    """Returns the lines of one fulfilment order that a call names. Raises Refusal."""
     by_id = {line.id: line for line in each.lines}
     parts = []
     for position, item in enumerate(wanted):
@@ -108,7 +111,7 @@ def named_lines(
 
 
 def check_together(involved: list[FulfillmentOrder]) -> None:
-    """One order and one location per call. Raises Refusal."""
+    """Checks that a call is about one order and one location. Raises Refusal."""
     orders = sorted({each.order.id for each in involved})
     if len(orders) > 1:
         message = f"All fulfillment orders must belong to the same order. Multiple orders with ids {orders} were found."
@@ -123,7 +126,7 @@ def check_together(involved: list[FulfillmentOrder]) -> None:
 
 
 def cancel(world: World, shop: Shop, each: Fulfillment) -> None:
-    """fulfillmentCancel: the units go back, into the same fulfilment order while it is open, else a new one.
+    """fulfillmentCancel: the units go back into their fulfilment order, or into a new one when it is closed.
 
     Raises Refusal.
     """
@@ -145,7 +148,7 @@ def cancel(world: World, shop: Shop, each: Fulfillment) -> None:
             world,
             shop,
             each.order,
-            stocked(shop, each, reopened),
+            stocking_location(shop, each, reopened),
             reopened,
             method="SHIPPING",
             spec={},
@@ -156,15 +159,15 @@ def cancel(world: World, shop: Shop, each: Fulfillment) -> None:
     updated(world, shop, each.order, event=event)
 
 
-def stocked(shop: Shop, each: Fulfillment, lines: list[tuple[Any, int]]) -> Location:
-    """The original location while it still stocks the items, else another."""
+def stocking_location(shop: Shop, each: Fulfillment, lines: list[tuple[Any, int]]) -> Location:
+    """Returns the location of a fulfilment if it still stocks the items, else another location."""
     if each.location.is_active and all(shop.stocks(line.variant, each.location) for line, _ in lines):
         return each.location
     return choose_location(shop, [line for line, _ in lines])
 
 
 def update_tracking(world: World, shop: Shop, each: Fulfillment, given: dict[str, Any]) -> None:
-    """fulfillmentTrackingInfoUpdate: what is given replaces what was there."""
+    """fulfillmentTrackingInfoUpdate: the given values replace the old ones."""
     each.company = given.get("company", each.company)
     each.numbers = list(given.get("numbers") or ([given["number"]] if given.get("number") else each.numbers))
     each.urls = list(given.get("urls") or ([given["url"]] if given.get("url") else each.urls))

@@ -1,4 +1,4 @@
-"""Stock of a shop: what orders do to it, and its mutations inventorySetQuantities and inventoryActivate."""
+"""The stock of a shop: how orders change it, and the mutations inventorySetQuantities and inventoryActivate."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from sandbox.shopify.webhooks.catalogue_bodies import level_body
 from sandbox.shopify.webhooks.signing import new_event
 from sandbox.shopify.world import World
 
-MOST = 1_000_000_000
+MAX_QUANTITY = 1_000_000_000
 REASONS = {
     "correction",
     "cycle_count_available",
@@ -44,7 +44,10 @@ def change(
     committed: int = 0,
     event: str,
 ) -> None:
-    """Adds to a level and tells about it when `available` changed; nothing for untracked or unstocked items."""
+    """Adds to a stock level, and announces it when `available` changed.
+
+    Does nothing when the item is not tracked or not stocked.
+    """
     level = shop.level(line.variant, location) if line.variant and line.variant.tracked else None
     if level is None:
         return
@@ -56,7 +59,7 @@ def change(
 
 
 def put(world: World, shop: Shop, *, variant: Variant, location: Location, available: int) -> Level:
-    """Sets `available`, stocking the item there if need be (a merchant in the admin)."""
+    """Sets `available` as a merchant does in the admin, and stocks the item there first if needed."""
     level = shop.level(variant, location)
     if level is None:
         level = shop.levels[variant.inventory_item_id, location.id] = Level(variant, location, 0)
@@ -70,7 +73,7 @@ def put(world: World, shop: Shop, *, variant: Variant, location: Location, avail
 def set_quantities(
     world: World, shop: Shop, given: dict[str, Any], *, version: str
 ) -> tuple[dict[str, Any] | None, Errors]:
-    """inventorySetQuantities: all or nothing. Returns (adjustment group, user errors)."""
+    """inventorySetQuantities: it carries out everything or nothing. Returns (adjustment group, user errors)."""
     name, wanted = given["name"], given["quantities"]
     errors = check_input(given) or check_quantities(shop, given, version=version)
     if errors:
@@ -81,7 +84,7 @@ def set_quantities(
         assert variant
         assert location
         level = shop.level(variant, location)
-        if level is None:  # 2026-10 has no ITEM_NOT_STOCKED_AT_LOCATION: the level comes into being, inactive
+        if level is None:  # 2026-10 has no ITEM_NOT_STOCKED_AT_LOCATION: an inactive level is created
             level = shop.levels[variant.inventory_item_id, location.id] = Level(
                 variant, location, 0, is_active=False
             )
@@ -103,17 +106,17 @@ def set_quantities(
 
 
 def find(shop: Shop, each: dict[str, Any]) -> tuple[Variant | None, Location | None]:
-    """The item and location that one element names."""
+    """Returns the item and the location that one element names."""
     return shop.items.get(number(each["inventoryItemId"])), shop.locations.get(number(each["locationId"]))
 
 
 def problem(code: str, message: str, *path: str) -> dict[str, Any]:
-    """One user error."""
+    """Returns one user error."""
     return {"code": code, "field": ["input", *path], "message": message}
 
 
 def check_input(given: dict[str, Any]) -> Errors:
-    """What is wrong with the call as a whole."""
+    """Returns what is wrong with the call as a whole."""
     if given["name"] not in ("available", "on_hand"):
         return [problem("INVALID_NAME", "The quantity name must be either 'available' or 'on_hand'.", "name")]
     if given["reason"] not in REASONS:
@@ -126,7 +129,7 @@ def check_input(given: dict[str, Any]) -> Errors:
 
 
 def check_quantities(shop: Shop, given: dict[str, Any], *, version: str) -> Errors:
-    """What is wrong with single elements; their index is in the error's field."""
+    """Returns what is wrong with single elements. The field of an error holds the index of its element."""
     errors: Errors = []
     seen: set[tuple[str, str]] = set()
     for index, each in enumerate(given["quantities"]):
@@ -143,7 +146,7 @@ def check_quantities(shop: Shop, given: dict[str, Any], *, version: str) -> Erro
 
 
 def check_one(shop: Shop, each: dict[str, Any], *, name: str, version: str) -> tuple[str, str, str] | None:
-    """(code, message, key) of what is wrong with one element; None when nothing is."""
+    """Returns (code, message, key) of what is wrong with one element; None when nothing is wrong."""
     variant, location = find(shop, each)
     if variant is None:
         return "INVALID_INVENTORY_ITEM", "The specified inventory item could not be found.", "inventoryItemId"
@@ -152,9 +155,9 @@ def check_one(shop: Shop, each: dict[str, Any], *, name: str, version: str) -> t
     if not variant.tracked:
         message = "The specified inventory item is not allowed to be adjusted via API."
         return "NON_MUTABLE_INVENTORY_ITEM", message, "inventoryItemId"
-    if each["quantity"] > MOST:
+    if each["quantity"] > MAX_QUANTITY:
         return "INVALID_QUANTITY_TOO_HIGH", "The quantity can't be higher than 1,000,000,000.", "quantity"
-    if each["quantity"] < (-MOST if name == "available" else 0):
+    if each["quantity"] < (-MAX_QUANTITY if name == "available" else 0):
         return "INVALID_QUANTITY_NEGATIVE", "The quantity can't be negative.", "quantity"
     level = shop.level(variant, location)
     if level is None and version <= "2026-07":
@@ -169,7 +172,7 @@ def check_one(shop: Shop, each: dict[str, Any], *, name: str, version: str) -> t
 
 
 def activate(world: World, shop: Shop, args: dict[str, Any]) -> tuple[Level | None, Errors]:
-    """inventoryActivate: stocks an item at a location."""
+    """inventoryActivate: stocks an item at a location. Returns (level, user errors)."""
     variant, location = find(shop, args)
     if variant is None:
         return None, [

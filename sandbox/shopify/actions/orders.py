@@ -1,4 +1,4 @@
-"""What happens to orders: placed, paid, cancelled, edited; each tells the world by webhooks."""
+"""Orders are placed, paid, cancelled and edited. Each change is announced by webhooks."""
 
 from typing import Any
 
@@ -31,7 +31,10 @@ ADDRESS = {
 
 
 def place(world: World, shop: Shop, spec: dict[str, Any]) -> Order:
-    """A customer buys. Stock is committed at once, the fulfilment orders become visible after the shop's delay."""
+    """Places a customer's order.
+
+    The stock is committed at once, and the fulfilment orders become visible after the shop's delay.
+    """
     number = shop.next_order_number
     shop.next_order_number += 1
     paid = "PAID" if spec.get("paid", True) else "PENDING"
@@ -60,8 +63,8 @@ def place(world: World, shop: Shop, spec: dict[str, Any]) -> Order:
         for line, each in zip(order.lines, spec["lines"], strict=True)
         if each.get("deliveries")
     }
-    for line, turns in deliveries.items():
-        if sum(int(turn["quantity"]) for turn in turns) != line.quantity:
+    for line, parts in deliveries.items():
+        if sum(int(part["quantity"]) for part in parts) != line.quantity:
             raise ValueError("the deliveries of a line must make up its quantity")
     assign(world, shop, order, order.lines, spec=spec, forced=forced, event=event, deliveries=deliveries)
     for topic in [
@@ -74,7 +77,7 @@ def place(world: World, shop: Shop, spec: dict[str, Any]) -> Order:
 
 
 def make_address(spec: dict[str, Any]) -> dict[str, Any] | None:
-    """The shipping address of an order's JSON; null means none."""
+    """Returns the shipping address that an order's JSON describes. The address null means none."""
     if "address" in spec and spec["address"] is None:
         return None
     country = spec.get("country", "DE")
@@ -89,7 +92,7 @@ def make_address(spec: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def make_line(shop: Shop, order: Order, each: dict[str, Any]) -> Line:
-    """One line, of a variant or custom."""
+    """Makes one line: a line of a variant, or a custom line."""
     variant = shop.variants[int(each["variant_id"])] if each.get("variant_id") else None
     quantity = int(each["quantity"])
     if quantity < 1:
@@ -109,27 +112,27 @@ def make_line(shop: Shop, order: Order, each: dict[str, Any]) -> Line:
 
 
 def updated(world: World, shop: Shop, order: Order, *topics: str, event: str) -> None:
-    """Moves updatedAt and sends the topics and orders/updated."""
+    """Moves the order's updatedAt, and announces the given topics and orders/updated."""
     order.updated_at = now()
     for topic in (*topics, "orders/updated"):
         world.announce(shop, topic, order_body(order), event=event)
 
 
 def pay(world: World, shop: Shop, order: Order) -> None:
-    """The payment arrives."""
+    """Marks the order as paid."""
     order.financial_status = "PAID"
     updated(world, shop, order, "orders/paid", event=new_event())
 
 
 def touch(world: World, shop: Shop, order: Order, *, note: str | None) -> None:
-    """A change that means nothing to anyone."""
+    """Changes the order in a way that matters to nobody."""
     if note is not None:
         order.note = note
     updated(world, shop, order, event=new_event())
 
 
 def cancel(world: World, shop: Shop, order: Order, *, reason: str, restock: bool) -> None:
-    """Cancels the order; its fulfilment orders are closed, their quantities stay (as recorded). Raises NotAllowed."""
+    """Cancels the order. Its fulfilment orders close and keep their quantities, as recorded. Raises NotAllowed."""
     if order.cancelled_at:
         raise NotAllowed("Cannot cancel an order that has already been canceled")
     if any(each.status == "SUCCESS" for each in order.fulfillments):
@@ -149,7 +152,7 @@ def cancel(world: World, shop: Shop, order: Order, *, reason: str, restock: bool
 
 
 def edit(world: World, shop: Shop, order: Order, spec: dict[str, Any]) -> None:
-    """Changes quantities and adds variants; or the address. Raises NotAllowed."""
+    """Changes quantities, adds variants, or changes the address. Raises NotAllowed."""
     if order.cancelled_at:
         raise NotAllowed("The order cannot be edited.")
     event = new_event()
@@ -160,7 +163,7 @@ def edit(world: World, shop: Shop, order: Order, spec: dict[str, Any]) -> None:
         delta = int(each["quantity"]) - line.current_quantity
         if int(each["quantity"]) < line.fulfilled:
             raise NotAllowed("Quantity cannot be lower than what was fulfilled")
-        (reduce if delta < 0 else raise_line)(world, shop, line, abs(delta), event=event)
+        (decrease if delta < 0 else increase)(world, shop, line, abs(delta), event=event)
         line.current_quantity += delta
         if delta > 0:
             line.quantity += delta
@@ -180,8 +183,8 @@ def edit(world: World, shop: Shop, order: Order, spec: dict[str, Any]) -> None:
     updated(world, shop, order, event=event)
 
 
-def reduce(world: World, shop: Shop, line: Line, units: int, *, event: str) -> None:
-    """Takes units off the line's open fulfilment-order lines: total and remaining shrink, the ids stay."""
+def decrease(world: World, shop: Shop, line: Line, units: int, *, event: str) -> None:
+    """Takes units off the open fulfilment-order lines of a line. They keep their ids; total and remaining shrink."""
     for each in reversed(line.order.fulfillment_orders):
         for part in each.lines:
             if part.line is not line or each.status == "CLOSED" or units == 0:
@@ -196,8 +199,8 @@ def reduce(world: World, shop: Shop, line: Line, units: int, *, event: str) -> N
                 each.status, each.holds = "CLOSED", []
 
 
-def raise_line(world: World, shop: Shop, line: Line, units: int, *, event: str) -> None:
-    """Adds units to the line's open fulfilment-order line, or as a new fulfilment order when there is none."""
+def increase(world: World, shop: Shop, line: Line, units: int, *, event: str) -> None:
+    """Adds units to an open fulfilment-order line of a line, or in a new fulfilment order when there is none."""
     for each in line.order.fulfillment_orders:
         for part in each.lines:
             if part.line is line and each.status == "OPEN":

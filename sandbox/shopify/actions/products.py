@@ -1,4 +1,4 @@
-"""A merchant changes or deletes a variant."""
+"""A merchant changes or deletes a variant. Shopify has no webhook topic about variants."""
 
 from sandbox.shopify.state.catalogue import Variant
 from sandbox.shopify.state.shop import Shop
@@ -9,7 +9,7 @@ from sandbox.shopify.world import World
 
 
 def change_sku(world: World, shop: Shop, variant: Variant, sku: str | None) -> None:
-    """There is no variants/update topic: the product and the inventory item tell."""
+    """Changes the SKU of a variant, which the topics of its product and of its inventory item announce."""
     variant.sku, variant.updated_at = sku, now()
     event = new_event()
     world.announce(shop, "products/update", product_body(shop, variant.product_id), event=event)
@@ -17,9 +17,9 @@ def change_sku(world: World, shop: Shop, variant: Variant, sku: str | None) -> N
 
 
 def delete_variant(world: World, shop: Shop, variant: Variant) -> None:
-    """The merchant deletes a variant: it and its stock are gone, and lines that were sold of it name none any more.
+    """Deletes a variant with its stock. The order lines that sold it have no variant from then on.
 
-    Orders do not change by it: nothing tells of them.
+    The orders themselves do not change, so no webhook announces them.
     """
     del shop.variants[variant.id], shop.items[variant.inventory_item_id]
     for key in [key for key, level in shop.levels.items() if level.variant is variant]:

@@ -4,16 +4,16 @@ from typing import Any
 
 
 class Refusal(Exception):
-    """A user error: message, field path, code."""
+    """Raised when a mutation is refused. It becomes a user error with a message, a field path and a code."""
 
     def __init__(self, message: str, *, field: list[str] | None = None, code: str | None = None) -> None:
         super().__init__(message)
         self.message, self.field, self.code = message, field, code
 
     def error(self) -> dict[str, Any]:
-        """As in userErrors."""
+        """Returns the refusal as it stands in userErrors."""
         return {"field": self.field, "message": self.message, "code": self.code}
 
 
 class NotAllowed(Exception):
-    """The state of the order does not allow it; the message is Shopify's."""
+    """Raised when the state of an order does not allow an action. The message is Shopify's own."""

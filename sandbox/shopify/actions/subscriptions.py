@@ -1,4 +1,4 @@
-"""Webhook subscriptions made by the Admin API. Unlike Shopify the sandbox takes http addresses."""
+"""Webhook subscriptions made by the Admin API. Unlike Shopify, the sandbox accepts http addresses."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from sandbox.shopify.state.times import now
 
 
 def address(given: dict[str, Any]) -> str:
-    """The target of a WebhookSubscriptionInput. Raises Refusal."""
+    """Returns the address in a WebhookSubscriptionInput. Raises Refusal."""
     uri = str(given.get("uri") or given.get("callbackUrl") or "")
     if not uri:
         raise Refusal("Address can't be blank", field=["webhookSubscription", "callbackUrl"])
@@ -19,7 +19,7 @@ def address(given: dict[str, Any]) -> str:
 
 
 def check_free(shop: Shop, *, topic: str, uri: str, but: Subscription | None) -> None:
-    """One subscription per topic and address. Raises Refusal."""
+    """Checks that no other subscription has the same topic and address. Raises Refusal."""
     if any(
         each.topic == topic and each.uri == uri and each is not but for each in shop.subscriptions.values()
     ):
@@ -59,7 +59,7 @@ def unsubscribe(shop: Shop, text: str) -> Subscription:
 
 
 def find(shop: Shop, text: str) -> Subscription:
-    """Raises Refusal when there is none."""
+    """Returns the subscription with this gid. Raises Refusal when there is none."""
     each = shop.subscriptions.get(number(text))
     if each is None:
         raise Refusal("Webhook subscription does not exist", field=["id"])
@@ -67,7 +67,7 @@ def find(shop: Shop, text: str) -> Subscription:
 
 
 def apply(each: Subscription, given: dict[str, Any]) -> None:
-    """The options of a WebhookSubscriptionInput."""
+    """Sets the options of a WebhookSubscriptionInput."""
     each.filter = given.get("filter", each.filter)
     each.format = given.get("format") or each.format
     each.include_fields = list(given.get("includeFields") or each.include_fields)

@@ -1,4 +1,4 @@
-"""What really happened at a shop, for whoever checks."""
+"""The books: what really happened at each shop, for those who check it."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from sandbox.shopify.world import World
 
 
 def world_books(world: World, domain: str | None) -> dict[str, Any]:
-    """Everything that happened: at one shop, or at all shops when no domain is given."""
+    """Returns everything that happened at one shop, or at all shops when no domain is given."""
     with world.lock:
         shops = {name: shop_books(shop) for name, shop in world.shops.items() if domain in (None, name)}
-        return {"shops": shops, "webhooks": world.courier.books(), "faults": world.faults.books()}
+        return {"shops": shops, "webhooks": world.delivery_queue.books(), "faults": world.faults.books()}
 
 
 def shop_books(shop: Shop) -> dict[str, Any]:
-    """Everything about one shop."""
+    """Returns everything about one shop."""
     log = shop.log
     return {
         "orders": [order_books(order) for order in shop.orders.values()],
@@ -48,7 +48,7 @@ def shop_books(shop: Shop) -> dict[str, Any]:
 
 
 def order_books(order: Order) -> dict[str, Any]:
-    """One order with its fulfilment orders and fulfilments."""
+    """Returns one order with its fulfilment orders and fulfilments."""
     return {
         "id": order.id,
         "name": order.name,
@@ -78,7 +78,7 @@ def order_books(order: Order) -> dict[str, Any]:
 
 
 def fulfillment_order_books(each: FulfillmentOrder) -> dict[str, Any]:
-    """One fulfilment order, seen or not yet."""
+    """Returns one fulfilment order, even when it is not visible yet."""
     return {
         "id": each.id,
         "status": each.status,
@@ -95,7 +95,7 @@ def fulfillment_order_books(each: FulfillmentOrder) -> dict[str, Any]:
 
 
 def fulfillment_books(each: Fulfillment) -> dict[str, Any]:
-    """One fulfilment with its quantities."""
+    """Returns one fulfilment with its quantities."""
     return {
         "id": each.id,
         "status": each.status,

@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 
 def named_or_open(shop: Shop, order: Order, body: Json, *statuses: str) -> list[FulfillmentOrder]:
-    """The fulfilment order that the body names, or all in these states that ship."""
+    """Returns the fulfilment order that the body names, else all that are shipped and have one of these statuses."""
     if body.get("fulfillment_order_id"):
         return [shop.fulfillment_orders[int(body["fulfillment_order_id"])]]
     return [
@@ -25,7 +25,7 @@ def named_or_open(shop: Shop, order: Order, body: Json, *statuses: str) -> list[
 
 
 def hold(world: World, shop: Shop, order: Order, body: Json) -> None:
-    """Somebody else holds the order's fulfilment orders."""
+    """Puts fulfilment orders on hold, as another app or a merchant does."""
     given = {"reason": body.get("reason", "OTHER"), "reasonNotes": body.get("notes")}
     for each in named_or_open(shop, order, body, "OPEN", "SCHEDULED"):
         fulfillment_orders.hold(world, shop, each, given, by_app=False)
@@ -33,19 +33,19 @@ def hold(world: World, shop: Shop, order: Order, body: Json) -> None:
 
 
 def release_alone(world: World, shop: Shop, order: Order, body: Json) -> None:
-    """All holds are lifted, and the order's own updatedAt stays."""
+    """Releases all holds and leaves the order's own updatedAt as it is."""
     for each in named_or_open(shop, order, body, "ON_HOLD"):
         fulfillment_orders.release(world, shop, each, hold_ids=None)
 
 
 def release(world: World, shop: Shop, order: Order, body: Json) -> None:
-    """All holds are lifted."""
+    """Releases all holds."""
     release_alone(world, shop, order, body)
     orders.updated(world, shop, order, event=new_event())
 
 
 def fulfill(world: World, shop: Shop, order: Order, body: Json) -> None:
-    """Somebody fulfils what is open in the admin."""
+    """Fulfils everything that is open, as a merchant does in the admin."""
     for each in named_or_open(shop, order, body, "OPEN", "IN_PROGRESS"):
         each.visible_at = 0.0
         given = {"lineItemsByFulfillmentOrder": [{"fulfillmentOrderId": gid("FulfillmentOrder", each.id)}]}
@@ -53,7 +53,7 @@ def fulfill(world: World, shop: Shop, order: Order, body: Json) -> None:
 
 
 def move(world: World, shop: Shop, order: Order, body: Json) -> None:
-    """A merchant moves what is open to another location."""
+    """Moves everything that is open to another location, as a merchant does."""
     for each in named_or_open(shop, order, body, "OPEN", "IN_PROGRESS", "ON_HOLD", "SCHEDULED"):
         fulfillment_orders.move(world, shop, each, shop.locations.get(int(body["location_id"])), None)
 

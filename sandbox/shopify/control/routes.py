@@ -1,4 +1,4 @@
-"""The control API of the simulated Shopify: what merchants and customers do, and what goes wrong."""
+"""The routes of the control API: what merchants and customers do, what goes wrong, and the books."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 def handle(world: World, request: Request) -> Reply:
-    """/_sandbox/..."""
+    """Answers a request below /_sandbox/. Raises Refused, KeyError, ValueError or TypeError for a bad one."""
     path, body = request.path.removeprefix("/_sandbox/").strip("/").split("/"), request.json()
     match request.method, path:
         case "POST", ["shops"]:
@@ -29,7 +29,7 @@ def handle(world: World, request: Request) -> Reply:
                 world.shops[body["domain"]] = make_shop(body)
             return json_reply(201, {"domain": body["domain"]})
         case "GET", ["counts"]:
-            return json_reply(200, world.courier.books())
+            return json_reply(200, world.delivery_queue.books())
         case "GET", ["books"]:
             return json_reply(200, world_books(world, request.query.get("domain")))
         case "POST", ["webhooks", "send"]:
@@ -43,13 +43,13 @@ def handle(world: World, request: Request) -> Reply:
                 shop = world.shops.get(domain)
                 if shop is None:
                     raise Refused(404, {"error": f"no shop {domain}"})
-                return of_shop(world, shop, request.method, rest, body)
+                return handle_shop(world, shop, request.method, rest, body)
         case _:
             raise Refused(404, {"error": f"no such control: {request.method} {request.path}"})
 
 
-def of_shop(world: World, shop: Shop, method: str, path: list[str], body: Json) -> Reply:
-    """/_sandbox/shops/<domain>/..."""
+def handle_shop(world: World, shop: Shop, method: str, path: list[str], body: Json) -> Reply:
+    """Answers a request below /_sandbox/shops/<domain>/."""
     match method, path:
         case "POST", ["orders"]:
             return json_reply(201, order_books(orders.place(world, shop, body)))
@@ -91,7 +91,7 @@ def of_shop(world: World, shop: Shop, method: str, path: list[str], body: Json) 
 
 
 def order_of(shop: Shop, order_id: str) -> Order:
-    """Raises Refused (404)."""
+    """Returns the order with this number. Raises Refused (404)."""
     order = shop.orders.get(int(order_id))
     if order is None:
         raise Refused(404, {"error": f"no order {order_id}"})

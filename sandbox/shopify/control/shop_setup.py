@@ -10,7 +10,7 @@ Json = dict[str, Any]
 
 
 def make_shop(body: Json) -> Shop:
-    """A shop from its JSON."""
+    """Makes a shop from its JSON. Raises KeyError or ValueError."""
     bucket, rest = body.get("bucket") or {}, body.get("rest_bucket") or {}
     model = body.get("cost_model", "recorded")
     if model not in ("recorded", "linear"):
@@ -46,7 +46,7 @@ def make_shop(body: Json) -> Shop:
 
 
 def add_variant(shop: Shop, each: Json) -> Variant:
-    """A variant with its stock."""
+    """Adds a variant with its stock to a shop."""
     variant = Variant(
         id=int(each["id"]),
         sku=each.get("sku"),

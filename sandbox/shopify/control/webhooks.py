@@ -1,4 +1,4 @@
-"""Webhooks made up on request, and the newest deliveries."""
+"""Webhooks that a test makes up, and the newest deliveries."""
 
 import json
 import uuid
@@ -11,7 +11,7 @@ Json = dict[str, Any]
 
 
 def send_webhook(world: World, body: Json) -> Json:
-    """One delivery, made up: signed with the shop's secret or another, sent once, now."""
+    """Sends one made-up webhook at once and only once, signed with the shop's secret or with a given one."""
     shop = world.shops.get(body["domain"])
     url = body.get("url") or (shop and shop.webhook_url)
     if not url:
@@ -29,11 +29,11 @@ def send_webhook(world: World, body: Json) -> Json:
         secret=secret,
         body=raw,
     )
-    status, text = world.courier.exchange(url, {**signed, **body.get("headers", {})}, raw)
+    status, text = world.delivery_queue.exchange(url, {**signed, **body.get("headers", {})}, raw)
     return {"status": status, "webhook_id": webhook_id, "body": text}
 
 
 def newest_webhooks(world: World, query: dict[str, str]) -> list[Json]:
-    """The newest deliveries."""
+    """Returns the newest deliveries."""
     limit = int(query.get("limit", 100))
-    return world.courier.newest(account=query.get("domain"), topic=query.get("topic"), limit=limit)
+    return world.delivery_queue.newest(account=query.get("domain"), topic=query.get("topic"), limit=limit)

@@ -1,7 +1,8 @@
-"""Query cost. Objects cost 1, scalars 0, a mutation 10 and what it returns.
+"""The cost of a query. An object costs 1, a scalar 0, and a mutation 10 plus what it returns.
 
-Connections: the model `recorded` fits the recorded answers of 2026-04, first 2 to 10: 2 + ceil(log2(first)) * node;
-`linear` is the cautious reading of the documentation: 1 + first * node.
+There are two models of what a connection costs. `recorded` fits the answers that were recorded from 2026-04 with
+`first` from 2 to 10: 2 + ceil(log2(first)) * node. `linear` is the cautious reading of the documentation:
+1 + first * node.
 """
 
 import math
@@ -29,7 +30,7 @@ FREE = {"userErrors", "orderCancelUserErrors", "pageInfo"}
 
 
 class Requested:
-    """Worst-case cost of one operation, from its text and variables."""
+    """The highest cost that an operation can have, according to its text and its variables."""
 
     def __init__(
         self, schema: GraphQLSchema, document: DocumentNode, variables: dict[str, Any], *, model: str
@@ -40,7 +41,7 @@ class Requested:
         }
 
     def of(self, operation: OperationDefinitionNode) -> int:
-        """requestedQueryCost"""
+        """Returns the requestedQueryCost of an operation."""
         root = self.schema.get_root_type(operation.operation)
         assert root
         if operation.operation.value != "mutation":
@@ -53,7 +54,7 @@ class Requested:
         return total
 
     def payload(self, selections: SelectionSetNode | None, payload: GraphQLNamedType) -> int:
-        """What a mutation returns: the objects themselves are part of its price, what they hold is not."""
+        """Returns the cost of a mutation's payload: the payload's own objects are free, what they contain is not."""
         objects = [
             node
             for node in (selections.selections if selections else ())
@@ -62,7 +63,7 @@ class Requested:
         return self.selection(selections, payload) - len(objects)
 
     def selection(self, selections: SelectionSetNode | None, parent: GraphQLNamedType) -> int:
-        """Sum over the fields of one object; of alternative fragments the dearest counts only once each."""
+        """Returns the sum of the costs of an object's fields."""
         total = 0
         for node in selections.selections if selections else ():
             if isinstance(node, FieldNode):
@@ -78,7 +79,7 @@ class Requested:
         return total
 
     def field(self, node: FieldNode, parent: GraphQLNamedType) -> int:
-        """One field with everything below it."""
+        """Returns the cost of one field with everything below it."""
         name = node.name.value
         fields = getattr(parent, "fields", {})
         if node.selection_set is None or name in FREE or name not in fields:
@@ -99,7 +100,7 @@ class Requested:
         return 1 + below
 
     def argument(self, node: FieldNode, name: str) -> int:
-        """An integer argument, or the length of a list; 0 when it is not there."""
+        """Returns an integer argument, or the length of a list; 0 when the argument is missing."""
         for argument in node.arguments:
             if argument.name.value != name:
                 continue
@@ -115,7 +116,7 @@ class Requested:
 
 
 def actual(data: dict[str, Any] | None, *, mutation: bool) -> int:
-    """actualQueryCost: what was really returned."""
+    """Returns the actualQueryCost, counted on the data that was returned."""
     if data is None:
         return MUTATION_COST if mutation else 0
     if not mutation:
@@ -124,7 +125,7 @@ def actual(data: dict[str, Any] | None, *, mutation: bool) -> int:
 
 
 def below(value: dict[str, Any]) -> int:
-    """Cost of an object's fields, without itself."""
+    """Returns the cost of an object's fields, without the object itself."""
     total = 0
     for name, each in value.items():
         if name in FREE:

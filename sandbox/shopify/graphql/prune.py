@@ -1,9 +1,9 @@
-"""Makes `schema.graphql` out of the full Admin schema (introspection JSON, npm @shopify/dev-mcp 1.16.0):
+"""Makes `schema.graphql` from the full Admin schema (the introspection JSON of npm @shopify/dev-mcp 1.16.0):
 
     python -m sandbox.shopify.graphql.prune admin_2026-10.json.gz > sandbox/shopify/graphql/schema.graphql
 
-Object types keep the fields listed in KEEP with all their arguments; input types and enums that are reached are kept
-whole; descriptions and deprecation reasons are dropped.
+Object types keep the fields that KEEP lists, with all their arguments. Input types and enums that these fields need are
+kept whole. Descriptions and deprecation reasons are dropped.
 """
 
 import gzip
@@ -160,14 +160,17 @@ DIRECTIVES = {"idempotent", "skip", "include", "deprecated", "specifiedBy"}
 
 
 def named(reference: Json) -> str:
-    """The type's name inside list and non-null wrappers."""
+    """Returns the name of the type inside list and non-null wrappers."""
     while reference["ofType"]:
         reference = reference["ofType"]
     return str(reference["name"])
 
 
 def prune(introspection: Json) -> str:
-    """Introspection JSON (`{"__schema": ...}`) -> SDL of the kept part. Raises KeyError for what is not there."""
+    """Returns the SDL of the kept part of an introspection (`{"__schema": ...}`).
+
+    Raises KeyError when KEEP lacks a type, or names one that does not exist.
+    """
     schema = introspection["__schema"]
     everything = {each["name"]: each for each in schema["types"]}
     kept = {name: object_type(everything[name], fields.split()) for name, fields in KEEP.items()}
@@ -191,7 +194,7 @@ def prune(introspection: Json) -> str:
 
 
 def object_type(whole: Json, fields: list[str]) -> Json:
-    """One object, interface or union type with only the listed fields and only kept interfaces and members."""
+    """Returns an object, interface or union type with only the listed fields, interfaces and members."""
     by_name = {each["name"]: each for each in whole["fields"] or []}
     return {
         **bare(whole),
@@ -202,7 +205,7 @@ def object_type(whole: Json, fields: list[str]) -> Json:
 
 
 def plain_type(whole: Json) -> Json:
-    """A scalar, enum or input type, whole."""
+    """Returns a whole scalar, enum or input type."""
     return {
         **bare(whole),
         "inputFields": [bare(each) for each in whole["inputFields"] or []],
@@ -211,7 +214,7 @@ def plain_type(whole: Json) -> Json:
 
 
 def bare(node: Json) -> Json:
-    """The same node without descriptions and deprecations, arguments included."""
+    """Returns a node without descriptions and deprecations, also those of its arguments."""
     changed: Json = {"description": None, "specifiedByURL": None}
     if "isDeprecated" in node:
         changed |= {"isDeprecated": False, "deprecationReason": None}
@@ -221,7 +224,7 @@ def bare(node: Json) -> Json:
 
 
 def references(node: Json) -> list[str]:
-    """Names of the types that a type's fields, arguments and input fields mention."""
+    """Returns the names of the types that a type's fields, arguments and input fields mention."""
     fields = node.get("fields") or []
     typed = [*fields, *(arg for field in fields for arg in field["args"]), *(node.get("inputFields") or [])]
     return sorted({named(each["type"]) for each in typed})

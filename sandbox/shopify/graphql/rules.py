@@ -1,4 +1,4 @@
-"""Run-time rules that no schema shows: @idempotent, changeFromQuantity, the 250 limit, well-formed ids."""
+"""Run-time rules that the schema does not show: @idempotent, changeFromQuantity, at most 250 elements, valid ids."""
 
 import json
 from typing import Any
@@ -32,7 +32,7 @@ class Violation(GraphQLError):
 
 
 def raw(value: ValueNode, variables: dict[str, Any]) -> Any:
-    """The value as it was written: a key that is not there stays away, an explicit null stays null."""
+    """Returns a value as it was written: a missing key stays missing, and an explicit null stays null."""
     if isinstance(value, VariableNode):
         return variables.get(value.name.value, MISSING)
     if isinstance(value, NullValueNode):
@@ -46,34 +46,34 @@ def raw(value: ValueNode, variables: dict[str, Any]) -> Any:
 
 
 def raw_arguments(node: FieldNode, variables: dict[str, Any]) -> dict[str, Any]:
-    """All arguments of a field as written."""
+    """Returns all arguments of a field as they were written."""
     values = {each.name.value: raw(each.value, variables) for each in node.arguments}
     return {name: value for name, value in values.items() if value is not MISSING}
 
 
 def check_sizes(operation: OperationDefinitionNode, variables: dict[str, Any]) -> None:
-    """No list in an argument of a root field may be longer than 250. Raises Violation."""
+    """Checks that no list in an argument of a root field has more than 250 elements. Raises Violation."""
     for node in operation.selection_set.selections:
         if isinstance(node, FieldNode):
-            walk(raw_arguments(node, variables), node, "")
+            check_lists(raw_arguments(node, variables), node, "")
 
 
-def walk(value: Any, node: FieldNode, name: str) -> None:
-    """Every list below a value."""
+def check_lists(value: Any, node: FieldNode, name: str) -> None:
+    """Checks every list inside a value. Raises Violation."""
     if isinstance(value, dict):
         for key, each in value.items():
-            walk(each, node, key)
+            check_lists(each, node, key)
     elif isinstance(value, list):
         limit = LONGER.get(name, MAX_INPUT)
         if len(value) > limit:
             message = f"The input array size of {len(value)} is greater than the maximum allowed of {limit}."
             raise Violation(message, "MAX_INPUT_SIZE_EXCEEDED", node)
         for each in value:
-            walk(each, node, name)
+            check_lists(each, node, name)
 
 
 def idempotency_key(node: FieldNode, variables: dict[str, Any]) -> str | None:
-    """The key of the directive on the field; None when there is no directive. Raises Violation for an empty one."""
+    """Returns the key of the field's directive; None without a directive. Raises Violation for an empty key."""
     directive: DirectiveNode | None = next((d for d in node.directives if d.name.value == "idempotent"), None)
     if directive is None:
         return None
@@ -84,9 +84,9 @@ def idempotency_key(node: FieldNode, variables: dict[str, Any]) -> str | None:
 
 
 def require_key(node: FieldNode, variables: dict[str, Any]) -> str | None:
-    """The key of a mutation that needs one; on any other the directive has no effect, as at Shopify.
+    """Returns the key of a mutation that needs one. On any other mutation the directive has no effect, as at Shopify.
 
-    Raises Violation (message as recorded).
+    Raises Violation with the recorded message when the key is missing.
     """
     if node.name.value not in NEEDS_KEY:
         return None
@@ -98,7 +98,10 @@ def require_key(node: FieldNode, variables: dict[str, Any]) -> str | None:
 
 
 def require_change_from(node: FieldNode, variables: dict[str, Any]) -> None:
-    """Every element must carry `changeFromQuantity`, be it null. Raises Violation (message as recorded)."""
+    """Checks that every element has `changeFromQuantity`, which may be null.
+
+    Raises Violation with the recorded message.
+    """
     given = raw_arguments(node, variables).get("input") or {}
     if any("changeFromQuantity" not in each for each in given.get("quantities") or []):
         message = "InventoryQuantityInput must include the following argument: changeFromQuantity."
@@ -106,7 +109,7 @@ def require_change_from(node: FieldNode, variables: dict[str, Any]) -> None:
 
 
 def parse_gid(text: str, node: FieldNode | None = None) -> tuple[str, int]:
-    """(kind, number). Raises Violation for what is no gid, and for the number 0."""
+    """Returns (kind, number) of a gid. Raises Violation for anything else, and for the number 0."""
     parts = str(text).split("/")
     tail = parts[-1].split("?", 1)[0]
     if len(parts) != 5 or parts[:3] != ["gid:", "", "shopify"] or not tail.isdigit() or int(tail) == 0:
@@ -115,7 +118,10 @@ def parse_gid(text: str, node: FieldNode | None = None) -> tuple[str, int]:
 
 
 def remembered(shop: Shop, field_name: str, key: str | None, arguments: dict[str, Any]) -> tuple[bool, Any]:
-    """(True, first result) of the same call; (True, None): the key was used for another call; (False, None): new."""
+    """Returns whether the key was used before, and the first result.
+
+    The result is None when the key was used for another call.
+    """
     if key is None or (field_name, key) not in shop.idempotent_results:
         return False, None
     fingerprint, result = shop.idempotent_results[field_name, key]
@@ -123,6 +129,6 @@ def remembered(shop: Shop, field_name: str, key: str | None, arguments: dict[str
 
 
 def remember(shop: Shop, field_name: str, key: str | None, arguments: dict[str, Any], result: Any) -> None:
-    """Keeps the result under its key."""
+    """Remembers the result of a call under its key."""
     if key is not None:
         shop.idempotent_results[field_name, key] = (json.dumps(arguments, sort_keys=True), result)

@@ -24,7 +24,7 @@ SCHEMA = Path(__file__).with_name("schema.graphql")
 
 
 def plain(name: str) -> Resolver:
-    """An attribute or key of the same name, in snake case."""
+    """Returns a resolver that reads the attribute or key of the same name in snake case."""
     snake = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
 
     def resolve(source: Any, _info: Any, **_args: Any) -> Any:
@@ -36,12 +36,12 @@ def plain(name: str) -> Resolver:
 
 
 def edges(page: Any, _info: Any) -> list[dict[str, Any]]:
-    """Edges of a page."""
+    """Returns the edges of a page."""
     return [{"cursor": cursor, "node": node} for cursor, node in zip(page.cursors, page.items, strict=True)]
 
 
 def resolver(owner: GraphQLObjectType, name: str) -> Resolver:
-    """Explicit ones first, then what follows from the type."""
+    """Returns the resolver of a field: the explicit one, else the one that follows from the type."""
     explicit = {"QueryRoot": QUERIES, "Mutation": MUTATIONS, **TYPES}.get(owner.name, {})
     if name in explicit:
         return explicit[name]
@@ -58,13 +58,13 @@ def resolver(owner: GraphQLObjectType, name: str) -> Resolver:
 
 
 def kind_of(value: Any, *_: Any) -> str:
-    """The object type behind an interface or union."""
+    """Returns the object type of a value whose field is an interface or a union."""
     return KINDS.get(type(value), "WebhookHttpEndpoint")
 
 
 @lru_cache(maxsize=1)
 def schema() -> GraphQLSchema:
-    """The executable schema."""
+    """Builds the executable schema."""
     built = build_schema(SCHEMA.read_text(encoding="utf-8"), assume_valid=True)
     for kind in built.type_map.values():
         if isinstance(kind, GraphQLObjectType) and not kind.name.startswith("__"):
@@ -75,7 +75,7 @@ def schema() -> GraphQLSchema:
     codes = built.type_map["InventorySetQuantitiesUserErrorCode"]
     assert isinstance(
         codes, GraphQLEnumType
-    )  # the code exists up to 2026-07 only; answers to that version use it
+    )  # this code exists only up to 2026-07; answers to that version use it
     codes.values["ITEM_NOT_STOCKED_AT_LOCATION"] = GraphQLEnumValue("ITEM_NOT_STOCKED_AT_LOCATION")
     codes.__dict__.pop("_value_lookup", None)
     return built

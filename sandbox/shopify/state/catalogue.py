@@ -32,7 +32,7 @@ class Variant:
 
 @dataclass(eq=False)
 class Level:
-    """Stock of one item at one location."""
+    """The stock of one item at one location."""
 
     variant: Variant
     location: Location

@@ -19,16 +19,16 @@ counters = {kind: itertools.count(first) for kind, first in FIRST_IDS.items()}
 
 
 def new_id(kind: str) -> int:
-    """The next number of a kind; unique over all shops of the process."""
+    """Returns the next number of a kind. No two shops of the process have the same number."""
     return next(counters[kind])
 
 
 def gid(kind: str, number: int | str) -> str:
-    """gid://shopify/<kind>/<number>"""
+    """Returns gid://shopify/<kind>/<number>."""
     return f"gid://shopify/{kind}/{number}"
 
 
 def number(text: str) -> int:
-    """The number at the end of a gid; 0 when there is none."""
+    """Returns the number at the end of a gid, or 0 when there is none."""
     tail = str(text).rsplit("/", 1)[-1].split("?", 1)[0]
     return int(tail) if tail.isdigit() else 0

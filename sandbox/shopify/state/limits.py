@@ -1,12 +1,13 @@
-"""How much a shop may ask: the GraphQL cost bucket and the REST call bucket."""
+"""How much an app may ask of a shop: the bucket of GraphQL points and the bucket of REST calls."""
 
 import time
 
 
 class GraphqlBucket:
-    """Points of one app at one shop: `maximum` at most, `restore` per second, `points` to begin with (None = all).
+    """The points of one app at one shop.
 
-    `by_hand`: its clock stands still but for `pass_time`.
+    There are never more than `maximum` points, and `restore` points come back per second. The bucket starts with
+    `points` (None = with all). When it is kept `by_hand`, time passes only by calls of `pass_time`.
     """
 
     def __init__(
@@ -25,22 +26,22 @@ class GraphqlBucket:
         self.at = self.now()
 
     def now(self) -> float:
-        """Seconds by its clock."""
+        """Returns the seconds of the bucket's clock."""
         return self.passed if self.by_hand else time.monotonic()
 
     def pass_time(self, seconds: float) -> None:
-        """Move the clock of a bucket that is kept by hand."""
+        """Moves the clock of a bucket that is kept by hand."""
         self.passed += seconds
 
     def available(self) -> float:
-        """Points there are now."""
+        """Restores the points that are due, and returns how many points there are now."""
         moment = self.now()
         self.points = min(self.maximum, self.points + (moment - self.at) * self.restore)
         self.at = moment
         return self.points
 
     def take(self, cost: float) -> bool:
-        """Takes the requested cost if it is there."""
+        """Takes the requested cost, and returns whether there were enough points."""
         if cost > self.available():
             return False
         self.points -= cost
@@ -49,12 +50,12 @@ class GraphqlBucket:
         return True
 
     def give_back(self, cost: float) -> None:
-        """The difference between requested and actual cost."""
+        """Gives back the difference between the requested and the actual cost."""
         self.charged -= cost
         self.points = min(self.maximum, self.points + cost)
 
     def status(self) -> dict[str, float]:
-        """extensions.cost.throttleStatus"""
+        """Returns extensions.cost.throttleStatus of an answer."""
         return {
             "maximumAvailable": self.maximum,
             "currentlyAvailable": int(self.available()),
@@ -63,7 +64,7 @@ class GraphqlBucket:
 
 
 class RestBucket:
-    """Leaky bucket of REST calls: `maximum` fit in, `leak` run out per second."""
+    """The leaky bucket of REST calls: it holds `maximum` calls, and `leak` calls run out per second."""
 
     def __init__(self, *, maximum: float = 40.0, leak: float = 2.0) -> None:
         self.maximum, self.leak = maximum, leak
@@ -71,7 +72,7 @@ class RestBucket:
         self.at = time.monotonic()
 
     def add(self) -> bool:
-        """One call more; False when the bucket is full."""
+        """Adds one call; returns False when the bucket is full."""
         moment = time.monotonic()
         self.filled = max(0.0, self.filled - (moment - self.at) * self.leak)
         self.at = moment
@@ -81,9 +82,9 @@ class RestBucket:
         return True
 
     def header(self) -> str:
-        """X-Shopify-Shop-Api-Call-Limit"""
+        """Returns the header X-Shopify-Shop-Api-Call-Limit."""
         return f"{-(-self.filled // 1):.0f}/{self.maximum:.0f}"
 
     def wait(self) -> float:
-        """Seconds until one call fits."""
+        """Returns the seconds until one more call fits."""
         return max(0.1, (self.filled + 1 - self.maximum) / self.leak)

@@ -28,7 +28,7 @@ class Line:
 
     @property
     def fulfilled(self) -> int:
-        """Units in fulfilments that were not cancelled."""
+        """The units in fulfilments that were not cancelled."""
         return sum(
             part.quantity
             for fulfillment in self.order.fulfillments
@@ -64,7 +64,7 @@ class FulfillmentOrder:
     status: str
     delivery_method: str
     fulfill_at: datetime | None
-    visible_at: float  # time.monotonic(); before it, nobody sees the fulfilment order
+    visible_at: float  # by time.monotonic(); before this time nobody sees the fulfilment order
     lines: list[FulfillmentOrderLine] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
     request_status: str = "UNSUBMITTED"
@@ -129,12 +129,12 @@ class Order:
 
     @property
     def total(self) -> str:
-        """The price of the current quantities."""
+        """The price of all current quantities."""
         return str(sum((Decimal(line.price) * line.current_quantity for line in self.lines), Decimal("0.00")))
 
     @property
     def fulfillment_status(self) -> str:
-        """OrderDisplayFulfillmentStatus."""
+        """The order's OrderDisplayFulfillmentStatus."""
         wanted = sum(line.current_quantity for line in self.lines if line.requires_shipping)
         sent = sum(line.fulfilled for line in self.lines if line.requires_shipping)
         if not any(line.requires_shipping for line in self.lines):

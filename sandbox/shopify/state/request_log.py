@@ -1,4 +1,4 @@
-"""What the API was asked, and what it refused."""
+"""What the API of a shop was asked, and what it refused."""
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass
 class RequestLog:
-    """Counters and logs of one shop."""
+    """Counts the requests to one shop, and keeps its mutations and its newest errors."""
 
     requests: Counter[str] = field(default_factory=Counter)
     versions: Counter[str] = field(default_factory=Counter)
@@ -20,14 +20,14 @@ class RequestLog:
     errors: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=100))
     mutations: list[dict[str, Any]] = field(default_factory=list)
 
-    def error(self, messages: list[str], query: str) -> None:
-        """A refused request."""
+    def add_error(self, messages: list[str], query: str) -> None:
+        """Notes a request that was refused."""
         self.errors.append({"at": datetime.now(UTC).isoformat(), "messages": messages, "query": query})
 
-    def mutation(
+    def add_mutation(
         self, *, field_name: str, arguments: Any, key: str | None, replayed: bool, user_errors: list[Any]
     ) -> None:
-        """A mutation that was carried out (or replayed)."""
+        """Notes a mutation that was carried out or replayed."""
         self.mutations.append(
             {
                 "at": datetime.now(UTC).isoformat(),

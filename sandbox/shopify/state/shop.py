@@ -43,7 +43,7 @@ class Shop:
     id: int = field(default_factory=lambda: new_id("Shop"))
     tokens: dict[str, float | None] = field(
         default_factory=dict
-    )  # token -> time.monotonic() it expires, None = never
+    )  # token -> when it expires by time.monotonic(), None = never
     locations: dict[int, Location] = field(default_factory=dict)
     variants: dict[int, Variant] = field(default_factory=dict)
     items: dict[int, Variant] = field(default_factory=dict)  # by inventory item id
@@ -65,5 +65,5 @@ class Shop:
         return level is not None and level.is_active
 
     def level(self, variant: Variant, location: Location) -> Level | None:
-        """The stock level, also an inactive one; None when the item was never stocked there."""
+        """Returns the stock level, even an inactive one; None when the item was never stocked there."""
         return self.levels.get((variant.inventory_item_id, location.id))

@@ -1,13 +1,13 @@
-"""The times that Shopify shows."""
+"""The times that Shopify shows. They have whole seconds."""
 
 from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """Shopify shows whole seconds, so two changes within one second carry the same updatedAt."""
+    """Returns the current time in whole seconds, so that two changes within one second carry the same updatedAt."""
     return datetime.now(UTC).replace(microsecond=0)
 
 
 def stamp(moment: datetime | None) -> str | None:
-    """2026-10-01T12:00:00Z"""
+    """Returns a time as Shopify writes it: 2026-10-01T12:00:00Z."""
     return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -9,7 +9,7 @@ from sandbox.shopify.state.times import stamp
 
 
 def level_body(level: Level) -> dict[str, Any]:
-    """inventory_levels/update"""
+    """Returns the body of inventory_levels/update."""
     item, location = level.variant.inventory_item_id, level.location.id
     return {
         "inventory_item_id": item,
@@ -21,7 +21,7 @@ def level_body(level: Level) -> dict[str, Any]:
 
 
 def item_body(variant: Variant) -> dict[str, Any]:
-    """inventory_items/update"""
+    """Returns the body of inventory_items/update."""
     return {
         "id": variant.inventory_item_id,
         "sku": variant.sku,
@@ -41,7 +41,7 @@ def item_body(variant: Variant) -> dict[str, Any]:
 
 
 def product_body(shop: Shop, product_id: int) -> dict[str, Any]:
-    """products/update: full data for the first 100 variants, then only gids"""
+    """Returns the body of products/update, with full data of the first 100 variants and the gids of all."""
     variants = [each for each in shop.variants.values() if each.product_id == product_id]
     newest = max(each.updated_at for each in variants)
     return {
@@ -90,7 +90,7 @@ def product_body(shop: Shop, product_id: int) -> dict[str, Any]:
 
 
 def uninstalled_body(shop: Shop) -> dict[str, Any]:
-    """app/uninstalled: the shop"""
+    """Returns the body of app/uninstalled, which is the shop."""
     return {
         "id": shop.id,
         "name": shop.name,

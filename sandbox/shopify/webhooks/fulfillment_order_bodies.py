@@ -1,4 +1,4 @@
-"""Webhook bodies about fulfilment orders: they carry gids only."""
+"""Webhook bodies about fulfilment orders. They carry gids only."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from sandbox.shopify.state.orders import FulfillmentOrder, Hold
 
 
 def fulfillment_order_body(each: FulfillmentOrder) -> dict[str, Any]:
-    """order_routing_complete, hold_released, scheduled_fulfillment_order_ready"""
+    """Returns the body of order_routing_complete, hold_released and scheduled_fulfillment_order_ready."""
     return {"fulfillment_order": {"id": gid("FulfillmentOrder", each.id), "status": each.status.lower()}}
 
 
 def hold_body(hold: Hold) -> dict[str, Any]:
-    """One hold"""
+    """Returns one hold."""
     return {
         "id": gid("FulfillmentHold", hold.id),
         "reason": hold.reason.lower(),
@@ -24,7 +24,7 @@ def hold_body(hold: Hold) -> dict[str, Any]:
 
 
 def placed_on_hold_body(each: FulfillmentOrder, *, remaining: FulfillmentOrder | None) -> dict[str, Any]:
-    """fulfillment_orders/placed_on_hold"""
+    """Returns the body of fulfillment_orders/placed_on_hold."""
     body = fulfillment_order_body(each)
     body["fulfillment_order"]["fulfillment_holds"] = [hold_body(hold) for hold in each.holds]
     return {
@@ -36,7 +36,7 @@ def placed_on_hold_body(each: FulfillmentOrder, *, remaining: FulfillmentOrder |
 
 
 def moved_body(*, original: FulfillmentOrder, moved: FulfillmentOrder, source_id: int) -> dict[str, Any]:
-    """fulfillment_orders/moved"""
+    """Returns the body of fulfillment_orders/moved."""
 
     def side(each: FulfillmentOrder) -> dict[str, Any]:
         return {
@@ -54,7 +54,7 @@ def moved_body(*, original: FulfillmentOrder, moved: FulfillmentOrder, source_id
 
 
 def line_quantities(each: FulfillmentOrder) -> list[dict[str, Any]]:
-    """Lines of a fulfilment order with what remains"""
+    """Returns the lines of a fulfilment order with what remains of each."""
     return [
         {"id": gid("FulfillmentOrderLineItem", line.id), "quantity": line.remaining} for line in each.lines
     ]

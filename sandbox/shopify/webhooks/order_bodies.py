@@ -1,4 +1,4 @@
-"""Webhook bodies about orders: REST-shaped, as in the samples of 2026-07; fulfilment-order topics carry gids only."""
+"""Webhook bodies about orders and fulfilments: REST-shaped, as in the samples of 2026-07."""
 
 from typing import Any
 
@@ -16,12 +16,12 @@ REST_FULFILLMENT = {"FULFILLED": "fulfilled", "PARTIALLY_FULFILLED": "partial"}
 
 
 def money_set(amount: str) -> dict[str, Any]:
-    """shop and presentment money"""
+    """Returns an amount as shop money and as presentment money."""
     return {kind: {"amount": amount, "currency_code": "EUR"} for kind in ("shop_money", "presentment_money")}
 
 
 def order_body(order: Order) -> dict[str, Any]:
-    """orders/create, updated, paid, cancelled, fulfilled, partially_fulfilled"""
+    """Returns the body of orders/create, updated, paid, cancelled, fulfilled and partially_fulfilled."""
     total = order.total
     return {
         "id": order.id,
@@ -81,7 +81,7 @@ def order_body(order: Order) -> dict[str, Any]:
 
 
 def address_body(address: dict[str, Any]) -> dict[str, Any]:
-    """A shipping address"""
+    """Returns a shipping address."""
     return {
         "first_name": address.get("first_name"),
         "last_name": address.get("last_name"),
@@ -102,7 +102,7 @@ def address_body(address: dict[str, Any]) -> dict[str, Any]:
 
 
 def line_body(line: Line) -> dict[str, Any]:
-    """One line item"""
+    """Returns one line item."""
     variant = line.variant
     return {
         "id": line.id,
@@ -137,7 +137,7 @@ def line_body(line: Line) -> dict[str, Any]:
 
 
 def fulfillment_body(each: Fulfillment) -> dict[str, Any]:
-    """fulfillments/create and update"""
+    """Returns the body of fulfillments/create and update."""
     return {
         "id": each.id,
         "admin_graphql_api_id": gid("Fulfillment", each.id),
@@ -165,7 +165,7 @@ def fulfillment_body(each: Fulfillment) -> dict[str, Any]:
 def edit_body(
     order: Order, *, edit_id: int, additions: list[tuple[Line, int]], removals: list[tuple[Line, int]]
 ) -> dict[str, Any]:
-    """orders/edited: not an order, only the changes (line, units)"""
+    """Returns the body of orders/edited. It is not an order but only lists the changes (line, units)."""
     return {
         "order_edit": {
             "id": edit_id,

@@ -8,19 +8,19 @@ from datetime import UTC, datetime
 
 
 def new_event() -> str:
-    """One id per merchant action: every topic the action fires carries it."""
+    """Returns a new event id. One action has one event id, which all webhooks of the action carry."""
     return str(uuid.uuid4())
 
 
 def signature(secret: str, body: bytes) -> str:
-    """X-Shopify-Hmac-SHA256: base64 of the HMAC-SHA256 over the raw body."""
+    """Returns X-Shopify-Hmac-SHA256: the HMAC-SHA256 over the raw body, in base64."""
     return base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest()).decode()
 
 
 def headers(
     *, topic: str, domain: str, webhook_id: str, event_id: str, version: str, secret: str, body: bytes
 ) -> dict[str, str]:
-    """The headers of one webhook delivery."""
+    """Returns the headers of one webhook delivery."""
     return {
         "Content-Type": "application/json",
         "User-Agent": "Shopify-Captain-Hook",

@@ -1,4 +1,4 @@
-"""Functions behind the fields of `reads`: what needs more than an attribute."""
+"""The resolvers of fields that need more than one expression, and the objects that exist only in the API."""
 
 from collections.abc import Callable
 from typing import Any
@@ -53,7 +53,7 @@ KINDS: dict[type, str] = {
 
 
 class Item:
-    """The inventory item of a variant: one object in memory, two in the API."""
+    """The inventory item of a variant. In memory both are one object, in the API they are two."""
 
     def __init__(self, variant: Variant) -> None:
         self.variant = variant
@@ -63,7 +63,7 @@ class Item:
 
 
 class Product:
-    """A product: its variants."""
+    """A product, which in memory is only the variants with its id."""
 
     def __init__(self, shop: Shop, product_id: int) -> None:
         self.id = product_id
@@ -80,34 +80,34 @@ KINDS |= {Item: "InventoryItem", Product: "Product"}
 
 
 def shop_of(info: GraphQLResolveInfo) -> Shop:
-    """The shop that is asked."""
+    """Returns the shop that the request is about."""
     shop: Shop = info.context.shop
     return shop
 
 
 def own_id(kind: str) -> Resolver:
-    """gid of the object itself"""
+    """Returns a resolver for the gid of the object itself."""
     return lambda each, _info: gid(kind, each.id)
 
 
 def moment(name: str) -> Resolver:
-    """A time of the object"""
+    """Returns a resolver for a time of the object."""
     return lambda each, _info: stamp(getattr(each, name))
 
 
 def money(text: str) -> dict[str, Any]:
-    """MoneyBag in one currency"""
+    """Returns a MoneyBag in one currency."""
     amount = {"amount": text, "currencyCode": "EUR"}
     return {"shopMoney": amount, "presentmentMoney": amount}
 
 
 def order_fulfillment_orders(order: Order, _info: GraphQLResolveInfo, **args: Any) -> Page:
-    """Only those that were routed already; closed ones too."""
+    """Resolves the fulfilment orders of an order that are visible, even closed ones."""
     return paginate((each for each in order.fulfillment_orders if each.visible), args)
 
 
 def quantities(level: Level, _info: GraphQLResolveInfo, names: list[str]) -> list[dict[str, Any]]:
-    """The named quantities of a level. Raises Violation for a name that does not exist."""
+    """Resolves the named quantities of a level. Raises Violation for a name that does not exist."""
     if unknown := set(names) - QUANTITIES:
         raise Violation(f"Invalid quantity names: {', '.join(sorted(unknown))}", "BAD_REQUEST")
     key = f"{level.location.id}?inventory_item_id={level.variant.inventory_item_id}"
@@ -123,26 +123,26 @@ def quantities(level: Level, _info: GraphQLResolveInfo, names: list[str]) -> lis
 
 
 def item_level(item: Item, info: GraphQLResolveInfo, **args: Any) -> Level | None:
-    """The level at one location; an inactive one only when asked for."""
+    """Resolves the level of an item at one location; an inactive level only when the request includes them."""
     level = shop_of(info).levels.get((item.id, number(args["locationId"])))
     return level if level and (level.is_active or args.get("includeInactive")) else None
 
 
 def item_levels(item: Item, info: GraphQLResolveInfo, **args: Any) -> Page:
-    """Levels of an item at all locations."""
+    """Resolves the levels of an item at all locations."""
     levels = [level for level in shop_of(info).levels.values() if level.variant is item.variant]
     active = [level for level in levels if level.is_active or args.get("includeInactive")]
     return paginate(active, args, key=lambda level: [level.location.id])
 
 
 def location_level(location: Location, info: GraphQLResolveInfo, **args: Any) -> Level | None:
-    """The level of one item here."""
+    """Resolves the level of one item at a location."""
     level = shop_of(info).levels.get((number(args["inventoryItemId"]), location.id))
     return level if level and (level.is_active or args.get("includeInactive")) else None
 
 
 def locations_for_move(each: FulfillmentOrder, info: GraphQLResolveInfo, **args: Any) -> Page:
-    """Every other active location; movable where all items are stocked."""
+    """Resolves every other active location. It is movable when it stocks all items."""
     shop = shop_of(info)
     others = [
         location
@@ -162,7 +162,7 @@ def locations_for_move(each: FulfillmentOrder, info: GraphQLResolveInfo, **args:
 
 
 def tracking(each: Fulfillment, _info: GraphQLResolveInfo, first: int | None = None) -> list[dict[str, Any]]:
-    """One entry per parcel."""
+    """Resolves the tracking, with one entry per parcel."""
     parcels = max(len(each.numbers), len(each.urls), 1 if each.company else 0)
     found = [
         {
@@ -176,7 +176,7 @@ def tracking(each: Fulfillment, _info: GraphQLResolveInfo, first: int | None = N
 
 
 def destination(each: FulfillmentOrder, _info: GraphQLResolveInfo) -> dict[str, Any]:
-    """The order's address; without one an object of nulls (since 2024-10)."""
+    """Resolves the order's address; without an address it is an object of nulls, as since 2024-10."""
     address = each.order.address or {}
     return {
         **address,
@@ -186,12 +186,12 @@ def destination(each: FulfillmentOrder, _info: GraphQLResolveInfo) -> dict[str, 
 
 
 def assigned_location(each: FulfillmentOrder, _info: GraphQLResolveInfo) -> dict[str, Any]:
-    """Where it lies."""
+    """Resolves the location of a fulfilment order."""
     return {"location": each.location, "name": each.location.name, "country_code": each.location.country}
 
 
 def with_id(kind: str, owner: Order) -> dict[str, Any] | None:
-    """An order's address as MailingAddress."""
+    """Returns the address of an order as a MailingAddress."""
     if owner.address is None:
         return None
     return {**owner.address, "id": gid(kind, owner.id), "country_code_v2": owner.address.get("country_code")}

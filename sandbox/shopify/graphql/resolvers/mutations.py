@@ -1,4 +1,4 @@
-"""Resolvers of the mutation root: rules first, then the deed, then the books."""
+"""Resolvers of the mutations: they check the rules, carry out the action, and note it in the log."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,12 +21,12 @@ from sandbox.shopify.state.shop import Shop
 from sandbox.shopify.world import World
 
 Payload = dict[str, Any]
-Deed = Callable[[World, Shop, dict[str, Any], GraphQLResolveInfo], Payload]
+Action = Callable[[World, Shop, dict[str, Any], GraphQLResolveInfo], Payload]
 MISMATCH = "The same idempotency key cannot be used with different operation parameters."
 
 
-def carried_out(name: str, deed: Deed) -> Callable[..., Payload]:
-    """The resolver of a mutation: idempotency, the deed, its entry in the books."""
+def resolver_of(name: str, action: Action) -> Callable[..., Payload]:
+    """Returns the resolver of a mutation: it replays a known idempotency key, else it carries out the action."""
 
     def resolve(_root: Any, info: GraphQLResolveInfo, **args: Any) -> Payload:
         world, shop = info.context.world, info.context.shop
@@ -37,7 +37,7 @@ def carried_out(name: str, deed: Deed) -> Callable[..., Payload]:
         written = raw_arguments(field_node, variables)
         replayed, payload = remembered(shop, name, key, written)
         if not replayed:
-            payload = deed(world, shop, args, info)
+            payload = action(world, shop, args, info)
             remember(shop, name, key, written, payload)
         elif payload is None:
             payload = {
@@ -46,19 +46,21 @@ def carried_out(name: str, deed: Deed) -> Callable[..., Payload]:
                 ]
             }
         errors = payload.get("orderCancelUserErrors") or payload["userErrors"]
-        shop.log.mutation(field_name=name, arguments=written, key=key, replayed=replayed, user_errors=errors)
+        shop.log.add_mutation(
+            field_name=name, arguments=written, key=key, replayed=replayed, user_errors=errors
+        )
         answer: Payload = payload
         return answer
 
     return resolve
 
 
-def refusable(deed: Deed) -> Deed:
-    """A refusal becomes the payload's userErrors."""
+def refusable(action: Action) -> Action:
+    """Returns an action whose refusals become the userErrors of its payload."""
 
     def guarded(world: World, shop: Shop, args: dict[str, Any], info: GraphQLResolveInfo) -> Payload:
         try:
-            return {**deed(world, shop, args, info), "userErrors": []}
+            return {**action(world, shop, args, info), "userErrors": []}
         except Refusal as refusal:
             return {"userErrors": [refusal.error()]}
 
@@ -66,7 +68,7 @@ def refusable(deed: Deed) -> Deed:
 
 
 def existing(info: GraphQLResolveInfo, table: dict[int, Any], text: str) -> Any:
-    """An object that must be there. Raises Violation (RESOURCE_NOT_FOUND), as recorded."""
+    """Returns an object that must exist. Raises Violation (RESOURCE_NOT_FOUND), as recorded."""
     _, own_id = parse_gid(text, info.field_nodes[0])
     if own_id not in table or not getattr(table[own_id], "visible", True):
         raise Violation(f"Invalid id: {text}", "RESOURCE_NOT_FOUND", info.field_nodes[0])
@@ -74,7 +76,7 @@ def existing(info: GraphQLResolveInfo, table: dict[int, Any], text: str) -> Any:
 
 
 def fulfillment_create(world: World, shop: Shop, args: dict[str, Any], info: GraphQLResolveInfo) -> Payload:
-    """Malformed ids are top-level errors, unknown ones user errors."""
+    """Creates a fulfilment. A malformed id is a top-level error, and an unknown id is a user error."""
     for group in args["fulfillment"]["lineItemsByFulfillmentOrder"]:
         parse_gid(group["fulfillmentOrderId"], info.field_nodes[0])
         for item in group.get("fulfillmentOrderLineItems") or []:
@@ -131,7 +133,7 @@ def activate(world: World, shop: Shop, args: dict[str, Any], _info: GraphQLResol
 
 
 def order_cancel(world: World, shop: Shop, args: dict[str, Any], _info: GraphQLResolveInfo) -> Payload:
-    """Asynchronous at Shopify; here the job is done at once but says so only when asked again."""
+    """Cancels an order at once. As at Shopify there is a job, which says that it is done only when it is read."""
     errors: list[dict[str, Any]] = []
     order = shop.orders.get(number(args["orderId"]))
     if order is None:
@@ -155,13 +157,13 @@ def order_update(world: World, shop: Shop, args: dict[str, Any], info: GraphQLRe
     if "tags" in given:
         order.tags = list(given["tags"] or [])
     if given.get("shippingAddress"):
-        order.address = {**(order.address or {}), **snake(given["shippingAddress"])}
+        order.address = {**(order.address or {}), **order_address(given["shippingAddress"])}
     orders.touch(world, shop, order, note=None)
     return {"order": order, "userErrors": []}
 
 
-def snake(given: dict[str, Any]) -> dict[str, Any]:
-    """MailingAddressInput as an order's address."""
+def order_address(given: dict[str, Any]) -> dict[str, Any]:
+    """Returns a MailingAddressInput as the address of an order."""
     names = {
         "firstName": "first_name",
         "lastName": "last_name",
@@ -194,7 +196,7 @@ def unsubscribe(_world: World, shop: Shop, args: dict[str, Any], _info: GraphQLR
     return {"deletedWebhookSubscriptionId": gid("WebhookSubscription", each.id)}
 
 
-DEEDS: dict[str, Deed] = {
+ACTIONS: dict[str, Action] = {
     "fulfillmentCreate": refusable(fulfillment_create),
     "fulfillmentCancel": refusable(fulfillment_cancel),
     "fulfillmentTrackingInfoUpdate": refusable(tracking_update),
@@ -210,4 +212,4 @@ DEEDS: dict[str, Deed] = {
     "webhookSubscriptionUpdate": refusable(update_subscription),
     "webhookSubscriptionDelete": refusable(unsubscribe),
 }
-MUTATIONS = {name: carried_out(name, deed) for name, deed in DEEDS.items()}
+MUTATIONS = {name: resolver_of(name, action) for name, action in ACTIONS.items()}

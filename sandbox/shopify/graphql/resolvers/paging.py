@@ -1,4 +1,4 @@
-"""Relay connections over lists in memory."""
+"""Pages of lists in memory, as Relay connections."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ PAGE_LIMIT = 250
 
 @dataclass(frozen=True)
 class Page:
-    """One page; serves as connection and as its pageInfo."""
+    """One page. It serves as the connection and as its pageInfo."""
 
     items: list[Any]
     cursors: list[str]
@@ -30,12 +30,12 @@ class Page:
 
 
 def encode(key: list[Any]) -> str:
-    """An opaque cursor."""
+    """Returns the opaque cursor of a key."""
     return base64.b64encode(json.dumps(key).encode()).decode()
 
 
 def decode(cursor: str) -> list[Any]:
-    """The key in a cursor. Raises Violation."""
+    """Returns the key in a cursor. Raises Violation."""
     try:
         return list(json.loads(base64.b64decode(cursor, validate=True)))
     except ValueError as problem:
@@ -45,7 +45,10 @@ def decode(cursor: str) -> list[Any]:
 def paginate(
     items: Iterable[Any], args: dict[str, Any], *, key: Callable[[Any], list[Any]] = lambda each: [each.id]
 ) -> Page:
-    """Sorts by key (JSON values) and cuts one page by first/after (or last, without a cursor). Raises Violation."""
+    """Sorts items by their key (JSON values) and cuts one page by first and after, or by last without a cursor.
+
+    Raises Violation.
+    """
     first, last, after = args.get("first"), args.get("last"), args.get("after")
     if first is None and last is None:
         raise Violation("you must provide one of first or last", "BAD_REQUEST")

@@ -1,4 +1,4 @@
-"""Resolvers of the query root."""
+"""Resolvers of the queries."""
 
 from collections.abc import Callable
 from typing import Any
@@ -65,7 +65,7 @@ BY_KIND: dict[str, Callable[[Shop], dict[int, Any]]] = {
 
 
 def find(shop: Shop, kind: str, number: int) -> Any:
-    """The object, or None; a fulfilment order that was not routed yet is not there."""
+    """Returns the object, or None. A fulfilment order that is not visible yet counts as missing."""
     if kind == "InventoryItem":
         variant = shop.items.get(number)
         return Item(variant) if variant else None
@@ -83,13 +83,13 @@ def find(shop: Shop, kind: str, number: int) -> Any:
 
 
 def level_by_gid(shop: Shop, text: str) -> Any:
-    """gid://shopify/InventoryLevel/<location>?inventory_item_id=<item>"""
+    """Returns the level of gid://shopify/InventoryLevel/<location>?inventory_item_id=<item>, or None."""
     location, _, item = text.rsplit("/", 1)[-1].partition("?inventory_item_id=")
     return shop.levels.get((int(item or 0), int(location)))
 
 
 def node(_root: Any, info: GraphQLResolveInfo, id: str) -> Any:
-    """Any object by gid; None when it does not exist. Raises Violation for what is no gid."""
+    """Returns any object by its gid; None when it does not exist. Raises Violation when the gid is malformed."""
     kind, number = parse_gid(id, info.field_nodes[0])
     if kind == "InventoryLevel":
         return level_by_gid(shop_of(info), id)
@@ -97,7 +97,7 @@ def node(_root: Any, info: GraphQLResolveInfo, id: str) -> Any:
 
 
 def of_kind(kind: str) -> Callable[..., Any]:
-    """One object by gid of the given kind."""
+    """Returns a resolver that finds one object of the given kind by its gid."""
 
     def resolve(_root: Any, info: GraphQLResolveInfo, id: str | None = None) -> Any:
         if id is None:
@@ -109,7 +109,7 @@ def of_kind(kind: str) -> Callable[..., Any]:
 
 
 def orders(_root: Any, info: GraphQLResolveInfo, **args: Any) -> Page:
-    """orders(query, sortKey)"""
+    """Resolves orders(query, sortKey)."""
     attribute = ORDER_SORT.get(args.get("sortKey") or "", "id")
 
     def key(order: Any) -> list[Any]:
@@ -122,7 +122,7 @@ def orders(_root: Any, info: GraphQLResolveInfo, **args: Any) -> Page:
 
 
 def fulfillment_orders(_root: Any, info: GraphQLResolveInfo, **args: Any) -> Page:
-    """fulfillmentOrders(includeClosed, query, sortKey)"""
+    """Resolves fulfillmentOrders(includeClosed, query, sortKey)."""
     found = [
         each
         for each in shop_of(info).fulfillment_orders.values()
@@ -137,7 +137,7 @@ def fulfillment_orders(_root: Any, info: GraphQLResolveInfo, **args: Any) -> Pag
 
 
 def subscriptions(_root: Any, info: GraphQLResolveInfo, **args: Any) -> Page:
-    """webhookSubscriptions(topics, uri)"""
+    """Resolves webhookSubscriptions(topics, uri)."""
     topics, uri = args.get("topics"), args.get("uri") or args.get("callbackUrl")
     found = [
         each

@@ -1,4 +1,4 @@
-"""Shopify's search syntax, as far as a connector uses it: `updated_at:>='2026-10-01T00:00:00Z' AND status:open`."""
+"""The part of Shopify's search syntax that a connector uses: `updated_at:>='2026-10-01T00:00:00Z' AND status:open`."""
 
 import operator
 import re
@@ -20,7 +20,10 @@ Getter = Callable[[Any], Any]
 
 
 def matches(query: str | None, getters: dict[str, Getter]) -> Callable[[Any], bool]:
-    """A test for one object. A space means AND, OR separates alternatives; fields without getter are ignored."""
+    """Returns a function that says whether an object matches a query.
+
+    A space means AND, and OR separates alternatives. A field without a getter is ignored.
+    """
     alternatives = [list(TERM.finditer(part)) for part in re.split(r"\s+OR\s+", query or "")]
 
     def fits(each: Any) -> bool:
@@ -30,7 +33,7 @@ def matches(query: str | None, getters: dict[str, Getter]) -> Callable[[Any], bo
 
 
 def term_fits(each: Any, term: re.Match[str], getters: dict[str, Getter]) -> bool:
-    """One `field:value`."""
+    """Whether an object matches one `field:value`."""
     getter = getters.get(term["field"])
     if getter is None:
         return True
@@ -39,7 +42,7 @@ def term_fits(each: Any, term: re.Match[str], getters: dict[str, Getter]) -> boo
 
 
 def compare(have: Any, op: str, wanted: str) -> bool:
-    """By the type of what the object has: time, number, boolean, list, word (case does not matter)."""
+    """Compares by the type of the object's value: a time, number, boolean, list or word (in upper or lower case)."""
     if have is None:
         return False
     if isinstance(have, datetime):

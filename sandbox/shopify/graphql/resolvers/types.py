@@ -1,4 +1,7 @@
-"""Resolvers of what can be read; what is not listed is an attribute or key of the same name in snake case."""
+"""Resolvers of the fields of each object type.
+
+A field that is not listed reads the attribute or key of the same name in snake case.
+"""
 
 from sandbox.shopify.graphql.resolvers.fields import (
     ACTIONS,
