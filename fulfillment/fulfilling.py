@@ -236,7 +236,7 @@ def _create(shop: Shop, order: Order, shipment: Shipment, call: Call) -> str:
     attempt = _begin(shipment, call)
     given = fulfillment_input(call, attempt.tracking, notify=shop.notify_customer)
     try:
-        data = execute(shop, "fulfillment_create", {"fulfillment": given}, priority=Priority.HIGH)
+        data = execute(shop, "fulfillment_create", {"fulfillment": given}, priority=Priority.HIGH).data
     except UnknownOutcome:
         raise
     except (Transient, Throttled):

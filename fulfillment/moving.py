@@ -90,8 +90,8 @@ def move(wms_order_id: int) -> None:
             "fulfillmentOrderLineItems": lines
             and [{"id": gid("FulfillmentOrderLineItem", i), "quantity": units} for i, units in lines.items()],
         }
-        answer = execute(shop, "fulfillment_order_move", variables).get("fulfillmentOrderMove")
-        refusal = parse(Payload, answer, changes=True).messages
+        data = execute(shop, "fulfillment_order_move", variables).data
+        refusal = parse(Payload, data.get("fulfillmentOrderMove"), changes=True).messages
         refused = refused or bool(refusal)
         if refusal:
             _report(row, refusal)

@@ -28,7 +28,7 @@ from fulfillment.snapshots import (
 from ops.errors import Permanent
 from ops.models import Priority
 from shops import pages
-from shops.client import answered_at, execute
+from shops.client import execute
 from shops.gids import gid
 from shops.models import Shop
 
@@ -74,9 +74,9 @@ def orders(shop: Shop, ids: Sequence[int], *, priority: Priority = Priority.HIGH
         "fulfillmentOrders": FIRST_FULFILLMENT_ORDERS,
     }
     asked_at = timezone.now()
-    data = execute(shop, "orders_by_id", variables, priority=priority)
-    times = {"read_at": answered_at(), "asked_at": asked_at}
-    found = [node.model_copy(update=times) for node in parse(Orders, data).nodes if node]
+    answer = execute(shop, "orders_by_id", variables, priority=priority)
+    times = {"read_at": answer.served_at, "asked_at": asked_at}
+    found = [node.model_copy(update=times) for node in parse(Orders, answer.data).nodes if node]
     return {order.id: _complete(shop, order, priority=priority) for order in found}
 
 
@@ -94,7 +94,7 @@ def _complete(shop: Shop, order: OrderNode, *, priority: Priority) -> OrderNode:
 def _all_lines(shop: Shop, order: OrderNode, *, priority: Priority) -> list[LineNode]:
     def following(cursor: str) -> Lines:
         variables = {"id": gid("Order", order.id), "first": PAGE, "after": cursor}
-        data = execute(shop, "order_lines_page", variables, priority=priority)
+        data = execute(shop, "order_lines_page", variables, priority=priority).data
         return parse(Lines, _within(data, "order", "lineItems"))
 
     return pages.once(pages.all_of(order.line_items, following))
@@ -115,7 +115,7 @@ def _work_page(shop: Shop, order_id: int, *, after: str | None, priority: Priori
         "after": after,
         "lines": FULFILLMENT_ORDER_LINES,
     }
-    data = execute(shop, "fulfillment_orders_page", variables, priority=priority)
+    data = execute(shop, "fulfillment_orders_page", variables, priority=priority).data
     if not data.get("order"):
         raise Permanent(f"Shopify does not know order {order_id} (older than the app may read, or deleted)")
     return parse(OrderWork, data["order"]).fulfillment_orders
@@ -124,7 +124,7 @@ def _work_page(shop: Shop, order_id: int, *, after: str | None, priority: Priori
 def _with_all_lines(shop: Shop, node: WorkNode, *, priority: Priority) -> WorkNode:
     def following(cursor: str) -> WorkLines:
         variables = {"id": gid("FulfillmentOrder", node.id), "first": PAGE, "after": cursor}
-        data = execute(shop, "fulfillment_order_lines_page", variables, priority=priority)
+        data = execute(shop, "fulfillment_order_lines_page", variables, priority=priority).data
         return parse(WorkLines, _within(data, "fulfillmentOrder", "lineItems"))
 
     nodes = pages.once(pages.all_of(node.line_items, following))
@@ -148,7 +148,7 @@ def fulfillments(shop: Shop, order_id: int, *, expected: int) -> list[Fulfillmen
     first = min(max(expected + 3, 5), MOST_FULFILLMENTS)
     while True:
         variables = {"id": gid("Order", order_id), "first": first, "lines": FULFILLMENT_LINES}
-        data = execute(shop, "order_fulfillments", variables, priority=Priority.HIGH)
+        data = execute(shop, "order_fulfillments", variables, priority=Priority.HIGH).data
         nodes = parse(Fulfillments, data.get("order") or {}).fulfillments or ()
         if len(nodes) < first or first >= PAGE:
             break
@@ -159,7 +159,7 @@ def fulfillments(shop: Shop, order_id: int, *, expected: int) -> list[Fulfillmen
 def _with_all_fulfilled(shop: Shop, node: FulfillmentNode) -> FulfillmentNode:
     def following(cursor: str) -> FulfilledLines:
         variables = {"id": gid("Fulfillment", node.id), "first": PAGE, "after": cursor}
-        data = execute(shop, "fulfillment_lines_page", variables, priority=Priority.HIGH)
+        data = execute(shop, "fulfillment_lines_page", variables, priority=Priority.HIGH).data
         return parse(FulfilledLines, _within(data, "fulfillment", "fulfillmentLineItems"))
 
     nodes = pages.all_of(node.fulfillment_line_items, following)
@@ -170,7 +170,7 @@ def _with_all_fulfilled(shop: Shop, node: FulfillmentNode) -> FulfillmentNode:
 def owner_of_fulfillment_order(shop: Shop, fulfillment_order_id: int) -> int | None:
     """The id of the order that a fulfilment order belongs to; None when Shopify does not know it any more."""
     variables = {"id": gid("FulfillmentOrder", fulfillment_order_id)}
-    data = execute(shop, "fulfillment_order_owner", variables, priority=Priority.HIGH)
+    data = execute(shop, "fulfillment_order_owner", variables, priority=Priority.HIGH).data
     found = data.get("fulfillmentOrder")
     return parse(WorkOwner, found).order_id if found else None
 
@@ -195,9 +195,10 @@ _CHANGED = {"orders": "orders_updated_since", "fulfillmentOrders": "fulfillment_
 
 def _changed(shop: Shop, what: str, since: datetime, *, cursor: str | None, first: int) -> Changed:
     variables = {"query": f"updated_at:>='{since.isoformat()}'", "first": first, "after": cursor}
-    page = parse(ChangedPage, execute(shop, _CHANGED[what], variables, priority=Priority.LOW).get(what))
+    answer = execute(shop, _CHANGED[what], variables, priority=Priority.LOW)
+    page = parse(ChangedPage, answer.data.get(what))
     things = [ChangedThing(node.id, node.order_id or node.id, node.updated_at) for node in page.nodes]
-    return Changed(things, pages.cursor_behind(page.page_info, before=cursor), answered_at())
+    return Changed(things, pages.cursor_behind(page.page_info, before=cursor), answer.served_at)
 
 
 def _within(data: Mapping[str, Any], thing: str, part: str) -> Any:

@@ -129,7 +129,7 @@ def _set(shop: Shop, told: Fulfillment, given: dict[str, Any]) -> None:
         "notifyCustomer": shop.notify_customer,
         "trackingInfoInput": given,
     }
-    answer = execute(shop, "fulfillment_tracking_update", variables).get("fulfillmentTrackingInfoUpdate")
-    messages = parse(Payload, answer, changes=True).messages
+    data = execute(shop, "fulfillment_tracking_update", variables).data
+    messages = parse(Payload, data.get("fulfillmentTrackingInfoUpdate"), changes=True).messages
     if messages:
         raise Permanent(f"Shopify refused the new tracking: {messages}")

@@ -207,7 +207,7 @@ def _open(shop: Shop, operation: PushBatch.Operation, variables: dict[str, Any])
 def _deliver(shop: Shop, batch: PushBatch) -> Sequence[UserError]:
     """Send a batch and close it with the userErrors it got, which are returned."""
     try:
-        data = client.execute(shop, batch.operation, batch.variables, priority=Priority.HIGH)
+        data = client.execute(shop, batch.operation, batch.variables, priority=Priority.HIGH).data
     except Permanent as error:
         _close(batch, [{"message": str(error)}])
         raise

@@ -47,7 +47,7 @@ def read(shop: Shop, *, location: int, inventory_items: Collection[int]) -> dict
             "ids": [gid("InventoryItem", each) for each in some],
             "location": gid("Location", location),
         }
-        data = client.execute(shop, "inventory_levels", variables, priority=Priority.HIGH)
+        data = client.execute(shop, "inventory_levels", variables, priority=Priority.HIGH).data
         found |= {item.id: _reading(item) for item in parse(_Items, data).nodes if item}
     return found
 

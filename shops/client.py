@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -40,8 +39,6 @@ REFUSED_FOR_NOW = 430
 
 FALL_FORWARD = "shopify_version_fell_forward"
 
-_answered_at: ContextVar[datetime | None] = ContextVar("answered_at", default=None)
-
 _told: set[tuple[str, ...]] = set()
 """What this process has warned of already: on every call it would drown the log."""
 
@@ -58,6 +55,18 @@ class Call:
     params: Mapping[str, str] | None = None
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What Shopify answered to an operation: its `data`, and when that was, by Shopify's own clock.
+
+    `served_at` is the header Date, in whole seconds; None = it did not say. What is compared with Shopify's times must
+    not be a time of ours: the clocks differ.
+    """
+
+    data: dict[str, Any]
+    served_at: datetime | None
+
+
 @dataclass
 class Meter:
     """Carries what an answer told of its cost to the settlement."""
@@ -67,8 +76,8 @@ class Meter:
 
 def execute(
     shop: Shop, operation: str, variables: Mapping[str, Any], *, priority: Priority = Priority.NORMAL
-) -> dict[str, Any]:
-    """Run `graphql/<operation>.graphql` at the shop and return its `data`; `userErrors` are the caller's business.
+) -> Answer:
+    """Run `graphql/<operation>.graphql` at the shop and return the answer; `userErrors` are the caller's business.
 
     Variables are sent as they are, None as null: `changeFromQuantity: null` means something else than leaving it out.
     Raises Throttled (no room in the budget, or THROTTLED / 429), Transient (a read failed), UnknownOutcome (a mutation
@@ -87,10 +96,9 @@ def execute(
     token = _token(shop)
     with _metered(shop, limits=budget.POINTS, operation=metered_as, priority=priority) as meter:
         response = _send(shop, call, token=token, meter=meter)
-        _answered_at.set(_clock_of(response))
         body = http.parse_json(response, changes=call.changes, what=call.what)
         meter.receipt = answers.receipt_of(body)
-    return _data(shop, body, call=call)
+    return Answer(_data(shop, body, call=call), served_at=_served_at(response))
 
 
 def rest(
@@ -116,15 +124,7 @@ def rest(
     return http.parse_json(response, changes=changes, what=what) if response.content else {}
 
 
-def answered_at() -> datetime | None:
-    """When the last answer was given, by Shopify's own clock (header Date, whole seconds); None = it did not say.
-
-    What is compared with Shopify's times must not be ours: the clocks differ.
-    """
-    return _answered_at.get()
-
-
-def _clock_of(response: requests.Response) -> datetime | None:
+def _served_at(response: requests.Response) -> datetime | None:
     try:
         told = parsedate_to_datetime(response.headers["Date"])
     except (KeyError, ValueError, TypeError, IndexError, OverflowError):

@@ -105,7 +105,7 @@ def fetch(shop: Shop) -> list[Subscription]:
     """All subscriptions of our app at the shop."""
 
     def page(after: str | None) -> _Page:
-        data = client.execute(shop, "webhook_subscriptions", {"after": after}, priority=Priority.LOW)
+        data = client.execute(shop, "webhook_subscriptions", {"after": after}, priority=Priority.LOW).data
         return shapes.parse(_Page, data.get("webhookSubscriptions"))
 
     return [_subscription(node) for node in pages.all_of(page(None), page)]
@@ -165,7 +165,7 @@ def _subscription(node: _Node) -> Subscription:
 
 def _create(shop: Shop, topic: str, *, uri: str, report: Report) -> Report:
     variables = {"topic": topic, "subscription": {"uri": uri, "format": "JSON"}}
-    data = client.execute(shop, "webhook_subscription_create", variables, priority=Priority.LOW)
+    data = client.execute(shop, "webhook_subscription_create", variables, priority=Priority.LOW).data
     errors = _refusal(data.get("webhookSubscriptionCreate"))
     if errors:
         return replace(report, refused=(*report.refused, (topic, errors)))
@@ -177,7 +177,7 @@ def _update(
 ) -> Report:
     subscription = {"uri": uri, "format": "JSON", "filter": "", "includeFields": []}
     variables = {"id": wrong.gid, "subscription": subscription}
-    data = client.execute(shop, "webhook_subscription_update", variables, priority=Priority.LOW)
+    data = client.execute(shop, "webhook_subscription_update", variables, priority=Priority.LOW).data
     errors = _refusal(data.get("webhookSubscriptionUpdate"))
     if errors:
         return replace(report, refused=(*report.refused, (wrong.topic, errors)))
@@ -187,7 +187,7 @@ def _update(
 
 
 def _delete(shop: Shop, stray: Subscription, *, report: Report) -> Report:
-    data = client.execute(shop, "webhook_subscription_delete", {"id": stray.gid}, priority=Priority.LOW)
+    data = client.execute(shop, "webhook_subscription_delete", {"id": stray.gid}, priority=Priority.LOW).data
     errors = _refusal(data.get("webhookSubscriptionDelete"))
     if errors:
         return replace(report, refused=(*report.refused, (stray.topic, errors)))

@@ -64,7 +64,7 @@ def verify(shop: Shop, *, variants: Sequence[int], adopt: bool = False) -> Findi
 def fetch(shop: Shop, variants: Sequence[int]) -> dict[int, Seen]:
     """The variants that there are (Admin API 2026-10 `nodes(ids:)`: null for one that is gone)."""
     ids = [gids.gid("ProductVariant", variant) for variant in variants]
-    data = execute(shop, "variants_by_id", {"ids": ids}, priority=Priority.LOW)
+    data = execute(shop, "variants_by_id", {"ids": ids}, priority=Priority.LOW).data
     found = (_seen(node) for node in parse(_Variants, data).nodes if node)
     return {one.variant: one for one in found}
 

@@ -12,6 +12,7 @@ from unittest import mock
 from fulfillment import enqueue, fulfilling, reading
 from inventory import push
 from ops.errors import AnswerLost, EndpointFailed, Throttled
+from shops.client import Answer
 from shops.gids import gid
 from shops.models import Shop
 from tests import workers
@@ -47,9 +48,9 @@ class FakeShopify:
             stack.enter_context(mock.patch.object(enqueue, "read"))  # the rows know nothing of this Shopify
             yield
 
-    def execute(self, _: Shop, operation: str, variables: Json, **__: Any) -> Json:
+    def execute(self, _: Shop, operation: str, variables: Json, **__: Any) -> Answer:
         """As `shops.client.execute`."""
-        return dict(getattr(self, operation)(variables))
+        return Answer(dict(getattr(self, operation)(variables)), served_at=None)
 
     def arrive(self) -> None:
         """What timed out on its way is carried out after all."""

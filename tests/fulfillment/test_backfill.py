@@ -46,7 +46,7 @@ def watermarks(scene: Scene) -> tuple[datetime | None, datetime | None]:
 @pytest.fixture
 def a_second_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shopify's clock says at each reading that the second of the last change is over."""
-    monkeypatch.setattr("fulfillment.reading.answered_at", lambda: timezone.now() + timedelta(seconds=1))
+    monkeypatch.setattr("shops.client._served_at", lambda _: timezone.now() + timedelta(seconds=1))
 
 
 def test_an_order_whose_notice_never_came_is_found_and_sent(scene: Scene) -> None:
@@ -110,11 +110,11 @@ def test_a_change_within_the_second_of_the_reading_is_not_taken_for_known(
     """Shopify dates changes in whole seconds: a second one in the same second carries the same date."""
     order = scene.place((MUG, 1))
     now = datetime.fromisoformat(scene.shopify_order(order)["updated_at"])
-    monkeypatch.setattr("fulfillment.reading.answered_at", lambda: now)
+    monkeypatch.setattr("shops.client._served_at", lambda _: now)
     scene.notice(order)
     drain()
     assert scene.row(order).shopify_updated_at == now - timedelta(microseconds=1)
-    monkeypatch.setattr("fulfillment.reading.answered_at", lambda: now + timedelta(seconds=1))
+    monkeypatch.setattr("shops.client._served_at", lambda _: now + timedelta(seconds=1))
     assert "fulfillment.read_orders" in run(scene)
     assert "fulfillment.read_orders" not in run(scene)
 
@@ -123,7 +123,7 @@ def test_the_watermarks_move_to_the_time_the_look_began_by_shopify_s_clock(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs = datetime(2026, 5, 1, 12, tzinfo=UTC)
-    monkeypatch.setattr("fulfillment.reading.answered_at", lambda: theirs)
+    monkeypatch.setattr("shops.client._served_at", lambda _: theirs)
     run(scene)
     assert watermarks(scene) == (theirs, theirs)
 
@@ -149,7 +149,7 @@ def test_a_clock_of_ours_that_is_ahead_loses_nothing(scene: Scene, monkeypatch: 
 def test_without_shopify_s_clock_the_watermark_is_the_newest_change_seen(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fulfillment.reading.answered_at", lambda: None)
+    monkeypatch.setattr("shops.client._served_at", lambda _: None)
     run(scene)
     assert watermarks(scene) == (None, None)
     order = scene.place((MUG, 1))

@@ -16,6 +16,7 @@ from fulfillment.models import Fulfillment, Shipment, ShipmentLine, ShipmentUnit
 from fulfillment.sections import page_of
 from fulfillment.states import OrderState, Reason, ShipmentState
 from ops.models import Alert
+from shops.client import Answer
 from tests.drain import drain
 from tests.fulfillment.scene import BERLIN, DOMAIN, LATER, LYON, MUG, TEE, Scene
 from tests.fulfillment.told import place, shipped, staff
@@ -177,7 +178,8 @@ def units_of(made: list[Json]) -> int:
 def test_where_no_move_is_possible_each_location_gets_a_fulfilment_with_the_same_tracking(
     scene: Scene,
 ) -> None:
-    refused = {"fulfillmentOrderMove": {"userErrors": [{"message": "not stocked there"}]}}
+    data = {"fulfillmentOrderMove": {"userErrors": [{"message": "not stocked there"}]}}
+    refused = Answer(data, served_at=None)
     order = spread(scene, 3, elsewhere=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fulfillment.moving.execute", lambda *_, **__: refused)
@@ -201,7 +203,8 @@ def test_a_parcel_that_overtakes_a_move_that_fails_is_told_in_the_end(scene: Sce
 
 @pytest.mark.parametrize("fault", ["timeout_after", "500_after", "reset_after"])
 def test_a_lost_answer_in_the_middle_of_two_fulfilments_doubles_neither(scene: Scene, fault: str) -> None:
-    refused = {"fulfillmentOrderMove": {"userErrors": [{"message": "not stocked there"}]}}
+    data = {"fulfillmentOrderMove": {"userErrors": [{"message": "not stocked there"}]}}
+    refused = Answer(data, served_at=None)
     order = spread(scene, 3, elsewhere=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fulfillment.moving.execute", lambda *_, **__: refused)

@@ -14,6 +14,7 @@ from fulfillment.shipments import allocate
 from fulfillment.states import OrderState, ShipmentState
 from inventory.models import Reservation
 from ops.models import Alert, Job
+from shops.client import Answer
 from tests.drain import drain
 from tests.fulfillment.scene import GIFT_SET, LATER, LYON, MUG, TEE, Scene
 
@@ -219,7 +220,8 @@ def test_a_parcel_that_overtakes_the_move_is_fulfilled_at_its_warehouse_s_locati
 
 
 def test_where_shopify_refuses_the_move_the_other_location_serves(scene: Scene) -> None:
-    refused = {"fulfillmentOrderMove": {"userErrors": [{"message": "not stocked there"}]}}
+    data = {"fulfillmentOrderMove": {"userErrors": [{"message": "not stocked there"}]}}
+    refused = Answer(data, served_at=None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fulfillment.moving.execute", lambda *_, **__: refused)
         order = scene.arrive((MUG, 1), at=LYON)

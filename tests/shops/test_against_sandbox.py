@@ -53,7 +53,7 @@ def books(sandbox: Sandbox) -> dict[str, Any]:
 def test_a_shop_is_read(sandbox: Sandbox, version: str) -> None:
     shop = open_shop(sandbox)
     shop.api_version = version
-    assert client.execute(shop, "shop", {})["shop"]["myshopifyDomain"] == DOMAIN
+    assert client.execute(shop, "shop", {}).data["shop"]["myshopifyDomain"] == DOMAIN
     assert not Alert.objects.exists()
 
 

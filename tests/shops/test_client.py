@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ import requests
 import responses
 
 from ops import redis
-from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
+from ops.errors import AnswerLost, Blocked, EndpointFailed, Permanent, Throttled, UnknownOutcome
 from ops.models import Alert, Priority
 from shops import budget, client, installation
 from shops.models import Shop
@@ -41,11 +41,11 @@ def errors(code: str | None, *, data: Any = None, message: str = "no", cost: Any
 
 
 def read(shop: Shop) -> dict[str, Any]:
-    return client.execute(shop, "shop", {})
+    return client.execute(shop, "shop", {}).data
 
 
 def write(shop: Shop) -> dict[str, Any]:
-    return client.execute(shop, "webhook_subscription_create", CREATE)
+    return client.execute(shop, "webhook_subscription_create", CREATE).data
 
 
 def test_a_query_returns_its_data(shop: Shop, shopify: responses.RequestsMock) -> None:
@@ -56,6 +56,27 @@ def test_a_query_returns_its_data(shop: Shop, shopify: responses.RequestsMock) -
     sent = json.loads(request.body or b"")
     assert sent["operationName"] == "shop"
     assert sent["query"].startswith("query shop")
+
+
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        ("Fri, 01 May 2026 12:00:00 GMT", datetime(2026, 5, 1, 12, tzinfo=UTC)),
+        ("Fri, 01 May 2026 14:00:00 +0200", datetime(2026, 5, 1, 12, tzinfo=UTC)),
+        ("Fri, 01 May 2026 12:00:00 -0000", datetime(2026, 5, 1, 12, tzinfo=UTC)),
+        ("soon", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_each_answer_says_when_it_was_given_by_shopify_s_clock(
+    shop: Shop, shopify: responses.RequestsMock, date: str | None, expected: datetime | None
+) -> None:
+    shopify.post(GRAPHQL, json=DATA, headers={"Date": date} if date is not None else {})
+    shopify.post(GRAPHQL, json=DATA, headers={"Date": "Sat, 02 May 2026 12:00:00 GMT"})
+    first, second = (client.execute(shop, "shop", {}) for _ in range(2))
+    assert first == client.Answer({"shop": {"name": "Berlin"}}, served_at=expected)
+    assert second.served_at == datetime(2026, 5, 2, 12, tzinfo=UTC)
 
 
 def test_null_variables_are_sent_as_null(shop: Shop, shopify: responses.RequestsMock) -> None:
@@ -105,16 +126,16 @@ CASES: list[tuple[str, Any, type[Exception], type[Exception]]] = [
     ("not found", errors("RESOURCE_NOT_FOUND", data={"x": None}), Permanent, Permanent),
     ("errors as text", {"errors": "Not Found"}, Permanent, Permanent),
     ("own call under way", errors("IDEMPOTENCY_CONCURRENT_REQUEST"), Throttled, Throttled),
-    ("internal error", errors("INTERNAL_SERVER_ERROR"), Transient, UnknownOutcome),
-    ("internal, no code", errors(None, message="Internal error. Sorry"), Transient, UnknownOutcome),
+    ("internal error", errors("INTERNAL_SERVER_ERROR"), EndpointFailed, AnswerLost),
+    ("internal, no code", errors(None, message="Internal error. Sorry"), EndpointFailed, AnswerLost),
     ("half an answer", errors("ACCESS_DENIED", data={"x": {"id": 1}}), Permanent, UnknownOutcome),
-    ("no data", {"extensions": {}}, Transient, UnknownOutcome),
-    ("null data", {"data": None}, Transient, UnknownOutcome),
-    ("a list", [1], Transient, UnknownOutcome),
-    ("not JSON", "<html>", Transient, UnknownOutcome),
-    ("HTTP 500", 500, Transient, UnknownOutcome),
-    ("HTTP 503", 503, Transient, UnknownOutcome),
-    ("HTTP 408", 408, Transient, UnknownOutcome),
+    ("no data", {"extensions": {}}, EndpointFailed, AnswerLost),
+    ("null data", {"data": None}, EndpointFailed, AnswerLost),
+    ("a list", [1], EndpointFailed, AnswerLost),
+    ("not JSON", "<html>", EndpointFailed, AnswerLost),
+    ("HTTP 500", 500, EndpointFailed, AnswerLost),
+    ("HTTP 503", 503, EndpointFailed, AnswerLost),
+    ("HTTP 408", 408, EndpointFailed, AnswerLost),
     ("HTTP 400", 400, Permanent, Permanent),
     ("HTTP 403", 403, Permanent, Permanent),
     ("HTTP 404", 404, Permanent, Permanent),
@@ -122,9 +143,9 @@ CASES: list[tuple[str, Any, type[Exception], type[Exception]]] = [
     ("HTTP 430", 430, Throttled, Throttled),
     ("HTTP 402", 402, Throttled, Throttled),
     ("HTTP 423", 423, Throttled, Throttled),
-    ("read time-out", requests.exceptions.ReadTimeout(), Transient, UnknownOutcome),
-    ("reset", requests.exceptions.ConnectionError("Connection reset by peer"), Transient, UnknownOutcome),
-    ("connect time-out", requests.exceptions.ConnectTimeout(), Transient, Transient),
+    ("read time-out", requests.exceptions.ReadTimeout(), EndpointFailed, AnswerLost),
+    ("reset", requests.exceptions.ConnectionError("Connection reset by peer"), EndpointFailed, AnswerLost),
+    ("connect time-out", requests.exceptions.ConnectTimeout(), EndpointFailed, EndpointFailed),
 ]
 
 
@@ -247,7 +268,7 @@ def test_rest_without_a_body_is_empty(shop: Shop, shopify: responses.RequestsMoc
     assert client.rest(shop, "DELETE", "x.json") == {}
 
 
-@pytest.mark.parametrize(("method", "expected"), [("GET", Transient), ("POST", UnknownOutcome)])
+@pytest.mark.parametrize(("method", "expected"), [("GET", EndpointFailed), ("POST", AnswerLost)])
 def test_rest_outcomes_depend_on_the_method(
     shop: Shop, shopify: responses.RequestsMock, method: str, expected: type[Exception]
 ) -> None:

@@ -181,7 +181,7 @@ def test_a_401_renews_once_and_is_tried_once_more(shopify: responses.RequestsMoc
     header = responses.matchers.header_matcher
     shopify.post(GRAPHQL, status=401, match=[header({"X-Shopify-Access-Token": "old"})])
     shopify.post(GRAPHQL, json={"data": {"shop": {}}}, match=[header({"X-Shopify-Access-Token": "new"})])
-    assert client.execute(shop, "shop", {}) == {"shop": {}}
+    assert client.execute(shop, "shop", {}).data == {"shop": {}}
     assert [str(call.request.url) for call in shopify.calls] == [GRAPHQL, GRANT, GRAPHQL]
 
 

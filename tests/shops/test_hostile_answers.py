@@ -61,7 +61,7 @@ def test_subscriptions_with_anything_in_them_are_read_or_one_of_our_errors(shop:
 def test_a_mutation_that_is_answered_with_anything_is_done_refused_or_in_doubt(shop: Shop) -> None:
     def answered(body: Any) -> None:
         with answering(body):
-            data = client.execute(shop, "webhook_subscription_create", CREATE)
+            data = client.execute(shop, "webhook_subscription_create", CREATE).data
             assert isinstance(
                 shapes.parse(Payload, data.get("webhookSubscriptionCreate"), changes=True).messages, str
             )
