@@ -1,44 +1,74 @@
-"""The run that is under way in this process: whose it is, and what has to end with it.
+"""The run that is under way in this process, and what has to end with it.
 
-What a lower layer takes for a whole run (points of a budget, say) it hangs on the run, so that it is given back however
-the run ends, and no handler has to think of it.
+What all calls of a run share (points of a budget, say) is needed where a call is made. It would have to be handed down
+from the handler through every function in between, none of which uses it. So it is attached to the run, and found by
+`current()`. It ends with the run, however that ends, and no handler has to think of it. Nothing else is passed this
+way: what a function decides upon are its arguments.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
 from ops.models import Job
+
+Attached = TypeVar("Attached", bound=AbstractContextManager[object])
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a job, or of several that were taken along."""
+    """One run of a job, of several that were taken along, or a part of it that stands for itself."""
 
-    key: str  # of the first job
-    kind: str
-    size: int  # jobs in it
-    held: ExitStack  # is closed, with the error if there is one, when the run ends
-    found: dict[str, Any] = field(default_factory=dict)  # what was hung on it, by name
+    name: str
+    """The key of the first job, or what the part is called: the same the next time."""
+    kind: str = ""
+    """The job kind; "" for a part."""
+    size: int = 1
+    """How many jobs are in it."""
+    _ends_with_it: ExitStack = field(default_factory=ExitStack)
+    _attached: dict[type, object] = field(default_factory=dict)
+
+    def attached(self, kind: type[Attached], make: Callable[[], Attached]) -> Attached:
+        """What of this kind is attached to the run; made, entered and attached at the first call.
+
+        It is exited when the run ends, with the error if there is one.
+        """
+        found = self._attached.get(kind)
+        if not isinstance(found, kind):
+            found = self._attached[kind] = make()
+            self._ends_with_it.enter_context(found)
+        return found
 
 
 _current: ContextVar[Run | None] = ContextVar("run", default=None)
 
 
 def current() -> Run | None:
-    """The run under way; None outside of any."""
+    """The innermost run under way; None outside of any."""
     return _current.get()
 
 
 @contextmanager
 def begin(batch: Sequence[Job]) -> Iterator[Run]:
-    """Around the handler: what is hung on the run is closed when it ends."""
-    with ExitStack() as held:
-        run = Run(key=batch[0].key, kind=batch[0].kind, size=len(batch), held=held)
+    """A run of these jobs, around their handler."""
+    with _under_way(Run(batch[0].key, kind=batch[0].kind, size=len(batch))) as run:
+        yield run
+
+
+@contextmanager
+def part(name: str) -> Iterator[Run]:
+    """A part of a run, or of a command, that shares nothing with the rest of it."""
+    with _under_way(Run(name)) as run:
+        yield run
+
+
+@contextmanager
+def _under_way(run: Run) -> Iterator[Run]:
+    with run._ends_with_it:
         token = _current.set(run)
         try:
             yield run

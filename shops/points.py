@@ -12,7 +12,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -63,7 +62,10 @@ class Work:
             self.accounts[domain] = Account(Purse(self.who, kind=self.kind, expected=self.expected))
         return self.accounts[domain]
 
-    def end(
+    def __enter__(self) -> Work:
+        return self
+
+    def __exit__(
         self, _: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Give back what is left, remember what was lacking."""
@@ -72,25 +74,14 @@ class Work:
             _close(domain, self, account, ended=ended)
 
 
-_inner: ContextVar[Work | None] = ContextVar("work", default=None)
-
-
 @contextmanager
 def work(who: str, *, expected: float = 0.0) -> Iterator[None]:
     """A part of a run that stands for itself: what it did is recorded when it ends. `who` is the same the next time;
     `expected`: the points that it will need, as far as can be told.
     """
-    part = Work(who, expected=expected)
-    token = _inner.set(part)
-    try:
+    with runs.part(who) as part:
+        part.attached(Work, lambda: Work(who, expected=expected))
         yield
-    except BaseException as error:
-        part.end(type(error), error, None)
-        raise
-    else:
-        part.end(None, None, None)
-    finally:
-        _inner.reset(token)
 
 
 def reserve(domain: str, *, limits: Limits, operation: str, priority: int) -> Reservation:
@@ -127,18 +118,11 @@ def settle(reservation: Reservation, receipt: Receipt) -> None:
 
 
 def _current() -> Work | None:
-    part = _inner.get()
-    if part is not None:
-        return part
     run = runs.current()
     if run is None:
         return None
-    whole: Work | None = run.found.get(__name__)
-    if whole is None:
-        # Jobs that were taken along cost about as much as others of so many.
-        whole = run.found[__name__] = Work(run.key, kind=f"{run.kind}/{run.size}")
-        run.held.push(whole.end)
-    return whole
+    # Jobs that were taken along cost about as much as others of so many.
+    return run.attached(Work, lambda: Work(run.name, kind=f"{run.kind}/{run.size}"))
 
 
 def _may_wait(account: Account, seconds: float) -> bool:
