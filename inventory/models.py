@@ -15,35 +15,75 @@ class StockLevel(models.Model):
     Shopify was told by `inventory.push`.
     """
 
-    warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="+")
-    item_code = models.CharField(max_length=255)
-    available = models.IntegerField(default=0, help_text="As the WMS reported it.")
-    on_hand = models.IntegerField(null=True, blank=True, help_text="As the WMS reported it.")
-    reserved = models.PositiveIntegerField(
-        default=0, db_default=0, help_text="Units we promised that the WMS's figure does not know of yet."
+    warehouse = models.ForeignKey(
+        Warehouse, on_delete=models.PROTECT, related_name="+", help_text="The item lies in this warehouse."
     )
-    observed_at = models.DateTimeField(null=True, blank=True, help_text="When the WMS saw this figure.")
-    sequence = models.BigIntegerField(null=True, blank=True)
-    pushed_quantity = models.IntegerField(null=True, blank=True, help_text="As Shopify was last told.")
-    pushed_at = models.DateTimeField(null=True, blank=True)
+    item_code = models.CharField(max_length=255, help_text="The WMS knows the item by this code.")
+    available = models.IntegerField(
+        default=0,
+        help_text="The WMS reported this many units as available, without those of orders that it has.",
+    )
+    on_hand = models.IntegerField(
+        null=True,
+        blank=True,
+        help_text="The WMS reported this many units on the shelf; it is empty if it reports no such figure.",
+    )
+    reserved = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        help_text="We promised this many units to orders that the WMS's figure does not know of yet.",
+    )
+    observed_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="The WMS's figures are of this time, by its own clock; it is empty before the first.",
+    )
+    sequence = models.BigIntegerField(
+        null=True,
+        blank=True,
+        help_text="The WMS numbered its report so, and a higher number is newer; it is empty if it gives no numbers.",
+    )
+    pushed_quantity = models.IntegerField(
+        null=True,
+        blank=True,
+        help_text="Shopify was last told this figure, or had it already; it is empty before the first time.",
+    )
+    pushed_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Shopify's figure was last set, or found to be right, at this time; it is empty before the first "
+        "time.",
+    )
     read_at = models.DateTimeField(
-        null=True, blank=True, help_text="When a reading of the WMS's stock last named it."
+        null=True,
+        blank=True,
+        help_text="Our last reading of the WMS's stock that named the item was at this time; it is empty if none "
+        "did.",
     )
     promised_at = models.DateTimeField(
-        null=True, blank=True, help_text="When an order was last promised units of it, to the hour."
+        null=True,
+        blank=True,
+        help_text="Units were last promised to an order at this time, to the hour; it is empty if none ever were.",
     )
     push_due_since = models.DateTimeField(
-        null=True, blank=True, help_text="Since when Shopify does not know better."
+        null=True,
+        blank=True,
+        help_text="Shopify is to be told the figure since this time; it is empty if there is nothing to tell.",
     )
     push_compares = models.BooleanField(
         default=False,
         db_default=False,
-        help_text="Nothing changed: Shopify's figure is to be compared, after all that did change.",
+        help_text="This is set if nothing changed, and Shopify's figure is only to be compared, after all that did "
+        "change.",
     )
     push_marked_at = models.DateTimeField(
-        null=True, blank=True, help_text="The latest reason to push: a push clears only what it knew of."
+        null=True,
+        blank=True,
+        help_text="We last noted at this time that Shopify is to be told; it is empty if we never did.",
     )
-    updated_at = models.DateTimeField(auto_now=True, db_default=Now())
+    updated_at = models.DateTimeField(
+        auto_now=True, db_default=Now(), help_text="The row was last written at this time."
+    )
 
     class Meta:
         db_table = "inventory_cache"
@@ -85,13 +125,33 @@ class Reservation(models.Model):
         HELD = "held", "held: the WMS's figure does not know of it yet"
         COUNTED = "counted", "counted: the WMS's figure is net of it"
 
-    level = models.ForeignKey(StockLevel, on_delete=models.PROTECT, related_name="reservations")
-    reference = models.CharField(max_length=300, help_text="external id of the WMS order")
-    quantity = models.PositiveIntegerField()
-    state = models.CharField(max_length=10, choices=State.choices, default=State.HELD)
-    accepted_at = models.DateTimeField(null=True, blank=True)
-    shipped_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    level = models.ForeignKey(
+        StockLevel,
+        on_delete=models.PROTECT,
+        related_name="reservations",
+        help_text="The units are promised out of this stock.",
+    )
+    reference = models.CharField(
+        max_length=300, help_text="The units are promised to the WMS order with this external ID."
+    )
+    quantity = models.PositiveIntegerField(help_text="This many units are promised, as the WMS counts them.")
+    state = models.CharField(
+        max_length=10,
+        choices=State.choices,
+        default=State.HELD,
+        help_text="This says whether the WMS's figure knows of the order already.",
+    )
+    accepted_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="The WMS had the order from this time on; it is empty until we know that it has it.",
+    )
+    shipped_at = models.DateTimeField(
+        null=True, blank=True, help_text="The units left the warehouse at this time; it is empty until then."
+    )
+    created_at = models.DateTimeField(
+        db_default=Now(), editable=False, help_text="The promise was recorded at this time."
+    )
 
     class Meta:
         constraints = [
@@ -125,10 +185,19 @@ class Commitment(models.Model):
     WMS item units; written by `inventory.commitments`. It says nothing of what the warehouse has still to send.
     """
 
-    reference = models.CharField(max_length=300, help_text="external id of the WMS order")
-    warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="+")
-    item_code = models.CharField(max_length=255)
-    quantity = models.PositiveIntegerField()
+    reference = models.CharField(
+        max_length=300, help_text="The units are for the WMS order with this external ID."
+    )
+    warehouse = models.ForeignKey(
+        Warehouse,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Shopify has the units committed at the location of this warehouse.",
+    )
+    item_code = models.CharField(max_length=255, help_text="The WMS knows the item by this code.")
+    quantity = models.PositiveIntegerField(
+        help_text="Shopify has this many units committed for the order, as the WMS counts them."
+    )
 
     class Meta:
         constraints = [
@@ -146,9 +215,16 @@ class Commitment(models.Model):
 class Told(models.Model):
     """What a warehouse's figures at Shopify depend on, as it was when they were last made due as a whole."""
 
-    warehouse = models.OneToOneField(Warehouse, on_delete=models.CASCADE, related_name="+")
+    warehouse = models.OneToOneField(
+        Warehouse,
+        on_delete=models.CASCADE,
+        related_name="+",
+        help_text="The figures of this warehouse at Shopify are meant.",
+    )
     scope = models.CharField(
-        max_length=300, help_text="Location, warehouse code, connection and stock basis."
+        max_length=300,
+        help_text="This is the location, warehouse code, connection and stock basis; if one changes, all figures are "
+        "told anew.",
     )
 
     def __str__(self) -> str:
@@ -158,12 +234,36 @@ class Told(models.Model):
 class Watermark(models.Model):
     """How far the stock of a connection has been reconciled."""
 
-    connection = models.OneToOneField(Connection, on_delete=models.CASCADE, related_name="+")
-    updated_since = models.DateTimeField(null=True, blank=True)
-    cursor = models.CharField(max_length=2000, blank=True, default="")
-    started_at = models.DateTimeField(null=True, blank=True, help_text="Of the run in progress.")
-    full = models.BooleanField(default=False, help_text="The run in progress reads everything.")
-    full_at = models.DateTimeField(null=True, blank=True, help_text="When everything was last read.")
+    connection = models.OneToOneField(
+        Connection,
+        on_delete=models.CASCADE,
+        related_name="+",
+        help_text="The stock of this WMS account is meant.",
+    )
+    updated_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="All that changed at the WMS up to this time was read; it is empty before the first run has ended.",
+    )
+    cursor = models.CharField(
+        max_length=2000,
+        blank=True,
+        default="",
+        help_text="The WMS continues the run in progress from this mark; it is empty on the first page or between "
+        "runs.",
+    )
+    started_at = models.DateTimeField(
+        null=True, blank=True, help_text="The run in progress began at this time; it is empty between runs."
+    )
+    full = models.BooleanField(
+        default=False,
+        help_text="This is set if the run in progress reads everything, and not only what changed.",
+    )
+    full_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="The last run that read everything began at this time; it is empty before the first has ended.",
+    )
 
     class Meta:
         constraints = [
@@ -199,14 +299,33 @@ class PushBatch(models.Model):
         SET = "inventory_set_quantities", "set quantities"
         ACTIVATE = "inventory_activate", "stock an item at a location"
 
-    shop = models.ForeignKey(Shop, on_delete=models.PROTECT, related_name="+")
-    key = models.CharField(max_length=100, unique=True)
-    operation = models.CharField(max_length=40, choices=Operation.choices)
-    variables = models.JSONField()
-    state = models.CharField(max_length=10, choices=State.choices, default=State.SENDING)
-    errors = models.JSONField(default=list, blank=True, help_text="Shopify's userErrors.")
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    finished_at = models.DateTimeField(null=True, blank=True)
+    shop = models.ForeignKey(
+        Shop, on_delete=models.PROTECT, related_name="+", help_text="The call goes to this Shopify store."
+    )
+    key = models.CharField(
+        max_length=100,
+        unique=True,
+        help_text="Shopify knows the call by this key, and does nothing twice under the same key.",
+    )
+    operation = models.CharField(
+        max_length=40, choices=Operation.choices, help_text="This says what the call does."
+    )
+    variables = models.JSONField(help_text="This is the content of the call, exactly as it is sent.")
+    state = models.CharField(
+        max_length=10,
+        choices=State.choices,
+        default=State.SENDING,
+        help_text="This says whether Shopify's answer is known.",
+    )
+    errors = models.JSONField(
+        default=list, blank=True, help_text="Shopify refused the call, or parts of it, with these errors."
+    )
+    created_at = models.DateTimeField(
+        db_default=Now(), editable=False, help_text="The call was stored at this time, before it was sent."
+    )
+    finished_at = models.DateTimeField(
+        null=True, blank=True, help_text="Shopify's answer was recorded at this time; it is empty until then."
+    )
 
     class Meta:
         verbose_name_plural = "push batches"

@@ -29,51 +29,133 @@ class Shop(models.Model):
         max_length=255,
         unique=True,
         validators=[RegexValidator(r"^[a-z0-9][a-z0-9-]*\.myshopify\.com\Z", "The *.myshopify.com domain.")],
+        help_text="Shopify gave the store this domain, which ends with .myshopify.com.",
     )
-    name = models.CharField(max_length=255, blank=True, default="", validators=[validate_line])
+    name = models.CharField(
+        max_length=255,
+        blank=True,
+        default="",
+        validators=[validate_line],
+        help_text="Staff know the store by this name; it may be empty.",
+    )
     client_id = models.CharField(
-        "client ID", max_length=255, blank=True, default="", validators=[validate_token]
+        "client ID",
+        max_length=255,
+        blank=True,
+        default="",
+        validators=[validate_token],
+        help_text="Shopify gave your app this client ID. With the client secret we get access tokens by ourselves.",
     )
-    client_secret = EncryptedTextField(blank=True, default="", bound_to=OWNER, validators=[validate_line])
+    client_secret = EncryptedTextField(
+        blank=True,
+        default="",
+        bound_to=OWNER,
+        validators=[validate_line],
+        help_text="Shopify gave your app this client secret. It also signs webhooks, unless a webhook secret is set.",
+    )
     access_token = EncryptedTextField(
         blank=True,
         default="",
         bound_to=OWNER,
         validators=[validate_token],
-        help_text="Legacy permanent token (shpat_…).",
+        help_text="This is a permanent access token (shpat_…) of an older app; if it is set, it is used for all "
+        "calls.",
     )
-    issued_token = EncryptedTextField(blank=True, default="", bound_to=OWNER, editable=False)
-    issued_token_issued_at = models.DateTimeField(null=True, blank=True, editable=False)
-    issued_token_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
-    token_renewal_started_at = models.DateTimeField(null=True, blank=True, editable=False)
-    webhook_secret = EncryptedTextField(blank=True, default="", bound_to=OWNER, validators=[validate_line])
+    issued_token = EncryptedTextField(
+        blank=True,
+        default="",
+        bound_to=OWNER,
+        editable=False,
+        help_text="Shopify issued this token for the client ID and secret; we renew it by ourselves.",
+    )
+    issued_token_issued_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The token was issued at this time; it is empty if none was issued.",
+    )
+    issued_token_expires_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The token is valid until this time; it is empty if there is none.",
+    )
+    token_renewal_started_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="A renewal of the token that has not succeeded yet began at this time; it is empty if there is "
+        "none.",
+    )
+    webhook_secret = EncryptedTextField(
+        blank=True,
+        default="",
+        bound_to=OWNER,
+        validators=[validate_line],
+        help_text="Shopify signs webhooks with this secret; leave it empty if that is the client secret.",
+    )
     webhook_secret_previous = EncryptedTextField(
-        blank=True, default="", bound_to=OWNER, validators=[validate_line]
+        blank=True,
+        default="",
+        bound_to=OWNER,
+        validators=[validate_line],
+        help_text="Webhooks that are signed with this former secret are still accepted.",
     )
     api_version = models.CharField(
         "API version",
         max_length=10,
         default="2026-10",
         validators=[RegexValidator(API_VERSION, "A version such as 2026-10, or unstable.")],
+        help_text="Calls use this version of Shopify's Admin API, for example 2026-10.",
     )
-    submit_policy = models.CharField(max_length=12, choices=SubmitPolicy.choices, default=SubmitPolicy.PAID)
-    submit_test_orders = models.BooleanField(default=False)
+    submit_policy = models.CharField(
+        max_length=12,
+        choices=SubmitPolicy.choices,
+        default=SubmitPolicy.PAID,
+        help_text="Orders go to a warehouse once they are paid as far as this says.",
+    )
+    submit_test_orders = models.BooleanField(
+        default=False, help_text="If this is set, test orders go to warehouses too."
+    )
     whole_orders_only = models.BooleanField(
         default=False,
         db_default=False,
-        help_text="Nothing of an order goes while a part of it is on hold or scheduled in Shopify.",
+        help_text="If this is set, nothing of an order goes while a part of it is on hold or scheduled in Shopify.",
     )
     routes_all_locations = models.BooleanField(
         default=False,
         db_default=False,
-        help_text="We also route what Shopify assigned to locations that no warehouse names, such as stores.",
+        help_text="If this is set, we also route what Shopify assigned to locations that no warehouse names, such as "
+        "stores.",
     )
-    notify_customer = models.BooleanField(default=True, help_text="Shopify mails the customer on shipment.")
-    is_active = models.BooleanField(default=True)
-    uninstalled_at = models.DateTimeField(null=True, blank=True)
-    orders_synced_until = models.DateTimeField(null=True, blank=True, editable=False)
-    fulfillment_orders_synced_until = models.DateTimeField(null=True, blank=True, editable=False)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    notify_customer = models.BooleanField(
+        default=True, help_text="If this is set, Shopify sends the customer an e-mail when goods are shipped."
+    )
+    is_active = models.BooleanField(
+        default=True, help_text="If this is not set, no calls go to the store, and its work waits."
+    )
+    uninstalled_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="We learned at this time that the app was removed from the store; it is empty otherwise.",
+    )
+    orders_synced_until = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="All changes of orders up to this time were read, by Shopify's clock; it is empty before the first "
+        "run.",
+    )
+    fulfillment_orders_synced_until = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="All changes of fulfilment orders up to this time were read, by Shopify's clock; it is empty "
+        "before the first run.",
+    )
+    created_at = models.DateTimeField(
+        db_default=Now(), editable=False, help_text="The store was added at this time."
+    )
 
     class Meta:
         ordering = ["domain"]

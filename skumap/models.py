@@ -16,18 +16,53 @@ class SkuMapping(models.Model):
     A pack is a quantity above one; a kit is several rows for one variant at one warehouse.
     """
 
-    shop = models.ForeignKey(Shop, on_delete=models.PROTECT, related_name="+")
-    shopify_variant_id = models.BigIntegerField("Shopify variant ID")
-    shopify_sku = models.CharField("Shopify SKU", max_length=255, blank=True, validators=[validate_line])
-    shopify_inventory_item_id = models.BigIntegerField("Shopify inventory item ID")
-    wms_item_code = models.CharField("WMS item code", max_length=255, validators=[validate_line])
-    warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="+")
-    quantity = models.PositiveIntegerField(default=1)
-    is_active = models.BooleanField(default=True)
-    needs_verification = models.BooleanField(default=False)
-    last_verified_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    updated_at = models.DateTimeField(auto_now=True, db_default=Now())
+    shop = models.ForeignKey(
+        Shop,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="The variant is sold in this Shopify store.",
+    )
+    shopify_variant_id = models.BigIntegerField(
+        "Shopify variant ID", help_text="Shopify knows the product variant by this number."
+    )
+    shopify_sku = models.CharField(
+        "Shopify SKU",
+        max_length=255,
+        blank=True,
+        validators=[validate_line],
+        help_text="The variant had this SKU in Shopify when it was mapped.",
+    )
+    shopify_inventory_item_id = models.BigIntegerField(
+        "Shopify inventory item ID", help_text="Shopify keeps the stock of the variant under this number."
+    )
+    wms_item_code = models.CharField(
+        "WMS item code",
+        max_length=255,
+        validators=[validate_line],
+        help_text="The WMS knows the item by this code.",
+    )
+    warehouse = models.ForeignKey(
+        Warehouse, on_delete=models.PROTECT, related_name="+", help_text="The mapping is for this warehouse."
+    )
+    quantity = models.PositiveIntegerField(
+        default=1, help_text="One sold unit of the variant is this many units of the item."
+    )
+    is_active = models.BooleanField(default=True, help_text="If this is not set, the mapping is not used.")
+    needs_verification = models.BooleanField(
+        default=False,
+        help_text="This is set if Shopify shows the variant otherwise than it was mapped, or no longer has it.",
+    )
+    last_verified_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Shopify last confirmed the mapping at this time; it is empty if it never did.",
+    )
+    created_at = models.DateTimeField(
+        db_default=Now(), editable=False, help_text="The mapping was made at this time."
+    )
+    updated_at = models.DateTimeField(
+        auto_now=True, db_default=Now(), help_text="The mapping was last changed at this time."
+    )
 
     class Meta:
         db_table = "wms_sku_map"

@@ -21,40 +21,73 @@ class Connection(models.Model):
         AVAILABLE = "available", "available (net of orders the WMS has)"
         ON_HAND = "on_hand", "on hand (what lies on the shelf)"
 
-    slug = models.SlugField(max_length=50, unique=True, help_text="Part of the callback URL.")
-    name = models.CharField(max_length=255, blank=True, default="", validators=[validate_line])
-    adapter = models.CharField(max_length=30, default="rest")
+    slug = models.SlugField(
+        max_length=50, unique=True, help_text="This short name is part of the callback URL."
+    )
+    name = models.CharField(
+        max_length=255,
+        blank=True,
+        default="",
+        validators=[validate_line],
+        help_text="Staff know the account by this name; it may be empty.",
+    )
+    adapter = models.CharField(
+        max_length=30, default="rest", help_text="This names the interface that the WMS speaks."
+    )
     base_url = models.CharField(
         "base URL",
         max_length=500,
         validators=[targets.validate],
-        help_text="With https://. Whoever moves it to another host enters the token again.",
+        help_text="Calls to the WMS go to this address, with https://. Whoever moves it to another host enters the "
+        "token again.",
     )
     token = EncryptedTextField(
-        blank=True, default="", bound_to=("slug", "origin"), validators=[validate_token]
+        blank=True,
+        default="",
+        bound_to=("slug", "origin"),
+        validators=[validate_token],
+        help_text="We send this token with each call, so that the WMS knows us.",
     )
     callback_secret = EncryptedTextField(
-        blank=True, default="", bound_to=("slug",), validators=[validate_line]
+        blank=True,
+        default="",
+        bound_to=("slug",),
+        validators=[validate_line],
+        help_text="The WMS signs its callbacks with this secret.",
     )
     callback_secret_previous = EncryptedTextField(
-        blank=True, default="", bound_to=("slug",), validators=[validate_line]
+        blank=True,
+        default="",
+        bound_to=("slug",),
+        validators=[validate_line],
+        help_text="Callbacks that are signed with this former secret are still accepted.",
     )
     capabilities = ArrayField(
         models.CharField(max_length=30),
         null=True,
         blank=True,
-        help_text="Empty: what the adapter declares. Set it when this account can do less.",
+        help_text="This says what the account can do; if it is empty, it can do all that the adapter declares.",
     )
-    stock_basis = models.CharField(max_length=10, choices=StockBasis.choices, default=StockBasis.AVAILABLE)
+    stock_basis = models.CharField(
+        max_length=10,
+        choices=StockBasis.choices,
+        default=StockBasis.AVAILABLE,
+        help_text="This says which of the WMS's figures is the truth about stock.",
+    )
     time_zone = models.CharField(
         max_length=64,
         default="UTC",
         db_default="UTC",
         validators=[moments.validate_zone],
-        help_text="Of the times that this WMS writes without a zone. Times with a zone are taken as they are.",
+        help_text="Times that this WMS writes without a zone are in this one. Times with a zone are taken as they "
+        "are.",
     )
-    is_active = models.BooleanField(default=True)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    is_active = models.BooleanField(
+        default=True, help_text="If this is not set, no calls go to the WMS, and its work waits."
+    )
+    created_at = models.DateTimeField(
+        db_default=Now(), editable=False, help_text="The connection was added at this time."
+    )
 
     class Meta:
         ordering = ["slug"]
@@ -92,24 +125,70 @@ class Connection(models.Model):
 class Warehouse(models.Model):
     """A warehouse of a connection, tied to one Shopify location of one shop."""
 
-    shop = models.ForeignKey(Shop, on_delete=models.PROTECT, related_name="+")
-    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="warehouses")
-    name = models.CharField(max_length=255, validators=[validate_line])
-    wms_warehouse_code = models.CharField("WMS warehouse code", max_length=100, validators=[validate_line])
-    shopify_location_id = models.BigIntegerField("Shopify location ID")
-    priority = models.PositiveIntegerField(default=100, help_text="Lower is tried first.")
+    shop = models.ForeignKey(
+        Shop,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="The warehouse sends orders of this Shopify store.",
+    )
+    connection = models.ForeignKey(
+        Connection,
+        on_delete=models.PROTECT,
+        related_name="warehouses",
+        help_text="The warehouse belongs to this WMS account.",
+    )
+    name = models.CharField(
+        max_length=255, validators=[validate_line], help_text="Staff know the warehouse by this name."
+    )
+    wms_warehouse_code = models.CharField(
+        "WMS warehouse code",
+        max_length=100,
+        validators=[validate_line],
+        help_text="The WMS knows the warehouse by this code.",
+    )
+    shopify_location_id = models.BigIntegerField(
+        "Shopify location ID", help_text="The warehouse is the Shopify location with this number."
+    )
+    priority = models.PositiveIntegerField(
+        default=100, help_text="The warehouse with the lowest number is tried first."
+    )
     serves_countries = ArrayField(
         models.CharField(max_length=2),
         default=list,
         blank=True,
-        help_text="ISO codes, comma-separated; empty = every country.",
+        help_text="The warehouse sends to these countries (ISO codes, comma-separated); if it is empty, to every "
+        "country.",
     )
-    latitude = models.DecimalField(max_digits=9, decimal_places=6, null=True, blank=True)
-    longitude = models.DecimalField(max_digits=9, decimal_places=6, null=True, blank=True)
-    daily_capacity = models.PositiveIntegerField(null=True, blank=True, help_text="Orders a day (UTC).")
-    paused = models.BooleanField(default=False, help_text="Gets no new orders for now.")
-    is_active = models.BooleanField(default=True)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    latitude = models.DecimalField(
+        max_digits=9,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        help_text="This is where the warehouse lies, in degrees; it is stored, and not used for the choice of a "
+        "warehouse.",
+    )
+    longitude = models.DecimalField(
+        max_digits=9,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        help_text="This is where the warehouse lies, in degrees; it is stored, and not used for the choice of a "
+        "warehouse.",
+    )
+    daily_capacity = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="The warehouse gets at most this many orders a day (UTC); if it is empty, there is no limit.",
+    )
+    paused = models.BooleanField(
+        default=False, help_text="If this is set, the warehouse gets no new orders for now."
+    )
+    is_active = models.BooleanField(
+        default=True, help_text="If this is not set, the warehouse gets no orders at all."
+    )
+    created_at = models.DateTimeField(
+        db_default=Now(), editable=False, help_text="The warehouse was added at this time."
+    )
 
     class Meta:
         db_table = "warehouse_locations"

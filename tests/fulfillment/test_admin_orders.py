@@ -262,3 +262,9 @@ def test_nobody_adds_edits_or_deletes_orders(admin_client: Client) -> None:
     assert admin_client.post(page_of(order), {"state": "shipped"}).status_code == 403
     order.refresh_from_db()
     assert order.state == "ready"
+
+
+def test_the_page_says_what_the_order_s_fields_mean(admin_client: Client) -> None:
+    text = admin_client.get(page_of(ordered(make_shop()))).content.decode()
+    assert "We first heard of the order at this time." in text
+    assert "This is set if Shopify marks the order as a test order." in text

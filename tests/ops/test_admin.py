@@ -280,3 +280,9 @@ def test_parked_jobs_are_listed_by_their_cause(admin_client: Client) -> None:
     text = admin_client.get(f"{JOBS}?situation=parked&cause=sku").content.decode()
     assert f"{JOBS}{mapping.id}/change/" in text
     assert f"{JOBS}{stock.id}/change/" not in text
+
+
+def test_a_read_only_page_says_what_its_fields_mean(admin_client: Client) -> None:
+    text = admin_client.get(f"{JOBS}{make_dead_letter().id}/change/").content.decode()
+    assert "The job waits in this lane, the queue of one endpoint." in text
+    assert "The job may run from this time on." in text

@@ -28,10 +28,21 @@ million codes, and whoever is guessed at is not locked out for weeks."""
 class Authenticator(ThrottlingMixin, Device):  # type: ignore[misc]
     """An authenticator app of one person. It counts once a code of it was entered: `confirmed`."""
 
-    key = EncryptedTextField(bound_to=("user_id",), help_text="The shared secret, in hexadecimal.")
-    last_step = models.BigIntegerField(default=-1, help_text="The step of the last code that was taken.")
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    confirmed_at = models.DateTimeField(null=True, blank=True)
+    key = EncryptedTextField(
+        bound_to=("user_id",), help_text="The app and we share this secret, in hexadecimal."
+    )
+    last_step = models.BigIntegerField(
+        default=-1,
+        help_text="The last code that was taken was of this 30-second step; it is not taken twice.",
+    )
+    created_at = models.DateTimeField(
+        db_default=Now(), editable=False, help_text="The app was set up at this time."
+    )
+    confirmed_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="A code of the app was first entered at this time; it is empty until then.",
+    )
 
     class Meta:
         default_permissions = ()
@@ -90,9 +101,18 @@ class RecoveryCode(models.Model):
 
     LENGTH = 16
 
-    authenticator = models.ForeignKey(Authenticator, on_delete=models.CASCADE, related_name="recovery_codes")
-    digest = models.CharField(max_length=64, help_text="SHA-256 of the code, which is 80 random bits.")
-    used_at = models.DateTimeField(null=True, blank=True)
+    authenticator = models.ForeignKey(
+        Authenticator,
+        on_delete=models.CASCADE,
+        related_name="recovery_codes",
+        help_text="The code can be used instead of this authenticator app.",
+    )
+    digest = models.CharField(
+        max_length=64, help_text="This is the SHA-256 of the code, which is 80 random bits."
+    )
+    used_at = models.DateTimeField(
+        null=True, blank=True, help_text="The code was used at this time; it is empty until then."
+    )
 
     class Meta:
         default_permissions = ()
