@@ -4,7 +4,7 @@ import importlib
 
 from django.apps import AppConfig
 
-from ops import subjects
+from ops.queue import subjects
 
 
 class FulfillmentConfig(AppConfig):

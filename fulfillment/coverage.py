@@ -22,9 +22,9 @@ from fulfillment.models import (
     WmsOrder,
     WmsOrderLine,
 )
-from fulfillment.our_places import SHIPPED_METHODS
+from fulfillment.models.states import ENDED, ShipmentState
 from fulfillment.readiness import GOING_STATUSES, OPEN_STATUSES
-from fulfillment.states import ENDED, ShipmentState
+from fulfillment.shopify.our_locations import SHIPPED_METHODS
 
 Units = Mapping[int, int]
 """Shopify units by order line (our row id)."""

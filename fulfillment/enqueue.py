@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from fulfillment.models import Order, Return, Shipment, WmsOrder
-from ops import jobs
 from ops.models import Job, Priority
+from ops.queue import jobs
 from shops.models import Shop
 from wms.models import Connection
 

@@ -25,10 +25,10 @@ from django.db.models.functions import Coalesce, Greatest, Least, Now
 
 from fulfillment import coverage
 from fulfillment.models import Order, Shipment, WmsOrder
+from fulfillment.models.states import ENDED as ENDED
+from fulfillment.models.states import OrderState, Reason, ShipmentState
 from fulfillment.readiness import OF_A_PART
-from fulfillment.states import ENDED as ENDED
-from fulfillment.states import OrderState, Reason, ShipmentState
-from ops.alerts import close_kinds
+from ops.alerting.alerts import close_kinds
 from wms.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)

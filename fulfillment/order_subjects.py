@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 
 from fulfillment.models import Order
-from ops.subjects import Named
+from ops.queue.subjects import Named
 from shops.models import Shop
 
 _SUBJECT = re.compile(r"order:(\d{1,18}):(\d{1,19})")

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from fulfillment.our_places import SHIPPED_METHODS, OurPlaces
-from fulfillment.snapshots import LineNode, OrderNode, WorkNode
-from fulfillment.states import OrderState, Reason
+from fulfillment.models.states import OrderState, Reason
+from fulfillment.shopify.our_locations import SHIPPED_METHODS, OurPlaces
+from fulfillment.shopify.snapshots import LineNode, OrderNode, WorkNode
 from shops.models import Shop
 
 OPEN_STATUSES = frozenset({"OPEN", "IN_PROGRESS", "SCHEDULED", "ON_HOLD"})

@@ -7,41 +7,27 @@ from datetime import datetime
 
 from celery import shared_task
 
-from fulfillment import (
-    backfill,
-    cancellation,
-    enqueue,
-    erasure,
-    fulfilling,
-    moving,
-    polling,
-    preparation,
-    privacy,
-    progress,
-    reading,
-    receipts,
-    reducing,
-    rereading,
-    returns,
-    shipments,
-    submission,
-    sync,
-    topics,
-    tracking,
-    undone,
-)
+from fulfillment import enqueue
+from fulfillment.fulfillments import creation, location_moves
+from fulfillment.orders import backfill, rereading, sync, topics
+from fulfillment.privacy import erasure, privacy_requests
+from fulfillment.returns import announcements, receipts
+from fulfillment.routing import preparation
+from fulfillment.shipments import cancelled_fulfillments, intake, tracking
+from fulfillment.shopify import queries
+from fulfillment.wms_orders import cancellation, polling, reducing, status_updates, submission
 from ops.models import Job, Priority
-from ops.runner import Queue, job, job_batch
+from ops.workers.runner import Queue, job, job_batch
 from shops.models import Shop
-from wms import unread_fields
-from wms.callbacks import parse_order_status, parse_return_receipt, parse_shipment
+from wms.callbacks import unread_fields
+from wms.callbacks.events import parse_order_status, parse_return_receipt, parse_shipment
 from wms.local_times import zone_of_event
 
 for _topic in topics.ORDER_TOPICS:
     job_batch(f"shopify.{_topic}", queue=Queue.SUBMISSION, size=50)(topics.orders_changed)
 
 
-@job_batch("fulfillment.read_orders", queue=Queue.SUBMISSION, size=reading.ORDERS_PER_READ)
+@job_batch("fulfillment.read_orders", queue=Queue.SUBMISSION, size=queries.ORDERS_PER_READ)
 def read_orders(jobs: list[Job]) -> None:
     """Read orders at Shopify, several with one request, and store them."""
     # What a backfill found must not take the budget from what a webhook asked for.
@@ -53,7 +39,7 @@ def read_orders(jobs: list[Job]) -> None:
 def find_order(job: Job) -> None:
     """A webhook named a fulfilment order we do not know: ask whose it is."""
     shop = Shop.objects.get(id=job.payload["shop"])
-    order_id = reading.owner_of_fulfillment_order(shop, job.payload["fulfillment_order"])
+    order_id = queries.owner_of_fulfillment_order(shop, job.payload["fulfillment_order"])
     if order_id is not None:
         enqueue.read(shop, order_id)
 
@@ -73,7 +59,7 @@ def submit(job: Job) -> None:
 @job("fulfillment.move", queue=Queue.SUBMISSION)
 def move(job: Job) -> None:
     """Move fulfilment orders to the chosen location."""
-    moving.move(job.payload["wms_order"])
+    location_moves.move(job.payload["wms_order"])
 
 
 @job("fulfillment.cancel", queue=Queue.CANCELLATION)
@@ -91,7 +77,7 @@ def reduce(job: Job) -> None:
 @job("fulfillment.announce_return", queue=Queue.CANCELLATION)
 def announce_return(job: Job) -> None:
     """Announce a return to the warehouse."""
-    returns.announce(job.payload["return"])
+    announcements.announce(job.payload["return"])
 
 
 @job("wms.shipment", queue=Queue.CALLBACKS)
@@ -100,19 +86,19 @@ def shipment_reported(job: Job) -> None:
     occurred_at = datetime.fromisoformat(job.payload["occurred_at"])
     event = parse_shipment(job.payload["data"], zone=zone_of_event(job.payload), occurred_at=occurred_at)
     unread_fields.report(job.payload["connection"], event)
-    shipments.receive(job.payload["connection"], event, occurred_at=occurred_at)
+    intake.receive(job.payload["connection"], event, occurred_at=occurred_at)
 
 
 @job("fulfillment.fulfil", queue=Queue.CALLBACKS)
 def fulfil(job: Job) -> None:
     """Tell Shopify of an order's shipments."""
-    fulfilling.fulfil(job.payload["order"])
+    creation.fulfil(job.payload["order"])
 
 
 @job("fulfillment.compare", queue=Queue.CALLBACKS)
 def compare(job: Job) -> None:
     """Shopify told that a fulfilment was cancelled: see whether it is one of ours."""
-    undone.compare_order(Shop.objects.get(id=job.payload["shop"]), job.payload["order"])
+    cancelled_fulfillments.compare_order(Shop.objects.get(id=job.payload["shop"]), job.payload["order"])
 
 
 @job("fulfillment.update_tracking", queue=Queue.CALLBACKS)
@@ -124,7 +110,7 @@ def update_tracking(job: Job) -> None:
 @job("fulfillment.expect_shipment", queue=Queue.CALLBACKS)
 def expect_shipment(job: Job) -> None:
     """The WMS said «shipped» a while ago: did the shipment come?"""
-    progress.check_shipment(job.payload["wms_order"], all_of_it=job.payload["all_of_it"])
+    status_updates.check_shipment(job.payload["wms_order"], all_of_it=job.payload["all_of_it"])
 
 
 @job("fulfillment.expect_cancellation", queue=Queue.CALLBACKS)
@@ -145,7 +131,7 @@ def status_reported(job: Job) -> None:
     occurred_at = datetime.fromisoformat(job.payload["occurred_at"])
     event = parse_order_status(job.payload["data"], zone=zone_of_event(job.payload))
     unread_fields.report(job.payload["connection"], event)
-    progress.apply(job.payload["connection"], event, occurred_at=occurred_at)
+    status_updates.apply(job.payload["connection"], event, occurred_at=occurred_at)
 
 
 @job("wms.return_receipt", queue=Queue.CALLBACKS)
@@ -216,27 +202,27 @@ def erase_personal_data() -> None:
 def redact_customer(job: Job) -> None:
     """Shopify asks for a customer's data to be erased."""
     shop = Shop.objects.get(id=job.payload["shop"])
-    erasure.redact_customer(shop, privacy.order_ids(job.payload["body"], "orders_to_redact"))
+    erasure.redact_customer(shop, privacy_requests.order_ids(job.payload["body"], "orders_to_redact"))
 
 
 @job("shopify.shop/redact", queue=Queue.MAINTENANCE)
 def shop_redaction_asked(job: Job) -> None:
     """Shopify asks for the data of all customers of a shop to be erased."""
-    privacy.shop_redaction_asked(Shop.objects.get(id=job.payload["shop"]))
+    privacy_requests.shop_redaction_asked(Shop.objects.get(id=job.payload["shop"]))
 
 
 @job("shopify.redact_if_gone", queue=Queue.MAINTENANCE)
 def redact_shop(job: Job) -> None:
     """Erase the data of all customers of a shop, if it is gone."""
-    privacy.redact_if_gone(Shop.objects.get(id=job.payload["shop"]))
+    privacy_requests.redact_if_gone(Shop.objects.get(id=job.payload["shop"]))
 
 
 @job("shopify.customers/data_request", queue=Queue.MAINTENANCE)
 def report_data_request(job: Job) -> None:
     """A customer asks which of their data is stored."""
     body = job.payload["body"]
-    privacy.report_data_request(
+    privacy_requests.report_data_request(
         Shop.objects.get(id=job.payload["shop"]),
-        privacy.order_ids(body, "orders_requested"),
-        request_id=privacy.request_id(body),
+        privacy_requests.order_ids(body, "orders_requested"),
+        request_id=privacy_requests.request_id(body),
     )

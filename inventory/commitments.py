@@ -14,8 +14,8 @@ from collections.abc import Mapping
 
 from django.db import connection
 
-from inventory.locking import Place
 from inventory.models import Commitment
+from inventory.stock.locking import Place
 
 _SET = """
 WITH wanted AS (

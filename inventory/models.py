@@ -11,7 +11,7 @@ from wms.models import Connection, Warehouse
 class StockLevel(models.Model):
     """Our copy of one item's quantity at one warehouse, in WMS item units.
 
-    Figures are written only by `inventory.levels.apply`, promises only by `inventory.consequences.recount`, what
+    Figures are written only by `inventory.stock.levels.apply`, promises only by `inventory.stock.effects.recount`, what
     Shopify was told by `inventory.push`.
     """
 
@@ -294,7 +294,7 @@ class PushBatch(models.Model):
         DONE = "done", "done: Shopify answered"
 
     class Operation(models.TextChoices):
-        """The document in shops/graphql."""
+        """The document in shops/api/graphql."""
 
         SET = "inventory_set_quantities", "set quantities"
         ACTIVATE = "inventory_activate", "stock an item at a location"

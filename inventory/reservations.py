@@ -25,9 +25,10 @@ from django.db.models import Case, Exists, F, IntegerField, OuterRef, QuerySet, 
 from django.db.models.functions import Coalesce, Greatest, Now
 from django.utils import timezone
 
-from inventory import commitments, consequences, locking
-from inventory.locking import LockedLevel, Place
+from inventory import commitments
 from inventory.models import Reservation, StockLevel
+from inventory.stock import effects, locking
+from inventory.stock.locking import LockedLevel, Place
 from wms.models import Connection, Warehouse
 
 logger = structlog.get_logger(__name__)
@@ -241,6 +242,6 @@ def _resized(row: Reservation, quantity: int) -> Reservation:
 
 
 def _follow_up(levels: Collection[LockedLevel], *, promised: Collection[int] = ()) -> None:
-    reserved = consequences.recount([level.id for level in levels], promised=promised)
-    consequences.ask_for_push(levels)
-    consequences.wake_waiters(levels, levels, reserved=reserved)
+    reserved = effects.recount([level.id for level in levels], promised=promised)
+    effects.ask_for_push(levels)
+    effects.wake_waiters(levels, levels, reserved=reserved)

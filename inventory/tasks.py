@@ -5,10 +5,11 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils.dateparse import parse_datetime
 
-from inventory import levels, push, push_batches, push_due, reconcile, scope, stock_events
+from inventory.push import push_batches, push_due, pushing, scope
+from inventory.stock import levels, reconcile, stock_events
 from ops.errors import Permanent
 from ops.models import Job
-from ops.runner import Queue, job
+from ops.workers.runner import Queue, job
 from shops.models import Shop
 from wms.models import Connection, Warehouse
 
@@ -34,7 +35,7 @@ def push_stock(job: Job) -> None:
     """Levels of a shop are due to be told to Shopify."""
     shop = Shop.objects.filter(pk=job.payload["shop"], is_active=True).first()
     if shop is not None:
-        push.push(shop)
+        pushing.push(shop)
 
 
 @job("skumap.mapped", queue=Queue.INVENTORY)

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from ops.masking import mask_text
+from ops.text.masking import mask_text
 
 
 class JobError(Exception):

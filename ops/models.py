@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from ops.foreign import StoredDecoder
+from ops.text.untrusted import StoredDecoder
 
 
 class Priority(models.IntegerChoices):
@@ -99,7 +99,7 @@ class Lane(models.Model):
 
 
 class Job(models.Model):
-    """One durable unit of work. Statements that change a job live in `ops.jobs`."""
+    """One durable unit of work. Statements that change a job live in `ops.queue.jobs`."""
 
     class State(models.TextChoices):
         READY = "ready", "ready"

@@ -6,10 +6,13 @@ from datetime import datetime
 
 from celery import shared_task
 
-from ops import channels, circuits, dispatch, leases, notifications, retention, reused_ids
+from ops.alerting import channels, notifications
+from ops.doors import reused_ids
+from ops.doors.refusals import Door
 from ops.models import Job
-from ops.refusals import Door
-from ops.runner import Queue, job, job_batch
+from ops.queue import retention
+from ops.workers import circuits, dispatch, leases
+from ops.workers.runner import Queue, job, job_batch
 
 
 @shared_task(name="ops.dispatch")

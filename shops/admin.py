@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from ops import secrets
 from ops.admin import ConsoleAdmin
-from ops.secret_forms import SecretsForm
+from ops.console.secret_forms import SecretsForm
 from shops import installation
 from shops.models import Shop
 

@@ -11,9 +11,11 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from ops import alerts, jobs, secrets
+from ops import secrets
+from ops.alerting import alerts
 from ops.errors import Blocked, Throttled
 from ops.models import Job, Priority, Severity
+from ops.queue import jobs
 from ops.secrets import UNREADABLE
 from shops.models import Shop
 

@@ -5,9 +5,9 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from ops.entered_text import validate_line, validate_token
-from ops.lanes import LOCAL
+from ops.queue.lanes import LOCAL
 from ops.secrets import EncryptedTextField
+from ops.text.entered_text import validate_line, validate_token
 
 OWNER = ("domain",)
 """Whose the secrets are: they cannot be read once the domain is another's."""

@@ -10,12 +10,14 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
-from ops import alerts
+from ops.alerting import alerts
 from ops.models import Job, Priority
-from ops.runner import Queue, job
-from shops import client, installation, webhooks
+from ops.workers.runner import Queue, job
+from shops import installation
+from shops.api import client
 from shops.models import Shop
-from shops.topics import UNHANDLED
+from shops.webhooks import subscriptions
+from shops.webhooks.topics import UNHANDLED
 
 logger = structlog.get_logger(__name__)
 
@@ -63,7 +65,7 @@ def check_subscriptions(job: Job) -> None:
     shop = Shop.objects.get(pk=job.payload["shop"])
     if not (shop.is_active and settings.PUBLIC_URL):
         return
-    report = webhooks.register(shop, base_url=settings.PUBLIC_URL)
+    report = subscriptions.register(shop, base_url=settings.PUBLIC_URL)
     installation.reachable(shop)
     with transaction.atomic():
         if report.notices_lost:
@@ -71,7 +73,7 @@ def check_subscriptions(job: Job) -> None:
         _alert_or_close(shop, report)
 
 
-def _alert_or_close(shop: Shop, report: webhooks.Report) -> None:
+def _alert_or_close(shop: Shop, report: subscriptions.Report) -> None:
     subject = installation.subject(shop)
     if not report.refused:
         alerts.close_alert("subscriptions_refused", subject=subject)

@@ -17,11 +17,12 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
 from ops.admin import ConsoleAdmin
-from skumap import identities, verification
-from skumap.csvrows import COLUMNS
-from skumap.importing import ImportReport, import_csv
+from skumap import identities
 from skumap.models import SkuMapping
-from wms.list_filters import WarehouseFilter
+from skumap.transfer.csv_rows import COLUMNS
+from skumap.transfer.importing import ImportReport, import_csv
+from skumap.verification import review
+from wms.console.list_filters import WarehouseFilter
 from wms.models import Warehouse
 
 MAX_UPLOAD_BYTES = 4 * 1024 * 1024
@@ -156,11 +157,11 @@ class SkuMappingAdmin(ConsoleAdmin):
         """Save, and let go on what waited (the admin has a transaction open)."""
         super().save_model(request, obj, form, change)
         corrected = identities.carry(obj) if obj.is_active else 0
-        verification.mapping_saved([obj])
+        review.mapping_saved([obj])
         if obj.is_active and {"shopify_variant_id", "shopify_inventory_item_id", "is_active"} & set(
             form.changed_data
         ):
-            verification.ask(obj.shop, variants=[obj.shopify_variant_id])
+            review.ask(obj.shop, variants=[obj.shopify_variant_id])
         if corrected:
             words = f"The inventory item was corrected in {corrected} mappings of the variant at other warehouses too."
             self.message_user(request, words, messages.SUCCESS)
@@ -184,7 +185,7 @@ class SkuMappingAdmin(ConsoleAdmin):
             SkuMapping.objects.filter(pk__in=ids).update(is_active=False, updated_at=Now())
             for mapping in mappings:
                 mapping.is_active = False
-            verification.mapping_saved(mappings)
+            review.mapping_saved(mappings)
         self.message_user(request, f"{len(mappings)} mappings switched off.", messages.SUCCESS)
 
     @action(description="Import a CSV file", url_path="upload", permissions=["upload"])
@@ -219,7 +220,7 @@ class SkuMappingAdmin(ConsoleAdmin):
         with transaction.atomic():
             for shop in {mapping.shop for mapping in mappings}:
                 variants = {m.shopify_variant_id for m in mappings if m.shop_id == shop.pk}
-                verification.ask(shop, variants=variants, adopt=adopt)
+                review.ask(shop, variants=variants, adopt=adopt)
         self.message_user(
             request, f"{len(mappings)} mappings are being compared with Shopify.", messages.SUCCESS
         )

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from ops.entered_text import validate_line
+from ops.text.entered_text import validate_line
 from shops.models import Shop
 from wms.models import Warehouse
 

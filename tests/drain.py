@@ -12,8 +12,8 @@ from django.db import connection
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
-from ops import dispatch, leases
 from ops.models import Job, Lane
+from ops.workers import dispatch, leases
 
 BACKOFF = timedelta(minutes=1)
 

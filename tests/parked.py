@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.db.models.functions import Now
 
-from ops import jobs
 from ops.models import Job
-from ops.runner import Queue, job
+from ops.queue import jobs
+from ops.workers.runner import Queue, job
 
 
 @job("test.waits", queue=Queue.MAINTENANCE)

@@ -18,7 +18,7 @@ from unittest import mock
 from celery import current_app
 from greenlet import getcurrent, greenlet
 
-from ops import dispatch, leases, turns
+from ops.workers import dispatch, leases, scheduling
 from tests.drain import load_tasks
 
 BACKOFF, LEASE = timedelta(minutes=5), timedelta(days=1)
@@ -101,6 +101,6 @@ def working() -> Iterator[Workers]:
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(dispatch, "offer", workers.messages.append))
         stack.enter_context(mock.patch.object(leases, "backoff", return_value=BACKOFF))
-        for place, name in ((leases, "RUN"), (leases, "PICK_UP"), (turns, "PICK_UP")):
+        for place, name in ((leases, "RUN"), (leases, "PICK_UP"), (scheduling, "PICK_UP")):
             stack.enter_context(mock.patch.object(place, name, LEASE))
         yield workers

@@ -7,12 +7,13 @@ from typing import NoReturn
 
 from django.db import transaction
 
-from ops import secrets, targets
-from ops.alerts import close_alert, raise_alert
-from ops.entered_text import is_token
+from ops import secrets
+from ops.alerting.alerts import close_alert, raise_alert
 from ops.errors import Blocked
 from ops.models import Severity
+from ops.net import targets
 from ops.secrets import UNREADABLE
+from ops.text.entered_text import is_token
 from wms.models import Connection
 
 REFUSED = "wms_refuses_credentials"

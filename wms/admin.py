@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from ops.admin import ConsoleAdmin
 from wms import warehouses
-from wms.forms import ConnectionForm, WarehouseForm
+from wms.console.forms import ConnectionForm, WarehouseForm
 from wms.models import Connection, Warehouse
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ValidationInfo
 
-from ops import moments
 from ops.errors import Permanent
+from ops.text import moments
 
 
 def within(zone: tzinfo) -> dict[str, Any]:

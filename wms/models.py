@@ -5,10 +5,11 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from ops import moments, targets
-from ops.entered_text import validate_line, validate_token
-from ops.lanes import LOCAL
+from ops.net import targets
+from ops.queue.lanes import LOCAL
 from ops.secrets import EncryptedTextField
+from ops.text import moments
+from ops.text.entered_text import validate_line, validate_token
 from shops.models import Shop
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ops.errors import Permanent
 from ops.models import Job
-from ops.runner import Queue, job
+from ops.workers.runner import Queue, job
 
 
 @job("wms.unrecognised", queue=Queue.CALLBACKS, attempts=1)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from django.db.models import Q
 
-from ops import jobs
 from ops.errors import Blocked
+from ops.queue import jobs
 from wms import access
 from wms.models import Connection, Warehouse
 

@@ -13,13 +13,14 @@ from django.db.models import Count, Min, Model
 from django.http import HttpRequest
 
 from fulfillment.models import Order
-from fulfillment.states import OrderState
-from ops import depth
+from fulfillment.models.states import OrderState
 from ops.admin import ReadOnlyAdmin
+from ops.alerting.notifications import URGENCY
 from ops.models import Alert, Circuit, Lane
-from ops.notifications import URGENCY
-from wmsbridge import health, waiting
-from wmsbridge.navigation import list_url
+from ops.queue import depth
+from wmsbridge import health
+from wmsbridge.console import blocked_work
+from wmsbridge.console.navigation import list_url
 from wmsbridge.schedules import admin as _schedules  # noqa: F401  # registers its pages
 from wmsbridge.staff import admin as _staff  # noqa: F401  # registers its pages
 
@@ -122,10 +123,10 @@ def _tiles(request: HttpRequest) -> list[dict[str, Any]]:
     return [_tile(each) for each in health.measure() if each.metric.name in seen] if seen else []
 
 
-def _standstill(sees: Set[str]) -> waiting.Standstill:
+def _standstill(sees: Set[str]) -> blocked_work.Standstill:
     if not sees & {"alerts", "lanes", "jobs"}:
-        return waiting.Standstill(parked=[], decisions=None)
-    found = waiting.standstill()
+        return blocked_work.Standstill(parked=[], decisions=None)
+    found = blocked_work.standstill()
     return replace(
         found,
         parked=found.parked if "jobs" in sees else [],

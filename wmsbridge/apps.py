@@ -12,7 +12,7 @@ class WmsbridgeConfig(AppConfig):
 
     def ready(self) -> None:
         """What needs the other apps to be loaded: system checks, what workers do around tasks, schedules."""
-        importlib.import_module("wmsbridge.checks")
-        importlib.import_module("wmsbridge.worker_signals").connect()
+        importlib.import_module("wmsbridge.configuration.checks")
+        importlib.import_module("wmsbridge.monitoring.worker_signals").connect()
         make_missing = importlib.import_module("wmsbridge.schedules.rows").make_missing
         post_migrate.connect(make_missing, sender=apps.get_app_config("django_celery_beat"))

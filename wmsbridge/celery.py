@@ -11,7 +11,7 @@ from celery import Celery
 from django_structlog.celery.steps import DjangoStructLogInitStep
 from kombu import Exchange, Queue
 
-from wmsbridge.workers import Heartbeat, Watch
+from wmsbridge.monitoring.workers import Heartbeat, Watch
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "wmsbridge.settings")
 

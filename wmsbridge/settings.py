@@ -9,8 +9,8 @@ import django_stubs_ext
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
-from wmsbridge import logs
-from wmsbridge.environment import Environment
+from wmsbridge.configuration.environment import Environment
+from wmsbridge.monitoring import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -58,7 +58,7 @@ PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
 
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"] if DEBUG else [])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-CSRF_FAILURE_VIEW = "wmsbridge.views.forged"
+CSRF_FAILURE_VIEW = "wmsbridge.monitoring.probes.forged"
 ROOT_URLCONF = "wmsbridge.urls"
 WSGI_APPLICATION = "wmsbridge.wsgi.application"
 # Webhook bodies of very large orders are some MB; the receivers answer 413 to whatever is larger.
@@ -154,7 +154,7 @@ AUTH_PASSWORD_VALIDATORS = [
 # which a whole office may be.
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = [
-    "wmsbridge.sign_in.Argon2",
+    "wmsbridge.second_factor.sign_in.Argon2",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",  # what was stored before; renewed at the next log-in
 ]
 AXES_FAILURE_LIMIT = 5
@@ -165,8 +165,8 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = False  # wmsbridge.admin has its own list, in the console's clothes
-AXES_CLIENT_IP_CALLABLE = "wmsbridge.sign_in.client_address"
-AXES_LOCKOUT_CALLABLE = "wmsbridge.sign_in.locked_out"
+AXES_CLIENT_IP_CALLABLE = "wmsbridge.second_factor.sign_in.client_address"
+AXES_LOCKOUT_CALLABLE = "wmsbridge.second_factor.sign_in.locked_out"
 
 # Everybody may have a second factor; with this everybody must.
 REQUIRE_SECOND_FACTOR = env.bool("REQUIRE_SECOND_FACTOR", default=False)
@@ -288,8 +288,8 @@ UNFOLD = {
     "SCRIPTS": ["/static/wmsbridge/htmx.js", "/static/wmsbridge/icons.js"],
     "GLOBAL_CALLBACK": "wmsbridge.web.headers.without_inline_styles",
     "DASHBOARD_CALLBACK": "wmsbridge.admin.front_page",
-    "ACCOUNT": {"navigation": "wmsbridge.navigation.account"},
-    "SIDEBAR": {"show_search": True, "navigation": "wmsbridge.navigation.sidebar"},
+    "ACCOUNT": {"navigation": "wmsbridge.console.navigation.account"},
+    "SIDEBAR": {"show_search": True, "navigation": "wmsbridge.console.navigation.sidebar"},
 }
 
 # --- Logs: fields, not sentences ---

@@ -5,23 +5,24 @@ from __future__ import annotations
 from celery import shared_task
 from django.core.management import call_command
 
-from wmsbridge import alarms, doors, workers
+from wmsbridge.health import health_alerts
+from wmsbridge.monitoring import refused_requests, workers
 from wmsbridge.schedules import watch
 
 
 @shared_task(name="wmsbridge.measure_health")
 def measure_health() -> None:
     """Every minute: a crossed threshold alerts, a normal one closes its alert."""
-    alarms.close_readable_secrets()
-    alarms.sound()
-    alarms.close_settled_dead_letters()
+    health_alerts.close_readable_secrets()
+    health_alerts.sound()
+    health_alerts.close_settled_dead_letters()
 
 
 @shared_task(name="wmsbridge.tick")
 def tick() -> None:
     """Every few seconds: beat, broker and a worker work together, or /readyz says so."""
     workers.note_tick()
-    doors.tell()
+    refused_requests.tell()
 
 
 @shared_task(name="wmsbridge.watch_schedules")

@@ -5,13 +5,13 @@ from django.urls import path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
-from shops.views import WebhookView
-from wms.views import CallbackView
-from wmsbridge import views
+from shops.webhooks.views import WebhookView
+from wms.callbacks.views import CallbackView
+from wmsbridge.monitoring import probes
 from wmsbridge.second_factor import log_in, page
 
-handler403 = "wmsbridge.views.forbidden"
-handler404 = "wmsbridge.views.not_found"
+handler403 = "wmsbridge.monitoring.probes.forbidden"
+handler404 = "wmsbridge.monitoring.probes.not_found"
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
@@ -22,8 +22,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("webhooks/shopify/", WebhookView.as_view(), name="shopify-webhook"),
     path("webhooks/wms/<slug:slug>/", CallbackView.as_view(), name="wms-callback"),
-    path("healthz", views.healthz),
-    path("readyz", views.readyz),
-    path("metrics", views.prometheus),
+    path("healthz", probes.healthz),
+    path("readyz", probes.readyz),
+    path("metrics", probes.prometheus),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
 ]

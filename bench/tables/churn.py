@@ -10,8 +10,9 @@ from django.conf import settings
 from django.db import connection
 
 from bench.tables import plans
-from fulfillment import erasure
-from ops import retention, turns
+from fulfillment.privacy import erasure
+from ops.queue import retention
+from ops.workers import scheduling
 
 LANE = "shop:shop-3.myshopify.com"
 ROUND = 20_000
@@ -83,7 +84,7 @@ def _churn(changes: int) -> None:
 
 
 def _claim() -> str:
-    seen = plans.explain(lambda: turns.claim(LANE), big=frozenset())
+    seen = plans.explain(lambda: scheduling.claim(LANE), big=frozenset())
     slowest = max(seen, key=lambda each: each.ms)
     return f"{sum(each.ms for each in seen):.2f} ms, {slowest.pages:,} pages"
 

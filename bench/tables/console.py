@@ -8,8 +8,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from bench.tables.statements import PAGE, Hot, Sample
-from fulfillment.order_page import page
-from ops.timeline import timeline
+from fulfillment.console.order_page import page
+from ops.console.timeline import timeline
 
 
 def pages(found: Sample) -> list[Hot]:

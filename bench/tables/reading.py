@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from fulfillment.snapshots import OrderNode, parse
+from fulfillment.shopify.snapshots import OrderNode, parse
 
 
 def ready_order(order_id: int) -> OrderNode:

@@ -13,29 +13,28 @@ from django.utils import timezone
 
 from bench.tables.inserting import SHOPS, Sizes
 from bench.tables.reading import ready_order
-from fulfillment import (
-    backfill,
-    erasure,
-    polling,
-    preparation,
-    progress,
-    rereading,
-    shipments,
-    submission,
-    sync,
-    topics,
-)
 from fulfillment.models import Order, WmsOrder
-from inventory import levels, push_batches, push_due, reconcile
-from inventory.levels import Observation
-from ops import alerts, depth, jobs, leases, retention, signatures, turns
+from fulfillment.orders import backfill, rereading, sync, topics
+from fulfillment.privacy import erasure
+from fulfillment.routing import preparation
+from fulfillment.shipments import intake
+from fulfillment.wms_orders import polling, status_updates, submission
+from inventory.push import push_batches, push_due
+from inventory.stock import levels, reconcile
+from inventory.stock.levels import Observation
+from ops.alerting import alerts
+from ops.doors import signatures
 from ops.models import Job, JobAttempt
+from ops.queue import depth, jobs, retention
+from ops.workers import leases, scheduling
 from shops.models import Shop
 from wms.adapters.base import OrderAnswer
-from wms.callbacks import OrderStatusEvent, ShipmentEvent, ShippedItem
+from wms.callbacks.events import OrderStatusEvent, ShipmentEvent, ShippedItem
 from wms.models import Connection, Warehouse
 from wms.statuses import WmsStatus
-from wmsbridge import alarms, health, metrics
+from wmsbridge import health
+from wmsbridge.health import health_alerts
+from wmsbridge.monitoring import metrics
 
 HOT = 20.0
 """Milliseconds for any statement of what runs for each notice, job or page."""
@@ -146,13 +145,13 @@ def _queue(found: Sample) -> list[Hot]:
         Hot("enqueue coalesced, new subject", _enqueue("a-new-key", coalesce=True)),
         Hot("enqueue coalesced, done before", _enqueue(done.key, coalesce=True, lane=done.lane_id)),
         Hot("enqueue coalesced, waits already", _enqueue(waiting.key, coalesce=True, lane=waiting.lane_id)),
-        Hot("claim, 20,000 wait in the lane", lambda: turns.claim(found.deep_lane)),
-        Hot("claim, an empty lane", lambda: turns.claim("internal")),
+        Hot("claim, 20,000 wait in the lane", lambda: scheduling.claim(found.deep_lane)),
+        Hot("claim, an empty lane", lambda: scheduling.claim("internal")),
         Hot(
             "start, take along, finish", lambda: _run(found.deep_lane, lambda job: leases.finish(_token(job)))
         ),
         Hot("start, retry", lambda: _run(found.deep_lane, _retry)),
-        Hot("lanes with due jobs", turns.lanes_with_due_jobs),
+        Hot("lanes with due jobs", scheduling.lanes_with_due_jobs),
         Hot("runs whose worker died", leases.lost),
         Hot("jobs nobody picked up", leases.not_picked_up),
         Hot("recheck parked", _recheck_parked, CHORE),
@@ -181,7 +180,7 @@ def _token(job: Job) -> Any:
 
 
 def _run(lane: str, end: Callable[[Job], object]) -> None:
-    claimed = turns.claim(lane)[0]
+    claimed = scheduling.claim(lane)[0]
     job = leases.start(claimed.id, claimed.token)
     if job is None:
         raise RuntimeError("the job was not started")
@@ -205,7 +204,7 @@ def _orders(found: Sample) -> list[Hot]:
         Hot("route and submit an order", lambda: _submit(found.ready)),
         Hot(
             "order of a callback",
-            lambda: progress.wms_order_of(part.warehouse.connection_id, part.wms_order_id),
+            lambda: status_updates.wms_order_of(part.warehouse.connection_id, part.wms_order_id),
         ),
         Hot("orders that wait for Shopify", rereading.waiting, CHORE),
         Hot("orders of which a part is due", rereading.parts_that_are_due, CHORE),
@@ -250,15 +249,15 @@ def _ship(part: WmsOrder) -> None:
         shipped_items=(ShippedItem(wms_item_code=line.item_code, quantity_shipped=1),),
         shipped_at=timezone.now(),
     )
-    row = progress.wms_order_of(part.warehouse.connection_id, part.wms_order_id)
+    row = status_updates.wms_order_of(part.warehouse.connection_id, part.wms_order_id)
     if row is None:
         raise RuntimeError("the order was not found")
-    shipments.record(row, event, occurred_at=timezone.now())
+    intake.record(row, event, occurred_at=timezone.now())
 
 
 def _status(part: WmsOrder) -> None:
     event = OrderStatusEvent(wms_order_id=part.wms_order_id, status="picking")
-    progress.apply(part.warehouse.connection_id, event, occurred_at=timezone.now())
+    status_updates.apply(part.warehouse.connection_id, event, occurred_at=timezone.now())
 
 
 def _submit(order: Order) -> None:
@@ -296,7 +295,7 @@ def _figures() -> list[Hot]:
         Hot("depth of the lanes", depth.by_lane, PAGE),
         Hot("health metrics", health.measure, PAGE),
         Hot("/metrics", metrics.exposition, PAGE),
-        Hot("settle dead-letter alerts", alarms.close_settled_dead_letters, CHORE),
+        Hot("settle dead-letter alerts", health_alerts.close_settled_dead_letters, CHORE),
     ]
 
 

@@ -10,12 +10,14 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.timesince import timesince
 from unfold.decorators import action, display
 
-from fulfillment import cancellation, enqueue, finding, order_page, order_words, unsent
+from fulfillment import enqueue
+from fulfillment.admin.list_filters import OrderQuestions
 from fulfillment.admin.pages import Button, PageAdmin
-from fulfillment.list_filters import OrderQuestions
+from fulfillment.console import order_page, order_text, search, unsent
+from fulfillment.console.sections import ORDER_TONES, by_words, words
 from fulfillment.models import Order
-from fulfillment.sections import ORDER_TONES, by_words, words
-from fulfillment.states import OrderState, Reason
+from fulfillment.models.states import OrderState, Reason
+from fulfillment.wms_orders import cancellation
 
 DECIDED_ANEW = (Reason.WMS_REJECTED, Reason.WMS_CANCELLED)
 
@@ -29,7 +31,7 @@ def _read(order: Order) -> bool:
 class OrderAdmin(PageAdmin):
     """Orders, and everything that is known of one."""
 
-    find = staticmethod(finding.orders)
+    find = staticmethod(search.orders)
     search_help_text = "Name, Shopify id or address, external id, WMS order id, tracking number: as pasted"
     list_display = ["name", "shop", "standing", "why", "country", "received_at", "since"]
     empty_words = {"state__exact=held": "No order is held: nothing waits for a person."}
@@ -94,7 +96,7 @@ class OrderAdmin(PageAdmin):
     @admin.display(description="Reason")
     def why(self, order: Order) -> str:
         """Why it stands still, and why a part of it does while others go."""
-        return order_words.shortened(order_words.why(order))
+        return order_text.shortened(order_text.why(order))
 
     @admin.display(description="Since")
     def since(self, order: Order) -> str:

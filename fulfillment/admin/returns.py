@@ -9,11 +9,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from fulfillment import decisions, doubt, part_pages
-from fulfillment.admin.deciding import DecidingAdmin
+from fulfillment.admin.manual_decision import DecidingAdmin
+from fulfillment.console import part_pages, unknown_outcome
+from fulfillment.console.sections import RETURN_TONES, by_words, words
 from fulfillment.models import Return
-from fulfillment.sections import RETURN_TONES, by_words, words
-from fulfillment.states import ReturnState
+from fulfillment.models.states import ReturnState
+from fulfillment.wms_orders import manual_resolution
 
 
 @admin.register(Return)
@@ -49,21 +50,21 @@ class ReturnAdmin(DecidingAdmin):
         """What is to come back, what came, and the decision where one is needed."""
         return {"shown": part_pages.goods_back(row), **self.decision(request, row)}
 
-    def doubt(self, request: HttpRequest, row: Return) -> doubt.Doubt | None:
+    def doubt(self, request: HttpRequest, row: Return) -> unknown_outcome.Doubt | None:
         """Whether the WMS expects the return."""
-        return doubt.of_return(row) if row.state == ReturnState.UNKNOWN else None
+        return unknown_outcome.of_return(row) if row.state == ReturnState.UNKNOWN else None
 
     def part_of(self, row: Return) -> None:
         """The id is a return's, no order's."""
 
     def say_there(self, row: Return, *, as_id: str, user_id: int) -> str:
         """The return is announced. Raises NothingToDecide."""
-        decisions.return_is_there(row.pk, as_id=as_id, user_id=user_id)
+        manual_resolution.return_is_there(row.pk, as_id=as_id, user_id=user_id)
         return f"the WMS has it as {as_id}."
 
     def say_absent(self, row: Return, *, user_id: int) -> str:
         """It is announced again. Raises NothingToDecide, TooEarly."""
-        decisions.return_is_not_there(row.pk, user_id=user_id)
+        manual_resolution.return_is_not_there(row.pk, user_id=user_id)
         return "the WMS does not have it; it is announced again."
 
     @display(description="State", label=by_words(RETURN_TONES))

@@ -9,12 +9,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import action, display
 
-from fulfillment import held_shipments, part_pages, shipments, undone
+from fulfillment.admin.list_filters import ShipmentQuestions, ShipmentStates
 from fulfillment.admin.pages import Button, PageAdmin
-from fulfillment.list_filters import ShipmentQuestions, ShipmentStates
+from fulfillment.console import part_pages
+from fulfillment.console.sections import SHIPMENT_TONES, by_words, words
 from fulfillment.models import Shipment
-from fulfillment.sections import SHIPMENT_TONES, by_words, words
-from fulfillment.states import ShipmentState
+from fulfillment.models.states import ShipmentState
+from fulfillment.shipments import cancelled_fulfillments, held_shipments, intake
 
 BUTTONS: dict[str, list[Button]] = {
     ShipmentState.HELD: [Button("look_again", "Look again"), Button("nothing_more", "Nothing more to tell")],
@@ -107,7 +108,7 @@ class ShipmentAdmin(PageAdmin):
         return self.for_each(
             request,
             chosen,
-            lambda row: shipments.look_again(row.pk),
+            lambda row: intake.look_again(row.pk),
             done="Counted, and to be told to Shopify",
             refused="Not held, or held again for the reason given; nothing was counted",
         )
@@ -119,7 +120,7 @@ class ShipmentAdmin(PageAdmin):
         return self.for_each(
             request,
             chosen,
-            lambda row: undone.tell_again(row.pk, user_id=user_id),
+            lambda row: cancelled_fulfillments.tell_again(row.pk, user_id=user_id),
             done="To be told to Shopify again",
             refused="No fulfilment of it was cancelled, or somebody has decided; nothing changed",
         )
@@ -131,7 +132,7 @@ class ShipmentAdmin(PageAdmin):
         return self.for_each(
             request,
             chosen,
-            lambda row: undone.send_again(row.pk, user_id=user_id),
+            lambda row: cancelled_fulfillments.send_again(row.pk, user_id=user_id),
             done="To be routed and sent once more, if Shopify still asks for it",
             refused="No fulfilment of it was cancelled, or somebody has decided; nothing changed",
         )

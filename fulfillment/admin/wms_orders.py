@@ -9,13 +9,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from fulfillment import decisions, doubt, part_pages
-from fulfillment.admin.deciding import DecidingAdmin
-from fulfillment.list_filters import WmsOrderQuestions
+from fulfillment.admin.list_filters import WmsOrderQuestions
+from fulfillment.admin.manual_decision import DecidingAdmin
+from fulfillment.console import part_pages, unknown_outcome
+from fulfillment.console.sections import WMS_TONES, by_words, words
 from fulfillment.models import WmsOrder
-from fulfillment.sections import WMS_TONES, by_words, words
-from fulfillment.states import Outcome
-from wms.list_filters import WarehouseFilter
+from fulfillment.models.states import Outcome
+from fulfillment.wms_orders import manual_resolution
+from wms.console.list_filters import WarehouseFilter
 
 
 @admin.register(WmsOrder)
@@ -61,11 +62,13 @@ class WmsOrderAdmin(DecidingAdmin):
         """Its state at the WMS, as a badge."""
         return words(row.wms_status)
 
-    def doubt(self, request: HttpRequest, row: WmsOrder) -> doubt.Doubt | None:
+    def doubt(self, request: HttpRequest, row: WmsOrder) -> unknown_outcome.Doubt | None:
         """Whether the WMS has the order."""
         if row.outcome != Outcome.UNKNOWN:
             return None
-        return doubt.of_order(row, with_personal_data=request.user.has_perm("fulfillment.view_personal_data"))
+        return unknown_outcome.of_order(
+            row, with_personal_data=request.user.has_perm("fulfillment.view_personal_data")
+        )
 
     def part_of(self, row: WmsOrder) -> WmsOrder:
         """Itself: the id may not be another one's."""
@@ -73,12 +76,12 @@ class WmsOrderAdmin(DecidingAdmin):
 
     def say_there(self, row: WmsOrder, *, as_id: str, user_id: int) -> str:
         """The order goes on under this id. Raises NothingToDecide."""
-        decisions.is_there(row.pk, as_id=as_id, user_id=user_id)
+        manual_resolution.is_there(row.pk, as_id=as_id, user_id=user_id)
         return f"the WMS has it as {as_id}."
 
     def say_absent(self, row: WmsOrder, *, user_id: int) -> str:
         """It is submitted again. Raises NothingToDecide, TooEarly."""
-        again = decisions.is_not_there(row.pk, user_id=user_id)
+        again = manual_resolution.is_not_there(row.pk, user_id=user_id)
         follows = (
             "it is submitted again, if it still is wanted"
             if again

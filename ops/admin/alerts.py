@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import action, display
 
-from ops import alerts
 from ops.admin.rows import ReadOnlyAdmin
+from ops.alerting import alerts
 from ops.models import Alert
 
 MOST_AT_ONCE = 1000

@@ -11,13 +11,13 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from unfold.decorators import action, display
 
-from ops import dead_letters, jobs, subjects
 from ops.admin.rows import ReadOnlyAdmin, as_json
-from ops.dead_letters import SECONDS_OF_A_REQUEST
-from ops.history import history
-from ops.list_filters import AgeFilter, CauseFilter, ErrorFilter, KindFilter, SituationFilter
-from ops.masking import mask_personal, mask_text
+from ops.console.history import history
+from ops.console.list_filters import AgeFilter, CauseFilter, ErrorFilter, KindFilter, SituationFilter
 from ops.models import Job
+from ops.queue import dead_letters, jobs, subjects
+from ops.queue.dead_letters import SECONDS_OF_A_REQUEST
+from ops.text.masking import mask_personal, mask_text
 
 MOST_WOKEN = 5000
 MOST_COUNTED = 100_000

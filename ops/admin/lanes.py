@@ -9,9 +9,9 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from ops import depth, lanes
 from ops.admin.console import ConsoleAdmin
 from ops.models import Lane
+from ops.queue import depth, lanes
 
 
 @admin.register(Lane)

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import ops.foreign
+import ops.text.untrusted
 
 
 class Migration(migrations.Migration):
@@ -14,6 +14,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name="job",
             name="payload",
-            field=models.JSONField(decoder=ops.foreign.StoredDecoder, default=dict),
+            field=models.JSONField(decoder=ops.text.untrusted.StoredDecoder, default=dict),
         ),
     ]

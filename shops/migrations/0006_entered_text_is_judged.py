@@ -2,8 +2,8 @@
 
 from django.db import migrations, models
 
-import ops.entered_text
 import ops.secrets
+import ops.text.entered_text
 
 
 class Migration(migrations.Migration):
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 default="",
                 help_text="Legacy permanent token (shpat_…).",
-                validators=[ops.entered_text.validate_token],
+                validators=[ops.text.entered_text.validate_token],
             ),
         ),
         migrations.AlterField(
@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 default="",
                 max_length=255,
-                validators=[ops.entered_text.validate_token],
+                validators=[ops.text.entered_text.validate_token],
                 verbose_name="client ID",
             ),
         ),
@@ -37,28 +37,28 @@ class Migration(migrations.Migration):
             model_name="shop",
             name="client_secret",
             field=ops.secrets.EncryptedTextField(
-                blank=True, default="", validators=[ops.entered_text.validate_line]
+                blank=True, default="", validators=[ops.text.entered_text.validate_line]
             ),
         ),
         migrations.AlterField(
             model_name="shop",
             name="name",
             field=models.CharField(
-                blank=True, default="", max_length=255, validators=[ops.entered_text.validate_line]
+                blank=True, default="", max_length=255, validators=[ops.text.entered_text.validate_line]
             ),
         ),
         migrations.AlterField(
             model_name="shop",
             name="webhook_secret",
             field=ops.secrets.EncryptedTextField(
-                blank=True, default="", validators=[ops.entered_text.validate_line]
+                blank=True, default="", validators=[ops.text.entered_text.validate_line]
             ),
         ),
         migrations.AlterField(
             model_name="shop",
             name="webhook_secret_previous",
             field=ops.secrets.EncryptedTextField(
-                blank=True, default="", validators=[ops.entered_text.validate_line]
+                blank=True, default="", validators=[ops.text.entered_text.validate_line]
             ),
         ),
     ]

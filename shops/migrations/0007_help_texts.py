@@ -2,9 +2,9 @@
 
 import django.core.validators
 import django.db.models.functions.datetime
+import ops.entered_text
 from django.db import migrations, models
 
-import ops.entered_text
 import ops.secrets
 
 

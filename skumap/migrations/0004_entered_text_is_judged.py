@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import ops.entered_text
+import ops.text.entered_text
 
 
 class Migration(migrations.Migration):
@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 blank=True,
                 max_length=255,
-                validators=[ops.entered_text.validate_line],
+                validators=[ops.text.entered_text.validate_line],
                 verbose_name="Shopify SKU",
             ),
         ),
@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
             model_name="skumapping",
             name="wms_item_code",
             field=models.CharField(
-                max_length=255, validators=[ops.entered_text.validate_line], verbose_name="WMS item code"
+                max_length=255, validators=[ops.text.entered_text.validate_line], verbose_name="WMS item code"
             ),
         ),
     ]

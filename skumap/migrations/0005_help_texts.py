@@ -2,9 +2,8 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-from django.db import migrations, models
-
 import ops.entered_text
+from django.db import migrations, models
 
 
 class Migration(migrations.Migration):

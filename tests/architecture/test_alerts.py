@@ -10,17 +10,17 @@ from pathlib import Path
 from tests.architecture.layers import ROOT, sources
 
 OF_NO_SHOP = {
-    "fulfillment/polling.py": {"look_up_refused"},
-    "fulfillment/progress.py": {"unknown_wms_order", "unknown_wms_status"},
-    "fulfillment/receipts.py": {"unknown_return"},
-    "inventory/levels.py": {"FIGURE_MISSING"},
-    "inventory/reconcile.py": {"ITEMS_UNREAD"},
-    "inventory/stock_events.py": {"UNKNOWN_WAREHOUSE"},
+    "fulfillment/wms_orders/polling.py": {"look_up_refused"},
+    "fulfillment/wms_orders/status_updates.py": {"unknown_wms_order", "unknown_wms_status"},
+    "fulfillment/returns/receipts.py": {"unknown_return"},
+    "inventory/stock/levels.py": {"FIGURE_MISSING"},
+    "inventory/stock/reconcile.py": {"ITEMS_UNREAD"},
+    "inventory/stock/stock_events.py": {"UNKNOWN_WAREHOUSE"},
 }
 """Alerts about a WMS that several shops may share, and about what nobody knows the order of."""
 
 NAMES_THE_SHOP = re.compile(r"\bdomain\b|external_id|subject\(shop")
-"""In an alert's subject or title: ops.alerts finds the shop there."""
+"""In an alert's subject or title: ops.alerting.alerts finds the shop there."""
 
 
 def _alerts() -> Iterator[tuple[Path, ast.Call]]:

@@ -12,9 +12,9 @@ from django.contrib.auth.models import User
 from django.core.management.base import CommandError
 from django.db import InterfaceError, OperationalError, connections
 
-from fulfillment import decisions
-from fulfillment.decisions import NothingToDecide, TooEarly
 from fulfillment.models import Return, WmsOrder
+from fulfillment.wms_orders import manual_resolution
+from fulfillment.wms_orders.manual_resolution import NothingToDecide, TooEarly
 from tests.chaos.sink import Sink, Told
 from tests.chaos.weather import ASKED_AGAIN, DEAF, MAPPED
 from tests.end_to_end import world
@@ -104,9 +104,9 @@ class Staff(threading.Thread):
         found = [each["id"] for each in announced if each["externalOrderId"] == row.wms_order.external_id]
         try:
             if found:
-                decisions.return_is_there(row.pk, as_id=found[0], user_id=self.user)
+                manual_resolution.return_is_there(row.pk, as_id=found[0], user_id=self.user)
             else:
-                decisions.return_is_not_there(row.pk, user_id=self.user)
+                manual_resolution.return_is_not_there(row.pk, user_id=self.user)
         except NothingToDecide:
             return
         self.did[f"person decided: return {'there' if found else 'not there'}"] += 1
@@ -118,9 +118,9 @@ class Staff(threading.Thread):
         row = WmsOrder.objects.get(external_id=external_id)
         try:
             if found:
-                decisions.is_there(row.pk, as_id=found[0], user_id=self.user)
+                manual_resolution.is_there(row.pk, as_id=found[0], user_id=self.user)
             else:
-                decisions.is_not_there(row.pk, user_id=self.user)
+                manual_resolution.is_not_there(row.pk, user_id=self.user)
         except NothingToDecide:
             return
         self.did[f"person decided: {'there' if found else 'not there'}"] += 1

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from fulfillment.models import Order, WmsOrder
-from fulfillment.states import OrderState, Outcome, Reason
+from fulfillment.models.states import OrderState, Outcome, Reason
 from ops.models import Alert, Job
 from tests.chaos.plans import Fate
 from tests.chaos.sink import Sink

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from fulfillment.models import Order
-from ops.alerts import raise_alert
+from ops.alerting.alerts import raise_alert
 from tests.builders import (
     make_connection,
     make_dead_letter,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from fulfillment.models import Order, WmsOrder
-from fulfillment.states import OrderState, Reason
+from fulfillment.models.states import OrderState, Reason
 from ops.models import Alert
 from tests.end_to_end.checker import Checker
 from tests.end_to_end.people import People, Placed

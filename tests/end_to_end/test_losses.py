@@ -10,7 +10,7 @@ import redis
 from django.db.models.functions import Now
 
 from fulfillment.models import WmsOrder
-from ops import claims
+from ops import idempotency
 from ops.models import Job
 from tests.end_to_end.checker import Checker
 from tests.end_to_end.people import People, Placed
@@ -76,7 +76,7 @@ def _a_minute_passes(*orders: Placed) -> None:
     )
     assert dead.update(lease_until=Now() - timedelta(seconds=1)) >= len(orders)
     for placed in orders:
-        claims.forget(claims.Window.SUBMISSION, f"wms:order:{placed.shop.domain}:{placed.id}:1")
+        idempotency.forget(idempotency.Window.SUBMISSION, f"wms:order:{placed.shop.domain}:{placed.id}:1")
 
 
 def _confirmed(placed: Placed) -> bool:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from ops import signatures
+from ops.doors import signatures
 from tests.end_to_end.people import People
 from tests.end_to_end.stack import Stack
 from tests.end_to_end.waiting import until

@@ -9,11 +9,13 @@ from datetime import timedelta
 from typing import Any
 from unittest import mock
 
-from fulfillment import enqueue, fulfilling, reading
-from inventory import push
+from fulfillment import enqueue
+from fulfillment.fulfillments import creation
+from fulfillment.shopify import queries
+from inventory.push import pushing
 from ops.errors import AnswerLost, EndpointFailed, Throttled
-from shops.client import Answer
-from shops.gids import gid
+from shops.api.client import Answer
+from shops.api.gids import gid
 from shops.models import Shop
 from tests import workers
 
@@ -42,14 +44,14 @@ class FakeShopify:
     def online(self) -> Iterator[None]:
         """The application's calls about fulfilments come here; its pushes of stock are none of our business."""
         with ExitStack() as stack:
-            for caller in (fulfilling, reading):
+            for caller in (creation, queries):
                 stack.enter_context(mock.patch.object(caller, "execute", self.execute))
-            stack.enter_context(mock.patch.object(push, "push"))
+            stack.enter_context(mock.patch.object(pushing, "push"))
             stack.enter_context(mock.patch.object(enqueue, "read"))  # the rows know nothing of this Shopify
             yield
 
     def execute(self, _: Shop, operation: str, variables: Json, **__: Any) -> Answer:
-        """As `shops.client.execute`."""
+        """As `shops.api.client.execute`."""
         return Answer(dict(getattr(self, operation)(variables)), served_at=None)
 
     def arrive(self) -> None:

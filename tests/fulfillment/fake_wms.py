@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from ops import http
+from ops.net import http
 from tests import workers
 from wms.adapters.base import Capability
 

@@ -15,15 +15,26 @@ from django.db.models import F, Q, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from fulfillment import attempts, cancellation, decisions, enqueue, following, order_states, submission
-from fulfillment.models import FulfillmentOrder, FulfillmentOrderLine, Order, OrderLine, Return, WmsOrder
+from fulfillment import enqueue, order_states
+from fulfillment.models import (
+    FulfillmentOrder,
+    FulfillmentOrderLine,
+    Order,
+    OrderLine,
+    Return,
+    WmsOrder,
+)
+from fulfillment.models.states import OrderState, Outcome, Reason, ReturnState
+from fulfillment.orders import order_changes
 from fulfillment.readiness import READY, Verdict
-from fulfillment.states import OrderState, Outcome, Reason, ReturnState
+from fulfillment.wms_orders import attempts, cancellation, manual_resolution, submission
 from inventory.models import Reservation, StockLevel
-from ops import claims, dispatch, jobs, leases, redis
+from ops import idempotency, redis
 from ops.models import Alert, Job, Lane
-from skumap import verification
+from ops.queue import jobs
+from ops.workers import dispatch, leases
 from skumap.models import SkuMapping
+from skumap.verification import review
 from tests import workers
 from tests.builders import make_connection, make_level, make_mapping, make_shop, make_warehouse
 from tests.fulfillment.fake_wms import GONE, FakeWms
@@ -37,12 +48,12 @@ ALERT_OF = {
     Reason.WMS_REJECTED: "wms_rejected",
     Reason.WMS_CANCELLED: "wms_cancelled",
     Reason.OUTCOME_UNKNOWN: "outcome_unknown",
-    Reason.UNMAPPED_SKU: verification.UNMAPPED,
+    Reason.UNMAPPED_SKU: review.UNMAPPED,
     Reason.NO_WAREHOUSE: "no_warehouse",
 }
 PLACES = {
     "before T4": (submission, "begin"),
-    "after T4": (claims, "_take"),
+    "after T4": (idempotency, "_take"),
     "before T5": (submission, "record"),
     "before a refusal is stored": (attempts, "refuse"),
     "before it is taken back": (attempts, "take_back"),
@@ -105,7 +116,7 @@ class OneOrder:
     def claims_run_out(self) -> None:
         """The guard in Redis forgets the work of dead workers."""
         for key in redis.client().scan_iter("wmsbridge:claim:*"):
-            if redis.client().get(key) == claims.ClaimState.BUSY:
+            if redis.client().get(key) == idempotency.ClaimState.BUSY:
                 redis.client().delete(key)
 
     def redis_is_emptied(self) -> None:
@@ -143,7 +154,7 @@ class OneOrder:
             Order.objects.filter(id=order.id).update(**changed)
             order.refresh_from_db()
             address_changed = "ship_to" in changed
-            following.follow(order, verdict, address_changed=address_changed)
+            order_changes.follow(order, verdict, address_changed=address_changed)
 
     def the_customer_cancels(self) -> None:
         self.read(Verdict(OrderState.CANCELLED), cancelled_at=timezone.now())
@@ -178,7 +189,7 @@ class OneOrder:
     def the_sku_is_mapped(self, mapped: bool) -> None:
         SkuMapping.objects.filter(warehouse=self.warehouse).update(is_active=mapped)
         with transaction.atomic():
-            verification.mapping_saved(SkuMapping.objects.filter(warehouse=self.warehouse))
+            review.mapping_saved(SkuMapping.objects.filter(warehouse=self.warehouse))
 
     # What happens at the warehouse
 
@@ -217,16 +228,16 @@ class OneOrder:
             self.time_passes()
             there = [order["id"] for order in self.wms.orders if order["externalOrderId"] == row.external_id]
             if there:
-                decisions.is_there(row.id, as_id=there[0], user_id=user.id)
+                manual_resolution.is_there(row.id, as_id=there[0], user_id=user.id)
             else:
-                decisions.is_not_there(row.id, user_id=user.id)
+                manual_resolution.is_not_there(row.id, user_id=user.id)
         for back in Return.objects.filter(wms_order__order=self.order, state=ReturnState.UNKNOWN):
             self.time_passes()
             ref = back.wms_order.wms_order_id
             if ref in self.wms.returns:
-                decisions.return_is_there(back.id, as_id=f"R{ref}", user_id=user.id)
+                manual_resolution.return_is_there(back.id, as_id=f"R{ref}", user_id=user.id)
             else:
-                decisions.return_is_not_there(back.id, user_id=user.id)
+                manual_resolution.return_is_not_there(back.id, user_id=user.id)
         cancellation.route_again(self.order.id)
         self.read(READY if not self.now().cancelled_at else Verdict(OrderState.CANCELLED))
         jobs.replay(Job.objects.filter(state="dead").values_list("id", flat=True))

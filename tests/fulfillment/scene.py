@@ -10,9 +10,10 @@ from urllib.parse import quote
 import requests
 from django.db.models import F
 
-from fulfillment import attempts, enqueue
+from fulfillment import enqueue
 from fulfillment.models import Order, Return, WmsOrder
-from ops import jobs
+from fulfillment.wms_orders import attempts
+from ops.queue import jobs
 from shops.models import Shop
 from tests.builders import make_connection, make_level, make_mapping, make_shop, make_warehouse
 from tests.drain import drain

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from fulfillment.models import Order
-from ops.alerts import raise_alert
+from ops.alerting.alerts import raise_alert
 from ops.models import Job
 from tests.builders import make_job, make_order, make_shipment, make_shop, make_wms_order
 from tests.fulfillment.told import at_warehouse, ordered, place, shipped, staff

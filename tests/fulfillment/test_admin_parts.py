@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from fulfillment.models import Order, Return, Shipment, ShipmentUnit, WmsOrder
-from ops.alerts import raise_alert
+from ops.alerting.alerts import raise_alert
 from ops.models import Alert, Job
 from tests.builders import make_shipment
 from tests.fulfillment.told import at_warehouse, in_question, ordered, place, shipped, staff

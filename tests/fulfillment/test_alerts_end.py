@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from fulfillment import cancellation, enqueue, withdrawal
+from fulfillment import enqueue
 from fulfillment.models import WmsOrder
-from fulfillment.states import OrderState, Reason
+from fulfillment.models.states import OrderState, Reason
+from fulfillment.reductions import withdrawal
+from fulfillment.wms_orders import cancellation
 from inventory.models import Reservation
 from ops.models import Alert
 from tests.drain import drain

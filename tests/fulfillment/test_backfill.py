@@ -12,14 +12,17 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from fulfillment import backfill, enqueue, rereading, tasks
+from fulfillment import enqueue, tasks
 from fulfillment.models import Order
-from fulfillment.states import OrderState, Reason
-from ops import jobs
+from fulfillment.models.states import OrderState, Reason
+from fulfillment.orders import backfill, rereading
 from ops.models import Alert, Job, Priority
-from shops import client, documents, installation, webhooks
+from ops.queue import jobs
+from shops import installation
 from shops import tasks as shop_tasks
+from shops.api import client, documents
 from shops.models import Shop
+from shops.webhooks import subscriptions
 from tests.drain import drain
 from tests.fulfillment.scene import DOMAIN, LATER, LYON, MUG, Scene
 from tests.world import Json
@@ -46,7 +49,7 @@ def watermarks(scene: Scene) -> tuple[datetime | None, datetime | None]:
 @pytest.fixture
 def a_second_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shopify's clock says at each reading that the second of the last change is over."""
-    monkeypatch.setattr("shops.client._served_at", lambda _: timezone.now() + timedelta(seconds=1))
+    monkeypatch.setattr("shops.api.client._served_at", lambda _: timezone.now() + timedelta(seconds=1))
 
 
 def test_an_order_whose_notice_never_came_is_found_and_sent(scene: Scene) -> None:
@@ -82,7 +85,7 @@ def test_what_a_backfill_found_is_read_at_low_priority(scene: Scene, monkeypatch
     at_shopify(scene, order, "touch")
     backfill.page(scene.shop.id, "orders")
     assert Job.objects.get(kind="fulfillment.read_orders").priority == Priority.LOW
-    with mock.patch("fulfillment.reading.execute", wraps=client.execute) as execute:
+    with mock.patch("fulfillment.shopify.queries.execute", wraps=client.execute) as execute:
         drain()
     assert [call.kwargs["priority"] for call in execute.call_args_list] == [Priority.LOW]
 
@@ -110,11 +113,11 @@ def test_a_change_within_the_second_of_the_reading_is_not_taken_for_known(
     """Shopify dates changes in whole seconds: a second one in the same second carries the same date."""
     order = scene.place((MUG, 1))
     now = datetime.fromisoformat(scene.shopify_order(order)["updated_at"])
-    monkeypatch.setattr("shops.client._served_at", lambda _: now)
+    monkeypatch.setattr("shops.api.client._served_at", lambda _: now)
     scene.notice(order)
     drain()
     assert scene.row(order).shopify_updated_at == now - timedelta(microseconds=1)
-    monkeypatch.setattr("shops.client._served_at", lambda _: now + timedelta(seconds=1))
+    monkeypatch.setattr("shops.api.client._served_at", lambda _: now + timedelta(seconds=1))
     assert "fulfillment.read_orders" in run(scene)
     assert "fulfillment.read_orders" not in run(scene)
 
@@ -123,7 +126,7 @@ def test_the_watermarks_move_to_the_time_the_look_began_by_shopify_s_clock(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs = datetime(2026, 5, 1, 12, tzinfo=UTC)
-    monkeypatch.setattr("shops.client._served_at", lambda _: theirs)
+    monkeypatch.setattr("shops.api.client._served_at", lambda _: theirs)
     run(scene)
     assert watermarks(scene) == (theirs, theirs)
 
@@ -149,7 +152,7 @@ def test_a_clock_of_ours_that_is_ahead_loses_nothing(scene: Scene, monkeypatch: 
 def test_without_shopify_s_clock_the_watermark_is_the_newest_change_seen(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shops.client._served_at", lambda _: None)
+    monkeypatch.setattr("shops.api.client._served_at", lambda _: None)
     run(scene)
     assert watermarks(scene) == (None, None)
     order = scene.place((MUG, 1))
@@ -212,7 +215,7 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     load = documents.load
     with monkeypatch.context() as patch:
         patch.setattr(
-            "shops.documents.load", lambda operation: broken if operation == asked else load(operation)
+            "shops.api.documents.load", lambda operation: broken if operation == asked else load(operation)
         )
         yield patch
 
@@ -286,13 +289,13 @@ def test_waiting_orders_are_looked_at_again_when_a_policy_may_have_changed(scene
 def test_a_subscription_that_shopify_removed_is_made_again_and_what_it_missed_is_read_at_once(
     scene: Scene, settings: Any
 ) -> None:
-    webhooks.register(scene.shop, base_url=settings.PUBLIC_URL)
-    (paid,) = [each for each in webhooks.fetch(scene.shop) if each.topic == "ORDERS_PAID"]
+    subscriptions.register(scene.shop, base_url=settings.PUBLIC_URL)
+    (paid,) = [each for each in subscriptions.fetch(scene.shop) if each.topic == "ORDERS_PAID"]
     client.execute(scene.shop, "webhook_subscription_delete", {"id": paid.gid})
     order = scene.place((MUG, 1))
     shop_tasks.check_subscriptions_all()
     drain()
-    assert "ORDERS_PAID" in {each.topic for each in webhooks.fetch(scene.shop)}
+    assert "ORDERS_PAID" in {each.topic for each in subscriptions.fetch(scene.shop)}
     assert scene.row(order).state == OrderState.AT_WAREHOUSE
 
 

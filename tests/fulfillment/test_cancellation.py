@@ -8,11 +8,12 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from fulfillment import attempts, cancellation, decisions, enqueue, order_states
+from fulfillment import enqueue, order_states
 from fulfillment.models import Return, WmsOrder
-from fulfillment.states import OrderState, Reason, ReturnState
-from inventory import locking
+from fulfillment.models.states import OrderState, Reason, ReturnState
+from fulfillment.wms_orders import attempts, cancellation, manual_resolution
 from inventory.models import Reservation, StockLevel
+from inventory.stock import locking
 from ops.models import Alert, Job, Lane
 from tests.builders import make_wms_order
 from tests.drain import drain
@@ -221,7 +222,7 @@ def test_one_that_a_person_found_absent_is_not_sent_once_it_is_cancelled(scene: 
     order = scene.arrive((MUG, 1))
     drain(advance=LATER)
     scene.settle()
-    decisions.is_not_there(WmsOrder.objects.get().id, user_id=User.objects.create_user("ada").id)
+    manual_resolution.is_not_there(WmsOrder.objects.get().id, user_id=User.objects.create_user("ada").id)
     hold_lane("wms:north")
     scene.staff(order, "cancel")
     drain()

@@ -8,12 +8,13 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from fulfillment import reading, undone
+from fulfillment.console.sections import page_of
 from fulfillment.models import Shipment, ShipmentUnit, WmsOrder
-from fulfillment.sections import page_of
-from fulfillment.states import OrderState, Reason, ShipmentState
-from ops import jobs
+from fulfillment.models.states import OrderState, Reason, ShipmentState
+from fulfillment.shipments import cancelled_fulfillments
+from fulfillment.shopify import queries
 from ops.models import Alert
+from ops.queue import jobs
 from tests.drain import drain
 from tests.fulfillment.scene import LATER, MUG, TEE, Scene
 from tests.fulfillment.told import place, shipped, staff
@@ -58,8 +59,8 @@ def test_a_person_is_told_and_nothing_is_sent_or_told_again(scene: Scene) -> Non
 def test_told_again_it_is_a_new_fulfilment_of_the_same_parcel(scene: Scene) -> None:
     order = cancelled(scene, (MUG, 2))
     shipment = Shipment.objects.get()
-    assert undone.tell_again(shipment.id, user_id=None)
-    assert not undone.tell_again(shipment.id, user_id=None)
+    assert cancelled_fulfillments.tell_again(shipment.id, user_id=None)
+    assert not cancelled_fulfillments.tell_again(shipment.id, user_id=None)
     drain()
     assert told(scene, order) == [(["T1"], 2)]
     assert scene.row(order).state == OrderState.SHIPPED
@@ -71,8 +72,8 @@ def test_told_again_it_is_a_new_fulfilment_of_the_same_parcel(scene: Scene) -> N
 def test_sent_again_it_goes_to_a_warehouse_once_more_and_only_once(scene: Scene) -> None:
     order = cancelled(scene, (MUG, 2))
     shipment = Shipment.objects.get()
-    assert undone.send_again(shipment.id, user_id=None)
-    assert not undone.send_again(shipment.id, user_id=None)
+    assert cancelled_fulfillments.send_again(shipment.id, user_id=None)
+    assert not cancelled_fulfillments.send_again(shipment.id, user_id=None)
     for _ in range(2):
         scene.notice(order)
         drain(advance=LATER)
@@ -95,7 +96,7 @@ def test_new_tracking_does_not_touch_the_cancelled_fulfilment_and_goes_with_the_
     (there,) = scene.shopify_order(order)["fulfillments"]
     assert there["tracking"]["numbers"] == ["OLD"]
     assert Alert.objects.filter(kind="fulfillment_cancelled", state="open").exists()
-    undone.tell_again(Shipment.objects.get().id, user_id=None)
+    cancelled_fulfillments.tell_again(Shipment.objects.get().id, user_id=None)
     drain()
     assert told(scene, order) == [(["NEW"], 1)]
 
@@ -110,7 +111,7 @@ def test_more_units_and_another_number_reported_meanwhile_are_told_with_it(scene
     more = {**data, "trackingNumber": "NEW", "shippedItems": both}
     scene.callback("shipment", more, at="2027-01-02T00:00:00+00:00")
     assert told(scene, order) == []
-    undone.tell_again(Shipment.objects.get().id, user_id=None)
+    cancelled_fulfillments.tell_again(Shipment.objects.get().id, user_id=None)
     drain()
     assert (told(scene, order), scene.row(order).state) == ([(["NEW"], 2)], OrderState.SHIPPED)
 
@@ -170,9 +171,9 @@ def test_a_notice_alone_is_enough(scene: Scene) -> None:
 
 def test_a_reading_older_than_our_own_fulfilment_raises_no_alarm(scene: Scene) -> None:
     order = scene.arrive((MUG, 1), (TEE, 1))
-    before = reading.orders(scene.shop, [order["id"]])
+    before = queries.orders(scene.shop, [order["id"]])
     scene.ship(order)
-    undone.verify(scene.shop, before.values())
+    cancelled_fulfillments.verify(scene.shop, before.values())
     assert not Alert.objects.exists()
     assert Shipment.objects.get().state == ShipmentState.FULFILLED
 

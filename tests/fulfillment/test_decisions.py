@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 
-from fulfillment import decisions
 from fulfillment.models import Return, WmsOrder
-from fulfillment.states import OrderState, Outcome, ReturnState
+from fulfillment.models.states import OrderState, Outcome, ReturnState
+from fulfillment.wms_orders import manual_resolution
 from ops.models import Alert, Job
 from tests.drain import drain
 from tests.fulfillment.scene import LATER, MUG, Scene
@@ -57,7 +57,7 @@ def test_a_return_that_may_have_been_announced_is_not_announced_again_blindly(
 def test_a_return_that_a_person_found_is_announced(scene: Scene) -> None:
     row = returned(scene, "timeout_after")
     (there,) = scene.wms_books()["returns"]
-    decisions.return_is_there(row.id, as_id=there["id"], user_id=person())
+    manual_resolution.return_is_there(row.id, as_id=there["id"], user_id=person())
     drain()
     row.refresh_from_db()
     assert (row.state, row.wms_return_id, announced(scene)) == (ReturnState.OPEN, there["id"], 1)
@@ -67,15 +67,15 @@ def test_a_return_that_a_person_found_is_announced(scene: Scene) -> None:
 
 def test_a_return_that_is_not_there_is_announced_once_more(scene: Scene) -> None:
     row = returned(scene, "timeout_before")
-    with pytest.raises(decisions.TooEarly):
-        decisions.return_is_not_there(row.id, user_id=1)
+    with pytest.raises(manual_resolution.TooEarly):
+        manual_resolution.return_is_not_there(row.id, user_id=1)
     scene.settle()
-    decisions.return_is_not_there(row.id, user_id=person())
+    manual_resolution.return_is_not_there(row.id, user_id=person())
     drain()
     row.refresh_from_db()
     assert (row.state, announced(scene)) == (ReturnState.OPEN, 1)
-    with pytest.raises(decisions.NothingToDecide, match="announced to the WMS"):
-        decisions.return_is_not_there(row.id, user_id=1)
+    with pytest.raises(manual_resolution.NothingToDecide, match="announced to the WMS"):
+        manual_resolution.return_is_not_there(row.id, user_id=1)
 
 
 def test_goods_that_came_back_decide_it(scene: Scene) -> None:
@@ -144,6 +144,6 @@ def test_who_comes_second_is_told_what_the_first_decided(scene: Scene) -> None:
     drain(advance=LATER)
     row = WmsOrder.objects.get()
     assert row.outcome == Outcome.UNKNOWN
-    decisions.is_there(row.id, as_id="W77", user_id=person())
-    with pytest.raises(decisions.NothingToDecide, match="ada decided it: the WMS has it as W77"):
-        decisions.is_not_there(row.id, user_id=1)
+    manual_resolution.is_there(row.id, as_id="W77", user_id=person())
+    with pytest.raises(manual_resolution.NothingToDecide, match="ada decided it: the WMS has it as W77"):
+        manual_resolution.is_not_there(row.id, user_id=1)

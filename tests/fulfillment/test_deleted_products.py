@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from fulfillment.models import OrderLine
-from fulfillment.states import OrderState, Reason
+from fulfillment.models.states import OrderState, Reason
 from ops.models import Alert
 from skumap.models import SkuMapping
-from skumap.verification import mapping_saved
+from skumap.verification.review import mapping_saved
 from tests.builders import make_level, make_mapping
 from tests.drain import drain
 from tests.fulfillment.scene import LATER, MUG, TEE, UNMAPPED, Scene

@@ -9,10 +9,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from fulfillment import erasure
 from fulfillment.models import Order
-from fulfillment.states import OrderState
-from ops.alerts import raise_alert
+from fulfillment.models.states import OrderState
+from fulfillment.privacy import erasure
+from ops.alerting.alerts import raise_alert
 from ops.models import Alert, Job, Lane
 from tests.builders import make_dead_letter, make_order, make_shop
 from tests.drain import drain
@@ -80,7 +80,7 @@ def test_what_was_given_to_a_warehouse_is_remembered_for_ever() -> None:
 
 
 def test_many_orders_are_erased_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fulfillment.erasure.BATCH", 2)
+    monkeypatch.setattr("fulfillment.privacy.erasure.BATCH", 2)
     shop = make_shop()
     for _ in range(5):
         aged(ordered(shop, state="shipped"), 31)

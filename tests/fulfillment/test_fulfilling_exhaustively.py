@@ -11,11 +11,13 @@ import pytest
 from django.db.models import F
 from django.db.models.functions import Now
 
-from fulfillment import enqueue, fulfilling, held_shipments, shipments
+from fulfillment import enqueue
+from fulfillment.fulfillments import creation
 from fulfillment.models import Order, Shipment, ShipmentLine, ShipmentUnit
-from fulfillment.states import ShipmentState
-from ops import dispatch, leases
+from fulfillment.models.states import ShipmentState
+from fulfillment.shipments import held_shipments, intake
 from ops.models import Alert, Job, Lane
+from ops.workers import dispatch, leases
 from tests import workers
 from tests.builders import make_connection, make_shipment, make_shop, make_warehouse
 from tests.fulfillment.fake_shopify import FAULTS, FakeShopify
@@ -25,9 +27,9 @@ from tests.fulfillment.told import at_warehouse
 pytestmark = pytest.mark.django_db
 numbers = itertools.count(1)
 PLACES = {
-    "before the attempt is recorded": (fulfilling, "_begin", "ok"),
-    "before the answer is recorded": (fulfilling, "record", "ok"),
-    "before it is taken back": (fulfilling, "_take_back", "throttled"),
+    "before the attempt is recorded": (creation, "_begin", "ok"),
+    "before the answer is recorded": (creation, "record", "ok"),
+    "before it is taken back": (creation, "_take_back", "throttled"),
     "before a refusal is recorded": (held_shipments, "hold", "refused"),
     "once all is recorded": (leases, "finish", "ok"),
     "before the retry": (leases, "retry", "timeout_after"),
@@ -82,11 +84,11 @@ class TwoParcels:
             while self.staff.hung:
                 self.staff.kill(0)
             self.shopify.arrive()
-            Shipment.objects.update(attempt_at=F("attempt_at") - fulfilling.SETTLE - timedelta(seconds=1))
+            Shipment.objects.update(attempt_at=F("attempt_at") - creation.SETTLE - timedelta(seconds=1))
             self.is_given_up()
             for parcel in Shipment.objects.filter(wms_order__order=self.order, state=ShipmentState.HELD):
                 assert Alert.objects.filter(subject=held_shipments.subject_of(parcel), state="open").exists()
-                assert shipments.look_again(parcel.id)
+                assert intake.look_again(parcel.id)
             self.work()
             if not Job.objects.exclude(state="done").exists() and not self.staff.hung:
                 break

@@ -8,12 +8,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from fulfillment.models import Order, WmsOrder
-from fulfillment.states import OrderState, Reason
-from inventory.levels import Observation, apply
+from fulfillment.models.states import OrderState, Reason
 from inventory.models import StockLevel
-from ops.alerts import raise_alert
+from inventory.stock.levels import Observation, apply
+from ops.alerting.alerts import raise_alert
 from ops.models import Alert, Job, Lane
-from skumap.verification import mapping_saved
+from skumap.verification.review import mapping_saved
 from tests.builders import make_level, make_mapping
 from tests.drain import drain
 from tests.fulfillment.scene import LATER, MUG, UNMAPPED, Scene

@@ -11,12 +11,12 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from fulfillment import held_shipments
+from fulfillment.console.sections import page_of
 from fulfillment.models import Fulfillment, Shipment, ShipmentLine, ShipmentUnit
-from fulfillment.sections import page_of
-from fulfillment.states import OrderState, Reason, ShipmentState
+from fulfillment.models.states import OrderState, Reason, ShipmentState
+from fulfillment.shipments import held_shipments
 from ops.models import Alert
-from shops.client import Answer
+from shops.api.client import Answer
 from tests.drain import drain
 from tests.fulfillment.scene import BERLIN, DOMAIN, LATER, LYON, MUG, TEE, Scene
 from tests.fulfillment.told import place, shipped, staff
@@ -182,7 +182,7 @@ def test_where_no_move_is_possible_each_location_gets_a_fulfilment_with_the_same
     refused = Answer(data, served_at=None)
     order = spread(scene, 3, elsewhere=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fulfillment.moving.execute", lambda *_, **__: refused)
+        patch.setattr("fulfillment.fulfillments.location_moves.execute", lambda *_, **__: refused)
         scene.ship(order, tracking="TWO")
     made = scene.fulfillments(order)
     assert sorted((each["location_id"], units_of([each])) for each in made) == [(BERLIN, 2), (LYON, 1)]
@@ -207,7 +207,7 @@ def test_a_lost_answer_in_the_middle_of_two_fulfilments_doubles_neither(scene: S
     refused = Answer(data, served_at=None)
     order = spread(scene, 3, elsewhere=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fulfillment.moving.execute", lambda *_, **__: refused)
+        patch.setattr("fulfillment.fulfillments.location_moves.execute", lambda *_, **__: refused)
         scene.shopify.fault("fulfillmentCreate", fault, delay=0.1)
         scene.ship(order, tracking="")
         drain(advance=LATER)

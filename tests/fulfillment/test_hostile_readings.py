@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from fulfillment import privacy, reading, topics
+from fulfillment.orders import topics
+from fulfillment.privacy import privacy_requests
+from fulfillment.shopify import queries
 from ops.errors import Permanent, Transient
 from shops.models import Shop
 from tests.fuzz.answering import answering, not_allowed
@@ -23,16 +25,16 @@ ORDER = 5_000_000_001_000
 MORE = {"hasNextPage": True, "endCursor": "next"}
 Read = Callable[[Shop], Any]
 READS: dict[str, tuple[Read, str]] = {
-    "orders": (lambda shop: reading.orders(shop, [ORDER]), "OrdersById"),
-    "work": (lambda shop: reading.fulfillment_orders(shop, ORDER), "FulfillmentOrdersPage"),
-    "fulfilments": (lambda shop: reading.fulfillments(shop, ORDER, expected=1), "OrderFulfillments"),
-    "owner": (lambda shop: reading.owner_of_fulfillment_order(shop, ORDER + 2), "FulfillmentOrderOwner"),
+    "orders": (lambda shop: queries.orders(shop, [ORDER]), "OrdersById"),
+    "work": (lambda shop: queries.fulfillment_orders(shop, ORDER), "FulfillmentOrdersPage"),
+    "fulfilments": (lambda shop: queries.fulfillments(shop, ORDER, expected=1), "OrderFulfillments"),
+    "owner": (lambda shop: queries.owner_of_fulfillment_order(shop, ORDER + 2), "FulfillmentOrderOwner"),
     "changed orders": (
-        lambda shop: reading.orders_changed_since(shop, SINCE, cursor=None, first=5),
+        lambda shop: queries.orders_changed_since(shop, SINCE, cursor=None, first=5),
         "OrdersUpdatedSince",
     ),
     "changed work": (
-        lambda shop: reading.fulfillment_orders_changed_since(shop, SINCE, cursor=None, first=5),
+        lambda shop: queries.fulfillment_orders_changed_since(shop, SINCE, cursor=None, first=5),
         "FulfillmentOrdersUpdatedSince",
     ),
 }
@@ -74,7 +76,7 @@ def test_a_further_page_with_anything_in_it_is_one_or_one_of_our_errors(
 
     def answered(body: Any) -> None:
         with answering(opening, body):
-            reading.orders(shop, [ORDER])
+            queries.orders(shop, [ORDER])
 
     assert not_allowed(everywhere(realistic(operation), KINDS), answered) == {}
 
@@ -90,7 +92,7 @@ def test_what_is_told_twice_is_there_once_as_it_was_told_last(shop: Shop) -> Non
         things["nodes"] = things["nodes"][:1] * 2
     order["lineItems"]["nodes"][1] = {**order["lineItems"]["nodes"][0], "currentQuantity": 9}
     with answering(body):
-        (found,) = reading.orders(shop, [ORDER]).values()
+        (found,) = queries.orders(shop, [ORDER]).values()
     assert [line.current_quantity for line in found.line_items.nodes] == [9]
     assert [len(work.line_items.nodes) for work in found.fulfillment_orders.nodes] == [1]
 
@@ -99,8 +101,8 @@ def test_what_is_told_twice_is_there_once_as_it_was_told_last(shop: Shop) -> Non
 @pytest.mark.parametrize("field", ["orders_requested", "orders_to_redact"])
 def test_a_privacy_notice_with_anything_in_it_names_orders_or_is_refused(topic: str, field: str) -> None:
     def received(body: Any) -> None:
-        assert all(0 < number < 2**63 for number in privacy.order_ids(body, field))
-        assert privacy.request_id(body) is None or isinstance(privacy.request_id(body), int)
+        assert all(0 < number < 2**63 for number in privacy_requests.order_ids(body, field))
+        assert privacy_requests.request_id(body) is None or isinstance(privacy_requests.request_id(body), int)
 
     tries = ((what, body) for what, body in everywhere(sample(topic)) if isinstance(body, dict))
     assert not_allowed(tries, received, allowed=(Permanent,)) == {}
@@ -122,4 +124,4 @@ def test_a_page_of_changes_that_leads_to_itself_is_no_answer(shop: Shop, end: st
     body = realistic("OrdersUpdatedSince")
     body["data"]["orders"]["pageInfo"] = {"hasNextPage": True, "endCursor": end}
     with answering(body), pytest.raises(Transient, match="no cursor"):
-        reading.orders_changed_since(shop, SINCE, cursor="here", first=5)
+        queries.orders_changed_since(shop, SINCE, cursor="here", first=5)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.db.models import F
 
-from fulfillment import attempts
 from fulfillment.models import WmsOrder
+from fulfillment.wms_orders import attempts
 from tests import workers
 from tests.fulfillment.one_order import OneOrder
 from wms.adapters.base import Capability

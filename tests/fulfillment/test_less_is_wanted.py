@@ -9,9 +9,10 @@ import pytest
 from django.db.models import F
 from django.db.models.functions import Now
 
-from fulfillment import attempts, withdrawal
 from fulfillment.models import Order, Return, WmsOrder, WmsOrderLine
-from fulfillment.states import OrderState, Reason
+from fulfillment.models.states import OrderState, Reason
+from fulfillment.reductions import withdrawal
+from fulfillment.wms_orders import attempts
 from inventory.models import Reservation
 from ops.models import Alert, Job
 from tests.drain import drain

@@ -10,9 +10,10 @@ import pytest
 from django.db.models import F
 from django.db.models.functions import Now
 
-from fulfillment import erasure, rereading
 from fulfillment.models import Order, Shipment, WmsOrder
-from fulfillment.states import OrderState, Reason
+from fulfillment.models.states import OrderState, Reason
+from fulfillment.orders import rereading
+from fulfillment.privacy import erasure
 from ops.models import Alert, Job
 from tests.drain import drain
 from tests.fulfillment.scene import BERLIN, LATER, LYON, MUG, STORE, TEE, Scene

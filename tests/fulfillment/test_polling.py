@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 
-from fulfillment import enqueue, order_states, polling, tasks
+from fulfillment import enqueue, order_states, tasks
 from fulfillment.models import Return, WmsOrder
-from fulfillment.states import OrderState, Reason
+from fulfillment.models.states import OrderState, Reason
+from fulfillment.wms_orders import polling
 from ops.models import Alert, Job, Lane, Priority
 from tests.drain import drain
 from tests.fulfillment.scene import LATER, MUG, TEE, Scene

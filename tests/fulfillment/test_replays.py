@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.db.models.functions import Now
 
-from fulfillment.states import OrderState
+from fulfillment.models.states import OrderState
 from ops.models import Job
 from tests.drain import drain
 from tests.fulfillment.scene import DOMAIN, LATER, MUG, TEE, Scene

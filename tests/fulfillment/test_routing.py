@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fulfillment.routing import Candidate, Decision, PassedOver, decide
+from fulfillment.routing.choice import Candidate, Decision, PassedOver, decide
 
 ITEMS = ("MUG", "TEE")
 needs = st.dictionaries(st.sampled_from(ITEMS), st.integers(1, 4), min_size=1)

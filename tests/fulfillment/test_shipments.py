@@ -8,13 +8,15 @@ from django.db.models.functions import Now
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fulfillment import fulfilling, held_shipments, reading, shipments
+from fulfillment.fulfillments import creation
 from fulfillment.models import Shipment, WmsOrder, WmsOrderLine
-from fulfillment.shipments import allocate
-from fulfillment.states import OrderState, ShipmentState
+from fulfillment.models.states import OrderState, ShipmentState
+from fulfillment.shipments import held_shipments, intake
+from fulfillment.shipments.intake import allocate
+from fulfillment.shopify import queries
 from inventory.models import Reservation
 from ops.models import Alert, Job
-from shops.client import Answer
+from shops.api.client import Answer
 from tests.drain import drain
 from tests.fulfillment.scene import GIFT_SET, LATER, LYON, MUG, TEE, Scene
 
@@ -79,7 +81,7 @@ def test_not_there_is_believed_only_once_shopify_must_be_done(scene: Scene, faul
     scene.ship(order)
     drain(advance=timedelta(seconds=70))
     assert scene.fulfillments(order) == []
-    Shipment.objects.update(attempt_at=Now() - fulfilling.SETTLE)
+    Shipment.objects.update(attempt_at=Now() - creation.SETTLE)
     drain(advance=LATER)
     assert len(scene.fulfillments(order)) == 1
 
@@ -96,7 +98,7 @@ def test_a_throttled_fulfilment_is_made_later_and_once(scene: Scene) -> None:
 def test_a_crash_after_the_call_is_found_out_by_reading_back(scene: Scene) -> None:
     order = scene.arrive((MUG, 3))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fulfillment.fulfilling.record", crash)
+        patch.setattr("fulfillment.fulfillments.creation.record", crash)
         scene.ship(order, ("MUG", 1))
     assert Shipment.objects.get().state == ShipmentState.FULFILLING
     drain(advance=LATER)
@@ -138,11 +140,11 @@ def test_a_held_shipment_goes_on_when_a_person_says_look_again(scene: Scene) -> 
     scene.ship(order, ("MUG", 2))
     held = Shipment.objects.get()
     held.lines.update(quantity=1)
-    assert shipments.look_again(held.id)
+    assert intake.look_again(held.id)
     drain()
     assert len(scene.fulfillments(order)) == 1
     assert Alert.objects.get(kind="shipment_held").state == "closed"
-    assert not shipments.look_again(held.id)
+    assert not intake.look_again(held.id)
 
 
 def test_a_kit_is_fulfilled_with_its_last_item(scene: Scene) -> None:
@@ -223,7 +225,7 @@ def test_where_shopify_refuses_the_move_the_other_location_serves(scene: Scene) 
     data = {"fulfillmentOrderMove": {"userErrors": [{"message": "not stocked there"}]}}
     refused = Answer(data, served_at=None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fulfillment.moving.execute", lambda *_, **__: refused)
+        patch.setattr("fulfillment.fulfillments.location_moves.execute", lambda *_, **__: refused)
         order = scene.arrive((MUG, 1), at=LYON)
         scene.ship(order)
     (made,) = scene.fulfillments(order)
@@ -264,12 +266,12 @@ def test_a_corrected_tracking_number_reaches_shopify_and_an_older_report_does_no
 
 def test_fulfilment_orders_that_are_moved_meanwhile_are_read_again(scene: Scene) -> None:
     order = scene.arrive((MUG, 1))
-    (stale,) = reading.fulfillment_orders(scene.shop, order["id"])
-    real, refused = reading.fulfillment_orders, {"userErrors": [{"message": "it is closed"}]}
+    (stale,) = queries.fulfillment_orders(scene.shop, order["id"])
+    real, refused = queries.fulfillment_orders, {"userErrors": [{"message": "it is closed"}]}
     readings = iter([[stale.model_copy(update={"id": 1})], *[None] * 9])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "fulfillment_orders", lambda *given: next(readings) or real(*given))
-        patch.setattr(fulfilling, "execute", lambda *_, **__: {"fulfillmentCreate": refused})
+        patch.setattr(queries, "fulfillment_orders", lambda *given: next(readings) or real(*given))
+        patch.setattr(creation, "execute", lambda *_, **__: {"fulfillmentCreate": refused})
         scene.ship(order)
     drain(advance=LATER)
     assert len(scene.fulfillments(order)) == 1

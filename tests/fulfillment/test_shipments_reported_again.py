@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from fulfillment import shipments
 from fulfillment.models import Shipment, WmsOrder, WmsOrderLine
-from fulfillment.states import OrderState, ShipmentState
+from fulfillment.models.states import OrderState, ShipmentState
+from fulfillment.shipments import intake
 from ops.models import Alert
 from tests.drain import drain
 from tests.fulfillment.scene import LATER, MUG, TEE, Scene
@@ -119,7 +119,7 @@ def test_an_id_that_was_another_order_s_parcel_is_a_parcel_of_its_own_and_held(s
     alert = Alert.objects.get(kind="shipment_held", state="open")
     assert "1 × TEE" in alert.meaning
     assert scene.row(second).name in alert.title
-    assert shipments.look_again(twin.id)
+    assert intake.look_again(twin.id)
     drain()
     assert (told(scene, first), told(scene, second)) == ([(["A"], 1)], [(["B"], 1)])
     scene.ship(second, shipment="1", tracking="B")

@@ -8,12 +8,12 @@ from unittest import mock
 import pytest
 from django.db import transaction
 
-from fulfillment import moving
+from fulfillment.fulfillments import location_moves
 from fulfillment.models import WmsOrder
-from inventory import levels
 from inventory.models import Commitment, StockLevel
-from skumap import verification
+from inventory.stock import levels
 from skumap.models import SkuMapping
+from skumap.verification import review
 from tests.builders import make_level, make_mapping
 from tests.drain import drain
 from tests.fulfillment.scene import BERLIN, DOMAIN, GIFT_SET, LYON, MUG, TEE, UNMAPPED, Scene
@@ -95,13 +95,13 @@ def test_an_order_that_stands_elsewhere_at_shopify_is_not_set_off_either(scene: 
     scene.notice(order)
     scene.lyon.paused = True
     scene.lyon.save()
-    with mock.patch.object(moving, "move"):  # Shopify refuses, or it is not made yet
+    with mock.patch.object(location_moves, "move"):  # Shopify refuses, or it is not made yet
         drain()
         assert WmsOrder.objects.get().warehouse_id == scene.berlin.pk
         told()
         unpaid(scene, (MUG, 4))
         assert (available(scene, MUG), Commitment.objects.count()) == (3, 0)
-    moving.move(WmsOrder.objects.get().pk)
+    location_moves.move(WmsOrder.objects.get().pk)
     told()
     assert (available(scene, MUG), Commitment.objects.get().quantity) == (3, 3)
 
@@ -153,7 +153,7 @@ def test_a_variant_that_is_mapped_later_is_told_at_every_warehouse_at_once(scene
     for place in places:
         with transaction.atomic():
             mapping = make_mapping(place, UNMAPPED, "NEW", shopify_inventory_item_id=UNMAPPED + 1000)
-            verification.mapping_saved([mapping])
+            review.mapping_saved([mapping])
         told()
     assert (available(scene, UNMAPPED, BERLIN), available(scene, UNMAPPED, LYON)) == (7, 7)
 
@@ -167,7 +167,7 @@ def test_a_mapping_whose_transaction_is_older_than_the_last_push_is_told_all_the
         push_due_since=None
     )  # pushed before the import was committed
     with transaction.atomic():
-        verification.mapping_saved([mapping])
+        review.mapping_saved([mapping])
     told()
     assert available(scene, UNMAPPED, LYON) == 7
 
@@ -181,7 +181,7 @@ def test_what_is_left_of_a_kit_is_told_when_one_of_its_mappings_is_switched_off(
     mapping.is_active = False
     with transaction.atomic():
         mapping.save()
-        verification.mapping_saved([mapping])
+        review.mapping_saved([mapping])
     told()
     assert available(scene, GIFT_SET) == 5
 

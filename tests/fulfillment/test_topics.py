@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from fulfillment.topics import ORDER_TOPICS, PROMPT_TOPICS, named_fulfillment_orders
-from ops import jobs
+from fulfillment.orders.topics import ORDER_TOPICS, PROMPT_TOPICS, named_fulfillment_orders
 from ops.models import Job
+from ops.queue import jobs
 from tests.drain import drain
 from tests.fulfillment.scene import MUG, Scene
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fulfillment import finding
+from fulfillment.console import search
 from fulfillment.models import Shipment
 from ops.models import Alert, Job
 from tests.fulfillment.scene import GIFT_SET, MUG, Scene
@@ -45,7 +45,7 @@ def test_several_numbers_in_one_field_and_a_link_reach_shopify(scene: Scene) -> 
     (found,) = tracking(scene, order)
     assert found == {"company": "UPS", "numbers": UPS, "urls": ["https://track.example/1"]}
     for text in UPS:
-        assert finding.shipments(text) == [Shipment.objects.get().id]
+        assert search.shipments(text) == [Shipment.objects.get().id]
 
 
 @pytest.mark.parametrize(

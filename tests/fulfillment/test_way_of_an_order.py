@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from fulfillment import reading
 from fulfillment.models import WmsOrder
-from fulfillment.states import OrderState, Reason
+from fulfillment.models.states import OrderState, Reason
+from fulfillment.shopify import queries
 from inventory.models import Reservation, StockLevel
 from ops.models import Alert, Job
 from tests.drain import drain, drain_counting
@@ -207,7 +207,7 @@ def test_an_order_of_many_pages_goes_whole_and_comes_back_whole(scene: Scene) ->
 def test_fulfilment_orders_of_several_pages_are_read_to_the_end(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "FIRST_FULFILLMENT_ORDERS", 1)
+    monkeypatch.setattr(queries, "FIRST_FULFILLMENT_ORDERS", 1)
     lines = [{"variant_id": MUG, "quantity": 1, "location_id": place} for place in (BERLIN, LYON)]
     order = scene.shopify.post("/shops/berlin.myshopify.com/orders", {"lines": lines, "country": "DE"})
     scene.notice(order)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fulfillment.models import Shipment, WmsOrder
-from fulfillment.states import OrderState
+from fulfillment.models.states import OrderState
 from tests.drain import drain
 from tests.fulfillment.scene import MUG, Scene
 from tests.wms.test_receiver import deliver

@@ -12,9 +12,9 @@ from unittest import mock
 
 import requests
 
-from ops import http
 from ops.errors import JobError
-from shops import points
+from ops.net import http
+from shops.budget import points
 
 
 @contextmanager

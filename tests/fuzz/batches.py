@@ -34,12 +34,12 @@ from django.test import Client
 from django.urls import reverse
 
 from inventory.models import StockLevel
-from ops import dispatch, leases, runner
 from ops.errors import JobError
 from ops.models import Job, Lane
-from shops import points
+from ops.workers import dispatch, leases, runner
+from shops.budget import points
 from shops.models import Shop
-from skumap import verification
+from skumap.verification import review
 from tests.drain import BACKOFF, load_tasks
 from tests.fuzz import stage
 from tests.fuzz.bodies import Delivery, delivery
@@ -228,7 +228,7 @@ def _tick() -> None:
     for name in TICKS:
         current_app.tasks[name]()
     for shop in Shop.objects.all():
-        verification.ask_all(shop)
+        review.ask_all(shop)
 
 
 def _work(played: Played) -> None:

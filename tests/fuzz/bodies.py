@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ops import signatures
-from shops.topics import TOPICS
+from ops.doors import signatures
+from shops.webhooks.topics import TOPICS
 from tests.fuzz import hostile
 from tests.fuzz.stage import ITEMS, KIT, MUG, SECRETS, TEE, UNMAPPED, Stage
 

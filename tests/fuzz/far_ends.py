@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from ops import http
+from ops.net import http
 from tests.fuzz import hostile
 from tests.fuzz.stage import ITEMS, KIT, LOCATIONS, MUG, TEE, UNMAPPED
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from inventory import shopify_levels
+from inventory.push import shopify_levels
 from shops.models import Shop
 from tests.fuzz.answering import answering, not_allowed
 from tests.fuzz.far_ends import FarEnds

@@ -11,10 +11,11 @@ from django.db import close_old_connections, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from inventory import levels, reservations
-from inventory.levels import Observation
+from inventory import reservations
 from inventory.models import Reservation, StockLevel
 from inventory.reservations import Need
+from inventory.stock import levels
+from inventory.stock.levels import Observation
 from ops.models import Alert, Job, Lane
 from tests.builders import make_connection, make_level, make_shop, make_warehouse
 from tests.inventory.promises import make_counted

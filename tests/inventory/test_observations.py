@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from inventory.observations import CLOCK_TOLERANCE, Observation, Verdict, judge, newest_per_item
+from inventory.stock.observations import CLOCK_TOLERANCE, Observation, Verdict, judge, newest_per_item
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -23,10 +23,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from inventory import levels, reservations
-from inventory.levels import Observation
+from inventory import reservations
 from inventory.models import Reservation, StockLevel
 from inventory.reservations import Need
+from inventory.stock import levels
+from inventory.stock.levels import Observation
 from tests.builders import make_connection, make_shop, make_warehouse
 from tests.steps import Steps, drawn, same_every_time, seeds
 

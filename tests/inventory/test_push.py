@@ -10,9 +10,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from inventory import commitments, levels, push, push_due, reservations
+from inventory import commitments, reservations
 from inventory.models import PushBatch, StockLevel
+from inventory.push import push_due, pushing
 from inventory.reservations import Need
+from inventory.stock import levels
 from ops.errors import Transient, UnknownOutcome
 from ops.models import Alert, Job
 from tests.builders import make_connection, make_level, make_mapping, make_shop, make_warehouse
@@ -53,7 +55,7 @@ def test_a_due_level_is_told_with_key_and_the_quantity_it_changes_from(
 ) -> None:
     due(berlin)
     shopify.items[1_000_011].available = 2
-    assert push.push(berlin.shop).sent == 1
+    assert pushing.push(berlin.shop).sent == 1
     batch = PushBatch.objects.get()
     assert shopify.sets() == [batch.variables]
     assert batch.variables["key"] == batch.key
@@ -70,7 +72,7 @@ def test_a_due_level_is_told_with_key_and_the_quantity_it_changes_from(
 
 def test_what_was_told_is_recorded(berlin: Warehouse, shopify: ShopifyStock) -> None:
     due(berlin)
-    push.push(berlin.shop)
+    pushing.push(berlin.shop)
     told = level()
     assert (told.pushed_quantity, told.push_due_since) == (5, None)
     assert told.pushed_at is not None
@@ -80,14 +82,14 @@ def test_what_was_told_is_recorded(berlin: Warehouse, shopify: ShopifyStock) -> 
 def test_equal_is_not_sent(berlin: Warehouse, shopify: ShopifyStock) -> None:
     due(berlin)
     shopify.items[1_000_011].available = 5
-    assert push.push(berlin.shop).equal == 1
+    assert pushing.push(berlin.shop).equal == 1
     assert shopify.sets() == []
     assert (level().pushed_quantity, level().push_due_since) == (5, None)
 
 
 def test_nothing_due_calls_nobody(berlin: Warehouse, shopify: ShopifyStock) -> None:
     make_level(berlin)
-    push.push(berlin.shop)
+    pushing.push(berlin.shop)
     assert shopify.calls == []
 
 
@@ -98,7 +100,7 @@ def test_orders_that_the_wms_does_not_know_of_are_not_sold_again(
     reservations.reserve("order-1", [Need(berlin.pk, "MUG", 1)])
     commitments.note({"order-1": {(berlin.pk, "MUG"): 1}})
     shopify.items[1_000_011] = Item(available=0, committed=3)
-    push.push(berlin.shop)
+    pushing.push(berlin.shop)
     assert shopify.items[1_000_011].available == 2
 
 
@@ -106,7 +108,7 @@ def test_orders_that_the_wms_has_are_taken_off_once(berlin: Warehouse, shopify: 
     make_counted(due(berlin, available=5), 3)
     commitments.note({"order-1": {(berlin.pk, "MUG"): 3}})
     shopify.items[1_000_011] = Item(available=0, committed=3)
-    push.push(berlin.shop)
+    pushing.push(berlin.shop)
     assert shopify.items[1_000_011].available == 5
 
 
@@ -116,7 +118,7 @@ def test_on_hand_is_set_by_that_name(http: responses.RequestsMock) -> None:
     shopify = ShopifyStock({1_000_011: Item(available=1, committed=3)})
     shopify.register(http)
     due(hamburg, available=9)
-    push.push(shop)
+    pushing.push(shop)
     assert shopify.sets()[0]["input"]["name"] == "on_hand"
     assert shopify.sets()[0]["input"]["quantities"][0]["changeFromQuantity"] == 4
     assert shopify.items[1_000_011].available == 6
@@ -126,14 +128,14 @@ def test_a_pack_that_shares_the_item_is_told_too(berlin: Warehouse, shopify: Sho
     make_mapping(berlin, 12, "MUG", quantity=6)
     due(berlin, available=20)
     shopify.items[1_000_011].committed = 3
-    push.push(berlin.shop)
+    pushing.push(berlin.shop)
     assert (shopify.items[1_000_011].available, shopify.items[1_000_012].available) == (17, 2)
 
 
 def test_a_level_that_was_marked_again_meanwhile_stays_due(berlin: Warehouse, shopify: ShopifyStock) -> None:
     due(berlin)
     shopify.before = lambda: levels.mark_due(berlin.pk, ["MUG"])
-    push.push(berlin.shop)
+    pushing.push(berlin.shop)
     assert level().push_due_since == level().push_marked_at
     assert level().pushed_quantity == 5
 
@@ -144,10 +146,10 @@ def test_a_figure_that_moved_meanwhile_is_read_again_under_a_new_key(
     due(berlin)
     due(berlin, 12, "CUP", 7)
     shopify.before = lambda: setattr(shopify.items[1_000_011], "available", -1)
-    pushed = push.push(berlin.shop)
+    pushed = pushing.push(berlin.shop)
     assert (pushed.sent, pushed.stale) == (1, 1)
     assert (level("MUG").push_due_since is None, level("CUP").push_due_since) == (False, None)
-    assert push.push(berlin.shop).sent == 1
+    assert pushing.push(berlin.shop).sent == 1
     assert (shopify.items[1_000_011].available, shopify.items[1_000_012].available) == (5, 7)
     assert len({variables["key"] for variables in shopify.sets()}) == 3
 
@@ -156,7 +158,7 @@ def test_when_every_figure_moves_it_is_tried_again_later(berlin: Warehouse, shop
     due(berlin)
     shopify.before = lambda: setattr(shopify.items[1_000_011], "available", -1)
     with pytest.raises(Transient, match="moved"):
-        push.push(berlin.shop)
+        pushing.push(berlin.shop)
     assert level().push_due_since is not None
 
 
@@ -166,7 +168,7 @@ def test_one_refused_element_is_alerted_and_the_rest_is_sent(
     due(berlin)
     due(berlin, 12, "CUP", 7)
     shopify.code_of = {1_000_011: "NON_MUTABLE_INVENTORY_ITEM"}
-    pushed = push.push(berlin.shop)
+    pushed = pushing.push(berlin.shop)
     assert (pushed.sent, pushed.refused, shopify.items[1_000_012].available) == (1, 1, 7)
     alert = Alert.objects.get(kind="stock_push_refused")
     assert "SKU-MUG" in alert.title
@@ -178,21 +180,21 @@ def test_a_refusal_is_not_tried_in_a_loop_and_its_alert_closes_when_it_goes_well
 ) -> None:
     due(berlin)
     item = shopify.items.pop(1_000_011)
-    push.push(berlin.shop)
+    pushing.push(berlin.shop)
     calls = len(shopify.calls)
-    push.push(berlin.shop)
+    pushing.push(berlin.shop)
     assert len(shopify.calls) == calls
     assert Alert.objects.get().state == "open"
     shopify.items[1_000_011] = item
     levels.mark_due(berlin.pk, ["MUG"])
-    push.push(berlin.shop)
+    pushing.push(berlin.shop)
     assert Alert.objects.get().state == "closed"
 
 
 def test_an_untracked_item_is_left_alone(berlin: Warehouse, shopify: ShopifyStock) -> None:
     due(berlin)
     shopify.items[1_000_011].tracked = False
-    push.push(berlin.shop)
+    pushing.push(berlin.shop)
     assert shopify.sets() == []
     assert (level().push_due_since, level().pushed_quantity) == (None, None)
 
@@ -203,7 +205,7 @@ def test_an_item_that_is_not_stocked_at_the_location_is_activated(
 ) -> None:
     due(berlin)
     shopify.items[1_000_011].active = active
-    assert push.push(berlin.shop).activated == 1
+    assert pushing.push(berlin.shop).activated == 1
     assert shopify.items[1_000_011] == Item(available=5, active=True)
     assert (level().push_due_since, PushBatch.objects.get().operation) == (None, "inventory_activate")
 
@@ -213,7 +215,7 @@ def test_the_refusal_of_2026_07_leads_to_an_activation(berlin: Warehouse, shopif
     shopify.code_of = {1_000_011: "ITEM_NOT_STOCKED_AT_LOCATION"}
     shopify.before = shopify.code_of.clear
     shopify.objection = lambda each, name: "ITEM_NOT_STOCKED_AT_LOCATION"  # type: ignore[method-assign]
-    assert push.push(berlin.shop).activated == 1
+    assert pushing.push(berlin.shop).activated == 1
     assert level().push_due_since is None
 
 
@@ -221,7 +223,7 @@ def test_an_activation_that_is_refused_is_alerted_once(berlin: Warehouse, shopif
     due(berlin)
     shopify.items[1_000_011].active = None
     shopify.code_of = {1_000_011: "no"}
-    assert push.push(berlin.shop).refused == 1
+    assert pushing.push(berlin.shop).refused == 1
     assert Alert.objects.get().kind == "stock_push_refused"
     assert level().push_due_since is None
 
@@ -232,9 +234,9 @@ def test_after_an_unknown_outcome_the_same_key_and_variables_go_out_first(
     due(berlin)
     shopify.lose = 1
     with pytest.raises(UnknownOutcome):
-        push.push(berlin.shop)
+        pushing.push(berlin.shop)
     assert PushBatch.objects.get().state == "sending"
-    push.push(berlin.shop)
+    pushing.push(berlin.shop)
     first, second = shopify.sets()
     assert first == second
     assert shopify.calls[1] == shopify.calls[2]
@@ -255,7 +257,7 @@ def test_only_one_batch_of_a_shop_is_under_way(berlin: Warehouse, shopify: Shopi
     due(berlin, 12, "CUP", 7)
     shopify.items[1_000_012].active = None
     with pytest.raises(Transient, match="another stock push"):
-        push.push(berlin.shop)
+        pushing.push(berlin.shop)
 
 
 def test_a_refused_location_is_alerted_and_other_warehouses_go_on(
@@ -265,7 +267,7 @@ def test_a_refused_location_is_alerted_and_other_warehouses_go_on(
     due(berlin)
     due(munich, 12, "CUP", 7)
     shopify.code_of = {1_000_011: "INVALID_LOCATION"}
-    pushed = push.push(berlin.shop)
+    pushed = pushing.push(berlin.shop)
     assert (pushed.failed, pushed.sent) == ([berlin.pk], 1)
     assert Alert.objects.get().subject == f"warehouse:{berlin.pk}"
     assert level("MUG").push_due_since is not None
@@ -279,9 +281,9 @@ def test_three_hundred_items_are_two_runs_of_at_most_250(berlin: Warehouse, shop
     shopify.items = {1_002_000 + number: Item() for number in range(300)}
     levels.mark_due(berlin.pk, [f"I{number}" for number in range(300)])
     Job.objects.all().delete()
-    assert push.push(berlin.shop).sent == 250
+    assert pushing.push(berlin.shop).sent == 250
     assert Job.objects.filter(kind="inventory.push", state="ready").count() == 1
-    assert push.push(berlin.shop).sent == 50
+    assert pushing.push(berlin.shop).sent == 50
     assert [len(variables["input"]["quantities"]) for variables in shopify.sets()] == [250, 50]
 
 
@@ -301,7 +303,7 @@ def test_a_mapping_that_comes_after_the_stock_is_caught_up_with_once(
     assert push_due.catch_up() == 0
     make_mapping(berlin)
     assert push_due.catch_up() == 1
-    push.push(berlin.shop)
+    pushing.push(berlin.shop)
     assert (shopify.items[1_000_011].available, level().push_due_since) == (10, None)
     assert push_due.catch_up() == 0
 
@@ -310,13 +312,13 @@ def test_a_daily_compare_sets_right_what_went_astray_at_shopify(
     berlin: Warehouse, shopify: ShopifyStock
 ) -> None:
     due(berlin)
-    push.push(berlin.shop)
+    pushing.push(berlin.shop)
     told = shopify.items[1_000_011].available
     shopify.items[1_000_011].available = told - 2
-    push.push(berlin.shop)
+    pushing.push(berlin.shop)
     assert shopify.items[1_000_011].available == told - 2
     assert push_due.compare_all() == 1
-    push.push(berlin.shop)
+    pushing.push(berlin.shop)
     assert shopify.items[1_000_011].available == told
 
 
@@ -353,6 +355,6 @@ def test_what_changed_does_not_wait_behind_another_warehouses_comparisons(berlin
 def test_an_inactive_warehouse_is_not_told(berlin: Warehouse, shopify: ShopifyStock) -> None:
     due(berlin)
     Warehouse.objects.update(is_active=False)
-    push.push(berlin.shop)
+    pushing.push(berlin.shop)
     assert shopify.calls == []
     assert level().push_due_since is not None

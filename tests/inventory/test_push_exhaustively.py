@@ -14,8 +14,9 @@ import pytest
 import requests
 import responses
 
-from inventory import levels, push, push_batches
 from inventory.models import PushBatch, StockLevel
+from inventory.push import push_batches, pushing
+from inventory.stock import levels
 from ops.errors import JobError
 from tests import workers
 from tests.builders import make_connection, make_level, make_mapping, make_shop, make_warehouse
@@ -45,8 +46,8 @@ ENDS: dict[str, tuple[Any, str, Callable[[], object]]] = {
     "timed out, not done": (ShopifyStock, "set", timed_out),
     "timed out, done": (push_batches, "_close", int),  # and its answer gets lost
     "done, not closed": (push_batches, "_close", killed),
-    "closed, not recorded": (push, "record", killed),
-    "well": (push, "record", int),
+    "closed, not recorded": (pushing, "record", killed),
+    "well": (pushing, "record", int),
 }
 
 
@@ -85,7 +86,7 @@ class Mugs:
 
     def push(self) -> None:
         with suppress(JobError, Killed):
-            push.push(self.warehouse.shop)
+            pushing.push(self.warehouse.shop)
 
 
 @pytest.mark.parametrize("meanwhile", [Mugs.nothing, Mugs.one_is_sold, Mugs.all_are_sold_and_more_come])

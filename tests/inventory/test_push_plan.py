@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inventory.push_plan import Change, Decision, Product, Reading, Stock, decide
+from inventory.push.push_plan import Change, Decision, Product, Reading, Stock, decide
 
 MUG = Product(301, (("MUG", 1),), mapping_id=1, label="MUG")
 SIX = Product(306, (("MUG", 6),), mapping_id=2, label="SIX MUGS")

@@ -13,10 +13,11 @@ import pytest
 import requests
 import responses
 
-from inventory import levels, push_cost, push_due
 from inventory.models import StockLevel
+from inventory.push import push_cost, push_due
+from inventory.stock import levels
 from ops.models import Alert
-from shops import points
+from shops.budget import points
 from skumap.models import SkuMapping
 from tests.builders import make_connection, make_shop, make_warehouse
 from tests.inventory.shopify_stock import Item, ShopifyStock

@@ -15,9 +15,10 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from structlog.testing import capture_logs
 
-from inventory import reconcile, reservations
+from inventory import reservations
 from inventory.models import StockLevel, Watermark
 from inventory.reservations import Need
+from inventory.stock import reconcile
 from inventory.tasks import reconcile_all
 from ops.errors import Permanent, Transient
 from ops.models import Alert, Job

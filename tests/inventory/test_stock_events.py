@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from inventory.models import StockLevel
-from ops import signatures
+from ops.doors import signatures
 from ops.models import Alert, Job
 from tests.builders import make_connection, make_shop, make_warehouse
 from tests.drain import drain

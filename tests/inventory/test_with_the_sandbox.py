@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 import requests
 
-from inventory import commitments, reconcile, reservations
+from inventory import commitments, reservations
 from inventory.models import PushBatch, StockLevel
 from inventory.reservations import Need
+from inventory.stock import reconcile
 from ops.models import Job
 from tests.builders import make_connection, make_mapping, make_shop, make_warehouse
 from tests.drain import drain

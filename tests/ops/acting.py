@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import responses
 
-from ops import http
 from ops.models import Job
-from ops.runner import Queue, job, job_batch
+from ops.net import http
+from ops.workers.runner import Queue, job, job_batch
 
 KIND, BATCH_KIND = "test.acts", "test.acts_on_many"
 Act = Callable[[list[Job]], object]

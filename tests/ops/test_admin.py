@@ -13,9 +13,9 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone
 
-from ops import dead_letters
 from ops.admin import jobs as job_page
 from ops.models import Alert, Job, JobAttempt, Lane
+from ops.queue import dead_letters
 from tests.builders import make_dead_letter, make_job
 
 pytestmark = pytest.mark.django_db
@@ -232,11 +232,9 @@ def test_a_mistyped_filter_chooses_nothing(admin_client: Client, query: str) -> 
 
 
 def test_a_process_that_ran_no_job_yet_knows_every_kind() -> None:
-    asked = (
-        "django.setup(); from ops.list_filters import KindFilter; print(KindFilter.lookups(None, None, None))"
-    )
+    asked = "from ops.console.list_filters import KindFilter; print(KindFilter.lookups(None, None, None))"
     done = subprocess.run(
-        [sys.executable, "-c", f"import django; {asked}"],
+        [sys.executable, "-c", f"import django; django.setup(); {asked}"],
         capture_output=True,
         text=True,
         timeout=60,

@@ -10,7 +10,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from ops.alerts import raise_alert
+from ops.alerting.alerts import raise_alert
 from ops.models import Alert, Severity
 from tests.drain import drain
 

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
-from ops import http, jobs, targets
 from ops.errors import AnswerLost, EndpointFailed, Transient
 from ops.models import Alert, Circuit, JobAttempt, Lane
-from shops import credentials
+from ops.net import http, targets
+from ops.queue import jobs
+from shops.api import credentials
 from tests.builders import make_shop
 from tests.drain import drain
 from tests.ops.acting import KIND, acts

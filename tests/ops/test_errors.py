@@ -9,7 +9,7 @@ import pytest
 import responses
 from django.utils import timezone
 
-from ops import errors, http, jobs
+from ops import errors
 from ops.errors import (
     AnswerLost,
     Blocked,
@@ -22,6 +22,8 @@ from ops.errors import (
     UnknownOutcome,
 )
 from ops.models import Job, Lane, Priority
+from ops.net import http
+from ops.queue import jobs
 from tests.drain import drain
 from tests.ops.acting import KIND, Act, acts, answered
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from ops import dispatch
+from ops.workers import dispatch
 from tests.builders import make_job
 from tests.ops.acting import KIND
 from tests.workers import working

@@ -9,11 +9,11 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from ops import foreign
 from ops.errors import Permanent
-from ops.foreign import Unreadable
-from ops.masking import mask_text
 from ops.models import Job
+from ops.text import untrusted
+from ops.text.masking import mask_text
+from ops.text.untrusted import Unreadable
 from tests.builders import make_job
 
 
@@ -23,15 +23,15 @@ from tests.builders import make_job
 @pytest.mark.parametrize("escaped", [True, False])
 def test_no_text_and_no_key_keeps_what_postgres_refuses(value: Any, escaped: bool) -> None:
     raw = json.dumps({"v": value}, ensure_ascii=escaped).encode("utf-8", "replace")
-    text = json.dumps(foreign.parse(raw, deepest=20), ensure_ascii=False)
+    text = json.dumps(untrusted.parse(raw, deepest=20), ensure_ascii=False)
     assert "\x00" not in text
     assert "\\u0000" not in text
     text.encode("utf-8")
 
 
 def test_a_byte_order_mark_is_no_part_of_the_body() -> None:
-    assert foreign.parse_object(b'\xef\xbb\xbf{"a": 1}', deepest=20) == {"a": 1}
-    assert foreign.parse_answer('{"a": "\x7f"}'.encode("utf-16")) == {"a": "\x7f"}
+    assert untrusted.parse_object(b'\xef\xbb\xbf{"a": 1}', deepest=20) == {"a": 1}
+    assert untrusted.parse_answer('{"a": "\x7f"}'.encode("utf-16")) == {"a": "\x7f"}
 
 
 @pytest.mark.parametrize(
@@ -49,11 +49,11 @@ def test_a_byte_order_mark_is_no_part_of_the_body() -> None:
 )
 def test_what_cannot_be_read_or_stored_is_refused_with_the_reason(raw: bytes, why: str) -> None:
     with pytest.raises(Unreadable, match=why):
-        foreign.parse(raw, deepest=20)
+        untrusted.parse(raw, deepest=20)
 
 
 def test_twenty_levels_are_taken() -> None:
-    assert foreign.parse(b"[" * 20 + b"]" * 20, deepest=20)
+    assert untrusted.parse(b"[" * 20 + b"]" * 20, deepest=20)
 
 
 def test_no_error_s_words_can_be_refused_by_the_database() -> None:

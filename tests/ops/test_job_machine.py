@@ -19,9 +19,10 @@ from django.db.models.functions import Now
 from greenlet import getcurrent, greenlet
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from ops import dispatch, jobs, leases
 from ops.errors import Blocked, EndpointFailed, Permanent, Scope, Throttled, Transient, UnknownOutcome
 from ops.models import Circuit, Job, Lane
+from ops.queue import jobs
+from ops.workers import dispatch, leases
 from tests import workers
 from tests.ops import acting
 from tests.steps import Steps, drawn, same_every_time, seeds

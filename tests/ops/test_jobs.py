@@ -8,9 +8,10 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from ops import jobs, leases, turns
 from ops.errors import Blocked
 from ops.models import Job
+from ops.queue import jobs
+from ops.workers import leases, scheduling
 from tests.drain import drain
 from tests.ops.acting import KIND, acts, raising
 
@@ -22,7 +23,7 @@ def put(key: str = "k", *, lane: str = "shop:a", **options: Any) -> int | None:
 
 
 def start(lane: str = "shop:a") -> Job:
-    (claimed,) = turns.claim(lane)
+    (claimed,) = scheduling.claim(lane)
     job = leases.start(claimed.id, claimed.token)
     assert job is not None
     return job

@@ -9,9 +9,10 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from ops import dispatch, jobs, lanes, leases, turns
 from ops.errors import Blocked
 from ops.models import Alert, Job, JobAttempt, Lane
+from ops.queue import jobs, lanes
+from ops.workers import dispatch, leases, scheduling
 from tests.drain import drain
 from tests.ops.acting import BATCH_KIND, KIND, acts, raising
 
@@ -30,14 +31,14 @@ def expire_leases() -> None:
 def test_a_lane_gives_out_no_more_than_its_concurrency() -> None:
     put("a", "b", "c", "d", "e", "f")
     Lane.objects.update(concurrency=2)
-    assert len(turns.claim("shop:a")) == 2
-    assert turns.claim("shop:a") == []
+    assert len(scheduling.claim("shop:a")) == 2
+    assert scheduling.claim("shop:a") == []
 
 
 def test_a_paused_lane_gives_out_nothing_and_loses_nothing() -> None:
     put("a")
     Lane.objects.update(paused=True)
-    assert turns.claim("shop:a") == []
+    assert scheduling.claim("shop:a") == []
     Lane.objects.update(paused=False)
     assert drain() == [KIND]
 
@@ -45,7 +46,7 @@ def test_a_paused_lane_gives_out_nothing_and_loses_nothing() -> None:
 def test_claiming_takes_a_look_and_two_statements_whatever_the_backlog() -> None:
     put(*[f"k{n}" for n in range(40)])
     with CaptureQueriesContext(connection) as queries:
-        turns.claim("shop:a")
+        scheduling.claim("shop:a")
     assert [q["sql"].split()[0] for q in queries if "SAVEPOINT" not in q["sql"]] == [
         "SELECT",
         "UPDATE",
@@ -57,12 +58,12 @@ def test_a_lane_with_nothing_due_costs_one_read(django_assert_num_queries: Any) 
     put("a")
     drain()
     with django_assert_num_queries(1):
-        assert turns.claim("shop:a") == []
+        assert scheduling.claim("shop:a") == []
 
 
 def test_a_dispatched_job_starts_once_however_often_its_message_comes() -> None:
     put("a")
-    (claimed,) = turns.claim("shop:a")
+    (claimed,) = scheduling.claim("shop:a")
     assert leases.start(claimed.id, claimed.token) is not None
     assert leases.start(claimed.id, claimed.token) is None
     assert leases.start(claimed.id, uuid.uuid4()) is None
@@ -70,7 +71,7 @@ def test_a_dispatched_job_starts_once_however_often_its_message_comes() -> None:
 
 def test_a_message_that_was_lost_is_offered_again_with_the_same_token() -> None:
     put("a")
-    (claimed,) = turns.claim("shop:a")
+    (claimed,) = scheduling.claim("shop:a")
     assert leases.not_picked_up() == []
     expire_leases()
     assert leases.not_picked_up() == [claimed]
@@ -79,7 +80,7 @@ def test_a_message_that_was_lost_is_offered_again_with_the_same_token() -> None:
 
 def test_a_run_that_lost_its_lease_changes_nothing() -> None:
     put("a")
-    (claimed,) = turns.claim("shop:a")
+    (claimed,) = scheduling.claim("shop:a")
     job = leases.start(claimed.id, claimed.token)
     assert job is not None
     expire_leases()
@@ -95,7 +96,7 @@ def test_a_job_that_kills_its_worker_again_and_again_ends_as_a_dead_letter() -> 
     put("a")
     for _ in range(3):
         Job.objects.filter(state="ready").update(run_at=Now())
-        (claimed,) = turns.claim("shop:a")
+        (claimed,) = scheduling.claim("shop:a")
         leases.start(claimed.id, claimed.token)
         expire_leases()
         dispatch.recover()
@@ -143,7 +144,7 @@ def test_back_off_grows_and_is_capped() -> None:
 
 def run(key: str) -> Job:
     """Claim and start the one due job."""
-    (claimed,) = turns.claim(Job.objects.get(key=key).lane_id)
+    (claimed,) = scheduling.claim(Job.objects.get(key=key).lane_id)
     job = leases.start(claimed.id, claimed.token)
     assert job is not None
     return job
@@ -186,6 +187,6 @@ def test_a_worker_with_a_wrong_clock_gives_jobs_the_database_s_time(monkeypatch:
     lanes.failed("shop:a")
     Lane.objects.update(failures=10)
     lanes.failed("shop:a")
-    assert turns.claim("shop:a") == []
+    assert scheduling.claim("shop:a") == []
     assert Job.objects.filter(run_at__gt=Now(), run_at__lt=Now() + timedelta(minutes=2)).exists()
     assert Lane.objects.get().open_until.year > 2001  # type: ignore[union-attr]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ops.errors import Permanent
-from ops.masking import MASKED, mask_personal, mask_text
+from ops.text.masking import MASKED, mask_personal, mask_text
 
 PAYLOADS = Path(__file__).parent.parent / "payloads" / "shopify"
 PERSON = ("@", "Steve", "Bob", "Norman", "Fake Street", "Chestnut")

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops import moments
+from ops.text import moments
 
 BERLIN = ZoneInfo("Europe/Berlin")
 AT = datetime(2026, 11, 26, 16, 50, tzinfo=UTC)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core import mail
 
-from ops.alerts import AGAIN_AFTER, close_alert, raise_alert
+from ops.alerting.alerts import AGAIN_AFTER, close_alert, raise_alert
 from ops.models import Alert, Job, Lane, Severity
 from tests.drain import drain
 

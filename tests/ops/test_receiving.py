@@ -9,7 +9,7 @@ import pytest
 from django.test import RequestFactory
 from rest_framework.request import Request
 
-from ops.receiving import Refusal, bounded_body
+from ops.doors.signed_webhooks import Refusal, bounded_body
 
 
 def _request(body: bytes, **environ: Any) -> Request:

@@ -11,8 +11,8 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from ops import dead_letters
 from ops.models import Job
+from ops.queue import dead_letters
 from tests.builders import make_dead_letter, make_job
 
 pytestmark = pytest.mark.django_db
@@ -156,5 +156,5 @@ def test_what_dies_anew_meanwhile_is_not_taken_again(monkeypatch: pytest.MonkeyP
     def dies_at_once(ids: list[int]) -> int:
         return Job.objects.filter(id__in=ids).update(state="dead", finished_at=timezone.now())
 
-    monkeypatch.setattr("ops.jobs.replay", dies_at_once)
+    monkeypatch.setattr("ops.queue.jobs.replay", dies_at_once)
     assert "1 dead letters are due again" in replay("--all")

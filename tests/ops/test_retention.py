@@ -11,11 +11,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 from structlog.testing import capture_logs
 
-from ops import jobs, retention
-from ops.alerts import raise_alert
+from ops.alerting.alerts import raise_alert
 from ops.models import Alert, Job, JobAttempt
+from ops.queue import jobs, retention
 from tests.builders import make_dead_letter, make_job
-from wms.callbacks import parse_inventory, parse_order_status, parse_return_receipt, parse_shipment
+from wms.callbacks.events import parse_inventory, parse_order_status, parse_return_receipt, parse_shipment
 
 pytestmark = pytest.mark.django_db
 
@@ -171,7 +171,7 @@ def test_closed_alerts_are_deleted_and_open_ones_stay() -> None:
 
 
 def test_a_tick_goes_on_batch_after_batch_until_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ops.retention.BATCH", 2)
+    monkeypatch.setattr("ops.queue.retention.BATCH", 2)
     for _ in range(5):
         done(31)
     with capture_logs() as logs:

@@ -6,10 +6,10 @@ import pytest
 from django.core import mail
 from django.db import OperationalError
 
-from ops import jobs, lanes
-from ops.alerts import AGAIN_AFTER
+from ops.alerting.alerts import AGAIN_AFTER
 from ops.errors import EndpointFailed, Permanent, Scope, Throttled, Transient, UnknownOutcome
 from ops.models import Alert, Circuit, Job, JobAttempt, Lane
+from ops.queue import jobs, lanes
 from tests.drain import drain
 from tests.ops.acting import BATCH_KIND, KIND, acts, answered, raising
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from ops import http, targets
 from ops.errors import EndpointFailed, Transient
-from ops.targets import TargetRefused
+from ops.net import http, targets
+from ops.net.targets import TargetRefused
 
 PRIVATE = [
     "https://127.0.0.1/",

@@ -8,8 +8,8 @@ import pytest
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from ops.console.timeline import Tone, timeline
 from ops.models import Alert, JobAttempt
-from ops.timeline import Tone, timeline
 from tests.builders import make_dead_letter, make_job
 
 pytestmark = pytest.mark.django_db

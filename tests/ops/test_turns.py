@@ -10,9 +10,10 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
-from ops import dispatch, jobs, lanes, leases, turns
 from ops.errors import Scope, Throttled
 from ops.models import Circuit, Job, JobAttempt, Lane, Priority
+from ops.queue import jobs, lanes
+from ops.workers import dispatch, leases, scheduling
 from tests.drain import drain
 from tests.ops.acting import KIND, acts
 
@@ -28,7 +29,7 @@ def put(*keys: str, share: str = "", priority: Priority = Priority.NORMAL, lane:
 
 def claimed(count: int = 1) -> list[str]:
     """Keys of the next jobs, each claimed by a look of its own, as runs end one by one."""
-    return [Job.objects.get(id=each.id).key for _ in range(count) for each in turns.claim(LANE)]
+    return [Job.objects.get(id=each.id).key for _ in range(count) for each in scheduling.claim(LANE)]
 
 
 def finish(job: Job) -> None:
@@ -75,7 +76,7 @@ def test_a_claim_looks_at_shares_and_not_at_the_backlog() -> None:
     put("b", share="shop:2")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE ops_job")
-        cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + turns._CLAIM, VALUES)
+        cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + scheduling._CLAIM, VALUES)
         (plan,), *_ = cursor.fetchone()
     assert most_rows(plan["Plan"]) < 30
 
@@ -104,7 +105,7 @@ def test_after_an_outage_a_lane_comes_back_slowly() -> None:
     Lane.objects.update(open_until=Now() - MINUTE)
     under_way = []
     for _ in range(1 + 3 * lanes.ANSWERS_A_STEP):
-        turns.claim(LANE)
+        scheduling.claim(LANE)
         running = Job.objects.filter(state="running")
         under_way.append(running.count())
         finish(running.order_by("id")[0])
@@ -128,9 +129,9 @@ def test_a_budget_that_is_used_up_holds_what_is_no_more_important() -> None:
     put("normal1", "normal2")
     put("high", priority=Priority.HIGH)
     lanes.hold(LANE, priority=Priority.NORMAL, wait=MINUTE)
-    assert turns.lanes_with_due_jobs() == [LANE]
+    assert scheduling.lanes_with_due_jobs() == [LANE]
     assert claimed() == ["high"]
-    assert turns.lanes_with_due_jobs() == []
+    assert scheduling.lanes_with_due_jobs() == []
     Lane.objects.update(held_until=Now() - MINUTE)
     assert claimed() == ["normal1", "normal2", "low"]
 
@@ -163,7 +164,7 @@ def test_a_hold_of_the_important_covers_the_less_important_and_not_the_other_way
 
 def test_the_work_of_a_killed_worker_is_given_back_at_once() -> None:
     put("a")
-    (message,) = turns.claim(LANE)
+    (message,) = scheduling.claim(LANE)
     leases.start(message.id, message.token)
     assert dispatch.worker_lost(message.token) == 1
     job = Job.objects.get()
@@ -177,7 +178,7 @@ def test_a_replayed_poison_gets_its_runs_anew() -> None:
         for _ in range(dispatch.MOST_LOSSES):
             assert Job.objects.get().state == "ready"
             Job.objects.update(run_at=Now())
-            (message,) = turns.claim(LANE)
+            (message,) = scheduling.claim(LANE)
             leases.start(message.id, message.token)
             dispatch.worker_lost(message.token)
         assert Job.objects.get(key="poison").state == "dead"

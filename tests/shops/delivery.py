@@ -7,7 +7,7 @@ from typing import Any
 
 from django.test import Client
 
-from ops import signatures
+from ops.doors import signatures
 
 
 def deliver(

@@ -13,7 +13,7 @@ import requests
 from django.db.models import F
 
 from ops.models import Job, Lane
-from shops import budget
+from shops.budget import rate_budget
 from tests.drain import drain
 from tests.shops.shopify_bucket import ShopifyBucket
 from tests.shops.test_budget import Clock
@@ -64,7 +64,7 @@ class Metered:
 def by_hand() -> Iterator[Clock]:
     """The budget's clock stands still but for `pass_time`."""
     clock = Clock()
-    with mock.patch.object(budget, "_now", clock.text):
+    with mock.patch.object(rate_budget, "_now", clock.text):
         yield clock
 
 

@@ -12,9 +12,11 @@ from django.db import connection
 
 from ops.errors import Throttled
 from ops.models import Alert, Priority
-from shops import client, installation, webhooks
+from shops import installation
+from shops.api import client
 from shops.models import Shop
-from shops.topics import SUBSCRIBED, TOPICS
+from shops.webhooks import subscriptions
+from shops.webhooks.topics import SUBSCRIBED, TOPICS
 from tests.builders import make_shop
 from tests.drain import drain
 from tests.world import Sandbox, sandbox_process
@@ -76,13 +78,13 @@ def test_a_token_is_granted_once_and_renewed_when_it_is_revoked(sandbox: Sandbox
 
 def test_subscriptions_are_registered_and_stay(sandbox: Sandbox) -> None:
     shop = open_shop(sandbox)
-    report = webhooks.register(shop, base_url="https://bridge.example.com")
+    report = subscriptions.register(shop, base_url="https://bridge.example.com")
     assert report.refused == ()
     served = {each["topic"]: each["uri"] for each in books(sandbox)["subscriptions"]}
     assert len(served) == len(SUBSCRIBED)
     assert set(served.values()) == {"https://bridge.example.com/webhooks/shopify/"}
-    assert webhooks.register(shop, base_url="https://bridge.example.com") == webhooks.Report()
-    moved = webhooks.register(shop, base_url="https://new.example.com")
+    assert subscriptions.register(shop, base_url="https://bridge.example.com") == subscriptions.Report()
+    moved = subscriptions.register(shop, base_url="https://new.example.com")
     assert set(moved.corrected) == {TOPICS[name].enum for name in SUBSCRIBED}
 
 
@@ -97,7 +99,7 @@ def test_an_uninstalled_app_switches_the_shop_off(sandbox: Sandbox) -> None:
 
 def test_many_workers_under_load_earn_no_throttled_answer(sandbox: Sandbox) -> None:
     shop = open_shop(sandbox, bucket={"max": 1000, "restore": 100})
-    webhooks.register(shop, base_url="https://bridge.example.com")
+    subscriptions.register(shop, base_url="https://bridge.example.com")
     until, done = time.monotonic() + 2.0, []
 
     def work() -> None:

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from ops.errors import Throttled
 from ops.models import Priority
-from shops import budget
-from shops.budget import POINTS, REST_CALLS, Receipt, Reservation
+from shops.budget import rate_budget
+from shops.budget.rate_budget import POINTS, REST_CALLS, Receipt, Reservation
 from tests.shops.shopify_bucket import ShopifyBucket
 
 REQUESTED = {"small": 10.0, "medium": 60.0, "large": 400.0}
@@ -40,7 +40,7 @@ class Clock:
 @contextmanager
 def running_clock() -> Iterator[Clock]:
     clock = Clock()
-    with mock.patch.object(budget, "_now", clock.text):
+    with mock.patch.object(rate_budget, "_now", clock.text):
         yield clock
 
 
@@ -51,7 +51,7 @@ def clock() -> Iterator[Clock]:
 
 
 def ask(domain: str, operation: str = "small", priority: Priority = Priority.HIGH) -> Reservation:
-    return budget.reserve(domain, limits=POINTS, operation=operation, priority=priority)
+    return rate_budget.reserve(domain, limits=POINTS, operation=operation, priority=priority)
 
 
 def answer(requested: float, actual: float, bucket: ShopifyBucket, *, now: float) -> Receipt:
@@ -65,7 +65,7 @@ def learn(domain: str, bucket: ShopifyBucket, clock: Clock) -> None:
     for operation, requested in REQUESTED.items():
         reservation = ask(domain, operation)
         assert bucket.begin(requested, now=clock.now)
-        budget.settle(reservation, answer(requested, requested, bucket, now=clock.now))
+        rate_budget.settle(reservation, answer(requested, requested, bucket, now=clock.now))
     clock.now += bucket.maximum / bucket.restore
 
 
@@ -106,7 +106,7 @@ def simulate(domain: str, bucket: ShopifyBucket, clock: Clock, events: list[Even
             event.step, event.at = "settle", event.at + down
         else:
             assert event.reservation is not None
-            budget.settle(event.reservation, event.receipt)
+            rate_budget.settle(event.reservation, event.receipt)
             answered += 1
             continue
         event.order = next(orders)
@@ -181,7 +181,7 @@ def spend(domain: str) -> None:
         reservation = ask(domain, "large")
     except Throttled:
         return
-    budget.settle(reservation, Receipt(charged=400.0))
+    rate_budget.settle(reservation, Receipt(charged=400.0))
 
 
 def test_low_waits_below_half_and_normal_below_a_fifth(clock: Clock) -> None:
@@ -204,16 +204,16 @@ def test_who_is_refused_for_long_asks_as_an_equal_once(clock: Clock) -> None:
     ask("a", "large")
     ask("a", "large")  # 200 are left
     assert refused_for("a", "small", Priority.LOW)
-    for _ in range(int(budget.PATIENCE_SECONDS)):
+    for _ in range(int(rate_budget.PATIENCE_SECONDS)):
         clock.now += 1
         for _ in range(5):
-            budget.settle(ask("a", "small"), Receipt(charged=10.0))  # what is restored is used up
+            rate_budget.settle(ask("a", "small"), Receipt(charged=10.0))  # what is restored is used up
     assert not refused_for("a", "small", Priority.LOW)
     assert refused_for("a", "small", Priority.LOW)
 
 
 def test_a_call_that_costs_more_than_the_bucket_goes_when_it_is_full(clock: Clock) -> None:
-    budget.settle(ask("a"), Receipt(charged=0, requested=5000, available=1000, maximum=1000, restore=50))
+    rate_budget.settle(ask("a"), Receipt(charged=0, requested=5000, available=1000, maximum=1000, restore=50))
     ask("a", "small", Priority.LOW)
     with pytest.raises(Throttled):
         ask("a", "small", Priority.LOW)
@@ -226,8 +226,8 @@ def test_an_answer_that_comes_late_gives_back_nothing_that_others_spent(clock: C
     assert bucket.begin(400, now=clock.now)
     early = answer(400, 400, bucket, now=clock.now)  # says 600
     assert bucket.begin(400, now=clock.now)
-    budget.settle(second, answer(400, 400, bucket, now=clock.now))  # says 200
-    budget.settle(first, early)
+    rate_budget.settle(second, answer(400, 400, bucket, now=clock.now))  # says 200
+    rate_budget.settle(first, early)
     with pytest.raises(Throttled):
         ask("a", "large")
 
@@ -236,25 +236,25 @@ def test_a_reservation_nobody_settles_is_charged_and_fades(clock: Clock) -> None
     bucket = ShopifyBucket(1000, 50)
     learn("a", bucket, clock)
     lost = [ask("a", "large"), ask("a", "large")]
-    clock.now += budget.HOLD_SECONDS - 1
+    clock.now += rate_budget.HOLD_SECONDS - 1
     with pytest.raises(Throttled):
         ask("a", "large")
     clock.now += 1 + 12
     ask("a", "large")
-    budget.settle(lost[0], Receipt(charged=400.0))  # far too late: charged already
+    rate_budget.settle(lost[0], Receipt(charged=400.0))  # far too late: charged already
     clock.now += 20
     ask("a", "large")
 
 
 def test_a_bigger_plan_is_learned_from_the_first_answer(clock: Clock) -> None:
-    budget.settle(ask("a"), Receipt(10, 10, 19990, 20000, 1000))
+    rate_budget.settle(ask("a"), Receipt(10, 10, 19990, 20000, 1000))
     for _ in range(45):
         ask("a", "never seen", Priority.NORMAL)
 
 
 def test_costs_are_learned_per_operation_and_the_highest_counts(clock: Clock) -> None:
     for requested in (30.0, 20.0):
-        budget.settle(ask("a", "orders/4"), Receipt(5, requested, 1000, 1000, 50))
+        rate_budget.settle(ask("a", "orders/4"), Receipt(5, requested, 1000, 1000, 50))
     assert ask("a", "orders/4").cost == 30
     assert ask("a", "orders/8").cost == POINTS.cost
 
@@ -268,7 +268,7 @@ def test_shops_do_not_share_a_bucket(clock: Clock) -> None:
 
 
 def test_a_429_closes_the_bucket_for_everybody_until_its_time(clock: Clock) -> None:
-    budget.settle(ask("a"), Receipt(charged=0, closed_for=7))
+    rate_budget.settle(ask("a"), Receipt(charged=0, closed_for=7))
     with pytest.raises(Throttled) as refusal:
         ask("a", priority=Priority.URGENT)
     assert refusal.value.wait == timedelta(seconds=7)
@@ -279,18 +279,18 @@ def test_a_429_closes_the_bucket_for_everybody_until_its_time(clock: Clock) -> N
 def test_rest_calls_have_a_bucket_of_their_own(clock: Clock) -> None:
     for _ in range(10):
         ask("a")
-    reservation = budget.reserve("a", limits=REST_CALLS, operation="call", priority=Priority.HIGH)
-    budget.settle(reservation, Receipt(charged=1, available=1, maximum=40, restore=2))
-    budget.reserve("a", limits=REST_CALLS, operation="call", priority=Priority.HIGH)
+    reservation = rate_budget.reserve("a", limits=REST_CALLS, operation="call", priority=Priority.HIGH)
+    rate_budget.settle(reservation, Receipt(charged=1, available=1, maximum=40, restore=2))
+    rate_budget.reserve("a", limits=REST_CALLS, operation="call", priority=Priority.HIGH)
     with pytest.raises(Throttled) as refusal:
-        budget.reserve("a", limits=REST_CALLS, operation="call", priority=Priority.HIGH)
+        rate_budget.reserve("a", limits=REST_CALLS, operation="call", priority=Priority.HIGH)
     assert refusal.value.wait == timedelta(seconds=0.5)
 
 
 def test_threads_share_one_bucket_and_spend_it_without_a_refusal() -> None:
     bucket, lock = ShopifyBucket(400, 2000), threading.Lock()
     bucket.at = time.monotonic()
-    budget.settle(ask("a", "medium"), Receipt(60, 60, 400, 400, 2000))
+    rate_budget.settle(ask("a", "medium"), Receipt(60, 60, 400, 400, 2000))
     until, spent = time.monotonic() + 0.7, []
 
     def work() -> None:
@@ -303,7 +303,7 @@ def test_threads_share_one_bucket_and_spend_it_without_a_refusal() -> None:
                 bucket.begin(60, now=time.monotonic())
             with lock:
                 receipt = answer(60, 45, bucket, now=time.monotonic())
-            budget.settle(reservation, receipt)
+            rate_budget.settle(reservation, receipt)
             spent.append(45)
 
     threads = [threading.Thread(target=work) for _ in range(6)]

@@ -13,7 +13,9 @@ import responses
 from ops import redis
 from ops.errors import AnswerLost, Blocked, EndpointFailed, Permanent, Throttled, UnknownOutcome
 from ops.models import Alert, Priority
-from shops import budget, client, installation
+from shops import installation
+from shops.api import client
+from shops.budget import rate_budget
 from shops.models import Shop
 from tests.builders import make_shop
 
@@ -253,9 +255,9 @@ def test_rest_calls_are_metered_by_their_header(shop: Shop, shopify: responses.R
     assert client.rest(shop, "GET", "shop.json", priority=Priority.HIGH) == {"shop": {"id": 1}}
     client.rest(shop, "GET", "shop.json", priority=Priority.HIGH)
     shopify.calls.reset()
-    budget.settle(
-        budget.reserve(shop.domain, limits=budget.REST_CALLS, operation="call", priority=0),
-        budget.Receipt(charged=1, available=0),
+    rate_budget.settle(
+        rate_budget.reserve(shop.domain, limits=rate_budget.REST_CALLS, operation="call", priority=0),
+        rate_budget.Receipt(charged=1, available=0),
     )
     with pytest.raises(Throttled) as refusal:
         client.rest(shop, "GET", "shop.json", priority=Priority.HIGH)

@@ -23,7 +23,7 @@ from graphql import (
 )
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted((ROOT / "shops" / "graphql").glob("*.graphql"))
+DOCUMENTS = sorted((ROOT / "shops" / "api" / "graphql").glob("*.graphql"))
 NEEDS_A_KEY = {"inventorySetQuantities", "inventoryAdjustQuantities", "inventoryActivate", "refundCreate"}
 """Mutations that must carry @idempotent from 2026-04 on (facts page 2.3); the schema calls it optional."""
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from ops.errors import JobError, Throttled, UnknownOutcome
-from shops import client, credentials, pages, shapes, webhooks
+from shops.api import client, credentials, pages, shapes
+from shops.api.shapes import PageInfo, Payload
 from shops.models import Shop
-from shops.shapes import PageInfo, Payload
-from shops.topics import TOPICS, kind_of, subject_of
+from shops.webhooks import subscriptions
+from shops.webhooks.topics import TOPICS, kind_of, subject_of
 from tests.fuzz.answering import answering, not_allowed
 from tests.fuzz.bodies import sample
 from tests.fuzz.hostile import KINDS, everywhere
@@ -53,7 +54,7 @@ def shop() -> Shop:
 def test_subscriptions_with_anything_in_them_are_read_or_one_of_our_errors(shop: Shop) -> None:
     def answered(body: Any) -> None:
         with answering(body):
-            webhooks.compare(shop, base_url="https://bridge.example.com")
+            subscriptions.compare(shop, base_url="https://bridge.example.com")
 
     assert not_allowed(everywhere(SUBSCRIPTIONS), answered) == {}
 
@@ -123,14 +124,14 @@ def test_every_body_of_every_topic_is_about_something(topic: str) -> None:
 
 @pytest.mark.parametrize("cursor", [None, "", "the same"])
 def test_pages_that_lead_nowhere_are_no_answer(cursor: str | None) -> None:
-    page = webhooks._Page(nodes=(), page_info=PageInfo(has_next_page=True, end_cursor=cursor))
+    page = subscriptions._Page(nodes=(), page_info=PageInfo(has_next_page=True, end_cursor=cursor))
     with pytest.raises(JobError, match="page"):
         pages.all_of(page, lambda _: page)
 
 
 def test_pages_without_end_are_no_answer() -> None:
-    def page(cursor: str) -> webhooks._Page:
-        return webhooks._Page(nodes=(), page_info=PageInfo(has_next_page=True, end_cursor=cursor + "x"))
+    def page(cursor: str) -> subscriptions._Page:
+        return subscriptions._Page(nodes=(), page_info=PageInfo(has_next_page=True, end_cursor=cursor + "x"))
 
     with pytest.raises(JobError, match="no end"):
         pages.all_of(page(""), page)

@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from ops import secrets
 from ops.models import Alert, Job
-from shops import client as shopify_client
-from shops import documents, gids, installation, tasks
+from shops import installation, tasks
+from shops.api import client as shopify_client
+from shops.api import documents, gids
 from shops.models import Shop
 from tests.builders import make_shop
 from tests.drain import drain

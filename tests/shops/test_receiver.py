@@ -14,10 +14,10 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from ops import signatures
+from ops.doors import signatures
 from ops.models import Alert, Job
 from shops.models import Shop
-from shops.topics import TOPICS, UNHANDLED
+from shops.webhooks.topics import TOPICS, UNHANDLED
 from tests.builders import make_shop
 from tests.drain import drain
 from tests.shops.delivery import deliver
@@ -267,7 +267,7 @@ def test_a_redis_that_never_answers_costs_less_than_a_second(client: Client) -> 
     assert time.monotonic() - began < 1.0
 
 
-@pytest.mark.parametrize("broken", ["ops.jobs.enqueue", "shops.views._shop"])
+@pytest.mark.parametrize("broken", ["ops.queue.jobs.enqueue", "shops.webhooks.views._shop"])
 def test_without_the_database_it_answers_503(client: Client, broken: str) -> None:
     with mock.patch(broken, side_effect=OperationalError("server closed the connection")):
         assert deliver(client).status_code == 503

@@ -13,10 +13,11 @@ import responses
 from django.core.management import CommandError, call_command
 
 from ops.models import Alert, Job, Priority
-from shops import tasks, webhooks
+from shops import tasks
 from shops.models import Shop
-from shops.topics import SUBSCRIBED, TOPICS
-from shops.webhooks import Subscription, decide
+from shops.webhooks import subscriptions
+from shops.webhooks.subscriptions import Subscription, decide
+from shops.webhooks.topics import SUBSCRIBED, TOPICS
 from tests.builders import make_shop
 from tests.drain import drain
 
@@ -102,7 +103,7 @@ def subscription(
     return Subscription(gid=gid, topic=topic, uri=uri, plain=plain, version=version)
 
 
-def planned(*found: Subscription) -> webhooks.Plan:
+def planned(*found: Subscription) -> subscriptions.Plan:
     return decide(found, uri=URI, version="2026-10")
 
 
@@ -149,27 +150,27 @@ def test_bodies_of_an_older_api_version_are_brought_up_to_date_newer_ones_are_no
 def test_registering_makes_it_so_and_again_changes_nothing(shop: Shop, remote: Subscriptions) -> None:
     remote.add("ORDERS_PAID", "https://old.example.com/webhooks/shopify/", filter="id:5")
     remote.add("CARTS_CREATE")
-    report = webhooks.register(shop, base_url=BASE)
+    report = subscriptions.register(shop, base_url=BASE)
     assert (len(report.created), report.corrected, report.removed) == (
         len(ALL) - 1,
         ("ORDERS_PAID",),
         ("CARTS_CREATE",),
     )
     assert remote.served == dict.fromkeys(ALL, URI)
-    assert webhooks.register(shop, base_url=BASE + "/") == webhooks.Report()
+    assert subscriptions.register(shop, base_url=BASE + "/") == subscriptions.Report()
 
 
 def test_all_pages_are_read(shop: Shop, remote: Subscriptions) -> None:
     for topic in ALL:
         remote.add(topic)
     assert len(ALL) > 20
-    assert not webhooks.compare(shop, base_url=BASE)
+    assert not subscriptions.compare(shop, base_url=BASE)
     assert remote.operations == ["webhook_subscriptions"] * 2
 
 
 def test_one_refused_topic_does_not_keep_the_others_out(shop: Shop, remote: Subscriptions) -> None:
     remote.refuse = {"ORDERS_CREATE"}
-    assert webhooks.register(shop, base_url=BASE).refused == (("ORDERS_CREATE", "no scope"),)
+    assert subscriptions.register(shop, base_url=BASE).refused == (("ORDERS_CREATE", "no scope"),)
     assert len(remote.nodes) == len(ALL) - 1
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from ops.alerts import raise_alert
+from ops.alerting.alerts import raise_alert
 from ops.models import Alert, Job
-from skumap import csvrows, importing, staging
-from skumap.importing import ImportReport, import_csv
 from skumap.models import SkuMapping
+from skumap.transfer import csv_rows, importing, staging
+from skumap.transfer.importing import ImportReport, import_csv
 from tests.builders import make_connection, make_mapping, make_shop, make_warehouse
 from tests.drain import drain
 from tests.parked import is_parked, park
@@ -298,16 +298,16 @@ def test_two_imports_of_one_shop_do_not_run_into_each_other(berlin: Warehouse, l
 
 
 def test_reading_stops_at_the_limits(berlin: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csvrows, "MAX_ERRORS", 3)
+    monkeypatch.setattr(csv_rows, "MAX_ERRORS", 3)
     wrong = load(berlin, HEADER + "x,,,,\n" * 50)
     assert [error.message for error in wrong.errors][-1] == "too many errors: the rest was not read"
     assert len(wrong.errors) == 4
-    monkeypatch.setattr(csvrows, "MAX_ROWS", 3)
+    monkeypatch.setattr(csv_rows, "MAX_ROWS", 3)
     assert "more than 3 rows" in load(berlin, MUGS).errors[0].message
-    monkeypatch.setattr(csvrows, "MAX_BYTES", 100)
+    monkeypatch.setattr(csv_rows, "MAX_BYTES", 100)
     assert "larger than" in load(berlin, MUGS).errors[0].message
     monkeypatch.undo()
-    assert "longer than" in load(berlin, HEADER + "1" * (csvrows.MAX_LINE_BYTES + 2)).errors[0].message
+    assert "longer than" in load(berlin, HEADER + "1" * (csv_rows.MAX_LINE_BYTES + 2)).errors[0].message
 
 
 def test_a_warehouse_of_another_shop_is_refused(berlin: Warehouse) -> None:

@@ -12,10 +12,10 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ops import jobs
 from ops.models import Alert, Job
-from skumap import reading, verification
+from ops.queue import jobs
 from skumap.models import SkuMapping
+from skumap.verification import review, shopify_variants
 from tests.builders import make_connection, make_mapping, make_shop, make_warehouse
 from tests.drain import drain
 from tests.parked import is_parked, park
@@ -88,27 +88,27 @@ def test_a_changed_sku_marks_the_mapping_and_alerts(mug: SkuMapping) -> None:
     ],
 )
 def test_an_update_that_changes_no_mapped_sku_changes_nothing(mug: SkuMapping, body: dict[str, Any]) -> None:
-    assert verification.sku_changed_in_product(mug.shop, body) == 0
+    assert review.sku_changed_in_product(mug.shop, body) == 0
     assert (doubts(), open_alerts(), Job.objects.count()) == ([], [], 0)
 
 
 def test_an_update_without_change_takes_one_query(mug: SkuMapping, django_assert_num_queries: Any) -> None:
     body = product(*(variant(number, sku="X", item=None) for number in range(500, 600)), variant())
     with django_assert_num_queries(3):  # savepoint, select, release
-        verification.sku_changed_in_product(mug.shop, body)
+        review.sku_changed_in_product(mug.shop, body)
 
 
 @pytest.mark.parametrize("shown", [variant(sku=None), variant(sku=""), variant(item=2022)])
 def test_a_blank_sku_or_another_inventory_item_is_a_change_too(
     mug: SkuMapping, shown: dict[str, Any]
 ) -> None:
-    assert verification.sku_changed_in_product(mug.shop, product(shown)) == 1
+    assert review.sku_changed_in_product(mug.shop, product(shown)) == 1
     assert doubts() == [11]
 
 
 def test_the_same_change_told_again_alerts_once(mug: SkuMapping) -> None:
     for _ in range(3):
-        verification.sku_changed_in_product(mug.shop, product(variant(sku="MUG-2")))
+        review.sku_changed_in_product(mug.shop, product(variant(sku="MUG-2")))
     assert Alert.objects.get().count == 1
     assert Job.objects.filter(kind="ops.notify").count() == 1
 
@@ -116,13 +116,13 @@ def test_the_same_change_told_again_alerts_once(mug: SkuMapping) -> None:
 def test_every_warehouse_of_the_variant_is_marked(mug: SkuMapping, berlin: Warehouse) -> None:
     vienna = make_warehouse(berlin.shop, berlin.connection, "Vienna")
     make_mapping(vienna, 11, "TASSE", shopify_sku="MUG-1", shopify_inventory_item_id=1011)
-    assert verification.sku_changed_in_product(mug.shop, product(variant(sku="MUG-2"))) == 2
+    assert review.sku_changed_in_product(mug.shop, product(variant(sku="MUG-2"))) == 2
     assert Alert.objects.count() == 1
 
 
 def test_news_from_before_the_last_read_is_no_news(mug: SkuMapping) -> None:
     SkuMapping.objects.update(last_verified_at=datetime(2026, 11, 23, 13, tzinfo=UTC))
-    assert verification.sku_changed_in_product(mug.shop, product(variant(sku="OLD"))) == 0
+    assert review.sku_changed_in_product(mug.shop, product(variant(sku="OLD"))) == 0
     assert doubts() == []
 
 
@@ -134,7 +134,7 @@ def test_an_inventory_item_tells_of_a_changed_sku(mug: SkuMapping) -> None:
 
 def test_an_inventory_item_with_the_same_sku_tells_nothing(mug: SkuMapping) -> None:
     for body in ({"id": 1011, "sku": "MUG-1"}, {"id": 1011}, {"id": 7, "sku": "X"}, {"sku": "X"}, {}):
-        assert verification.sku_changed_in_item(mug.shop, body) == 0
+        assert review.sku_changed_in_item(mug.shop, body) == 0
     assert doubts() == []
 
 
@@ -149,12 +149,12 @@ def test_variants_that_the_body_only_names_are_read(mug: SkuMapping, variants: V
 
 
 def test_a_doubt_ends_by_a_read_and_not_by_a_late_webhook(mug: SkuMapping, variants: Variants) -> None:
-    verification.sku_changed_in_product(mug.shop, product(variant(sku="MUG-2")))
+    review.sku_changed_in_product(mug.shop, product(variant(sku="MUG-2")))
     variants.known = {11: ("MUG-2", 1011)}
     deliver(mug.shop, "products/update", product(variant()))
     assert (variants.asked, doubts()) == ([[11]], [11])
     variants.known = {11: ("MUG-1", 1011)}
-    verification.ask(mug.shop, variants=[11])
+    review.ask(mug.shop, variants=[11])
     drain()
     assert (doubts(), open_alerts()) == ([], [])
 
@@ -172,7 +172,7 @@ def test_a_deleted_product_has_the_shop_looked_through(mug: SkuMapping, variants
 def test_a_read_goes_through_all_pages(berlin: Warehouse, variants: Variants) -> None:
     for number in range(1, 231):
         make_mapping(berlin, number, f"ITEM-{number}")
-    verification.ask_all(berlin.shop)
+    review.ask_all(berlin.shop)
     drain()
     assert [len(ids) for ids in variants.asked] == [100, 100, 30]
     assert len(doubts()) == 230
@@ -180,23 +180,23 @@ def test_a_read_goes_through_all_pages(berlin: Warehouse, variants: Variants) ->
 
 def test_what_shopify_confirms_is_noted(mug: SkuMapping, variants: Variants) -> None:
     variants.known = {11: ("MUG-1", 1011)}
-    findings = reading.verify(mug.shop, variants=[11])
+    findings = shopify_variants.verify(mug.shop, variants=[11])
     mug.refresh_from_db()
     assert (findings.checked, findings.gone, findings.changed) == (1, (), ())
     assert mug.last_verified_at is not None
 
 
 def test_a_mapping_that_changed_while_shopify_was_asked_is_left_alone(mug: SkuMapping) -> None:
-    seen = {11: verification.Seen(11, "OTHER", 1011)}
+    seen = {11: review.Seen(11, "OTHER", 1011)}
     asked_at = timezone.now() - timedelta(hours=1)
-    reading.record(mug.shop, variants=[11], seen=seen, asked_at=asked_at, adopt=False)
+    shopify_variants.record(mug.shop, variants=[11], seen=seen, asked_at=asked_at, adopt=False)
     assert doubts() == []
 
 
 def test_adopting_makes_the_mapping_say_what_shopify_shows(mug: SkuMapping, variants: Variants) -> None:
-    verification.sku_changed_in_product(mug.shop, product(variant(sku="MUG-2", item=2022)))
+    review.sku_changed_in_product(mug.shop, product(variant(sku="MUG-2", item=2022)))
     variants.known = {11: ("MUG-2", 2022)}
-    verification.ask(mug.shop, variants=[11], adopt=True)
+    review.ask(mug.shop, variants=[11], adopt=True)
     drain()
     mug.refresh_from_db()
     assert (mug.shopify_sku, mug.shopify_inventory_item_id, mug.wms_item_code) == ("MUG-2", 2022, "MUG")
@@ -204,8 +204,8 @@ def test_adopting_makes_the_mapping_say_what_shopify_shows(mug: SkuMapping, vari
 
 
 def test_an_unmapped_sku_is_alerted_once_with_the_nearest_known_one(mug: SkuMapping) -> None:
-    assert verification.report_unmapped(mug.shop, {12: "MUG-l", 13: "", 14: "QQQQ"}) == 3
-    assert verification.report_unmapped(mug.shop, {12: "MUG-l"}) == 0
+    assert review.report_unmapped(mug.shop, {12: "MUG-l", 13: "", 14: "QQQQ"}) == 3
+    assert review.report_unmapped(mug.shop, {12: "MUG-l"}) == 0
     alert = Alert.objects.get(subject="sku:berlin.myshopify.com:12")
     assert (alert.kind, alert.count) == ("unmapped_sku", 1)
     assert "Nearest known: SKU MUG-1 (item MUG)." in alert.action
@@ -216,23 +216,23 @@ def test_an_unmapped_sku_is_alerted_once_with_the_nearest_known_one(mug: SkuMapp
 def test_reporting_takes_a_query_per_sku_and_one_for_the_names(
     mug: SkuMapping, django_assert_num_queries: Any
 ) -> None:
-    verification.report_unmapped(mug.shop, {12: "A", 13: "B"})
+    review.report_unmapped(mug.shop, {12: "A", 13: "B"})
     with django_assert_num_queries(5):  # names, savepoint, two alerts, release
-        verification.report_unmapped(mug.shop, {12: "A", 13: "B"})
+        review.report_unmapped(mug.shop, {12: "A", 13: "B"})
 
 
 def test_a_saved_mapping_wakes_what_waited_and_closes_its_alert(berlin: Warehouse) -> None:
-    verification.report_unmapped(berlin.shop, {11: "MUG-1", 12: "CUP"})
+    review.report_unmapped(berlin.shop, {11: "MUG-1", 12: "CUP"})
     waiting, other = park(f"sku:{berlin.shop_id}:11"), park(f"sku:{berlin.shop_id}:12")
-    verification.mapping_saved([make_mapping(berlin, 11)])
+    review.mapping_saved([make_mapping(berlin, 11)])
     assert (is_parked(waiting), is_parked(other)) == (False, True)
     assert open_alerts() == [("unmapped_sku", "sku:berlin.myshopify.com:12")]
 
 
 def test_a_mapping_that_is_switched_off_has_what_waits_looked_at_and_ends_no_alert(berlin: Warehouse) -> None:
     waiting = park(f"sku:{berlin.shop_id}:11")
-    verification.report_unmapped(berlin.shop, {11: "MUG"})
-    verification.mapping_saved([make_mapping(berlin, 11, is_active=False)])
+    review.report_unmapped(berlin.shop, {11: "MUG"})
+    review.mapping_saved([make_mapping(berlin, 11, is_active=False)])
     assert not is_parked(waiting)
     assert open_alerts() == [("unmapped_sku", "sku:berlin.myshopify.com:11")]
 
@@ -242,7 +242,7 @@ PAYLOADS = Path(__file__).parent.parent / "payloads"
 
 @pytest.mark.parametrize("path", sorted(PAYLOADS.rglob("*product*.json")), ids=lambda path: path.name)
 def test_recorded_product_bodies_are_understood(mug: SkuMapping, path: Path) -> None:
-    assert verification.sku_changed_in_product(mug.shop, json.loads(path.read_text())) == 0
+    assert review.sku_changed_in_product(mug.shop, json.loads(path.read_text())) == 0
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -260,6 +260,6 @@ def test_recorded_product_bodies_are_understood(mug: SkuMapping, path: Path) -> 
     )
 )
 def test_no_body_is_an_error_of_ours(mug: SkuMapping, body: dict[str, Any]) -> None:
-    verification.sku_changed_in_product(mug.shop, body)
-    verification.sku_changed_in_item(mug.shop, body)
+    review.sku_changed_in_product(mug.shop, body)
+    review.sku_changed_in_item(mug.shop, body)
     SkuMapping.objects.update(needs_verification=False)

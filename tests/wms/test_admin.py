@@ -9,7 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 
-from ops import jobs
+from ops.queue import jobs
 from tests.builders import make_connection, make_shop, make_warehouse
 from tests.parked import is_parked, park
 from wms import warehouses

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.errors import Permanent
-from wms import callbacks
-from wms.callbacks import EnvelopeError, parse_envelope
+from wms.callbacks import events
+from wms.callbacks.events import EnvelopeError, parse_envelope
 from wms.statuses import WmsStatus
 
 SHIPMENT: dict[str, Any] = {
@@ -89,46 +89,46 @@ def test_hostile_bodies_are_refused(body: bytes) -> None:
 
 
 def test_a_shipment_is_read() -> None:
-    event = callbacks.parse_shipment(SHIPMENT)
+    event = events.parse_shipment(SHIPMENT)
     assert (event.wms_order_id, event.wms_shipment_id, event.tracking_number) == ("W1", "9", "T1")
     assert [(line.wms_item_code, line.quantity_shipped) for line in event.shipped_items] == [("MUG", 2)]
 
 
 def test_a_shipment_without_tracking_is_still_one() -> None:
-    event = callbacks.parse_shipment({**SHIPMENT, "trackingNumber": None, "carrierCode": None})
+    event = events.parse_shipment({**SHIPMENT, "trackingNumber": None, "carrierCode": None})
     assert (event.tracking_number, event.carrier_code) == ("", "")
 
 
 def test_an_oversold_level_is_none() -> None:
-    event = callbacks.parse_inventory({**INVENTORY, "availableQuantity": -2, "sequence": 5})
+    event = events.parse_inventory({**INVENTORY, "availableQuantity": -2, "sequence": 5})
     assert (event.available_quantity, event.on_hand_quantity, event.sequence) == (0, None, 5)
 
 
 def test_a_status_is_read_in_our_words() -> None:
-    event = callbacks.parse_order_status({"wmsOrderId": "W1", "status": "Picking", "reason": None})
+    event = events.parse_order_status({"wmsOrderId": "W1", "status": "Picking", "reason": None})
     assert (event.wms_status, event.reason) == (WmsStatus.PICKING, "")
 
 
 def test_a_return_receipt_is_read() -> None:
-    event = callbacks.parse_return_receipt(RECEIPT)
+    event = events.parse_return_receipt(RECEIPT)
     assert [(line.quantity, line.condition) for line in event.items] == [(1, "damaged")]
 
 
 @pytest.mark.parametrize(
     ("parse", "data", "where"),
     [
-        (callbacks.parse_shipment, {**SHIPMENT, "shippedItems": []}, "shippedItems"),
-        (callbacks.parse_shipment, {**SHIPMENT, "wmsOrderId": "x" * 256}, "wmsOrderId"),
+        (events.parse_shipment, {**SHIPMENT, "shippedItems": []}, "shippedItems"),
+        (events.parse_shipment, {**SHIPMENT, "wmsOrderId": "x" * 256}, "wmsOrderId"),
         (
-            callbacks.parse_shipment,
+            events.parse_shipment,
             {**SHIPMENT, "shippedItems": [{"wmsItemCode": "MUG", "quantityShipped": -1}]},
             "shippedItems.0.quantityShipped",
         ),
-        (callbacks.parse_inventory, {**INVENTORY, "availableQuantity": None}, "neither availableQuantity"),
-        (callbacks.parse_inventory, {**INVENTORY, "availableQuantity": 10**12}, "availableQuantity"),
-        (callbacks.parse_order_status, {"wmsOrderId": "W1"}, "status"),
+        (events.parse_inventory, {**INVENTORY, "availableQuantity": None}, "neither availableQuantity"),
+        (events.parse_inventory, {**INVENTORY, "availableQuantity": 10**12}, "availableQuantity"),
+        (events.parse_order_status, {"wmsOrderId": "W1"}, "status"),
         (
-            callbacks.parse_return_receipt,
+            events.parse_return_receipt,
             {**RECEIPT, "items": [{"wmsItemCode": "M", "quantity": 1, "condition": "wet"}]},
             "items.0.condition",
         ),
@@ -150,10 +150,10 @@ def test_any_json_is_read_or_refused(value: Any) -> None:
 @pytest.mark.parametrize(
     "parse",
     [
-        callbacks.parse_shipment,
-        callbacks.parse_inventory,
-        callbacks.parse_order_status,
-        callbacks.parse_return_receipt,
+        events.parse_shipment,
+        events.parse_inventory,
+        events.parse_order_status,
+        events.parse_return_receipt,
     ],
 )
 @given(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wms.carriers import shopify_carrier
+from wms.callbacks.carriers import shopify_carrier
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from tests.fuzz.answering import answering, not_allowed
 from tests.fuzz.hostile import everywhere
 from tests.wms.test_callbacks import envelope
 from tests.wms.test_rest_adapter import ORDER, RETURN, connection
-from wms import callbacks
 from wms.adapters import adapter_for
 from wms.adapters.base import Adapter
+from wms.callbacks import events
 
 OCCURRED = "2026-11-26T16:50:00Z"
 STOCK = {
@@ -68,9 +68,9 @@ SHIPMENT = {
     "shippedAt": OCCURRED,
 }
 EVENTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
-    "shipment": (lambda data: callbacks.parse_shipment(data).tracking, SHIPMENT),
+    "shipment": (lambda data: events.parse_shipment(data).tracking, SHIPMENT),
     "inventory": (
-        callbacks.parse_inventory,
+        events.parse_inventory,
         {
             "wmsItemCode": "MUG",
             "warehouseId": "B",
@@ -80,11 +80,11 @@ EVENTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
         },
     ),
     "order_status": (
-        lambda data: callbacks.parse_order_status(data).wms_status,
+        lambda data: events.parse_order_status(data).wms_status,
         {"wmsOrderId": "W1", "status": "picking", "reason": "r"},
     ),
     "return_receipt": (
-        callbacks.parse_return_receipt,
+        events.parse_return_receipt,
         {
             "wmsReturnId": "R1",
             "wmsOrderId": "W1",
@@ -143,9 +143,9 @@ def test_an_event_with_anything_in_it_is_an_event_or_permanently_refused(name: s
 
 def test_an_envelope_with_anything_in_it_is_one_or_refused_with_the_reason() -> None:
     def received(body: Any) -> None:
-        found = callbacks.parse_envelope(json.dumps(body).encode())
-        assert len(callbacks.subject_of(found)) <= 200
-        assert len(callbacks.warehouse_of(found)) <= 100
+        found = events.parse_envelope(json.dumps(body).encode())
+        assert len(events.subject_of(found)) <= 200
+        assert len(events.warehouse_of(found)) <= 100
 
     realistic = envelope(data=SHIPMENT)
-    assert not_allowed(everywhere(realistic), received, allowed=(callbacks.EnvelopeError,)) == {}
+    assert not_allowed(everywhere(realistic), received, allowed=(events.EnvelopeError,)) == {}

@@ -14,8 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ops.doors.signatures import sign
 from ops.models import Job, Lane
-from ops.signatures import sign
 from tests.builders import make_connection
 from tests.drain import drain
 from tests.wms.test_callbacks import INVENTORY, envelope
@@ -161,7 +161,7 @@ def test_a_body_too_large_is_refused_unread(north: Connection, settings: Any) ->
 
 
 def test_a_database_that_is_down_asks_to_send_it_again(north: Connection) -> None:
-    with mock.patch("ops.jobs.enqueue", side_effect=OperationalError("gone")):
+    with mock.patch("ops.queue.jobs.enqueue", side_effect=OperationalError("gone")):
         assert deliver(envelope()).status_code == 503
     with mock.patch.object(Connection.objects, "filter", side_effect=OperationalError("gone")):
         assert deliver(envelope()).status_code == 503

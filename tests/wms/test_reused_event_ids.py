@@ -11,8 +11,8 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from ops import retention
 from ops.models import Alert, Job
+from ops.queue import retention
 from tests.builders import make_connection
 from tests.drain import drain
 from tests.wms.test_callbacks import INVENTORY, envelope

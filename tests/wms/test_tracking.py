@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wms import tracking
-from wms.callbacks import parse_shipment
+from wms.callbacks import tracking
+from wms.callbacks.events import parse_shipment
 
 UPS = ("1Z999AA10123456784", "1Z999AA10123456785")
 

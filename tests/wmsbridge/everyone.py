@@ -22,7 +22,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from ops.alerts import raise_alert
+from ops.alerting.alerts import raise_alert
 from tests import builders
 from wmsbridge.second_factor.models import Authenticator
 

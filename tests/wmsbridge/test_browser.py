@@ -15,7 +15,7 @@ from django_otp.oath import totp
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from ops.admin import JobAdmin
-from ops.alerts import raise_alert
+from ops.alerting.alerts import raise_alert
 from ops.models import Job
 from skumap.models import SkuMapping
 from tests.builders import (

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from fulfillment.models import Shipment
-from ops import signatures
+from ops.doors import signatures
 from shops.models import Shop
 from tests.builders import make_order, make_shipment, make_wms_order
 from tests.drain import drain

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.core.checks import run_checks
 
-from wmsbridge import checks
+from wmsbridge.configuration import checks
 from wmsbridge.schedules.defaults import SCHEDULES
 
 

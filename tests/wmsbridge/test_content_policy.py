@@ -76,7 +76,7 @@ def test_refusals_and_redirects_have_it_too(client: Client, settings: Any) -> No
 @pytest.mark.usefixtures("quiet")
 def test_a_page_that_failed_has_it_too() -> None:
     client = Client(raise_request_exception=False)
-    with mock.patch("wmsbridge.readiness.reasons", side_effect=RuntimeError):
+    with mock.patch("wmsbridge.monitoring.readiness.reasons", side_effect=RuntimeError):
         answer = client.get("/readyz", secure=True)
     assert (answer.status_code, answer.headers["Content-Security-Policy"]) == (500, FOR_MACHINES)
 

@@ -10,8 +10,8 @@ from django.core import mail
 from django.core.management import call_command
 from django.test import Client
 
-from ops import dispatch
 from ops.models import Alert, Job
+from ops.workers import dispatch
 from tests.builders import make_dead_letter
 from tests.drain import drain
 from wmsbridge import health

@@ -16,7 +16,7 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from fulfillment.states import OrderState
+from fulfillment.models.states import OrderState
 from shops.models import Shop
 from skumap.models import SkuMapping
 from tests.builders import (
@@ -30,10 +30,10 @@ from tests.builders import (
 )
 from wms.models import Connection, Warehouse
 from wmsbridge.demo import world
-from wmsbridge.demo.people import Placed
-from wmsbridge.demo.plots import Plot, opening
+from wmsbridge.demo.actors import Placed
+from wmsbridge.demo.order_snapshot import look
 from wmsbridge.demo.sandbox_api import Sandbox
-from wmsbridge.demo.sightings import look
+from wmsbridge.demo.scenarios import Plot, opening
 from wmsbridge.demo.verdict import judge, spread
 
 DEMO = [sys.executable, "-m", "wmsbridge.embedded", sys.executable, "manage.py", "demo"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from wmsbridge.environment import Environment
+from wmsbridge.configuration.environment import Environment
 
 env = Environment()
 

@@ -12,7 +12,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone
 
-from ops.alerts import raise_alert
+from ops.alerting.alerts import raise_alert
 from ops.models import Alert, Lane, Severity
 from tests.builders import make_dead_letter, make_job, make_order, make_shop
 from wmsbridge import health

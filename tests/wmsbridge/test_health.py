@@ -19,7 +19,8 @@ from tests.builders import (
     make_warehouse,
 )
 from tests.drain import drain
-from wmsbridge import alarms, health
+from wmsbridge import health
+from wmsbridge.health import health_alerts
 from wmsbridge.tasks import measure_health
 
 pytestmark = pytest.mark.django_db
@@ -67,7 +68,7 @@ def test_a_metric_is_crossed_above_its_threshold_not_at_it(
 ) -> None:
     settings.HEALTH_THRESHOLDS = {**settings.HEALTH_THRESHOLDS, "dead_letter_depth": threshold}
     make_dead_letter()
-    assert ("dead_letter_depth" in alarms.sound()) is crossed
+    assert ("dead_letter_depth" in health_alerts.sound()) is crossed
 
 
 def test_a_dead_letter_alert_closes_when_its_last_job_is_gone() -> None:
@@ -78,5 +79,5 @@ def test_a_dead_letter_alert_closes_when_its_last_job_is_gone() -> None:
             kind="dead_letter", subject=f"fulfillment.submit {lane}", title="t", meaning="m", action="a"
         )
     Job.objects.filter(id=job.id).update(state="ready")
-    assert alarms.close_settled_dead_letters() == 1
+    assert health_alerts.close_settled_dead_letters() == 1
     assert Alert.objects.get(state="open").subject == f"fulfillment.submit {other.lane_id}"

@@ -12,7 +12,7 @@ import pytest
 import structlog
 from django.conf import settings
 
-from wmsbridge import logs
+from wmsbridge.monitoring import logs
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from django.db.models import Field
 from django.test import Client
 from django.utils.text import capfirst
 
-from ops import dispatch
 from ops.models import Alert
+from ops.workers import dispatch
 from tests.builders import (
     make_connection,
     make_job,

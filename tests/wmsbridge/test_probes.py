@@ -15,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from ops import redis
 from ops.models import Lane
 from tests.builders import make_dead_letter, make_job
-from wmsbridge import readiness, workers
 from wmsbridge.celery import QUEUES
+from wmsbridge.monitoring import readiness, workers
 
 WORKER = "wmsbridge:worker:one@host"
 

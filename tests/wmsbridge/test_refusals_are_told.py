@@ -21,7 +21,8 @@ from tests.drain import drain
 from tests.shops.delivery import deliver as shopify_delivers
 from tests.wms.test_callbacks import envelope
 from tests.wms.test_receiver import deliver as wms_delivers
-from wmsbridge import asgi, doors, metrics
+from wmsbridge import asgi
+from wmsbridge.monitoring import metrics, refused_requests
 from wmsbridge.tasks import tick
 
 pytestmark = pytest.mark.django_db
@@ -221,11 +222,11 @@ def test_it_closes_by_itself_once_nothing_was_refused_for_a_while(redis_server: 
     refuse_content(eventId="")
     knock()
     assert {state for *_, state in told()} == {"open"}
-    later(redis_server, doors.QUIET - timedelta(minutes=1))
+    later(redis_server, refused_requests.QUIET - timedelta(minutes=1))
     knock()
     later(redis_server, timedelta(minutes=2))
     assert told() == [("refused_content", "wms:north", "closed"), ("refused_unsigned", "wms:north", "open")]
-    later(redis_server, doors.QUIET)
+    later(redis_server, refused_requests.QUIET)
     assert {state for *_, state in told()} == {"closed"}
     assert not redis_server.exists("wmsbridge:refused")
 

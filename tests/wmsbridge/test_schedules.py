@@ -21,11 +21,11 @@ from ops.models import Alert, ScheduledRun
 from tests.drain import drain
 from tests.end_to_end.waiting import until
 from wmsbridge.celery import QUEUES, app
+from wmsbridge.monitoring.workers import send_watch
 from wmsbridge.schedules import rows, watch
 from wmsbridge.schedules.defaults import SCHEDULES
 from wmsbridge.schedules.scheduler import AGAIN_SECONDS, ALIVE, Scheduler
 from wmsbridge.tasks import watch_schedules
-from wmsbridge.workers import send_watch
 
 pytestmark = pytest.mark.django_db
 

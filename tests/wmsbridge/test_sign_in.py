@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from ops.models import Alert
-from wmsbridge import checks
+from wmsbridge.configuration import checks
 
 pytestmark = pytest.mark.django_db
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import pytest
 import requests
 
+from ops.doors.signatures import sign
 from ops.models import Job
-from ops.signatures import sign
 from tests.builders import make_connection, make_shop
 from tests.wms.test_callbacks import envelope
 from tests.wmsbridge.web_server import SHOP_SECRET, WMS_SECRET, exchange, web_server

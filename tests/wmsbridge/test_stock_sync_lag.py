@@ -13,8 +13,9 @@ from django.test import Client
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from inventory import push_due, reservations
+from inventory import reservations
 from inventory.models import StockLevel, Watermark
+from inventory.push import push_due
 from inventory.reservations import Need
 from inventory.tasks import reconcile_all
 from ops.models import Alert, Job, Lane

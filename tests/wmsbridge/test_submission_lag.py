@@ -14,7 +14,7 @@ from django.utils import timezone
 from fulfillment.models import Order, WmsOrder
 from ops.models import Lane
 from shops.models import Shop
-from skumap.verification import mapping_saved
+from skumap.verification.review import mapping_saved
 from tests.builders import make_level, make_mapping, make_order, make_wms_order
 from tests.drain import drain
 from tests.fulfillment.scene import MUG, TEE, UNMAPPED, Scene

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from skumap.verification import mapping_saved
+from skumap.verification.review import mapping_saved
 from tests.builders import make_level, make_mapping
 from tests.drain import drain
 from tests.fulfillment.scene import GIFT_CARD, LATER, MUG, STORE, TEE, UNMAPPED, Scene

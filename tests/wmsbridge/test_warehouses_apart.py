@@ -10,7 +10,8 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
-from fulfillment import explaining, preparation
+from fulfillment.console import routing_text
+from fulfillment.routing import preparation
 from inventory import reservations
 from ops.errors import Blocked
 from ops.models import Alert, Job
@@ -172,7 +173,7 @@ def test_a_misspelt_item_is_its_own_reason_and_not_out_of_stock() -> None:
     assert order.reason_detail == "Berlin (north/BER1) has no item MGU"
     assert "Berlin (north/BER1) has no item MGU" in Alert.objects.get(kind="no_warehouse").meaning
     assert [each["outcome"] for each in order.routing] == ["no_item"]
-    assert "has no item MGU" in explaining.explain(order.routing)[0].words
+    assert "has no item MGU" in routing_text.explain(order.routing)[0].words
     assert any(key.endswith(":MGU") for key in blocked.on)
 
 

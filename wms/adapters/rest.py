@@ -21,9 +21,9 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from ops import http
 from ops.errors import Permanent, UnknownOutcome
-from ops.masking import mask_text
+from ops.net import http
+from ops.text.masking import mask_text
 from wms import access
 from wms.adapters.base import (
     CancelAnswer,

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import ops.targets
+import ops.net.targets
 
 
 class Migration(migrations.Migration):
@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 help_text="With https://. Whoever moves it to another host enters the token again.",
                 max_length=500,
-                validators=[ops.targets.validate],
+                validators=[ops.net.targets.validate],
                 verbose_name="base URL",
             ),
         ),

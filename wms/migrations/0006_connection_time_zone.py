@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import ops.moments
+import ops.text.moments
 
 
 class Migration(migrations.Migration):
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                 default="UTC",
                 help_text="Of the times that this WMS writes without a zone. Times with a zone are taken as they are.",
                 max_length=64,
-                validators=[ops.moments.validate_zone],
+                validators=[ops.text.moments.validate_zone],
             ),
         ),
     ]

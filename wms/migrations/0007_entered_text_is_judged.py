@@ -2,8 +2,8 @@
 
 from django.db import migrations, models
 
-import ops.entered_text
 import ops.secrets
+import ops.text.entered_text
 
 
 class Migration(migrations.Migration):
@@ -16,40 +16,42 @@ class Migration(migrations.Migration):
             model_name="connection",
             name="callback_secret",
             field=ops.secrets.EncryptedTextField(
-                blank=True, default="", validators=[ops.entered_text.validate_line]
+                blank=True, default="", validators=[ops.text.entered_text.validate_line]
             ),
         ),
         migrations.AlterField(
             model_name="connection",
             name="callback_secret_previous",
             field=ops.secrets.EncryptedTextField(
-                blank=True, default="", validators=[ops.entered_text.validate_line]
+                blank=True, default="", validators=[ops.text.entered_text.validate_line]
             ),
         ),
         migrations.AlterField(
             model_name="connection",
             name="name",
             field=models.CharField(
-                blank=True, default="", max_length=255, validators=[ops.entered_text.validate_line]
+                blank=True, default="", max_length=255, validators=[ops.text.entered_text.validate_line]
             ),
         ),
         migrations.AlterField(
             model_name="connection",
             name="token",
             field=ops.secrets.EncryptedTextField(
-                blank=True, default="", validators=[ops.entered_text.validate_token]
+                blank=True, default="", validators=[ops.text.entered_text.validate_token]
             ),
         ),
         migrations.AlterField(
             model_name="warehouse",
             name="name",
-            field=models.CharField(max_length=255, validators=[ops.entered_text.validate_line]),
+            field=models.CharField(max_length=255, validators=[ops.text.entered_text.validate_line]),
         ),
         migrations.AlterField(
             model_name="warehouse",
             name="wms_warehouse_code",
             field=models.CharField(
-                max_length=100, validators=[ops.entered_text.validate_line], verbose_name="WMS warehouse code"
+                max_length=100,
+                validators=[ops.text.entered_text.validate_line],
+                verbose_name="WMS warehouse code",
             ),
         ),
     ]

@@ -3,12 +3,12 @@
 import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.db.models.functions.datetime
-from django.db import migrations, models
-
 import ops.entered_text
 import ops.moments
-import ops.secrets
 import ops.targets
+from django.db import migrations, models
+
+import ops.secrets
 
 
 class Migration(migrations.Migration):

@@ -12,9 +12,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from fulfillment.states import OrderState
+from fulfillment.models.states import OrderState
 from wmsbridge import health
-from wmsbridge.demo.sightings import Sighting
+from wmsbridge.demo.order_snapshot import Sighting
 
 ROWS = 18
 COLOURS = {

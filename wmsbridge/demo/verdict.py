@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.models import Job
-from wmsbridge.demo.plots import Shipping
+from wmsbridge.demo.order_snapshot import Sighting
 from wmsbridge.demo.sandbox_api import Sandbox
-from wmsbridge.demo.sightings import Sighting
+from wmsbridge.demo.scenarios import Shipping
 
 PARCELS = {Shipping.WHOLE: 1, Shipping.TWO: 2, Shipping.PART: 1, Shipping.NEVER: 0}
 

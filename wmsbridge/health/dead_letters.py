@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from fulfillment.topics import ORDER_TOPICS
-from wmsbridge import job_words
+from fulfillment.orders.topics import ORDER_TOPICS
+from wmsbridge.console import job_descriptions
 from wmsbridge.health.measuring import Metric, Part, Reading, Words, rows
 
 WAY_OF_AN_ORDER = (
@@ -40,7 +40,7 @@ class Heap:
     @property
     def told(self) -> str:
         """In words."""
-        work = job_words.words_of(self.kind).work
+        work = job_descriptions.words_of(self.kind).work
         return f"{self.count} × {self.kind} in {self.lane} (to {work}), the oldest since {self.since:%d %b %H:%M} UTC"
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fulfillment import our_places, readiness
+from fulfillment import readiness
+from fulfillment.shopify import our_locations
 from wmsbridge.health.measuring import Metric, Part, Reading, Words, mappings
 
 MOST_NAMED = 5
@@ -12,8 +13,8 @@ MOST_NAMED = 5
 
 # A line needs a mapping when it is goods in a parcel that Shopify has us send: of an order that does not wait at
 # Shopify, at a location that is ours (fulfillment.coverage). Where a look-up fails the order is held
-# (fulfillment.preparation), so that the lines of held orders alone are looked up again, as the routing does it
-# (fulfillment.identity): by the variant, else by a SKU that exactly one mapped variant has.
+# (fulfillment.routing.preparation), so that the lines of held orders alone are looked up again, as the routing does it
+# (fulfillment.routing.line_products): by the variant, else by a SKU that exactly one mapped variant has.
 _UNMAPPED = """
 WITH needed AS MATERIALIZED (
     SELECT l.id, l.order_id, o.shop_id, l.shopify_variant_id AS variant, l.variant_is_gone, l.sku, l.title,
@@ -55,7 +56,7 @@ def unmapped_sku_rate() -> Reading:
     """Percent of the order lines received in the last 24 hours that no mapping is found for."""
     found = mappings(
         _UNMAPPED,
-        shipped=list(our_places.SHIPPED_METHODS),
+        shipped=list(our_locations.SHIPPED_METHODS),
         going=list(readiness.GOING_STATUSES),
         most=MOST_NAMED,
     )

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from inventory import freshness
-from inventory.freshness import Oldest
+from inventory.stock import freshness
+from inventory.stock.freshness import Oldest
 from wmsbridge.health.measuring import Metric, Part, Reading, Words, spoken
 from wmsbridge.schedules import rows
 

@@ -9,7 +9,7 @@ import structlog
 from django.db import connection
 from django_celery_beat.models import PeriodicTask
 
-from ops.alerts import close_alert, raise_alert
+from ops.alerting.alerts import close_alert, raise_alert
 from ops.models import ScheduledRun, Severity
 from wmsbridge.schedules.defaults import HOUR, MINUTE, SCHEDULES
 from wmsbridge.schedules.rows import in_words, seconds_of

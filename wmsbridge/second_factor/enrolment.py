@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from ops.alerts import close_alert, raise_alert
+from ops.alerting.alerts import close_alert, raise_alert
 from ops.secrets import UNREADABLE, SecretUnreadable
 from wmsbridge.second_factor.models import Authenticator, RecoveryCode, digest
 

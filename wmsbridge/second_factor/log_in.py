@@ -24,7 +24,7 @@ from wmsbridge.second_factor import enrolment
 from wmsbridge.second_factor.enrolment import TooSoon
 from wmsbridge.second_factor.forms import CodeForm
 from wmsbridge.second_factor.guard import Standing, standing
-from wmsbridge.sign_in import locked_out
+from wmsbridge.second_factor.sign_in import locked_out
 
 PENDING = "second_factor_pending"
 """In the session of whoever has given the password: who, by which backend, where they wanted to go, and when."""

@@ -7,8 +7,8 @@ from typing import Any
 from django import template
 
 from ops.models import Alert, Job
-from wmsbridge import job_words
-from wmsbridge.leads import Lead, leads, of_alert
+from wmsbridge.console import job_descriptions
+from wmsbridge.console.related_links import Lead, leads, of_alert
 
 register = template.Library()
 
@@ -26,6 +26,6 @@ def leads_of_alert(context: dict[str, Any], alert: Alert) -> list[Lead]:
 
 
 @register.simple_tag
-def in_words(job: Job) -> job_words.DeadLetter:
+def in_words(job: Job) -> job_descriptions.DeadLetter:
     """Why it is dead, what that means, what to do."""
-    return job_words.dead_letter(job)
+    return job_descriptions.dead_letter(job)

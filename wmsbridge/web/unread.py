@@ -1,4 +1,4 @@
-"""What is refused before the application sees it is counted as the doors count it: see ops/refusals.py."""
+"""What is refused before the application sees it is counted as the doors count it: see ops/doors/refusals.py."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from ops import refusals
-from ops.refusals import Door, Why
+from ops.doors import refusals
+from ops.doors.refusals import Door, Why
 
 WHY = {
     HTTPStatus.BAD_REQUEST: Why.BROKEN_OFF,

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from fulfillment import backfill
+from fulfillment.orders import backfill
 from shops.models import Shop
 
 

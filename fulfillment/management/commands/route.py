@@ -7,9 +7,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from fulfillment import explaining, finding, preparation
+from fulfillment.console import routing_text, search
 from fulfillment.models import Order
-from fulfillment.preparation import Plan
+from fulfillment.routing import preparation
+from fulfillment.routing.preparation import Plan
 
 
 class Command(BaseCommand):
@@ -62,14 +63,14 @@ class Command(BaseCommand):
             self.stdout.write(f"It goes on by itself on: {', '.join(preparation.wake_keys(order, found))}")
 
     def _say(self, verdicts: Any) -> None:
-        for each in explaining.explain(verdicts):
+        for each in routing_text.explain(verdicts):
             self.stdout.write(f"  {each.warehouse}: {each.words}")
 
 
 def find_order(text: str, *, domain: str = "") -> Order:
     """The one order that is meant. Raises CommandError naming the choices."""
-    ids = finding.orders_named(text)
-    if text.strip().isdecimal() and (number := finding.number_in(text)):
+    ids = search.orders_named(text)
+    if text.strip().isdecimal() and (number := search.number_in(text)):
         ids.append(number)
     rows = Order.objects.filter(pk__in=ids).select_related("shop")
     found = list(rows.filter(shop__domain=domain) if domain else rows)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from inventory import reconcile
+from inventory.stock import reconcile
 from ops.errors import JobError, Throttled, recorded_name
 from wms.models import Connection
 

@@ -11,9 +11,10 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 
-from ops import dead_letters, dispatch
-from ops.masking import mask_text
 from ops.models import Job, Lane
+from ops.queue import dead_letters
+from ops.text.masking import mask_text
+from ops.workers import dispatch
 
 MOST_LISTED = 100
 SELECTING = ("id", "kind", "lane", "error_class", "subject", "since", "until", "all")

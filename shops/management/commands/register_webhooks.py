@@ -11,8 +11,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from ops.errors import JobError, Throttled
-from shops import webhooks
 from shops.models import Shop
+from shops.webhooks import subscriptions
 
 LONGEST_WAIT = 120.0
 """Seconds a person at the terminal waits in all for a shop's budget."""
@@ -50,7 +50,7 @@ class Command(BaseCommand):
             return False
 
     def _check(self, shop: Shop, base_url: str) -> bool:
-        plan = _patiently(lambda: webhooks.compare(shop, base_url=base_url))
+        plan = _patiently(lambda: subscriptions.compare(shop, base_url=base_url))
         for topic in plan.missing:
             self.stdout.write(f"{shop.domain}: missing {topic}")
         for wrong in plan.wrong:
@@ -64,7 +64,7 @@ class Command(BaseCommand):
         return not plan
 
     def _register(self, shop: Shop, base_url: str) -> bool:
-        report = _patiently(lambda: webhooks.register(shop, base_url=base_url))
+        report = _patiently(lambda: subscriptions.register(shop, base_url=base_url))
         self.stdout.write(
             f"{shop.domain}: {len(report.created)} created, {len(report.corrected)} corrected, "
             f"{len(report.updated)} updated, {len(report.removed)} removed, {len(report.refused)} refused"

@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Q, QuerySet
 
 from shops.models import Shop
-from skumap.exporting import export_csv
 from skumap.models import SkuMapping
+from skumap.transfer.exporting import export_csv
 from wms.models import Warehouse
 
 

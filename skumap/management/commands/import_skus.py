@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
 
 from shops.models import Shop
-from skumap.csvrows import COLUMNS
-from skumap.importing import ImportReport, import_csv
+from skumap.transfer.csv_rows import COLUMNS
+from skumap.transfer.importing import ImportReport, import_csv
 from wms import warehouses
 from wms.models import Warehouse
 

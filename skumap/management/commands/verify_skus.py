@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ops.errors import JobError, Throttled
 from shops.models import Shop
-from skumap import reading
-from skumap.reading import Findings
+from skumap.verification import shopify_variants
+from skumap.verification.shopify_variants import Findings
 
 LONGEST_WAIT = 60.0
 TRIES = 20
@@ -51,7 +51,7 @@ class Command(BaseCommand):
 
     def _verify(self, shop: Shop) -> bool:
         checked = gone = changed = after = 0
-        while variants := reading.page(shop, after=after):
+        while variants := shopify_variants.page(shop, after=after):
             findings = _patiently(shop, variants)
             self._list(shop, findings)
             checked += findings.checked
@@ -75,7 +75,7 @@ def _patiently(shop: Shop, variants: list[int]) -> Findings:
     """A command has nothing better to do than to wait for the shop's budget; a worker would park."""
     for _ in range(TRIES):
         try:
-            return reading.verify(shop, variants=variants)
+            return shopify_variants.verify(shop, variants=variants)
         except Throttled as error:
             time.sleep(min(error.wait.total_seconds(), LONGEST_WAIT))
-    return reading.verify(shop, variants=variants)
+    return shopify_variants.verify(shop, variants=variants)

@@ -22,11 +22,11 @@ from rich.console import Console
 from inventory.models import StockLevel
 from ops.models import Job
 from wmsbridge import health
-from wmsbridge.demo import stage, world
+from wmsbridge.demo import fleet, world
+from wmsbridge.demo.actors import People
 from wmsbridge.demo.board import Board
-from wmsbridge.demo.people import People
-from wmsbridge.demo.plots import stories
-from wmsbridge.demo.sightings import Sighting, look
+from wmsbridge.demo.order_snapshot import Sighting, look
+from wmsbridge.demo.scenarios import stories
 from wmsbridge.demo.verdict import Summary, judge
 from wmsbridge.embedded import EmbeddedError
 from wmsbridge.embedded.processes import sigterm_as_exit
@@ -82,15 +82,15 @@ class Command(BaseCommand):
 
     def _play(self, data: Path, seconds: float | None) -> Summary:
         began = time.monotonic()
-        set_up = stage.prepare(data)
+        set_up = fleet.prepare(data)
         _log_to(set_up.logs / "demo.log")
         login = self._database_ready(set_up)
         with ExitStack() as stack:
             self._say("Simulated shops and warehouses")
-            stack.enter_context(stage.sandbox_running(set_up))
+            stack.enter_context(fleet.sandbox_running(set_up))
             self._configured(set_up, data)
             self._say("Web server, workers, beat")
-            stack.enter_context(stage.application_running(set_up))
+            stack.enter_context(fleet.application_running(set_up))
             self._say("Webhook subscriptions, stock")
             call_command("register_webhooks", stdout=self.stdout)
             call_command("reconcile", full=True, stdout=self.stdout)
@@ -105,7 +105,7 @@ class Command(BaseCommand):
 
     # --- Setting up ---
 
-    def _database_ready(self, set_up: stage.Stage) -> str:
+    def _database_ready(self, set_up: fleet.Stage) -> str:
         """Migrate, and begin with an empty database: the simulated world is new as well. Returns the login."""
         self._say("Database")
         call_command("migrate", verbosity=0, interactive=False)
@@ -116,7 +116,7 @@ class Command(BaseCommand):
         self._say(login)
         return login
 
-    def _configured(self, set_up: stage.Stage, data: Path) -> None:
+    def _configured(self, set_up: fleet.Stage, data: Path) -> None:
         """The configuration and the SKUs, through the commands that staff use."""
         config = data / "demo.toml"
         config.write_text(world.config_toml(set_up.sandbox.wms))

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from wmsbridge.config_apply import Outcome, apply_config
-from wmsbridge.config_file import ConfigError, read_config
+from wmsbridge.configuration.config_apply import Outcome, apply_config
+from wmsbridge.configuration.config_file import ConfigError, read_config
 
 
 class Command(BaseCommand):

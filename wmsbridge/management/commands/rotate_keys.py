@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.core.management.base import BaseCommand
 
-from wmsbridge import rotation
+from wmsbridge.configuration import key_rotation
 
 
 class Command(BaseCommand):
@@ -12,6 +12,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: object, **options: object) -> None:
         """Rotate model by model and say how many rows."""
-        for model, names in rotation.encrypted_fields():
-            count = rotation.rotate(model, names)
+        for model, names in key_rotation.encrypted_fields():
+            count = key_rotation.rotate(model, names)
             self.stdout.write(f"{model._meta.label}: {count} rows ({', '.join(names)})")

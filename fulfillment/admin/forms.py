@@ -1,0 +1,41 @@
+"""What staff say about something of which nobody knows whether the WMS has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
+
+from fulfillment.models import WmsOrder
+from fulfillment.wms_orders import manual_resolution
+
+
+class IsThereForm(forms.Form):
+    """It was found in the WMS, under this id."""
+
+    wms_order_id = forms.CharField(
+        max_length=255, label="Its id at the WMS", widget=UnfoldAdminTextInputWidget, required=True
+    )
+    looked = forms.BooleanField(
+        label="I looked at it in the WMS: it is this one", widget=UnfoldBooleanWidget, required=True
+    )
+
+    def __init__(self, row: WmsOrder | None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._row = row
+
+    def clean_wms_order_id(self) -> str:
+        """One order of a WMS is one of ours. Raises ValidationError."""
+        given = str(self.cleaned_data["wms_order_id"])
+        if self._row is not None and (whose := manual_resolution.known_as(self._row, given)):
+            raise forms.ValidationError(whose)
+        return given
+
+
+class IsNotThereForm(forms.Form):
+    """Somebody looked in the WMS and it is not there."""
+
+    looked = forms.BooleanField(
+        label="I looked for it in the WMS: it is not there", widget=UnfoldBooleanWidget, required=True
+    )

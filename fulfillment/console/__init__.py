@@ -1,0 +1,1 @@
+"""What staff see of orders, WMS orders, shipments and returns."""

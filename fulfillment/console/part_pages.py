@@ -1,0 +1,138 @@
+"""What the console shows of a WMS order, a shipment and a return: their rows, and the way to the order's page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.db.models import Model, Q
+
+from fulfillment.console import search
+from fulfillment.console.order_page import fulfillment_of
+from fulfillment.console.sections import SHIPMENT_TONES, Cell, Link, Section, badge, link
+from fulfillment.models import Order, Return, Shipment, WmsOrder
+from fulfillment.shipments.held_shipments import subject_of
+from fulfillment.shipments.tracking import numbers_in
+from ops.console import timeline
+from ops.models import Alert
+
+
+@dataclass(frozen=True)
+class PartPage:
+    """What templates/admin/fulfillment/after.html shows."""
+
+    links: list[Link]
+    sections: list[Section]
+    alerts: list[Alert]
+    entries: list[timeline.Entry] = field(default_factory=list)
+
+
+def find_parts(text: str) -> list[int]:
+    """Our ids of WMS orders by their ids, or by their order's name or Shopify id."""
+    return search.wms_orders(text) + search.parts_of_orders(search.orders_named(text))
+
+
+def find_shipments(text: str) -> list[int]:
+    """Our ids of shipments by their ids, or by their order's."""
+    of_parts = Shipment.objects.filter(wms_order_id__in=find_parts(text))
+    return search.shipments(text) + list(of_parts.values_list("id", flat=True)[: search.MOST])
+
+
+def find_returns(text: str) -> list[int]:
+    """Our ids of returns by their ids, or by their order's."""
+    named = Q(external_id=text.strip()) | Q(wms_return_id=text.strip())
+    rows = Return.objects.filter(named | Q(wms_order_id__in=find_parts(text)))
+    return list(rows.values_list("id", flat=True)[: search.MOST])
+
+
+def _page(
+    order: Order | None, row: Model, sections: list[Section], *, links: Sequence[Link], subjects: list[str]
+) -> PartPage:
+    to_order = [link(order, f"Order {order.name}")] if order else []
+    alerts = Alert.objects.filter(subject__in=subjects, state=Alert.State.OPEN).order_by("-last_at")
+    return PartPage([*to_order, *links], sections, list(alerts), timeline.timeline(subjects, rows=[row]))
+
+
+def wms_order(row: WmsOrder) -> PartPage:
+    """Lines, shipments, alerts, and the jobs that the WMS's callbacks about it were."""
+    lines: list[list[Cell]] = [
+        [
+            line.item_code,
+            line.quantity,
+            line.shipped,
+            line.order_line.sku or line.order_line.title,
+            line.per_unit,
+        ]
+        for line in row.lines.select_related("order_line").order_by("id")
+    ]
+    parcels: list[list[Cell]] = [
+        [
+            link(parcel),
+            badge(parcel.state, SHIPMENT_TONES),
+            ", ".join(parcel.numbers),
+            parcel.shipped_at,
+            fulfillment_of(parcel, row.order),
+        ]
+        for parcel in row.shipments.order_by("id")
+    ]
+    sections = [
+        Section(
+            "Items asked of the warehouse", ["Item", "Units", "Shipped", "For", "Units in one sold"], lines
+        ),
+        Section("Shipments", ["Shipment", "State", "Tracking", "Shipped", "Fulfilment at Shopify"], parcels),
+    ]
+    named = [f"wms:{row.warehouse.connection.slug}:{row.wms_order_id}"] if row.wms_order_id else []
+    return _page(row.order, row, sections, links=[], subjects=[row.external_id, row.order.subject, *named])
+
+
+def shipment(row: Shipment) -> PartPage:
+    """What was in it, and what of the order it completes."""
+    items: list[list[Cell]] = [
+        [line.item_code, line.quantity, line.counted, line.quantity - line.counted]
+        for line in row.lines.order_by("id")
+    ]
+    units: list[list[Cell]] = [
+        [unit.order_line.title, unit.order_line.sku, unit.quantity, unit.told, unit.sent_again, unit.untold]
+        for unit in row.units.select_related("order_line").order_by("id")
+    ]
+    calls: list[list[Cell]] = [
+        [
+            str(call.shopify_fulfillment_id or ""),
+            call.get_state_display(),
+            sum(call.units.values()),
+            ", ".join(sorted(numbers_in(call.tracking))),
+            call.attempt_at,
+        ]
+        for call in row.fulfillments.order_by("id")
+    ]
+    sections = [
+        Section(
+            "Items, as the WMS reported them", ["Item", "Units", "Of the order", "Held: not of it"], items
+        ),
+        Section(
+            "Units it completes",
+            ["Product", "SKU", "Units", "Told to Shopify", "Sent again", "Not told"],
+            units,
+            empty="None: nothing is counted.",
+        ),
+        Section(
+            "What Shopify was told",
+            ["Fulfilment", "State", "Units", "Tracking", "Tried"],
+            calls,
+            empty="Nothing.",
+        ),
+    ]
+    parts = [link(row.wms_order, f"WMS order, part {row.wms_order.part}")] if row.wms_order else []
+    order = row.wms_order.order if row.wms_order else None
+    subjects = [subject_of(row), f"wms:{row.connection.slug}:{row.wms_order_ref}"]
+    return _page(order, row, sections, links=parts, subjects=subjects)
+
+
+def goods_back(row: Return) -> PartPage:
+    """What is expected, and what arrived in which condition."""
+    lines: list[list[Cell]] = [
+        [line.item_code, line.quantity, line.sellable, line.damaged] for line in row.lines.order_by("id")
+    ]
+    sections = [Section("Items", ["Item", "Expected", "Sellable", "Damaged"], lines)]
+    parts = [link(row.wms_order, f"WMS order, part {row.wms_order.part}")]
+    return _page(row.wms_order.order, row, sections, links=parts, subjects=[row.external_id])

@@ -1,0 +1,1 @@
+"""What we write to Shopify about shipments: fulfilments, and the location of the work."""

@@ -1,0 +1,120 @@
+"""Moving Shopify's fulfilment orders to the location of the warehouse that was chosen, so that stock counts there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import structlog
+from django.db.models import F
+from django.db.models.functions import Now
+
+from fulfillment import enqueue
+from fulfillment.models import ShipmentUnit, WmsOrder, WmsOrderLine
+from fulfillment.readiness import GOING_STATUSES
+from fulfillment.shopify import our_locations, queries
+from fulfillment.shopify.snapshots import WorkNode
+from inventory.stock.levels import mark_due
+from ops.alerting.alerts import raise_alert
+from shops.api.client import execute
+from shops.api.gids import gid
+from shops.api.shapes import Payload, parse
+from wms.statuses import CancellationPhase, WmsStatus, phase
+
+logger = structlog.get_logger(__name__)
+
+Move = tuple[int, dict[int, int] | None]
+"""A fulfilment order's id, and the units to move by fulfilment-order line id; None = all of it."""
+
+
+def moves(work: Sequence[WorkNode], units: Mapping[int, int], *, location_id: int) -> list[Move]:
+    """What of our work must move so that `units` (Shopify units by order line id) are all at the location. Pure."""
+    left = dict(units)
+    for node in _going(work):
+        if node.location_id == location_id:
+            _take(node, left)
+    found: list[Move] = []
+    for node in _going(work):
+        if node.location_id == location_id:
+            continue
+        taken = _take(node, left)
+        whole = {
+            line.id: line.remaining_quantity for line in node.line_items.nodes if line.remaining_quantity
+        }
+        if taken:
+            found.append((node.id, None if taken == whole else taken))
+    return found
+
+
+def _going(work: Sequence[WorkNode]) -> list[WorkNode]:
+    return [node for node in work if node.status in GOING_STATUSES]
+
+
+def _take(node: WorkNode, left: dict[int, int]) -> dict[int, int]:
+    taken = {}
+    for line in node.line_items.nodes:
+        take = min(left.get(line.line_item.id, 0), line.remaining_quantity)
+        if take:
+            left[line.line_item.id] -= take
+            taken[line.id] = take
+    return taken
+
+
+def _units(row: WmsOrder) -> dict[int, int]:
+    """Shopify units by Shopify line id that Shopify still has to count: given to the warehouse, not fulfilled yet.
+
+    Not "not shipped yet": a parcel may be on its way while Shopify has not been told.
+    """
+    units: dict[int, int] = {}
+    for line in WmsOrderLine.objects.filter(wms_order=row).select_related("order_line"):
+        units[line.order_line.shopify_line_id] = -(-line.quantity // line.per_unit)
+    done = ShipmentUnit.objects.filter(shipment__wms_order=row).annotate(done=F("told") + F("sent_again"))
+    for line_id, quantity in done.values_list("order_line__shopify_line_id", "done"):
+        units[line_id] -= quantity
+    return units
+
+
+def move(wms_order_id: int) -> None:
+    """Move what lies elsewhere; safe to repeat, since it reads first what is where. A refusal is told to staff.
+
+    Raises what `shops.api.client.execute` raises.
+    """
+    row = WmsOrder.objects.select_related("warehouse", "order__shop").get(id=wms_order_id)
+    order, shop, location = row.order, row.order.shop, row.warehouse.shopify_location_id
+    if order.cancelled_at or phase(WmsStatus(row.wms_status)) == CancellationPhase.CANCELLED:
+        return
+    work, refused = (
+        our_locations.of(shop).ours(queries.fulfillment_orders(shop, order.shopify_order_id)),
+        False,
+    )
+    moved = False
+    for fulfillment_order_id, lines in moves(work, _units(row), location_id=location):
+        variables = {
+            "id": gid("FulfillmentOrder", fulfillment_order_id),
+            "newLocationId": gid("Location", location),
+            "fulfillmentOrderLineItems": lines
+            and [{"id": gid("FulfillmentOrderLineItem", i), "quantity": units} for i, units in lines.items()],
+        }
+        data = execute(shop, "fulfillment_order_move", variables).data
+        refusal = parse(Payload, data.get("fulfillmentOrderMove"), changes=True).messages
+        refused = refused or bool(refusal)
+        if refusal:
+            _report(row, refusal)
+        else:
+            logger.info("fulfillment_order_moved", order=order.id, fulfillment_order=fulfillment_order_id)
+            moved = True
+    if not refused:
+        WmsOrder.objects.filter(id=row.id).update(stands_here_since=Now())
+    if moved:
+        enqueue.read(shop, order.shopify_order_id)  # what is committed where, also if no notice tells of it
+    mark_due(row.warehouse_id, list(row.lines.values_list("item_code", flat=True)))
+
+
+def _report(row: WmsOrder, messages: str) -> None:
+    raise_alert(
+        "move_refused",
+        subject=row.order.subject,
+        shop=row.order.shop.domain,
+        title=f"Shopify did not move order {row.order.name} to {row.warehouse.place}",
+        meaning=f"The order ships all the same, but Shopify counts its stock at another location. It says: {messages}",
+        action="Check that the products are stocked at the location in Shopify, and move the order there by hand.",
+    )

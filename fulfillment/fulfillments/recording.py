@@ -1,0 +1,80 @@
+"""What is stored once Shopify has a fulfilment: which units it tells, and where that leaves shipment and order."""
+
+from __future__ import annotations
+
+import structlog
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce, Least, Now
+
+from fulfillment import commitments, enqueue, order_states
+from fulfillment.models import Fulfillment, Shipment
+from fulfillment.models.states import FulfillmentState, ShipmentState
+from fulfillment.shipments import held_shipments
+from fulfillment.shipments.tracking import tracking_input
+
+logger = structlog.get_logger(__name__)
+
+
+@transaction.atomic
+def record(attempt: Fulfillment, fulfillment_id: int) -> bool:
+    """Store which Shopify fulfilment an attempt became; False when it is stored already.
+
+    True also for an attempt that was given up meanwhile: Shopify has it, so it counts.
+    """
+    shipment = Shipment.objects.select_related("wms_order__warehouse").get(id=attempt.shipment_id)
+    assert shipment.wms_order is not None  # noqa: S101
+    order = order_states.lock(shipment.wms_order.order_id)
+    if Fulfillment.objects.filter(shopify_fulfillment_id=fulfillment_id).exists():
+        return False
+    _store(attempt, fulfillment_id)
+    for line, quantity in attempt.units.items():
+        shipment.units.filter(order_line__shopify_line_id=int(line)).update(
+            told=Least(F("told") + quantity, F("quantity") - F("sent_again"))
+        )
+    shipment.refresh_from_db()
+    _stand(shipment, fulfillment_id)
+    commitments.after_telling(shipment)
+    order_states.settle(order)
+    if attempt.tracking != tracking_input(shipment):
+        enqueue.update_tracking(shipment, order)
+    logger.info("shipment_fulfilled", shipment=shipment.id, fulfillment=fulfillment_id)
+    return True
+
+
+def _store(attempt: Fulfillment, fulfillment_id: int) -> None:
+    told = {"state": FulfillmentState.TOLD, "shopify_fulfillment_id": fulfillment_id}
+    if attempt.pk is not None:
+        Fulfillment.objects.filter(id=attempt.pk).update(**told)
+        return
+    # One that somebody else made, found to be this parcel: no attempt of ours is in doubt any more.
+    doubtful = Fulfillment.objects.filter(shipment=attempt.shipment, state=FulfillmentState.TELLING)
+    doubtful.update(state=FulfillmentState.VOID)
+    Fulfillment.objects.create(
+        shipment=attempt.shipment, units=attempt.units, tracking=attempt.tracking, **told
+    )
+
+
+def _stand(shipment: Shipment, fulfillment_id: int) -> None:
+    """What is told is told; the rest goes on from where it stood, and surplus units keep the parcel with a person."""
+    more = bool(held_shipments.untold(shipment))
+    in_doubt = shipment.fulfillments.filter(state=FulfillmentState.TELLING).exists()
+    misfits = not more and bool(held_shipments.surplus(shipment))
+    state = (
+        ShipmentState.FULFILLING
+        if in_doubt
+        else ShipmentState.RECEIVED
+        if more
+        else ShipmentState.HELD
+        if misfits
+        else ShipmentState.FULFILLED
+    )
+    kept = (ShipmentState.CANCELLED, ShipmentState.HELD) if more else ()
+    Shipment.objects.filter(id=shipment.id).update(
+        state=shipment.state if shipment.state in kept else state,
+        reason=shipment.reason if misfits or shipment.state in kept else "",
+        shopify_fulfillment_id=Coalesce("shopify_fulfillment_id", fulfillment_id),
+        fulfilled_at=Coalesce("fulfilled_at", Now()),
+    )
+    if not more and not misfits:
+        held_shipments.let_go(shipment)

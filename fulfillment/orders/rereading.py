@@ -1,0 +1,80 @@
+"""Orders that are read again though Shopify told nothing of them: time passed, or what a shop may send was changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+
+from fulfillment import enqueue
+from fulfillment.models import FulfillmentOrder, Order
+from fulfillment.models.states import OrderState
+from fulfillment.readiness import OPEN_STATUSES
+from fulfillment.shopify import our_locations
+from ops.models import Priority
+from shops.models import Shop
+
+REREAD = timedelta(hours=3)
+LONGEST_WAIT = timedelta(days=59)
+"""Older orders cannot be read without the scope read_all_orders."""
+
+PAGE = 500
+UNSENT = [str(state) for state in (OrderState.WAITING, OrderState.READY, OrderState.HELD)]
+
+
+def waiting(limit: int = 200) -> int:
+    """Have orders that wait for Shopify read again every few hours: what holds them may end without a notice.
+
+    Returns how many.
+    """
+    found = Order.objects.filter(
+        state=OrderState.WAITING,
+        read_at__lt=Now() - REREAD,
+        shop__is_active=True,
+        received_at__gt=Now() - LONGEST_WAIT,
+    )
+    return _read(found.order_by("read_at")[:limit])
+
+
+def parts_that_are_due(limit: int = 200) -> int:
+    """Have orders read of which a scheduled part may go by now, whatever became of their other parts and however long
+    ago they were placed. Returns how many."""
+    found = Order.objects.filter(
+        rest_from__lte=Now(), read_at__lt=F("rest_from"), shop__is_active=True, cancelled_at__isnull=True
+    )
+    return _read(found.order_by("rest_from")[:limit])
+
+
+def settings_changed(shop_id: int, after: int = 0) -> int | None:
+    """What a shop may send was changed: have its unsent orders read again, behind the order with the id `after`.
+
+    Returns where the next page begins, None at the end.
+    """
+    found = Order.objects.filter(shop_id=shop_id, state__in=UNSENT, id__gt=after)
+    return _read_page(found.filter(received_at__gt=Now() - LONGEST_WAIT))
+
+
+def now_ours(shop_id: int, after: int = 0) -> int | None:
+    """Have orders read of which work lies at a location that was not ours and is now. Returns as `settings_changed`."""
+    shop = Shop.objects.get(id=shop_id)
+    places = our_locations.of(shop)
+    work = FulfillmentOrder.objects.filter(is_ours=False, status__in=OPEN_STATUSES, order__shop=shop)
+    lies_at_ours = Q(location_id__in=places.locations)
+    if places.everywhere:
+        lies_at_ours |= Q(at_foreign_service=False)
+    return _read_page(Order.objects.filter(id__in=work.filter(lies_at_ours).values("order"), id__gt=after))
+
+
+def _read_page(orders: QuerySet[Order]) -> int | None:
+    page = list(orders.select_related("shop").order_by("id")[:PAGE])
+    _read(page)
+    return page[-1].id if len(page) == PAGE else None
+
+
+def _read(orders: Iterable[Order]) -> int:
+    found = list(orders.select_related("shop") if isinstance(orders, QuerySet) else orders)
+    for order in found:
+        enqueue.read(order.shop, order.shopify_order_id, priority=Priority.LOW)
+    return len(found)

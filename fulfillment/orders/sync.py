@@ -1,0 +1,274 @@
+"""Law 4: a notice says that an order changed, a read says what. Reads the order at Shopify and stores what it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import structlog
+from django.db import transaction
+from django.db.models import Exists, F, Min, OuterRef, Q, Subquery, Sum
+from django.utils import timezone
+
+from fulfillment import commitments, readiness
+from fulfillment.models import Fulfillment, FulfillmentOrder, FulfillmentOrderLine, Order, OrderLine
+from fulfillment.models.states import FulfillmentState, OrderState, Reason
+from fulfillment.orders import order_changes
+from fulfillment.privacy import erasure
+from fulfillment.readiness import Verdict
+from fulfillment.shipments import cancelled_fulfillments, held_shipments
+from fulfillment.shopify import our_locations, queries
+from fulfillment.shopify.our_locations import OurPlaces
+from fulfillment.shopify.snapshots import LineNode, OrderNode
+from inventory.stock import levels
+from ops.alerting.alerts import close_alert, raise_alert
+from ops.models import Job, Priority
+from shops.models import Shop
+
+logger = structlog.get_logger(__name__)
+
+Places = frozenset[tuple[int | None, int | None]]
+"""(Shopify location id, Shopify variant id)"""
+
+
+def read(shop_id: int, order_ids: Sequence[int], *, priority: Priority = Priority.HIGH) -> None:
+    """Read orders at Shopify (one request for several) and store each in a transaction of its own.
+
+    Raises what `shops.api.client.execute` raises.
+    """
+    told = Fulfillment.objects.filter(
+        state=FulfillmentState.TOLD,
+        shipment__wms_order__order__shop=OuterRef("pk"),
+        shipment__wms_order__order__shopify_order_id__in=order_ids,
+    )
+    shop = Shop.objects.annotate(was_told=Exists(told)).get(id=shop_id)
+    found = queries.orders(shop, order_ids, priority=priority)
+    if shop.was_told:
+        cancelled_fulfillments.verify(shop, found.values())
+    for order_id in order_ids:
+        if order_id in found:
+            _have_restocked(shop, store(shop, found[order_id]))
+        else:
+            _report_unreadable(shop, order_id)
+            _have_restocked(shop, _count_no_more(shop, order_id))
+
+
+@transaction.atomic
+def _count_no_more(shop: Shop, order_id: int) -> Places:
+    """Where an order that Shopify does not show any more had open units: it has them committed no longer."""
+    order = Order.objects.select_for_update().filter(shop=shop, shopify_order_id=order_id).first()
+    if order is None:
+        return frozenset()
+    commitments.forget(order)
+    return frozenset(place for place, (_, remaining, _) in _work(order).items() if remaining)
+
+
+def _report_unreadable(shop: Shop, order_id: int) -> None:
+    raise_alert(
+        "order_unreadable",
+        subject=f"order:{shop.id}:{order_id}",
+        title=f"Shopify does not show order {order_id} of {shop.domain}",
+        meaning="It was deleted, or is older than 60 days and the app lacks read_all_orders. It goes no further.",
+        action="Look the order up in Shopify. If it exists, grant the scope read_all_orders and read it again.",
+    )
+
+
+def _have_restocked(shop: Shop, places: Places) -> None:
+    if not places:
+        return
+    levels.mark_products_due(
+        shop.id,
+        variants={variant for _, variant in places if variant},
+        locations={location for location, _ in places if location},
+    )
+
+
+@transaction.atomic
+def store(shop: Shop, node: OrderNode) -> Places:
+    """Store a reading of an order and let follow what it means; nothing when we know a newer one already.
+
+    Returns the places where Shopify's figures moved by themselves since the last reading (a move, an edit, a
+    cancellation, a fulfilment by hand or its end), or by an order that no warehouse is given yet: their stock has to be
+    looked at again, after this transaction.
+    """
+    order, noticed = _locked_row(shop, node)
+    if node.updated_at < order.shopify_updated_at:
+        logger.info("order_reading_stale", order=order.id, shop=shop.id)
+        return frozenset()
+    before = _work(order)
+    places = our_locations.of(shop)
+    verdict = readiness.verdict(node, shop, places=places)
+    cancelled_now = bool(node.cancelled_at) and not order.cancelled_at
+    rest_before = order.rest_detail
+    address_changed = _write_header(order, node, verdict)
+    line_ids = _write_lines(order, node)
+    _write_fulfillment_orders(order, node, line_ids, places=places)
+    close_alert("order_unreadable", subject=order.subject)
+    part_opened = bool(rest_before) and order.rest_detail != rest_before
+    order_changes.follow(
+        order, verdict, address_changed=address_changed, part_opened=part_opened, noticed=noticed
+    )
+    held_shipments.follow(order)
+    if order.erased_at is not None:
+        erasure.restore(order, _address(node), ready=verdict.state == OrderState.READY)
+    commitments.note(order)
+    after = _work(order)
+    if not before:
+        # A kit or pack that was sold: its items are gone for others too, though no warehouse is given it yet.
+        waits = verdict.state != OrderState.READY
+        return frozenset(place for place, (_, remaining, _) in after.items() if remaining and waits)
+    changed = before.items() | after.items() if cancelled_now else before.items() ^ after.items()
+    return frozenset(place for place, _ in changed)
+
+
+def _work(order: Order) -> dict[tuple[int | None, int | None], tuple[int, int, int]]:
+    """Units that Shopify gave to each location of each variant, whatever became of them since; those that are still
+    open; those that the customer keeps (a refund may put the others back into stock)."""
+    rows = FulfillmentOrderLine.objects.filter(fulfillment_order__order=order)
+    by_place = rows.values_list("fulfillment_order__location_id", "order_line__shopify_variant_id")
+    still_open = Q(
+        fulfillment_order__status__in=commitments.COMMITTED
+    )  # others keep their figure when they are closed
+    sums = by_place.annotate(
+        total=Sum("total_quantity"),
+        remaining=Sum("remaining_quantity", filter=still_open, default=0),
+        kept=Sum("order_line__quantity"),
+    )
+    return {(place, variant): (total, left, kept) for place, variant, total, left, kept in sums}
+
+
+def _locked_row(shop: Shop, node: OrderNode) -> tuple[Order, datetime | None]:
+    """The order's row, and when Shopify first told of what was not read yet."""
+    subject = f"order:{shop.id}:{node.id}"
+    notices = Job.objects.filter(
+        subject=subject, kind__startswith="shopify.", created_at__gt=OuterRef("read_at")
+    )
+    first = notices.order_by().values("subject").values(at=Min("created_at"))
+    rows = Order.objects.select_for_update(of=("self",)).filter(shop=shop, shopify_order_id=node.id)
+    order = rows.annotate(noticed=Subquery(first)).first()
+    if order is None:
+        first_notice = Job.objects.filter(subject=subject).aggregate(at=Min("created_at"))["at"]
+        fresh = Order(
+            shop=shop,
+            shopify_order_id=node.id,
+            name=node.name[:100],
+            reason=Reason.NO_FULFILLMENT_ORDERS,
+            shopify_updated_at=node.updated_at,
+            received_at=first_notice or timezone.now(),
+        )
+        Order.objects.bulk_create([fresh], ignore_conflicts=True)
+        order = rows.annotate(noticed=F("received_at")).get()
+    order.shop = shop
+    return order, order.noticed
+
+
+def _address(node: OrderNode) -> str:
+    found = node.shipping_address
+    if found is None:
+        return ""
+    parts = found.model_dump()
+    parts["country"], parts["province"] = parts.pop("country_code"), parts.pop("province_code")
+    parts["phone"] = parts["phone"] or node.phone
+    return json.dumps({**parts, "email": node.email}, sort_keys=True)
+
+
+def _write_header(order: Order, node: OrderNode, verdict: Verdict) -> bool:
+    # An address that was erased comes back only where it is needed.
+    address = _address(node) if order.erased_at is None else ""
+    changed = bool(order.ship_to) and order.ship_to != address
+    order.name = node.name[:100]
+    order.financial_status = node.display_financial_status[:40]
+    order.is_test = node.test
+    order.cancelled_at = node.cancelled_at
+    order.placed_at = node.processed_at
+    order.shopify_updated_at = node.known_until(node.updated_at)
+    order.country = node.shipping_address.country_code[:2] if node.shipping_address else ""
+    order.ship_to = address
+    order.shipping_method = node.shipping_line.title[:255] if node.shipping_line else ""
+    order.read_at = node.asked_at or timezone.now()
+    if verdict.state != OrderState.READY:
+        order.owed_from = None
+    rest = verdict.rest
+    order.rest_reason, order.rest_detail, order.rest_from = (
+        (rest.reason, rest.detail, rest.at) if rest else (Reason.NONE, "", None)
+    )
+    order.save()
+    return changed
+
+
+def _line_row(order: Order, line: LineNode, known: OrderLine | None) -> OrderLine:
+    """A line as it is stored: what it is does not become unknown because Shopify does not tell it any more.
+
+    A product that is deleted takes the variant's id off every line that was sold of it.
+    """
+    return OrderLine(
+        order=order,
+        shopify_line_id=line.id,
+        shopify_variant_id=line.variant.id if line.variant else known.shopify_variant_id if known else None,
+        variant_is_gone=line.variant is None and known is not None and known.shopify_variant_id is not None,
+        sku=line.sku[:255] or (known.sku if known else ""),
+        title=line.title[:500] or (known.title if known else ""),
+        quantity=line.current_quantity,
+        requires_shipping=line.requires_shipping,
+        is_gift_card=line.is_gift_card,
+    )
+
+
+def _write_lines(order: Order, node: OrderNode) -> dict[int, int]:
+    """Store the lines; returns our row ids by Shopify's line ids."""
+    known = {line.shopify_line_id: line for line in order.lines.all()}
+    rows = [_line_row(order, line, known.get(line.id)) for line in node.line_items.nodes]
+    OrderLine.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["order", "shopify_line_id"],
+        update_fields=[
+            "shopify_variant_id",
+            "variant_is_gone",
+            "sku",
+            "title",
+            "quantity",
+            "requires_shipping",
+            "is_gift_card",
+        ],
+    )
+    order.lines.exclude(shopify_line_id__in=[row.shopify_line_id for row in rows]).update(quantity=0)
+    gone = {number: line.pk for number, line in known.items()}
+    return {**gone, **{row.shopify_line_id: row.pk for row in rows}}
+
+
+def _write_fulfillment_orders(
+    order: Order, node: OrderNode, line_ids: Mapping[int, int], *, places: OurPlaces
+) -> None:
+    """Replace what we know of Shopify's work: its ids come and go with moves, splits and edits."""
+    FulfillmentOrderLine.objects.filter(fulfillment_order__order=order).delete()
+    FulfillmentOrder.objects.filter(order=order).delete()
+    stored = FulfillmentOrder.objects.bulk_create(
+        FulfillmentOrder(
+            order=order,
+            shopify_fulfillment_order_id=work.id,
+            status=work.status[:40],
+            request_status=work.request_status[:40],
+            location_id=work.location_id,
+            is_ours=places.has(work),
+            at_foreign_service=work.at_service and work.location_id not in places.locations,
+            delivery_method=work.method[:40],
+            fulfill_at=work.fulfill_at,
+            hold_reason=", ".join(hold.reason for hold in work.fulfillment_holds)[:255],
+            shopify_updated_at=node.known_until(work.updated_at),
+        )
+        for work in node.fulfillment_orders.nodes
+    )
+    FulfillmentOrderLine.objects.bulk_create(
+        FulfillmentOrderLine(
+            fulfillment_order=row,
+            shopify_line_id=line.id,
+            order_line_id=line_ids[line.line_item.id],
+            total_quantity=line.total_quantity,
+            remaining_quantity=line.remaining_quantity,
+        )
+        for row, work in zip(stored, node.fulfillment_orders.nodes, strict=True)
+        for line in work.line_items.nodes
+        if line.line_item.id in line_ids
+    )

@@ -1,0 +1,159 @@
+"""A customer's data is kept only as long as an order needs it. What stays is the order without the person: exactly-once
+rests on knowing for ever what was given to a warehouse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from functools import partial
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from fulfillment import coverage, enqueue
+from fulfillment.models import Order, Return, WmsOrder
+from fulfillment.models.states import OrderState, Reason
+from fulfillment.readiness import OF_A_PART
+from ops import secrets
+from ops.errors import Blocked, Throttled
+from ops.queue import jobs, retention
+from ops.queue.retention import Chore
+from shops.models import Shop
+from wms.statuses import WmsStatus
+
+logger = structlog.get_logger(__name__)
+
+BATCH = 100
+NAMED_AT_ONCE = 5_000
+"""Orders that a notice names, known or not: it may name a hundred thousand."""
+
+AT_REST = [
+    str(state)
+    for state in (
+        OrderState.SHIPPED,
+        OrderState.CANCELLED,
+        OrderState.NOTHING_TO_SHIP,
+        OrderState.WAITING,
+    )
+]
+"""Nothing is to be sent now. An order that waits for Shopify is read before it goes, which brings the address back."""
+
+WAITING = str(OrderState.WAITING)
+_PART_TO_COME = Q(state=WAITING, reason__in=[str(reason) for reason in OF_A_PART])
+"""Something is still to be sent that has its time: the address is kept as for an unfinished order."""
+
+UNFINISHED = [state for state in OrderState.values if state not in AT_REST]
+TO_BE_SENT = [str(s) for s in (WmsStatus.PENDING, WmsStatus.SUBMITTING, WmsStatus.REJECTED)]
+_WMS_WORDS = [str(Reason.WMS_REJECTED), str(Reason.WMS_CANCELLED)]
+
+
+def erase_due() -> dict[str, int]:
+    """Erase the customer's data of orders that have been at rest, or stood still unfinished, for too long."""
+    return retention.work_off(chores())
+
+
+def chores() -> list[Chore]:
+    """What `erase_due` does."""
+    rested = timedelta(days=settings.KEEP_PERSONAL_DATA_DAYS)
+    stuck = timedelta(days=settings.KEEP_PERSONAL_DATA_AT_MOST_DAYS)
+    return [
+        Chore("orders_erased", partial(_erase_older, AT_REST, rested, ~_PART_TO_COME)),
+        Chore("unfinished_orders_erased", partial(_erase_older, UNFINISHED, stuck)),
+        Chore("orders_with_a_part_to_come_erased", partial(_erase_older, [WAITING], stuck, _PART_TO_COME)),
+    ]
+
+
+def _erase_older(states: Iterable[str], age: timedelta, which: Q | None = None) -> int:
+    return _erase_by_state(states, (which or Q()) & Q(state_since__lt=Now() - age))
+
+
+def _erase_by_state(states: Iterable[str], which: Q) -> int:
+    """Of one state at a time, which the index has in order: for several at once the planner scans the table."""
+    batches = (_erase(Q(state=state) & which) for state in states)
+    return next((erased for erased in batches if erased), 0)
+
+
+@transaction.atomic
+def _erase(which: Q) -> int:
+    """One batch; orders that someone is at are left to the next tick. Returns how many."""
+    free = Order.objects.select_for_update(skip_locked=True, of=("self",)).filter(
+        which, erased_at__isnull=True
+    )
+    orders = list(free.order_by("state_since").only("id", "shop_id", "shopify_order_id")[:BATCH])
+    if not orders:
+        return 0
+    ids = [order.id for order in orders]
+    chosen = Order.objects.filter(id__in=ids)
+    chosen.update(ship_to="", erased_at=Now())
+    chosen.filter(reason__in=_WMS_WORDS).update(reason_detail="")
+    parts = WmsOrder.objects.filter(order_id__in=ids)
+    parts.exclude(outcome_detail="").update(outcome_detail="")
+    Return.objects.filter(wms_order__order_id__in=ids).exclude(label_url="").update(label_url="")
+    retention.forget(
+        [*(order.subject for order in orders), *parts.order_by().values_list("external_id", flat=True)]
+    )
+    return len(orders)
+
+
+def restore(order: Order, address: str, *, ready: bool) -> bool:
+    """A reading came of an order whose address was erased: store it again if something is still to be sent to it.
+
+    `ready`: Shopify wants units sent. The order is locked.
+    """
+    if not ready or not (
+        order.wms_orders.filter(wms_status__in=TO_BE_SENT).exists() or coverage.measure(order).uncovered
+    ):
+        return False
+    Order.objects.filter(id=order.id).update(
+        ship_to=secrets.sealed(order, "ship_to", address), erased_at=None
+    )
+    jobs.wake(f"order:{order.id}")
+    logger.info("address_restored", order=order.id, shop=order.shop_id)
+    return True
+
+
+def require_address(order: Order) -> None:
+    """Before an order is sent: have it read again when its address was erased meanwhile.
+
+    Raises Blocked until the reading has brought the address back.
+    """
+    if order.erased_at is None:
+        return
+    enqueue.read(order.shop, order.shopify_order_id)
+    raise Blocked(
+        "the address was erased; it comes back with the next reading, if Shopify still wants the order sent",
+        on=[f"order:{order.id}"],
+        recheck=Order.objects.filter(id=order.id, erased_at__isnull=False).exists,
+    )
+
+
+def redact_customer(shop: Shop, shopify_order_ids: Iterable[int]) -> None:
+    """Shopify asks for a customer's data to be erased: of these orders, whatever state they are in."""
+    wanted = sorted(set(shopify_order_ids))
+    for some in _chunks(wanted, NAMED_AT_ONCE):
+        known = Order.objects.filter(shop=shop, shopify_order_id__in=some).order_by("id")
+        for ids in _chunks(list(known.values_list("id", flat=True)), BATCH):
+            with transaction.atomic():
+                list(Order.objects.select_for_update().filter(id__in=ids).order_by("id"))
+                _erase(Q(id__in=ids))
+        with transaction.atomic():
+            retention.forget(retention.spoken_of([f"order:{shop.id}:{number}" for number in some]))
+    logger.info("customer_redacted", shop=shop.id, orders=len(wanted))
+
+
+def _chunks(numbers: list[int], size: int) -> Iterator[list[int]]:
+    return (numbers[start : start + size] for start in range(0, len(numbers), size))
+
+
+def redact_shop(shop: Shop) -> None:
+    """Shopify asks for everything about a shop's customers to be erased, 48 hours after the app was removed.
+
+    Raises Throttled while there is more than one run can do.
+    """
+    retention.work_off([Chore("orders_redacted", partial(_erase_by_state, OrderState.values, Q(shop=shop)))])
+    if Order.objects.filter(shop=shop, erased_at__isnull=True).exists():
+        raise Throttled("the shop has more orders to erase", wait=timedelta(seconds=1))

@@ -1,0 +1,139 @@
+"""What Shopify's privacy webhooks ask: read strictly, believed only where Shopify itself bears it out, told to people.
+
+The topic of a webhook is not signed: whoever holds any signed body can send it again under these topics.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from typing import Any
+
+import structlog
+from django.db import transaction
+
+from fulfillment.privacy import erasure
+from ops.alerting import alerts
+from ops.errors import Permanent
+from ops.models import Priority, Severity
+from shops import installation
+from shops.api import client
+from shops.api.gids import number_or_none
+from shops.models import Shop
+
+logger = structlog.get_logger(__name__)
+
+DATA_REQUEST = "customer_data_request"
+NOT_GONE = "shop_redaction_refused"
+_LONGEST_SUBJECT = 120
+
+
+def order_ids(body: dict[str, Any], name: str) -> list[int]:
+    """The orders that a request names in this field; none when it is left out or null.
+
+    Raises Permanent naming the field when its value is no list of ids.
+    """
+    named = body.get(name)
+    if named is None:
+        return []
+    if not isinstance(named, list):
+        raise Permanent(f"{name} is not a list of order ids but {_json_type(named)}")
+    found = []
+    for position, each in enumerate(named):
+        number = number_or_none(each)
+        if number is None:
+            raise Permanent(f"{name}[{position}] is not an order id")
+        found.append(number)
+    return found
+
+
+def _json_type(value: object) -> str:
+    """In JSON's words; never the value, which may be a person's."""
+    match value:
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a text"
+        case _:
+            return "an object"
+
+
+def request_id(body: dict[str, Any]) -> int | None:
+    """What Shopify calls a customer's question; None when it does not say."""
+    request = body.get("data_request")
+    return number_or_none(request.get("id")) if isinstance(request, dict) else None
+
+
+def report_data_request(
+    shop: Shop, shopify_order_ids: Collection[int], *, request_id: int | None = None
+) -> None:
+    """A customer wants to know what is stored: tell a person, who has 30 days to answer. Each question is an alert."""
+    named = ", ".join(str(number) for number in shopify_order_ids) or "none"
+    alerts.raise_alert(
+        DATA_REQUEST,
+        subject=f"shop:{shop.domain} {_question(shopify_order_ids, request_id)}",
+        shop=shop.domain,
+        title=f"A customer of {shop.domain} asks which of their data is stored",
+        meaning=f"Shopify forwarded the request. It names these orders: {named}. By law it is answered within 30 days.",
+        action="Search each order id in Orders: what its page shows as «Ship to» is all that is stored. Send it to the "
+        "merchant, then close this alert.",
+    )
+
+
+def _question(shopify_order_ids: Collection[int], request_id: int | None) -> str:
+    """What tells one question from another, and a repetition from both: an id that comes again with other orders is
+    another question."""
+    numbers = sorted(set(shopify_order_ids))
+    told = ",".join(map(str, numbers))
+    if len(told) > _LONGEST_SUBJECT:
+        told = f"{len(numbers)} orders {hashlib.sha256(told.encode()).hexdigest()[:16]}"
+    orders = f"orders {told or 'none'}"
+    return orders if request_id is None else f"{orders}, request {request_id}"
+
+
+def shop_redaction_asked(shop: Shop) -> None:
+    """Shopify asks this 48 hours after the app was removed: see whether it was, in the lane of calls to the shop."""
+    with transaction.atomic():
+        installation.redact(shop)
+
+
+def redact_if_gone(shop: Shop) -> None:
+    """Erase what is stored of a shop's customers when the app was removed from it; else tell a person.
+
+    A shop that is not known to be gone is asked. Raises Throttled while there is more to erase than one run can do.
+    """
+    if _is_gone(shop):
+        erasure.redact_shop(shop)
+        with transaction.atomic():
+            alerts.close_alert(NOT_GONE, subject=installation.subject(shop))
+        return
+    logger.warning("shop_redaction_refused", shop=shop.domain)
+    with transaction.atomic():
+        alerts.raise_alert(
+            NOT_GONE,
+            subject=installation.subject(shop),
+            severity=Severity.WARNING,
+            title=f"{shop.domain} was to be erased, but the app is still installed",
+            meaning="A notice asked for the data of all customers of this shop to be erased, which Shopify asks only "
+            "after the app was removed. Shopify still lets us in, so nothing was erased. The notice is late (the app "
+            "was installed again), or somebody sent it who is not Shopify.",
+            action="Ask the merchant whether the app was removed and installed again. If so, close this alert. If "
+            "not, replace the app's client secret in Shopify and here.",
+        )
+
+
+def _is_gone(shop: Shop) -> bool:
+    """Whether the app was removed, as far as Shopify itself says so. May switch the shop off."""
+    if shop.uninstalled_at is not None:
+        return True
+    shop.is_active = True  # in memory only: the client calls no shop that is off
+    try:
+        client.execute(shop, "shop", {}, priority=Priority.HIGH)
+    except installation.AccessRefused as refusal:
+        if not refusal.by_shopify:
+            raise
+        installation.uninstalled(shop)
+        return True
+    return False

@@ -1,0 +1,1 @@
+"""Shopify asks for less than warehouses were given: measured, judged, and passed on."""

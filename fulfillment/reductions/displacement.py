@@ -1,0 +1,80 @@
+"""A merchant moves Shopify's work for an order that a warehouse has: a person is told, at once, from where to where.
+
+Only what was seen at the warehouse's location after the order was accepted can have been moved away from it: Shopify's
+own assignment before, and our own move, are none of the merchant's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db.models.functions import Now
+
+from fulfillment import enqueue
+from fulfillment.models import Order, WmsOrder
+from fulfillment.reductions.units_at_work import Part, Units, Work
+from fulfillment.shopify import our_locations
+from ops.alerting.alerts import close_alert, raise_alert
+from wms.statuses import AT_THE_WMS
+
+KIND = "order_moved"
+
+
+def follow(order: Order, work: Work) -> None:
+    """Tell of what was moved away, note what stands where it should. The order is locked."""
+    parts = [part for part in work.parts if part.row.wms_status in AT_THE_WMS and part.left()]
+    away = {part.row.id: units for part in parts if (units := missing_here(part, parts, work))}
+    here = [part.row.id for part in parts if part.row.id not in away and not part.row.stands_here_since]
+    if here:
+        WmsOrder.objects.filter(id__in=here).update(stands_here_since=Now())
+    moved = [part for part in parts if part.row.id in away and _was_moved(part)]
+    if moved:
+        _tell(order, moved, work, away)
+    elif any(part.row.stands_here_since for part in work.parts):
+        close_alert(KIND, subject=order.subject)
+
+
+def missing_here(part: Part, parts: Iterable[Part], work: Work) -> Units:
+    """Units of a part that Shopify asks for, but of another location of ours. Pure."""
+    missing: Units = {}
+    for line, left in part.left().items():
+        asked = work.asked[line].ours
+        given_here = sum(each.left().get(line, 0) for each in parts if each.location_id == part.location_id)
+        lacking = given_here - asked.get(part.location_id, 0)
+        elsewhere = sum(asked.values()) - asked.get(part.location_id, 0)
+        due_there = sum(each.left().get(line, 0) for each in parts if each.location_id != part.location_id)
+        if (units := min(left, lacking, elsewhere - due_there)) > 0:
+            missing[line] = units
+    return missing
+
+
+def _was_moved(part: Part) -> bool:
+    row = part.row
+    seen_here = row.stands_here_since is not None and row.order.read_at > row.stands_here_since
+    return seen_here and not enqueue.moving(row)
+
+
+def _tell(order: Order, moved: list[Part], work: Work, away: dict[int, Units]) -> None:
+    names = our_locations.names(order.shop_id)
+    facts = [_fact(part, away[part.row.id], work, names) for part in moved]
+    raise_alert(
+        KIND,
+        subject=order.subject,
+        title=f"Order {order.name} of {order.shop.domain} was moved in Shopify after it went to the warehouse",
+        meaning=f"{' '.join(facts)} The warehouse that has it sends it all the same, and Shopify counts the stock "
+        "elsewhere.",
+        action="Let it go as it is, and move it back in Shopify. Or ask the warehouse to stop it: once its WMS reports "
+        "it as cancelled, choose «Route again» on the order.",
+    )
+
+
+def _fact(part: Part, units: Units, work: Work, names: dict[int, str]) -> str:
+    labels = {line.order_line_id: line.order_line.sku or line.order_line.title for line in part.lines}
+    goods = ", ".join(f"{count} × {labels[line]}" for line, count in sorted(units.items()))
+    to = sorted(
+        {place for line in units for place in work.asked[line].ours if place and place != part.location_id}
+    )
+    places = ", ".join(
+        f"{names[place]}, location {place}" if place in names else f"location {place}" for place in to
+    )
+    return f"{goods}: from {part.row.warehouse.place}, location {part.location_id}, to {places}."

@@ -1,0 +1,116 @@
+"""Units that warehouses were given, have not shipped, and that Shopify no longer asks us for. Pure.
+
+A parcel that left and that Shopify has not been told of is still asked for there: then the surplus is found a little
+later, never too early. What is on hold or scheduled is asked for too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from fulfillment.models.states import Wish
+from fulfillment.reductions.units_at_work import Asked, Part, Units, Work
+from wms.statuses import WmsStatus
+
+_EASY_FIRST = (
+    WmsStatus.PENDING,
+    WmsStatus.REJECTED,
+    WmsStatus.ACCEPTED,
+    WmsStatus.SUBMITTING,
+    WmsStatus.UNKNOWN,
+    WmsStatus.CANCEL_REQUESTED,
+    WmsStatus.PICKING,
+    WmsStatus.PACKED,
+    WmsStatus.MANIFESTED,
+    WmsStatus.PARTIALLY_SHIPPED,
+)
+_BEING_ASKED = (Wish.CANCEL_ASKED, Wish.LESS_ASKED)
+_DECLINED = (Wish.CANCEL_DECLINED, Wish.LESS_DECLINED)
+
+
+@dataclass(frozen=True)
+class Surplus:
+    """Units too many, by WMS order (our row id) and order line (our row id)."""
+
+    by_part: Mapping[int, Units]
+
+    def __bool__(self) -> bool:
+        return bool(self.by_part)
+
+    @property
+    def units(self) -> Units:
+        """By order line, whichever WMS order has them."""
+        total: Units = {}
+        for units in self.by_part.values():
+            for line, count in units.items():
+                total[line] = total.get(line, 0) + count
+        return total
+
+    def of(self, part: Part) -> Units:
+        """What of a part is too many."""
+        return self.by_part.get(part.row.id, {})
+
+    def is_all_of(self, part: Part) -> bool:
+        """Whether nothing that a part is still to send is wanted."""
+        return bool(self.of(part)) and self.of(part) == part.left()
+
+
+def of(work: Work) -> Surplus:
+    """What is too many by the last reading of Shopify's fulfilment orders."""
+    return _spread(work, {line: asked.wanted for line, asked in work.asked.items()})
+
+
+def for_certain(work: Work) -> Surplus:
+    """What is too many even if Shopify is only about to make its fulfilment orders anew: removed or refunded."""
+    return _spread(work, {line: asked.line.quantity for line, asked in work.asked.items()})
+
+
+def no_more_than(work: Work, found: Surplus, limit: Units) -> Surplus:
+    """`found`, as far as it was found before."""
+    wanted = _left(work.parts)
+    for line, count in found.units.items():
+        wanted[line] -= min(count, limit.get(line, 0))
+    return _spread(work, wanted)
+
+
+def _left(parts: Iterable[Part]) -> Units:
+    left: Units = {}
+    for part in parts:
+        for line, count in part.left().items():
+            left[line] = left.get(line, 0) + count
+    return left
+
+
+def _spread(work: Work, wanted: Mapping[int, int]) -> Surplus:
+    """Which part has the units too many: one at whose location Shopify asks for fewer, then one that can be stopped.
+
+    One that is being asked already stays the one, so that no two are stopped for the same unit.
+    """
+    found: dict[int, Units] = {}
+    ranked = sorted(work.parts, key=_rank)
+    for line, left in _left(work.parts).items():
+        open_count = left - wanted.get(line, 0)
+        asked = work.asked.get(line)
+        for here_only in (True, False):
+            for part in ranked:
+                take = min(open_count, part.left().get(line, 0) - found.get(part.row.id, {}).get(line, 0))
+                if here_only:
+                    take = min(take, _too_many_here(part, line, work.parts, asked))
+                if take > 0:
+                    units = found.setdefault(part.row.id, {})
+                    units[line] = units.get(line, 0) + take
+                    open_count -= take
+    return Surplus(found)
+
+
+def _rank(part: Part) -> tuple[int, int, int]:
+    wish = part.row.wish
+    turn = 0 if wish in _BEING_ASKED else 2 if wish in _DECLINED else 1
+    return turn, _EASY_FIRST.index(WmsStatus(part.row.wms_status)), -part.row.part
+
+
+def _too_many_here(part: Part, line: int, parts: Iterable[Part], asked: Asked | None) -> int:
+    """Units that the parts of this location have beyond what Shopify asks for there."""
+    here = _left(each for each in parts if each.location_id == part.location_id)
+    return here.get(line, 0) - (asked.ours.get(part.location_id, 0) if asked else 0)

@@ -1,0 +1,105 @@
+"""What warehouses still work on for an order, beside what Shopify asks us for: read once, judged by `surplus`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fulfillment.models import FulfillmentOrderLine, Order, OrderLine, WmsOrder, WmsOrderLine
+from fulfillment.readiness import OPEN_STATUSES
+from fulfillment.shopify.our_locations import SHIPPED_METHODS
+from wms.statuses import WmsStatus
+
+Units = dict[int, int]
+"""Shopify units by order line (our row id)."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A WMS order that is not over, with its lines."""
+
+    row: WmsOrder
+    lines: tuple[WmsOrderLine, ...]
+
+    @property
+    def location_id(self) -> int:
+        """The Shopify location that its warehouse stands for."""
+        return self.row.warehouse.shopify_location_id
+
+    def given(self) -> Units:
+        """Units that it was made for."""
+        return {line: max(-(-row.quantity // row.per_unit) for row in rows) for line, rows in self._by_line()}
+
+    def shipped(self) -> Units:
+        """Units that left completely: a kit's with its last item."""
+        return {line: min(row.shipped // row.per_unit for row in rows) for line, rows in self._by_line()}
+
+    def left(self) -> Units:
+        """Units that it is still to send."""
+        shipped = self.shipped()
+        left = {line: units - shipped[line] for line, units in self.given().items()}
+        return {line: units for line, units in left.items() if units > 0}
+
+    def _by_line(self) -> list[tuple[int, list[WmsOrderLine]]]:
+        rows: dict[int, list[WmsOrderLine]] = {}
+        for each in self.lines:
+            rows.setdefault(each.order_line_id, []).append(each)
+        return list(rows.items())
+
+
+@dataclass
+class Asked:
+    """What Shopify asks for of one order line: of us by location, and of others; held and scheduled units too.
+
+    `known`: it has fulfilment orders of the line at all. That they are missing (not made yet, not shown to us) says
+    nothing of what is wanted.
+    """
+
+    line: OrderLine
+    ours: dict[int | None, int] = field(default_factory=dict)
+    others: dict[int | None, int] = field(default_factory=dict)
+    known: bool = False
+
+    @property
+    def wanted(self) -> int:
+        """Units that we are asked for by the last reading."""
+        return min(sum(self.ours.values()), self.line.quantity) if self.known else self.line.quantity
+
+
+@dataclass(frozen=True)
+class Work:
+    """The parts under way and what Shopify asks for, by order line."""
+
+    parts: tuple[Part, ...]
+    asked: Mapping[int, Asked]
+
+
+def of(order: Order) -> Work:
+    """Read it: two queries, one when no warehouse is at work."""
+    over = [WmsStatus.CANCELLED, WmsStatus.SHIPPED]
+    rows = (
+        WmsOrderLine.objects.filter(wms_order__order=order)
+        .exclude(wms_order__wms_status__in=over)
+        .select_related("order_line", "wms_order__warehouse__connection")
+        .order_by("wms_order__part", "id")
+    )
+    by_part: dict[int, list[WmsOrderLine]] = {}
+    for row in rows:
+        by_part.setdefault(row.wms_order_id, []).append(row)
+    parts = tuple(Part(lines[0].wms_order, tuple(lines)) for lines in by_part.values())
+    for part in parts:
+        part.row.order = order
+    return Work(parts, _asked(order, parts) if parts else {})
+
+
+def _asked(order: Order, parts: tuple[Part, ...]) -> dict[int, Asked]:
+    asked = {line.order_line_id: Asked(line.order_line) for part in parts for line in part.lines}
+    rows = FulfillmentOrderLine.objects.filter(fulfillment_order__order=order, order_line__in=asked)
+    for row in rows.select_related("fulfillment_order"):
+        work, wants = row.fulfillment_order, asked[row.order_line_id]
+        wants.known = True
+        if work.status in OPEN_STATUSES and row.remaining_quantity:
+            ours = work.is_ours and not work.at_foreign_service and work.delivery_method in SHIPPED_METHODS
+            places = wants.ours if ours else wants.others
+            places[work.location_id] = places.get(work.location_id, 0) + row.remaining_quantity
+    return asked

@@ -1,0 +1,1 @@
+"""Goods that come back: announced to the warehouse, and recorded on arrival."""

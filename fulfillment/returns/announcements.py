@@ -1,0 +1,138 @@
+"""Goods that are to come back: announced to the warehouse. Their arrival is in `fulfillment/returns/receipts.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import structlog
+from django.db import transaction
+from django.db.models.functions import Now
+
+from fulfillment import enqueue
+from fulfillment.models import Return, ReturnLine, WmsOrder
+from fulfillment.models.states import ReturnState
+from ops.alerting.alerts import raise_alert
+from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
+from ops.models import Severity
+from wms.adapters import adapter_for, capabilities_of
+from wms.adapters.base import Capability, OrderLineRequest, ReturnRequest
+
+logger = structlog.get_logger(__name__)
+
+
+def open_return(row: WmsOrder, *, reason: str, items: Mapping[str, int] | None = None) -> Return | None:
+    """Open a return of a WMS order and have it announced; None when it is open already.
+
+    `items`: units by item code that are to come back; everything in the WMS order when None. In the caller's
+    transaction, with the order locked.
+    """
+    external_id = f"{row.external_id}:return"
+    parent, created = Return.objects.get_or_create(
+        external_id=external_id, defaults={"wms_order": row, "reason": reason[:255]}
+    )
+    if not created:
+        return None
+    ReturnLine.objects.bulk_create(
+        ReturnLine(parent=parent, item_code=item, quantity=quantity)
+        for item, quantity in (_all_of(row) if items is None else items).items()
+    )
+    if Capability.RETURNS in capabilities_of(row.warehouse.connection):
+        enqueue.announce_return(parent)
+    else:
+        _refused(parent, "it takes no announcements by its interface")
+    return parent
+
+
+def _all_of(row: WmsOrder) -> dict[str, int]:
+    units: dict[str, int] = {}
+    for line in row.lines.all():
+        units[line.item_code] = units.get(line.item_code, 0) + line.quantity
+    return units
+
+
+def announce(return_id: int) -> None:
+    """Announce a return to its warehouse; its external id is the idempotency key.
+
+    The attempt is recorded before the call. Where the WMS does not honour the key, an attempt whose outcome is unknown
+    is not repeated: a person says whether the WMS has it. Raises Blocked until then, and what the adapter raises; after
+    a refusal the return is marked failed and staff are told.
+    """
+    row = Return.objects.select_related("wms_order__warehouse__connection", "wms_order__order__shop").get(
+        id=return_id
+    )
+    if row.state == ReturnState.UNKNOWN:
+        raise _undecided(row)
+    if row.state != ReturnState.REQUESTING:
+        return
+    wms_order = row.wms_order
+    doubtful = row.attempt_at is not None
+    if doubtful and Capability.IDEMPOTENT_CREATE not in capabilities_of(wms_order.warehouse.connection):
+        _hand_to_a_person(row)
+        raise _undecided(row)
+    Return.objects.filter(id=row.id, state=ReturnState.REQUESTING).update(attempt_at=Now())
+    request = ReturnRequest(
+        external_id=wms_order.external_id,
+        wms_order_id=wms_order.wms_order_id,
+        reason=row.reason,
+        lines=tuple(OrderLineRequest(line.item_code, line.quantity, "") for line in row.lines.order_by("id")),
+    )
+    try:
+        answer = adapter_for(wms_order.warehouse.connection).create_return(
+            request, idempotency_key=row.external_id
+        )
+    except UnknownOutcome:
+        raise
+    except Permanent as error:
+        _refused(row, str(error))
+        raise
+    except (Transient, Throttled, Blocked):
+        if not doubtful:
+            Return.objects.filter(id=row.id).update(attempt_at=None)
+        raise
+    Return.objects.filter(id=row.id, state=ReturnState.REQUESTING).update(
+        state=ReturnState.OPEN, wms_return_id=answer.wms_return_id, label_url=answer.label_url[:1000]
+    )
+    logger.info("return_announced", order=wms_order.order_id, wms_return=answer.wms_return_id)
+
+
+def decision_key(row: Return) -> str:
+    """The park key of an announcement whose outcome only a person can tell."""
+    return f"decision:{row.external_id}"
+
+
+def _undecided(row: Return) -> Blocked:
+    undecided = Return.objects.filter(id=row.id, state=ReturnState.UNKNOWN)
+    return Blocked(
+        "a person must say whether the WMS expects it", on=[decision_key(row)], recheck=undecided.exists
+    )
+
+
+@transaction.atomic
+def _hand_to_a_person(row: Return) -> None:
+    asked = Return.objects.filter(id=row.id, state=ReturnState.REQUESTING).update(state=ReturnState.UNKNOWN)
+    if not asked:
+        return
+    wms_order = row.wms_order
+    slug, order = wms_order.warehouse.connection.slug, wms_order.order
+    raise_alert(
+        "outcome_unknown",
+        subject=row.external_id,
+        severity=Severity.CRITICAL,
+        title=f"Does {slug} expect the return of order {order.name}?",
+        meaning="The answer to our announcement was lost, and this WMS may not be told twice.",
+        action="Look for it in the WMS. Then open the return in the admin and say «It is there as …» or, from "
+        "the time on that its page names, «It is not there».",
+    )
+
+
+@transaction.atomic
+def _refused(row: Return, reason: str) -> None:
+    Return.objects.filter(id=row.id).update(state=ReturnState.FAILED)
+    raise_alert(
+        "return_refused",
+        subject=row.wms_order.order.subject,
+        shop=row.wms_order.order.shop.domain,
+        title=f"The WMS did not take the return of order {row.wms_order.order.name}",
+        meaning=f"The warehouse does not expect the goods. It says: {reason[:500]}",
+        action="Announce the return to the warehouse by hand.",
+    )

@@ -1,0 +1,199 @@
+"""Goods that came back: recorded once, and a further report of a known return compared with what was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from django.db import transaction
+from django.db.models.functions import Greatest, Now
+
+from fulfillment import order_states
+from fulfillment.models import Order, Return, ReturnLine, WmsOrder
+from fulfillment.models.states import ReturnState
+from fulfillment.returns import announcements
+from ops.alerting.alerts import close_alert, raise_alert
+from ops.errors import Blocked
+from ops.queue import jobs
+from wms.callbacks.events import Condition, ReturnReceiptEvent
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Goods:
+    """Units of one item that came back, by condition."""
+
+    sellable: int = 0
+    damaged: int = 0
+
+    def is_within(self, other: Goods) -> bool:
+        """Whether the other has at least as many of each condition."""
+        return self.sellable <= other.sellable and self.damaged <= other.damaged
+
+    def __str__(self) -> str:
+        told = {"sellable": self.sellable, "damaged": self.damaged}
+        return " and ".join(f"{units} {condition}" for condition, units in told.items() if units) or "none"
+
+
+def receive(connection_id: int, event: ReturnReceiptEvent, *, occurred_at: datetime) -> None:
+    """Record what came back. A known return that is reported again is compared: more is recorded, what contradicts is
+    told to a person.
+
+    Raises Blocked when we know neither the return nor its order: it waits for the order and a person is told.
+    """
+    with transaction.atomic():
+        row = _order_of(connection_id, event)
+        if row is not None:
+            _take(order_states.lock(row.order_id), row, event, occurred_at=occurred_at)
+            return
+        raise_alert(
+            "unknown_return",
+            subject=f"return:{connection_id}:{event.wms_return_id}",
+            title=f"A return arrived that nobody announced: {event.wms_return_id}",
+            meaning=f"The warehouse names its order {event.wms_order_id}, which we do not know.",
+            action="Find out with the warehouse whose goods these are, and put them right in Shopify by hand.",
+        )
+    key = order_states.arrival_key(connection_id, event.wms_order_id)
+    raise Blocked(
+        "the returned order is not known", on=[key], recheck=lambda: not _order_of(connection_id, event)
+    )
+
+
+def _order_of(connection_id: int, event: ReturnReceiptEvent) -> WmsOrder | None:
+    """The WMS order that the report names, else the one that its return is of."""
+    rows = WmsOrder.objects.filter(warehouse__connection_id=connection_id)
+    named = rows.filter(wms_order_id=event.wms_order_id).first() if event.wms_order_id else None
+    return named or rows.filter(returns__wms_return_id=event.wms_return_id).first()
+
+
+def _take(order: Order, row: WmsOrder, event: ReturnReceiptEvent, *, occurred_at: datetime) -> None:
+    parent = _return_of(row, event)
+    said = _said(event)
+    if parent.state == ReturnState.RECEIVED:
+        _compare(order, parent, said, occurred_at=occurred_at)
+    else:
+        _record(order, parent, event, said, occurred_at=occurred_at)
+
+
+def _return_of(row: WmsOrder, event: ReturnReceiptEvent) -> Return:
+    """The order's return of this id, else one that is still to come, else one without an announcement. The order is
+    locked. An id that was another order's return says nothing about this order's."""
+    mine = Return.objects.filter(wms_order=row)
+    known = mine.filter(wms_return_id=event.wms_return_id).first()
+    if known is not None:
+        return known
+    return mine.exclude(state=ReturnState.RECEIVED).first() or Return.objects.create(
+        wms_order=row,
+        external_id=f"{row.external_id}:return:{event.wms_return_id}"[:300],
+        wms_return_id=event.wms_return_id,
+        state=ReturnState.OPEN,
+        reason="returned without announcement",
+    )
+
+
+def _said(event: ReturnReceiptEvent) -> dict[str, Goods]:
+    said: dict[str, Goods] = {}
+    for item in event.items:
+        known = said.get(item.wms_item_code, Goods())
+        sellable = item.quantity if item.condition == Condition.SELLABLE else 0
+        said[item.wms_item_code] = Goods(known.sellable + sellable, known.damaged + item.quantity - sellable)
+    return said
+
+
+def _record(
+    order: Order,
+    parent: Return,
+    event: ReturnReceiptEvent,
+    said: Mapping[str, Goods],
+    *,
+    occurred_at: datetime,
+) -> None:
+    others = Return.objects.filter(
+        wms_order__warehouse__connection_id=parent.wms_order.warehouse.connection_id,
+        wms_return_id=event.wms_return_id,
+    ).exclude(wms_order=parent.wms_order)
+    Return.objects.filter(id=parent.id).update(
+        state=ReturnState.RECEIVED,
+        received_at=Now(),
+        reported_at=occurred_at,
+        wms_return_id=event.wms_return_id,
+    )
+    _write(parent, said)
+    close_alert("cancel_too_late", subject=order.subject)
+    if close_alert("outcome_unknown", subject=parent.external_id):
+        jobs.wake(announcements.decision_key(parent))
+    twin = others.select_related("wms_order__order").first()
+    doubt = (
+        f" A return of order {twin.wms_order.order.name} has the same ID {event.wms_return_id}."
+        if twin
+        else ""
+    )
+    _tell(order, parent, further=False, doubt=doubt)
+
+
+def _compare(order: Order, parent: Return, said: Mapping[str, Goods], *, occurred_at: datetime) -> None:
+    """More is recorded. Less, or another condition, is a person's to clear up: what was recorded stays. An older report
+    that says less says nothing: it was overtaken."""
+    before = _recorded(parent)
+    older = parent.reported_at is not None and occurred_at < parent.reported_at
+    more: dict[str, Goods] = {}
+    contradictions: list[str] = []
+    for item in sorted(before.keys() | said.keys()):
+        was, now = before.get(item, Goods()), said.get(item, Goods())
+        if was.is_within(now) and not older:
+            more |= {item: now} if now != was else {}
+        elif not (older and now.is_within(was)):
+            contradictions.append(f"{item}: {now} instead of {was}")
+    if not older:
+        Return.objects.filter(id=parent.id).update(reported_at=Greatest("reported_at", occurred_at))
+    if more:
+        _write(parent, more)
+        _tell(order, parent, further=True)
+    if contradictions:
+        _report(order, parent, contradictions, older=older)
+
+
+def _recorded(parent: Return) -> dict[str, Goods]:
+    lines = {line.item_code: Goods(line.sellable, line.damaged) for line in parent.lines.all()}
+    return {item: goods for item, goods in lines.items() if goods != Goods()}
+
+
+def _write(parent: Return, goods: Mapping[str, Goods]) -> None:
+    ReturnLine.objects.bulk_create(
+        [
+            ReturnLine(parent=parent, item_code=item, sellable=each.sellable, damaged=each.damaged)
+            for item, each in goods.items()
+        ],
+        update_conflicts=True,
+        unique_fields=["parent", "item_code"],
+        update_fields=["sellable", "damaged"],
+    )
+
+
+def _tell(order: Order, parent: Return, *, further: bool, doubt: str = "") -> None:
+    goods = "; ".join(f"{item}: {each}" for item, each in sorted(_recorded(parent).items()))
+    raise_alert(
+        "return_received",
+        subject=parent.external_id,
+        title=f"{'More goods' if further else 'Goods'} of order {order.name} came back to the warehouse",
+        meaning=f"In all {goods or 'nothing'}. The WMS has booked them; stock follows by its own callbacks.{doubt}",
+        action="Refund the customer in Shopify if that is due, then close this alert.",
+        again=further,
+    )
+    logger.info("return_recorded", order=order.id, parent=parent.id, further=further)
+
+
+def _report(order: Order, parent: Return, contradictions: list[str], *, older: bool) -> None:
+    raise_alert(
+        "return_contradicted",
+        subject=parent.external_id,
+        shop=order.shop.domain,
+        title=f"A return of order {order.name} was reported again with other goods",
+        meaning=f"The return {parent.wms_return_id} was recorded before. {'An older' if older else 'Another'} report "
+        f"says {'; '.join(contradictions)}. What was recorded stays as it is.",
+        action="Ask the warehouse what really came back. Refund in Shopify what is due, then close this alert.",
+    )
+    logger.warning("return_contradicted", order=order.id, parent=parent.id)

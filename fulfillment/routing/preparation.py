@@ -1,0 +1,294 @@
+"""From a ready order to a WMS order: resolve its SKUs, choose the warehouse, reserve the stock, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import structlog
+from django.db import transaction
+from django.db.models import Count, Max
+from django.db.models.functions import Now, TruncDay
+
+from fulfillment import commitments, coverage, enqueue, order_states
+from fulfillment.models import Order, OrderLine, WmsOrder, WmsOrderLine
+from fulfillment.models.states import OrderState, Reason
+from fulfillment.order_states import PERSON_DECIDES
+from fulfillment.routing import choice, line_products
+from fulfillment.wms_orders import attempts
+from inventory import reservations
+from inventory.reservations import Need
+from ops.alerting.alerts import close_alert, raise_alert
+from ops.errors import Blocked, Transient
+from ops.models import Severity
+from skumap.resolve import Component, Resolution
+from skumap.verification.review import key_of_sku, report_unmapped
+from wms.models import Warehouse
+
+logger = structlog.get_logger(__name__)
+
+ROUTABLE = (
+    OrderState.READY,
+    OrderState.HELD,
+    OrderState.AT_WAREHOUSE,
+    OrderState.PARTIALLY_SHIPPED,
+    OrderState.SHIPPED,
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a routing decision needs and gives; units are Shopify's, by our order line id."""
+
+    units: Mapping[int, int]
+    lines: Mapping[int, OrderLine]
+    warehouses: Mapping[int, Warehouse]
+    variants: Mapping[int, int]
+    resolution: Resolution
+    decision: choice.Decision
+
+    @property
+    def unmapped(self) -> list[OrderLine]:
+        """Lines that are mapped at no warehouse at all (a custom line never is)."""
+        missing = self.resolution.unmapped(self.variants.values())
+        return [self.lines[i] for i in self.units if i not in self.variants or self.variants[i] in missing]
+
+    @property
+    def goes(self) -> bool:
+        """Whether a warehouse can send all of it."""
+        return self.decision.chosen is not None and not self.unmapped
+
+
+def plan(order: Order) -> Plan | None:
+    """Decide where the order's uncovered units would go now; None when there is nothing to route. Writes nothing.
+
+    A constant number of queries, whatever the lines and warehouses.
+    """
+    if (
+        order.cancelled_at
+        or order.state not in ROUTABLE
+        or (order.state == OrderState.HELD and order.reason in PERSON_DECIDES | {Reason.NO_ADDRESS})
+    ):
+        return None
+    measured = coverage.measure(order)
+    if not measured.uncovered:
+        return None
+    warehouses = {
+        w.id: w for w in Warehouse.objects.filter(shop_id=order.shop_id).select_related("connection")
+    }
+    lines = [measured.lines[i] for i in measured.uncovered]
+    known = line_products.identify(order.shop_id, lines, warehouses=warehouses)
+    candidates = _candidates(order, measured, warehouses=warehouses, known=known)
+    return Plan(
+        units=measured.uncovered,
+        lines=measured.lines,
+        warehouses=warehouses,
+        variants=known.variants,
+        resolution=known.resolution,
+        decision=_decide(candidates, country=order.country),
+    )
+
+
+def _decide(candidates: Sequence[choice.Candidate], *, country: str) -> choice.Decision:
+    """Where stock is short, it is asked once more whether the item is known there at all."""
+    decision = choice.decide(candidates, country=country)
+    short = {v.warehouse_id for v in decision.verdicts if v.outcome == choice.PassedOver.STOCK}
+    strange = reservations.never_reported(
+        (c.id, item) for c in candidates if c.id in short for item in c.needs or () if not c.free.get(item)
+    )
+    if not strange:
+        return decision
+    informed = [
+        replace(c, never_reported=frozenset(item for warehouse, item in strange if warehouse == c.id))
+        for c in candidates
+    ]
+    return choice.decide(informed, country=country)
+
+
+def _components(
+    line_id: int, warehouse_id: int, *, variants: Mapping[int, int], resolution: Resolution
+) -> tuple[Component, ...]:
+    return resolution.components(variants[line_id], warehouse_id) if line_id in variants else ()
+
+
+def _needs(
+    measured: coverage.Coverage, warehouse_id: int, known: line_products.Identified
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    """WMS item units by item code, and the SKUs of lines that are not mapped at this warehouse."""
+    needs: dict[str, int] = {}
+    unmapped = []
+    for line_id, units in measured.uncovered.items():
+        components = _components(line_id, warehouse_id, variants=known.variants, resolution=known.resolution)
+        if not components:
+            unmapped.append(measured.lines[line_id].sku or measured.lines[line_id].title)
+        for component in components:
+            needs[component.wms_item_code] = (
+                needs.get(component.wms_item_code, 0) + units * component.quantity
+            )
+    return needs, tuple(unmapped)
+
+
+def _candidates(
+    order: Order,
+    measured: coverage.Coverage,
+    *,
+    warehouses: Mapping[int, Warehouse],
+    known: line_products.Identified,
+) -> list[choice.Candidate]:
+    needs = {w: _needs(measured, w, known) for w in warehouses}
+    items = {item for wanted, _ in needs.values() for item in wanted}
+    free = reservations.free(list(warehouses), items)
+    used = _used_today(warehouses.values())
+    return [
+        choice.Candidate(
+            id=w.id,
+            name=w.place,
+            priority=w.priority,
+            active=w.is_active and w.connection.is_active,
+            paused=w.paused,
+            countries=frozenset(w.serves_countries),
+            capacity_left=None if w.daily_capacity is None else w.daily_capacity - used.get(w.id, 0),
+            needs=None if needs[w.id][1] else needs[w.id][0],
+            unmapped=needs[w.id][1],
+            free={item: free.get((w.id, item), 0) for item in needs[w.id][0]},
+        )
+        for w in warehouses.values()
+    ]
+
+
+def _used_today(warehouses: Iterable[Warehouse]) -> dict[int, int]:
+    """WMS orders made today (UTC, the database's clock) by warehouse, cancelled and refused ones left out."""
+    limited = [w.id for w in warehouses if w.daily_capacity is not None]
+    if not limited:
+        return {}
+    rows = (
+        WmsOrder.objects.filter(
+            order_states.NOT_ENDED, warehouse_id__in=limited, created_at__gte=TruncDay(Now())
+        )
+        .values("warehouse")
+        .annotate(count=Count("id"))
+    )
+    return {row["warehouse"]: row["count"] for row in rows}
+
+
+def prepare(order_id: int) -> WmsOrder | None:
+    """Route an order's uncovered units: reserve their stock and make the WMS order, or hold the order with the reason.
+
+    One transaction; the submission is enqueued in it. Returns None when there is nothing to route.
+    Raises Blocked after the reason was stored and the alert raised, Transient when another order was faster.
+    """
+    with transaction.atomic():
+        order = order_states.lock(order_id)
+        found = plan(order)
+        if found is None:
+            order_states.owes_nothing(order)
+            return None
+        if found.goes:
+            return _reserve_and_make(order, found)
+        _hold(order, found)
+    raise Blocked(
+        f"{order.get_reason_display()}: {order.reason_detail}",
+        on=wake_keys(order, found),
+        recheck=partial(still_blocked, order_id),
+    )
+
+
+def still_blocked(order_id: int) -> bool:
+    """Whether the order still cannot be routed: looked at again under the park keys' locks."""
+    found = plan(Order.objects.select_related("shop").get(id=order_id))
+    return found is not None and not found.goes
+
+
+def _reserve_and_make(order: Order, found: Plan) -> WmsOrder | None:
+    chosen = found.decision.chosen
+    assert chosen is not None and chosen.needs is not None  # noqa: S101, PT018
+    part = (order.wms_orders.aggregate(last=Max("part"))["last"] or 0) + 1
+    external_id = f"wms:order:{order.shop.domain}:{order.shopify_order_id}:{part}"
+    if part > 1 and (refused := order_states.refused(order).first()):
+        attempts.hold_refused(order, refused.outcome_detail)  # a replay would send its units beside these
+        return None
+    needs = [Need(chosen.id, item, units) for item, units in sorted(chosen.needs.items())]
+    if reservations.reserve(external_id, needs):
+        raise Transient("another order took the stock between the look and the lock")
+    row = WmsOrder.objects.create(
+        order=order,
+        part=part,
+        warehouse=found.warehouses[chosen.id],
+        external_id=external_id,
+        owed_from=order.owed_from or order_states.read_own_clock(order),
+    )
+    WmsOrderLine.objects.bulk_create(
+        WmsOrderLine(
+            wms_order=row,
+            order_line_id=line_id,
+            item_code=component.wms_item_code,
+            quantity=units * component.quantity,
+            per_unit=component.quantity,
+        )
+        for line_id, units in found.units.items()
+        for component in _components(line_id, chosen.id, variants=found.variants, resolution=found.resolution)
+    )
+    commitments.note(order)
+    _routed(order, row, found)
+    return row
+
+
+def _routed(order: Order, row: WmsOrder, found: Plan) -> None:
+    Order.objects.filter(id=order.id).update(routing=found.decision.as_json(), owed_from=None)
+    if order.state in (OrderState.HELD, OrderState.READY):
+        order_states.stand(order, OrderState.READY)
+    for kind in ("no_warehouse", line_products.CUSTOM_LINE, line_products.PRODUCT_DELETED):
+        close_alert(kind, subject=order.subject)
+    enqueue.submit(row)
+    logger.info("order_routed", order=order.id, shop=order.shop_id, warehouse=row.warehouse_id, part=row.part)
+
+
+def wake_keys(order: Order, found: Plan) -> list[str]:
+    """The park keys whose wake makes it worth planning anew, the cause that matters most first.
+
+    A mapping may be what is wrong even where every line has one: an item mistyped is out of stock.
+    """
+    unmapped = {line.id for line in found.unmapped}
+    mappings = {line_id: _key_of_line(order, found, line_id) for line_id in found.units}
+    causes = [
+        *(key for line_id, key in mappings.items() if line_id in unmapped),
+        *found.decision.wake_on,
+        *mappings.values(),
+        f"shop:{order.shop_id}",
+        f"order:{order.id}",
+    ]
+    return list(dict.fromkeys(causes))
+
+
+def _key_of_line(order: Order, found: Plan, line_id: int) -> str:
+    if line_id in found.variants:
+        return f"sku:{order.shop_id}:{found.variants[line_id]}"
+    return key_of_sku(order.shop_id, found.lines[line_id].sku)
+
+
+def _hold(order: Order, found: Plan) -> None:
+    Order.objects.filter(id=order.id).update(routing=found.decision.as_json())
+    if found.unmapped:
+        names = ", ".join(line.sku or line.title for line in found.unmapped)
+        gone = all(line_products.has_lost_its_product(line) for line in found.unmapped)
+        reason = Reason.PRODUCT_DELETED if gone else Reason.UNMAPPED_SKU
+        order_states.stand(order, OrderState.HELD, reason, names)
+        known = {line.shopify_variant_id: line.sku for line in found.unmapped if not line.variant_is_gone}
+        named = {variant: sku for variant, sku in known.items() if variant}
+        report_unmapped(order.shop, named, by=order.subject)
+        line_products.report(order, found.unmapped)
+        return
+    detail = "; ".join(map(str, found.decision.verdicts))
+    order_states.stand(order, OrderState.HELD, Reason.NO_WAREHOUSE, detail or "the shop has no warehouse")
+    raise_alert(
+        "no_warehouse",
+        subject=order.subject,
+        shop=order.shop.domain,
+        cause=order.subject,
+        severity=Severity.CRITICAL,
+        title=f"No warehouse can send order {order.name}",
+        meaning=f"The order waits. {order.reason_detail}",
+        action="Remove one of these causes (stock, item code, country, mapping, pause, capacity): the order goes on by "
+        "itself.",
+    )

@@ -1,0 +1,1 @@
+"""What left the warehouses: taken in, accounted for unit by unit, compared with what Shopify asks for."""

@@ -1,0 +1,170 @@
+"""Fulfilments of ours that were cancelled in Shopify, of parcels that left: noticed, told to a person, decided once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import structlog
+from django.db import transaction
+from django.db.models import F, Sum
+from django.db.models.functions import Greatest
+
+from fulfillment import coverage, enqueue, order_states
+from fulfillment.models import Fulfillment, Order, Shipment, ShipmentUnit, WmsOrderLine
+from fulfillment.models.states import FulfillmentState, ShipmentState
+from fulfillment.readiness import OPEN_STATUSES
+from fulfillment.shipments import held_shipments
+from fulfillment.shopify import queries
+from fulfillment.shopify.snapshots import OrderNode
+from ops.alerting.alerts import close_alert, raise_alert
+from ops.models import Severity
+from shops.models import Shop
+
+logger = structlog.get_logger(__name__)
+
+
+def verify(shop: Shop, found: Collection[OrderNode]) -> None:
+    """Before readings are stored: where Shopify asks for more of a line than warehouses owe, see whether what we told
+    still stands. Else units that left would be taken for new ones.
+
+    Raises what `shops.api.client.execute` raises.
+    """
+    told = Fulfillment.objects.filter(state=FulfillmentState.TOLD)
+    orders = Order.objects.filter(
+        shop=shop,
+        shopify_order_id__in=[node.id for node in found],
+        wms_orders__shipments__fulfillments__in=told,
+    )
+    nodes = {node.id: node for node in found}
+    for order in orders.distinct():
+        if _asks_for_more(order, nodes[order.shopify_order_id]):
+            compare(shop, order)
+
+
+def _asks_for_more(order: Order, node: OrderNode) -> bool:
+    asked: dict[int, int] = {}
+    for work in node.fulfillment_orders.nodes:
+        for line in work.line_items.nodes if work.status in OPEN_STATUSES else ():
+            asked[line.line_item.id] = asked.get(line.line_item.id, 0) + line.remaining_quantity
+    units = ShipmentUnit.objects.filter(shipment__wms_order__order=order, told__gt=0)
+    told = units.values("order_line", "order_line__shopify_line_id").annotate(units=Sum("told"))
+    given = coverage.covered_units(order)
+    return any(
+        asked.get(each["order_line__shopify_line_id"], 0) > given.get(each["order_line"], 0) - each["units"]
+        for each in told
+    )
+
+
+def compare_order(shop: Shop, shopify_order_id: int) -> None:
+    """Shopify says that a fulfilment of the order was cancelled: see which. Raises what `execute` raises."""
+    order = Order.objects.filter(shop=shop, shopify_order_id=shopify_order_id).first()
+    if order is not None and Fulfillment.objects.filter(shipment__wms_order__order=order).exists():
+        compare(shop, order)
+
+
+def compare(shop: Shop, order: Order) -> set[int]:
+    """Read the order's fulfilments and take note of ours that stand no more; returns all that stand no more."""
+    known = Fulfillment.objects.filter(shipment__wms_order__order=order).count()
+    found = queries.fulfillments(shop, order.shopify_order_id, expected=known + 1)
+    gone = {node.id for node in found if not node.stands}
+    take(order, gone)
+    return gone
+
+
+@transaction.atomic
+def take(order: Order, gone: Collection[int]) -> int:
+    """Of these fulfilments, which Shopify calls cancelled, those that are ours tell nothing any more; how many."""
+    ours = Fulfillment.objects.filter(
+        shipment__wms_order__order_id=order.id,
+        state=FulfillmentState.TOLD,
+        shopify_fulfillment_id__in=gone,
+    )
+    if not gone or not ours.exists():
+        return 0
+    order = order_states.lock(order.id)
+    rows = list(ours.select_related("shipment"))
+    for each in rows:
+        _undo(order, each)
+    order_states.settle(order)
+    return len(rows)
+
+
+def _undo(order: Order, told: Fulfillment) -> None:
+    shipment = told.shipment
+    Fulfillment.objects.filter(id=told.id).update(state=FulfillmentState.CANCELLED)
+    for line, quantity in told.units.items():
+        shipment.units.filter(order_line__shopify_line_id=int(line)).update(
+            told=Greatest(F("told") - quantity, 0)
+        )
+    others = shipment.fulfillments.filter(state=FulfillmentState.TOLD).order_by("id")
+    units = _listed(shipment)
+    why = f"its fulfilment was cancelled in Shopify: {units}"
+    Shipment.objects.filter(id=shipment.id).update(
+        state=ShipmentState.CANCELLED,
+        shopify_fulfillment_id=others.values_list("shopify_fulfillment_id", flat=True).first(),
+        reason=why[:2000],
+    )
+    raise_alert(
+        "fulfillment_cancelled",
+        subject=held_shipments.subject_of(shipment),
+        severity=Severity.CRITICAL,
+        title=f"A fulfilment of order {order.name} of {order.shop.domain} was cancelled after its parcel left",
+        meaning="It was cancelled in Shopify, which shows as unfulfilled, or asks for again, what counts as sent here "
+        f"with the parcel {shipment.wms_shipment_id}: {units}. Nothing is sent or told a second time by itself.",
+        action="Did the parcel arrive, or is it on its way, choose «Tell Shopify again» on the shipment. Is it lost or "
+        "back, and are the goods still wanted, choose «Send again»: they go to a warehouse once more. Else choose "
+        "«Nothing more to tell».",
+    )
+    logger.warning("fulfillment_cancelled", order=order.id, shipment=shipment.id, fulfillment=told.id)
+
+
+def _listed(shipment: Shipment) -> str:
+    units = [unit for unit in shipment.units.select_related("order_line").order_by("id") if unit.untold]
+    return ", ".join(f"{unit.untold} × {unit.order_line.sku or unit.order_line.title}" for unit in units)
+
+
+def tell_again(shipment_id: int, *, user_id: int | None) -> bool:
+    """A person wants Shopify to have a new fulfilment of a parcel whose first was cancelled; False when it has not."""
+    return _decide(shipment_id, user_id=user_id, state=ShipmentState.RECEIVED)
+
+
+def send_again(shipment_id: int, *, user_id: int | None) -> bool:
+    """A person wants the units of a cancelled fulfilment sent once more: they count as given to nobody, once.
+
+    False when no fulfilment of the shipment was cancelled, or somebody has decided. Whether Shopify still asks for the
+    units is read before they are routed.
+    """
+    return _decide(shipment_id, user_id=user_id, state=ShipmentState.CLOSED)
+
+
+@transaction.atomic
+def _decide(shipment_id: int, *, user_id: int | None, state: ShipmentState) -> bool:
+    shipment = Shipment.objects.select_related("wms_order").get(id=shipment_id)
+    if shipment.wms_order is None:
+        return False
+    order = order_states.lock(shipment.wms_order.order_id)
+    undecided = Shipment.objects.filter(id=shipment_id, state=ShipmentState.CANCELLED)
+    if not undecided.update(state=state, decided_by_id=user_id, reason=""):
+        return False
+    if state == ShipmentState.CLOSED:
+        _give_up(shipment)
+        held_shipments.let_go(shipment)
+        enqueue.read(order.shop, order.shopify_order_id)
+    else:
+        enqueue.fulfil(order)
+    close_alert("fulfillment_cancelled", subject=held_shipments.subject_of(shipment))
+    order_states.settle(order)
+    logger.info("cancelled_fulfillment_decided", shipment=shipment_id, order=order.id, to=state, user=user_id)
+    return True
+
+
+def _give_up(shipment: Shipment) -> None:
+    for unit in shipment.units.all():
+        again = unit.untold
+        if again:
+            unit.sent_again += again
+            unit.save(update_fields=["sent_again"])
+            lines = WmsOrderLine.objects.filter(
+                wms_order_id=shipment.wms_order_id, order_line_id=unit.order_line_id
+            )
+            lines.update(sent_again=F("sent_again") + again)

@@ -1,0 +1,210 @@
+"""Parcels that Shopify is not told of, or not whole: held with every cause, alerted by item, tried again by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+from django.db import transaction
+from django.db.models import Case, DateTimeField, F, Q, QuerySet, Sum, When
+from django.db.models.functions import Now
+
+from fulfillment import coverage, enqueue, order_states
+from fulfillment.models import FulfillmentOrderLine, Order, Shipment, ShipmentUnit
+from fulfillment.models.states import FulfillmentState, OrderState, ShipmentState
+from fulfillment.shipments import requested_units
+from fulfillment.shipments.requested_units import Asked, Rest
+from ops.alerting.alerts import close_alert, raise_alert
+from ops.errors import Transient
+from ops.models import Severity
+
+logger = structlog.get_logger(__name__)
+
+_MAY_HAVE_SOME = (
+    OrderState.PARTIALLY_SHIPPED,
+    OrderState.SHIPPED,
+    OrderState.HELD,
+    OrderState.CANCELLED,
+)
+"""Where an order stands that may have held shipments: readings of all others are spared the look."""
+
+
+def subject_of(shipment: Shipment) -> str:
+    """What alerts about a shipment are filed under."""
+    return f"shipment:{shipment.connection_id}:{shipment.wms_shipment_id}"
+
+
+def untold(shipment: Shipment) -> dict[int, int]:
+    """Units that Shopify is still to be told of, by Shopify order line id."""
+    rows = shipment.units.filter(quantity__gt=F("told") + F("sent_again")).annotate(
+        left=F("quantity") - F("told") - F("sent_again")
+    )
+    return dict(rows.values_list("order_line__shopify_line_id", "left"))
+
+
+def surplus(shipment: Shipment) -> dict[str, int]:
+    """Units that do not belong to the WMS order, by item code."""
+    rows = shipment.lines.filter(quantity__gt=F("counted")).annotate(left=F("quantity") - F("counted"))
+    return dict(rows.order_by("item_code").values_list("item_code", "left"))
+
+
+def as_stored(order: Order) -> list[Asked]:
+    """What Shopify asked for at the last reading."""
+    lines = FulfillmentOrderLine.objects.filter(fulfillment_order__order=order)
+    ours = coverage.work_for_us(order).values_list("id", flat=True)
+    return requested_units.from_rows(
+        lines.select_related("fulfillment_order", "order_line"), ours=frozenset(ours)
+    )
+
+
+@transaction.atomic
+def hold(order: Order, shipment: Shipment, rest: Sequence[Rest], *, left: Sequence[Asked]) -> None:
+    """Shopify does not take these units as things stand: they wait for a change, and a person is told.
+
+    `left`: what Shopify asks for besides. Raises Transient when the shipment was changed since it was read.
+    """
+    order = order_states.lock(order.id)
+    units: dict[int, int] = {}
+    for each in rest:
+        units[each.line_id] = units.get(each.line_id, 0) + each.units
+    as_read = Q(attempt_at=shipment.attempt_at) if shipment.attempt_at else Q(attempt_at__isnull=True)
+    under_way = Q(state__in=[ShipmentState.RECEIVED, ShipmentState.FULFILLING])
+    waiting = Shipment.objects.filter(under_way & as_read, id=shipment.id)
+    if untold(shipment) != units or not waiting.update(state=ShipmentState.HELD):
+        raise Transient("the shipment was changed while Shopify was read")
+    shipment.fulfillments.filter(state=FulfillmentState.TELLING).update(state=FulfillmentState.VOID)
+    known, cancelled = shipment.held_for, order.cancelled_at is not None
+    print_now = requested_units.fingerprint(left, units, cancelled=cancelled)
+    _note_unwanted(shipment, rest)
+    shipment.refresh_from_db(fields=["state", "shopify_fulfillment_id"])
+    Shipment.objects.filter(id=shipment.id).update(held_for=print_now, reason=reason(shipment, rest)[:2000])
+    if print_now != known and print_now != requested_units.fingerprint(
+        as_stored(order), units, cancelled=cancelled
+    ):
+        # The cause may be gone by now, and the reading that says so may have come before this was stored.
+        enqueue.read(order.shop, order.shopify_order_id)
+    _tell(order, shipment, reason(shipment, rest))
+    order_states.settle(order)
+    logger.warning("shipment_held", shipment=shipment.id, order=order.id, units=sum(units.values()))
+
+
+def _note_unwanted(shipment: Shipment, rest: Sequence[Rest]) -> None:
+    shipment.units.exclude(unwanted=0).update(unwanted=0)
+    for each in rest:
+        if not each.wanted:
+            shipment.units.filter(order_line__shopify_line_id=each.line_id).update(
+                unwanted=F("unwanted") + each.units
+            )
+
+
+def reason(shipment: Shipment, rest: Sequence[Rest] = ()) -> str:
+    """Every cause for which units of the shipment are held, by item and with numbers."""
+    names = (
+        {
+            unit.order_line.shopify_line_id: unit.order_line.sku or unit.order_line.title
+            for unit in shipment.units.select_related("order_line")
+        }
+        if rest
+        else {}
+    )
+    held = [f"{each.units} × {names.get(each.line_id, each.line_id)}: {each.why}" for each in rest]
+    return "; ".join([*held, *_misfits(shipment)])
+
+
+def _misfits(shipment: Shipment) -> list[str]:
+    over = surplus(shipment)
+    if not over:
+        return [] if shipment.lines.exists() else ["the report names no items"]
+    lines = shipment.wms_order.lines.filter(item_code__in=over) if shipment.wms_order else ()
+    known = {line.item_code for line in lines}
+    return [
+        f"{units} × {item}: "
+        + (
+            "more than the warehouse was asked for"
+            if item in known
+            else "an item that the order does not have"
+        )
+        for item, units in over.items()
+    ]
+
+
+def hold_misfits(order: Order, shipment: Shipment) -> None:
+    """Units that do not belong to the WMS order are held; what fits goes its way. The order is locked."""
+    text = reason(shipment)
+    Shipment.objects.filter(id=shipment.id).update(reason=text[:2000])
+    _tell(order, shipment, text)
+    logger.warning("shipment_misfits", shipment=shipment.id, order=order.id)
+
+
+def _tell(order: Order, shipment: Shipment, text: str) -> None:
+    told = ShipmentUnit.objects.filter(shipment=shipment).aggregate(units=Sum("told"))["units"]
+    part = "A part of a parcel" if told else "A parcel"
+    fits = "Shopify has been told of the rest." if told else "What fits, if anything, is told all the same."
+    raise_alert(
+        "shipment_held",
+        subject=subject_of(shipment),
+        severity=Severity.CRITICAL,
+        title=f"{part} of order {order.name} of {order.shop.domain} is not told to Shopify",
+        meaning=f"The parcel {shipment.wms_shipment_id} left, and the customer hears nothing of what is held. Held: "
+        f"{text}. {fits}",
+        action="Look at the order in Shopify. Once a hold is released, or its fulfilment order open again, it goes on "
+        "by itself. Was it fulfilled by hand, or were items sent that nobody asked for, choose «Nothing more to tell» "
+        "on the shipment once that is settled with the customer. Do not add units to the order in Shopify: they would "
+        "be sent once more.",
+    )
+
+
+def follow(order: Order) -> bool:
+    """A reading was stored: try the order's held shipments again whose cause changed. The order is locked."""
+    if order.state not in _MAY_HAVE_SOME:
+        return False
+    held = [each for each in _held(order).prefetch_related("units__order_line") if _lines(each)]
+    if not held:
+        return False
+    now, cancelled = as_stored(order), order.cancelled_at is not None
+    changed = [
+        each.id
+        for each in held
+        if requested_units.fingerprint(now, _lines(each), cancelled=cancelled) != each.held_for
+    ]
+    if changed:
+        Shipment.objects.filter(id__in=changed).update(state=ShipmentState.RECEIVED, went_on_at=goes_on())
+        enqueue.fulfil(order)
+        logger.info("held_shipments_tried_again", order=order.id, shipments=len(changed))
+    return bool(changed)
+
+
+def goes_on() -> Case:
+    """From when on a shipment that is to be told was to be told: as before where it was already, else from now on."""
+    was = When(state__in=[ShipmentState.RECEIVED, ShipmentState.FULFILLING], then=F("went_on_at"))
+    return Case(was, default=Now(), output_field=DateTimeField())
+
+
+def _held(order: Order) -> QuerySet[Shipment]:
+    return Shipment.objects.filter(wms_order__order=order, state=ShipmentState.HELD)
+
+
+def _lines(shipment: Shipment) -> list[int]:
+    return [unit.order_line.shopify_line_id for unit in shipment.units.all() if unit.untold]
+
+
+def let_go(shipment: Shipment) -> None:
+    """Nothing of it is held any more."""
+    close_alert("shipment_held", subject=subject_of(shipment))
+
+
+@transaction.atomic
+def close(shipment_id: int, *, user_id: int | None) -> bool:
+    """A person decided that nothing more is told of a shipment; False when nothing of it waits for a person."""
+    shipment = Shipment.objects.select_related("wms_order").get(id=shipment_id)
+    if shipment.wms_order is None:
+        return False
+    order = order_states.lock(shipment.wms_order.order_id)
+    waiting = Shipment.objects.filter(id=shipment_id, state__in=[ShipmentState.HELD, ShipmentState.CANCELLED])
+    if not waiting.update(state=ShipmentState.CLOSED, decided_by_id=user_id):
+        return False
+    let_go(shipment)
+    close_alert("fulfillment_cancelled", subject=subject_of(shipment))
+    order_states.settle(order)
+    logger.info("shipment_closed", shipment=shipment_id, order=order.id, user=user_id)
+    return True

@@ -1,0 +1,225 @@
+"""From a shipment callback to a Shipment: every unit accounted for, nothing dropped, nothing counted twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.db.models import DateTimeField, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Greatest, Least, Now
+
+from fulfillment import enqueue, order_states
+from fulfillment.models import (
+    Order,
+    Shipment,
+    ShipmentCount,
+    ShipmentLine,
+    ShipmentUnit,
+    WmsOrder,
+    WmsOrderLine,
+)
+from fulfillment.models.states import ShipmentState
+from fulfillment.shipments import held_shipments, repeated_reports, tracking
+from fulfillment.wms_orders import cancellation, status_updates
+from inventory import reservations
+from ops import idempotency
+from ops.errors import Throttled, Transient
+from ops.idempotency import ClaimState, Window
+from wms.callbacks.events import ShipmentEvent
+
+logger = structlog.get_logger(__name__)
+
+_SOON = timedelta(seconds=5)
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """How a shipment's items fall on the lines of a WMS order; `surplus`: units by item code that do not fit it."""
+
+    shipped: Mapping[int, int]
+    units: Mapping[int, int]
+    surplus: Mapping[str, int]
+
+
+def allocate(lines: Iterable[WmsOrderLine], items: Mapping[str, int]) -> Allocation:
+    """Spread shipped items (WMS units by item code) over the lines, in their order. Pure.
+
+    `units` are the Shopify units, by order line, that this shipment completes: a kit's unit only with its last item.
+    """
+    rows = list(lines)
+    left = dict(items)
+    shipped: dict[int, int] = {}
+    for row in rows:
+        take = min(left.get(row.item_code, 0), row.quantity - row.shipped)
+        if take > 0:
+            shipped[row.id] = take
+            left[row.item_code] -= take
+    units = {
+        line: now - before
+        for line in dict.fromkeys(row.order_line_id for row in rows)
+        if (now := _complete(rows, line, shipped)) > (before := _complete(rows, line, {}))
+    }
+    return Allocation(shipped, units, {item: units for item, units in left.items() if units})
+
+
+def _complete(rows: list[WmsOrderLine], line: int, shipped: Mapping[int, int]) -> int:
+    """Shopify units of a line that are complete once `shipped` is added: the least over its components."""
+    return min(
+        (row.shipped + shipped.get(row.id, 0)) // row.per_unit for row in rows if row.order_line_id == line
+    )
+
+
+def receive(connection_id: int, event: ShipmentEvent, *, occurred_at: datetime) -> None:
+    """Record a shipment, once, and have it told to Shopify; a further report of a known one is compared with it.
+
+    Raises Blocked when its order is not known yet, Throttled when another worker is at the same shipment.
+    """
+    identity = f"{connection_id}:{event.wms_shipment_id}"
+    with idempotency.claim(Window.SHIPMENT, identity) as claim:
+        if claim.state is ClaimState.BUSY:
+            raise Throttled("another worker is recording this shipment", wait=_SOON)
+        row = status_updates.wms_order_of(connection_id, event.wms_order_id)
+        if row is None:
+            raise status_updates.not_known_yet(connection_id, event.wms_order_id, occurred_at=occurred_at)
+        record(row, event, occurred_at=occurred_at)
+
+
+@transaction.atomic
+def record(row: WmsOrder, event: ShipmentEvent, *, occurred_at: datetime) -> Shipment | None:
+    """Store the shipment and count its units; None when it was stored before, so that this report was compared."""
+    order = order_states.lock(row.order_id)
+    known, identity = repeated_reports.known(row, event)
+    if known is not None:
+        if repeated_reports.compare(order, known, event, occurred_at=occurred_at):
+            count(order, known)
+        return None
+    shipment = _store(row, event, identity=identity, occurred_at=occurred_at)
+    tracking.report_unusable(order, shipment, event.tracking)
+    if identity != event.wms_shipment_id:
+        repeated_reports.hold_twin(order, shipment, event)
+    else:
+        count(order, shipment)
+    return shipment
+
+
+def _store(row: WmsOrder, event: ShipmentEvent, *, identity: str, occurred_at: datetime) -> Shipment:
+    try:
+        with transaction.atomic():
+            shipment = Shipment.objects.create(
+                connection_id=row.warehouse.connection_id,
+                wms_shipment_id=identity,
+                wms_order=row,
+                wms_order_ref=event.wms_order_id,
+                warehouse_code=event.warehouse_id,
+                shipped_at=event.shipped_at,
+                emitted_at=_emitted(row, occurred_at),
+                reported_at=occurred_at,
+                **tracking.fields_of(event.tracking),
+            )
+    except IntegrityError as error:
+        raise Transient("the same shipment id was just reported for another order") from error
+    ShipmentLine.objects.bulk_create(
+        ShipmentLine(shipment=shipment, item_code=item, quantity=units)
+        for item, units in repeated_reports.items(event).items()
+    )
+    return shipment
+
+
+def _emitted(row: WmsOrder, occurred_at: datetime) -> Combinable:
+    """The WMS's time, as far as it can be: after the order was made for it, and not in the future."""
+    said = Value(occurred_at, output_field=DateTimeField())
+    return Least(Greatest(said, Value(row.created_at, output_field=DateTimeField())), Now())
+
+
+def count(order: Order, shipment: Shipment) -> bool:
+    """Count what is not counted yet of a shipment on its WMS order; what does not fit is held. The order is locked.
+
+    Also for a held shipment that a person wants looked at again. Returns whether anything of it goes on.
+    """
+    row = WmsOrder.objects.select_related("warehouse__connection").get(shipments=shipment)
+    rows = list(WmsOrderLine.objects.filter(wms_order=row).order_by("id"))
+    items = {line.item_code: line.quantity - line.counted for line in shipment.lines.all()}
+    allocation = allocate(rows, items)
+    if allocation.shipped:
+        _add(shipment, rows, allocation)
+        counted = {item: units - allocation.surplus.get(item, 0) for item, units in items.items()}
+        reservations.ship(row.external_id, counted, shipped_at=shipment.shipped_at)
+        complete = all(line.shipped == line.quantity for line in rows)
+        status_updates.note_shipped(row, complete=complete, shipped_at=shipment.shipped_at)
+        if row.cancel_requested_at:
+            cancellation.too_late(row.id)
+        if complete and row.wms_status in order_states.ENDED:
+            cancellation.left_all_the_same(order)
+    goes = _stand(order, shipment)
+    order_states.settle(order)
+    logger.info("shipment_counted", shipment=shipment.id, order=order.id, surplus=dict(allocation.surplus))
+    return goes
+
+
+def _add(shipment: Shipment, rows: list[WmsOrderLine], allocation: Allocation) -> None:
+    taken: dict[str, int] = {}
+    for line in rows:
+        units = allocation.shipped.get(line.id, 0)
+        line.shipped += units
+        taken[line.item_code] = taken.get(line.item_code, 0) + units
+    WmsOrderLine.objects.bulk_update([line for line in rows if line.id in allocation.shipped], ["shipped"])
+    ShipmentCount.objects.bulk_create(
+        ShipmentCount(shipment=shipment, wms_order_line_id=line, quantity=units)
+        for line, units in allocation.shipped.items()
+    )
+    lines = list(shipment.lines.all())
+    for each in lines:
+        each.counted += taken.get(each.item_code, 0)
+    ShipmentLine.objects.bulk_update(lines, ["counted"])
+    there = {unit.order_line_id: unit for unit in shipment.units.all()}
+    grown = []
+    for line_id, units in allocation.units.items():
+        if line_id in there:
+            there[line_id].quantity += units
+            grown.append(there.pop(line_id))
+    ShipmentUnit.objects.bulk_update(grown, ["quantity"])
+    known = {unit.order_line_id for unit in grown}
+    ShipmentUnit.objects.bulk_create(
+        ShipmentUnit(shipment=shipment, order_line_id=line, quantity=units)
+        for line, units in allocation.units.items()
+        if line not in known
+    )
+
+
+def _stand(order: Order, shipment: Shipment) -> bool:
+    """Where a shipment stands once its units are counted; returns whether it goes on. The order is locked."""
+    rows = Shipment.objects.filter(id=shipment.id).exclude(
+        # What is being told, or is for a person to decide, goes on from there.
+        state__in=[ShipmentState.FULFILLING, ShipmentState.CANCELLED]
+    )
+    misfits = bool(held_shipments.surplus(shipment)) or not shipment.lines.exists()
+    untold = held_shipments.untold(shipment)
+    if untold:
+        rows.update(state=ShipmentState.RECEIVED, reason="", went_on_at=held_shipments.goes_on())
+        enqueue.fulfil(order)
+    elif misfits:
+        rows.update(state=ShipmentState.HELD)
+    else:
+        told = shipment.units.exists()
+        open_rows = rows.exclude(state=ShipmentState.CLOSED)
+        open_rows.update(state=ShipmentState.FULFILLED if told else ShipmentState.PARTIAL_KIT, reason="")
+    if misfits:
+        held_shipments.hold_misfits(order, shipment)
+    elif not untold:
+        held_shipments.let_go(shipment)
+    return bool(untold) or not misfits
+
+
+@transaction.atomic
+def look_again(shipment_id: int) -> bool:
+    """A person had the cause of a held shipment removed: count it and tell it again. False when it stays held."""
+    shipment = Shipment.objects.select_related("wms_order").get(id=shipment_id)
+    if shipment.wms_order is None:
+        return False
+    order = order_states.lock(shipment.wms_order.order_id)
+    shipment.refresh_from_db()
+    return shipment.state == ShipmentState.HELD and count(order, shipment)

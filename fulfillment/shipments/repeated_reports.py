@@ -1,0 +1,145 @@
+"""Further reports of a parcel that is known: compared with what was stored, since an id is not yet a duplicate."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+import structlog
+from django.db.models.functions import Greatest
+
+from fulfillment.models import Order, Shipment, ShipmentLine, WmsOrder
+from fulfillment.models.states import ShipmentState
+from fulfillment.shipments import held_shipments, tracking
+from ops.alerting.alerts import close_alert, raise_alert
+from ops.models import Severity
+from wms.callbacks.events import ShipmentEvent
+
+logger = structlog.get_logger(__name__)
+
+_LONGEST_ID = 255
+
+
+def items(event: ShipmentEvent) -> dict[str, int]:
+    """Units by item code."""
+    units: dict[str, int] = {}
+    for item in event.shipped_items:
+        units[item.wms_item_code] = units.get(item.wms_item_code, 0) + item.quantity_shipped
+    return {item: quantity for item, quantity in units.items() if quantity}
+
+
+def known(row: WmsOrder, event: ShipmentEvent) -> tuple[Shipment | None, str]:
+    """The shipment that was stored of this id and WMS order, and the id under which a new one is to be stored.
+
+    An id that was another order's parcel names a parcel of its own, a twin. The order is locked.
+    """
+    twin = _twin_id(event)
+    stored = Shipment.objects.filter(
+        connection_id=row.warehouse.connection_id, wms_shipment_id__in=[event.wms_shipment_id, twin]
+    )
+    rows = list(stored)
+    mine = next((each for each in rows if each.wms_order_ref == event.wms_order_id), None)
+    return mine, twin if rows else event.wms_shipment_id
+
+
+def _twin_id(event: ShipmentEvent) -> str:
+    name = f"{event.wms_shipment_id} ({event.wms_order_id})"
+    if len(name) <= _LONGEST_ID:
+        return name
+    return f"{event.wms_shipment_id[:150]} {hashlib.sha256(name.encode()).hexdigest()}"
+
+
+def hold_twin(order: Order, shipment: Shipment, event: ShipmentEvent) -> None:
+    """A parcel whose id was another order's: nobody knows which of the two reports is wrong, if any is."""
+    why = f"the id {event.wms_shipment_id} was reported before, as a parcel of another order"
+    Shipment.objects.filter(id=shipment.id).update(state=ShipmentState.HELD, reason=why)
+    raise_alert(
+        "shipment_held",
+        subject=held_shipments.subject_of(shipment),
+        severity=Severity.CRITICAL,
+        title=f"A parcel of order {order.name} of {order.shop.domain} has the id of another order's parcel",
+        meaning=f"Nothing of it is counted or told to Shopify ({_listed(items(event))}): {why}.",
+        action="Ask the warehouse. Are they two parcels, choose «Look again» on this shipment: it is counted and told. "
+        "Was one of the reports wrong, put the other order right in Shopify, then choose «Nothing more to tell».",
+    )
+    logger.warning("shipment_id_reused", shipment=shipment.id, order=order.id)
+
+
+def compare(order: Order, shipment: Shipment, event: ShipmentEvent, *, occurred_at: datetime) -> bool:
+    """Compare a further report with what was stored; returns whether there is something to count. Order locked.
+
+    More units are taken over, and fewer where they were not counted yet. What contradicts is told to a person. An older
+    report that says less says nothing: it was overtaken.
+    """
+    said, lines = items(event), {line.item_code: line for line in shipment.lines.all()}
+    before = {item: line.quantity for item, line in lines.items()}
+    older = shipment.reported_at is not None and occurred_at < shipment.reported_at
+    more = {item: units for item, units in said.items() if units > before.get(item, 0)}
+    fewer = {item: said.get(item, 0) for item, units in before.items() if said.get(item, 0) < units}
+    contradictions = _elsewhere(shipment, event)
+    if older:
+        contradictions += [f"an older report says {units} × {item}" for item, units in more.items()]
+    else:
+        contradictions += _lower(lines, fewer)
+        _raise_to(shipment, lines, more)
+    tracking.correct(order, shipment, event, occurred_at=occurred_at)
+    tracking.report_unusable(order, shipment, event.tracking, mends=not older)
+    if not older:
+        Shipment.objects.filter(id=shipment.id).update(
+            reported_at=Greatest("reported_at", occurred_at),
+            warehouse_code=shipment.warehouse_code or event.warehouse_id,
+        )
+    if contradictions:
+        _report(order, shipment, before, contradictions)
+    elif not older and event.warehouse_id == shipment.warehouse_code:
+        close_alert("shipment_contradicted", subject=held_shipments.subject_of(shipment))
+    return not older and bool(more or fewer)
+
+
+def _elsewhere(shipment: Shipment, event: ShipmentEvent) -> list[str]:
+    if not shipment.warehouse_code or event.warehouse_id in ("", shipment.warehouse_code):
+        return []
+    return [f"it left from warehouse {event.warehouse_id}, not {shipment.warehouse_code}"]
+
+
+def _lower(lines: dict[str, ShipmentLine], fewer: dict[str, int]) -> list[str]:
+    """What was not counted is corrected at once. What was counted may be told, and a parcel cannot be called back."""
+    problems = []
+    for item, units in fewer.items():
+        line = lines[item]
+        if units < line.counted:
+            problems.append(f"{units} × {item} instead of {line.quantity}")
+        line.quantity = max(units, line.counted)
+        if line.quantity:
+            line.save(update_fields=["quantity"])
+        else:
+            line.delete()
+    return problems
+
+
+def _raise_to(shipment: Shipment, lines: dict[str, ShipmentLine], more: dict[str, int]) -> None:
+    for item, units in more.items():
+        if item in lines:
+            lines[item].quantity = units
+            lines[item].save(update_fields=["quantity"])
+        else:
+            ShipmentLine.objects.create(shipment=shipment, item_code=item, quantity=units)
+
+
+def _report(order: Order, shipment: Shipment, before: dict[str, int], problems: list[str]) -> None:
+    told = "; ".join(problems)
+    raise_alert(
+        "shipment_contradicted",
+        subject=held_shipments.subject_of(shipment),
+        severity=Severity.CRITICAL,
+        title=f"A parcel of order {order.name} of {order.shop.domain} was reported again with other content",
+        meaning=f"The parcel {shipment.wms_shipment_id} was reported with {_listed(before)}. Now: {told}. "
+        "What was counted and told to Shopify stays as it is.",
+        action="Ask the warehouse what was really in the parcel. Lacks something that Shopify calls sent, have it sent "
+        "and the fulfilment put right in Shopify, then close this alert. Is the report corrected, it closes by itself.",
+    )
+    logger.warning("shipment_contradicted", shipment=shipment.id, order=order.id)
+
+
+def _listed(units: dict[str, int]) -> str:
+    return ", ".join(f"{quantity} × {item}" for item, quantity in sorted(units.items())) or "nothing"

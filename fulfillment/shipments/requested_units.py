@@ -1,0 +1,224 @@
+"""What Shopify still asks for of an order, and what of a parcel it takes. In one shape, just read or stored. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from fulfillment.models import FulfillmentOrder, FulfillmentOrderLine
+from fulfillment.readiness import GOING_STATUSES, OPEN_STATUSES
+from fulfillment.shopify.our_locations import SHIPPED_METHODS, OurPlaces
+from fulfillment.shopify.snapshots import WorkNode
+
+K = TypeVar("K")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Units of an order line that one fulfilment order still asks for; `why` = its holds, or its date.
+
+    `line_id` is Shopify's id of the order line, `work_line_id` that of the fulfilment-order line (0 = not known).
+    """
+
+    line_id: int
+    units: int
+    status: str
+    location_id: int | None
+    method: str
+    ours: bool
+    why: str = ""
+    work_id: int = 0
+    work_line_id: int = 0
+
+    @property
+    def goes(self) -> bool:
+        """Whether a fulfilment of ours may take them now."""
+        return self.ours and self.status in GOING_STATUSES and self.method in SHIPPED_METHODS
+
+
+@dataclass(frozen=True)
+class Pick:
+    """Units of one fulfilment-order line that a fulfilment takes."""
+
+    work_id: int
+    work_line_id: int
+    line_id: int
+    quantity: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """What one fulfilment takes: a call may name one location and one delivery method only."""
+
+    location_id: int | None
+    picks: tuple[Pick, ...]
+
+    @property
+    def units(self) -> dict[int, int]:
+        """Shopify units by Shopify order line id."""
+        return _sums((each.line_id, each.quantity) for each in self.picks)
+
+    def by_work(self) -> list[Call]:
+        """The same, one call for each fulfilment order."""
+        ids = dict.fromkeys(each.work_id for each in self.picks)
+        return [replace(self, picks=tuple(p for p in self.picks if p.work_id == i)) for i in ids]
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Units of a parcel that no fulfilment can take now; `wanted` = Shopify still asks for them somehow."""
+
+    line_id: int
+    units: int
+    why: str
+    wanted: bool = True
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a parcel is told: the calls, what stays untold, and what Shopify asks for once the calls are made."""
+
+    calls: tuple[Call, ...]
+    rest: tuple[Rest, ...]
+    left: tuple[Asked, ...]
+
+
+def from_nodes(work: Iterable[WorkNode], *, places: OurPlaces) -> list[Asked]:
+    """As it was just read."""
+    return [
+        Asked(
+            line_id=line.line_item.id,
+            units=line.remaining_quantity,
+            status=node.status[:40],
+            location_id=node.location_id,
+            method=node.method[:40],
+            ours=places.has(node),
+            why=_node_why(node),
+            work_id=node.id,
+            work_line_id=line.id,
+        )
+        for node in work
+        if node.status in OPEN_STATUSES
+        for line in node.line_items.nodes
+        if line.remaining_quantity
+    ]
+
+
+def _node_why(node: WorkNode) -> str:
+    holds = ", ".join(hold.reason for hold in node.fulfillment_holds)[:255]
+    return holds or (f"{node.fulfill_at:%Y-%m-%d %H:%M} UTC" if node.fulfill_at else "")
+
+
+def from_rows(lines: Iterable[FulfillmentOrderLine], *, ours: frozenset[int]) -> list[Asked]:
+    """As it was stored; `ours`: our row ids of the fulfilment orders that are our warehouses'."""
+    return [
+        Asked(
+            line_id=line.order_line.shopify_line_id,
+            units=line.remaining_quantity,
+            status=work.status,
+            location_id=work.location_id,
+            method=work.delivery_method,
+            ours=work.id in ours,
+            why=_row_why(work),
+        )
+        for line in lines
+        if (work := line.fulfillment_order).status in OPEN_STATUSES and line.remaining_quantity
+    ]
+
+
+def _row_why(work: FulfillmentOrder) -> str:
+    return work.hold_reason or (f"{work.fulfill_at:%Y-%m-%d %H:%M} UTC" if work.fulfill_at else "")
+
+
+def fingerprint(asked: Iterable[Asked], lines: Iterable[int], *, cancelled: bool) -> str:
+    """What Shopify asks for of these lines, in so many characters that a change of it shows."""
+    about = set(lines)
+    sums = _sums(
+        ((a.line_id, a.status, a.location_id or 0, a.method, a.ours, a.why), a.units)
+        for a in asked
+        if a.line_id in about and a.units
+    )
+    told = [cancelled, sorted([*map(str, key), units] for key, units in sums.items())]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def plan(
+    units: Mapping[int, int],
+    asked: Sequence[Asked],
+    *,
+    location_id: int,
+    by_others: Mapping[int, int],
+    cancelled: bool,
+) -> Plan:
+    """What fulfilments take these units, the warehouse's own location first; and why the rest must wait.
+
+    `by_others`: units of each line in fulfilments that are not ours.
+    """
+    left = {line: quantity for line, quantity in units.items() if quantity}
+    remaining = {index: each.units for index, each in enumerate(asked)}
+    picks: dict[tuple[int | None, str], list[Pick]] = {}
+    going = [(index, each) for index, each in enumerate(asked) if each.goes]
+    for index, each in sorted(going, key=lambda pair: pair[1].location_id != location_id):
+        take = min(left.get(each.line_id, 0), each.units)
+        if take:
+            place = picks.setdefault((each.location_id, each.method), [])
+            place.append(Pick(each.work_id, each.work_line_id, each.line_id, take))
+            left[each.line_id] -= take
+            remaining[index] -= take
+    return Plan(
+        calls=tuple(Call(location, tuple(taken)) for (location, _), taken in picks.items()),
+        rest=tuple(
+            rest
+            for line, quantity in left.items()
+            if quantity
+            for rest in _rest(line, quantity, asked, by_others=by_others.get(line, 0), cancelled=cancelled)
+        ),
+        left=tuple(replace(each, units=remaining[i]) for i, each in enumerate(asked) if remaining[i]),
+    )
+
+
+def _rest(
+    line: int, quantity: int, asked: Sequence[Asked], *, by_others: int, cancelled: bool
+) -> Iterable[Rest]:
+    for each in asked:
+        if each.line_id == line and not each.goes and (waits := min(quantity, each.units)):
+            quantity -= waits
+            yield Rest(line, waits, _why_not(each))
+    if not quantity:
+        return
+    if cancelled:
+        yield Rest(line, quantity, "the order is cancelled", wanted=False)
+        return
+    if elsewhere := min(quantity, by_others):
+        yield Rest(line, elsewhere, "fulfilled by somebody else", wanted=False)
+    if gone := quantity - elsewhere:
+        why = (
+            "Shopify no longer asks for it: taken out of the order, refunded, or its fulfilment order closed"
+        )
+        yield Rest(line, gone, why, wanted=False)
+
+
+def _why_not(asked: Asked) -> str:
+    if asked.status == "ON_HOLD":
+        return f"on hold at Shopify: {asked.why or 'no reason given'}"
+    if asked.status == "SCHEDULED":
+        return f"scheduled at Shopify{f' from {asked.why}' if asked.why else ''}"
+    if asked.method not in SHIPPED_METHODS:
+        return f"not to be sent by a carrier any more ({asked.method.lower().replace('_', ' ')})"
+    return f"at another location ({asked.location_id}), which is no warehouse of ours"
+
+
+def stands(call: Call, asked: Iterable[Asked]) -> bool:
+    """Whether all that a call takes is still there to be taken."""
+    there = _sums(((each.work_id, each.work_line_id), each.units) for each in asked if each.goes)
+    return all(there.get((p.work_id, p.work_line_id), 0) >= p.quantity for p in call.picks)
+
+
+def _sums(pairs: Iterable[tuple[K, int]]) -> dict[K, int]:
+    sums: dict[K, int] = {}
+    for key, units in pairs:
+        sums[key] = sums.get(key, 0) + units
+    return sums

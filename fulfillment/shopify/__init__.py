@@ -1,0 +1,1 @@
+"""What Shopify says about an order, read and typed. Nothing here writes."""

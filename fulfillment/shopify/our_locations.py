@@ -1,0 +1,45 @@
+"""Which of Shopify's locations are ours: what lies at a store or another logistics provider is theirs to send."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fulfillment.shopify.snapshots import WorkNode
+from shops.models import Shop
+from wms.models import Warehouse
+
+SHIPPED_METHODS = frozenset({"", "SHIPPING", "PICKUP_POINT"})
+"""DeliveryMethodType (Admin API 2026-10) of goods that a carrier brings; NONE, PICK_UP, LOCAL, RETAIL are not ours."""
+
+
+@dataclass(frozen=True)
+class OurPlaces:
+    """Shopify locations of the shop's warehouses; `everywhere`: the shop has us route for all its own locations."""
+
+    locations: frozenset[int]
+    everywhere: bool = False
+
+    def has(self, work: WorkNode) -> bool:
+        """Whether a fulfilment order lies at a place that is ours, however it is delivered.
+
+        A fulfilment service that no warehouse names is somebody else's, always.
+        """
+        return work.location_id in self.locations or (self.everywhere and not work.at_service)
+
+    def ours(self, work: Iterable[WorkNode]) -> list[WorkNode]:
+        """The fulfilment orders that are work for our warehouses: at a place of ours, and brought by a carrier."""
+        return [each for each in work if each.method in SHIPPED_METHODS and self.has(each)]
+
+
+def of(shop: Shop) -> OurPlaces:
+    """The places of a shop, with one query. A warehouse that is paused or switched off still has its location: its
+    orders wait or go to another one, they are not dropped."""
+    named = Warehouse.objects.filter(shop=shop).values_list("shopify_location_id", flat=True)
+    return OurPlaces(frozenset(named), everywhere=shop.routes_all_locations)
+
+
+def names(shop_id: int) -> dict[int, str]:
+    """What the shop's warehouses are called, by the Shopify location that each of them is."""
+    warehouses = Warehouse.objects.filter(shop_id=shop_id).select_related("connection")
+    return {each.shopify_location_id: each.place for each in warehouses}

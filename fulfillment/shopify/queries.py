@@ -1,0 +1,207 @@
+"""Reads at Shopify: orders, fulfilment orders and fulfilments, complete over all pages. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from fulfillment.shopify.snapshots import (
+    ChangedPage,
+    FulfilledLines,
+    FulfillmentNode,
+    Fulfillments,
+    LineNode,
+    Lines,
+    OrderNode,
+    Orders,
+    OrderWork,
+    WorkLines,
+    WorkNode,
+    WorkOwner,
+    WorkPage,
+    parse,
+)
+from ops.errors import Permanent
+from ops.models import Priority
+from shops.api import pages
+from shops.api.client import execute
+from shops.api.gids import gid
+from shops.models import Shop
+
+ORDERS_PER_READ = 6
+"""With the two sizes below a request for six orders costs about 750 of the 1,000 points a request may cost."""
+
+FIRST_LINES = 10
+FIRST_FULFILLMENT_ORDERS = 4
+PAGE = 250
+FULFILLMENT_ORDERS_PAGE = 10
+FULFILLMENT_ORDER_LINES = 40
+MOST_FULFILLMENTS = 20
+FULFILLMENT_LINES = 20
+
+
+@dataclass(frozen=True)
+class ChangedThing:
+    """An order, or a fulfilment order and whose it is."""
+
+    id: int
+    order_id: int
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class Changed:
+    """One page of what changed, oldest change first. `asked_at`: by Shopify's clock, as far as it told."""
+
+    things: list[ChangedThing]
+    next_cursor: str | None
+    asked_at: datetime | None
+
+
+def orders(shop: Shop, ids: Sequence[int], *, priority: Priority = Priority.HIGH) -> dict[int, OrderNode]:
+    """The orders with these ids as Shopify has them now, by id; one it does not know (or hides) is left out.
+
+    One request for up to ORDERS_PER_READ orders (`nodes`), more only for orders with further pages.
+    Raises what `shops.api.client.execute` raises.
+    """
+    variables = {
+        "ids": [gid("Order", order_id) for order_id in ids],
+        "lines": FIRST_LINES,
+        "fulfillmentOrders": FIRST_FULFILLMENT_ORDERS,
+    }
+    asked_at = timezone.now()
+    answer = execute(shop, "orders_by_id", variables, priority=priority)
+    times = {"read_at": answer.served_at, "asked_at": asked_at}
+    found = [node.model_copy(update=times) for node in parse(Orders, answer.data).nodes if node]
+    return {order.id: _complete(shop, order, priority=priority) for order in found}
+
+
+def _complete(shop: Shop, order: OrderNode, *, priority: Priority) -> OrderNode:
+    lines = _all_lines(shop, order, priority=priority)
+    work = _all_work(shop, order.id, order.fulfillment_orders, priority=priority)
+    return order.model_copy(
+        update={
+            "line_items": order.line_items.model_copy(update={"nodes": lines}),
+            "fulfillment_orders": order.fulfillment_orders.model_copy(update={"nodes": work}),
+        }
+    )
+
+
+def _all_lines(shop: Shop, order: OrderNode, *, priority: Priority) -> list[LineNode]:
+    def following(cursor: str) -> Lines:
+        variables = {"id": gid("Order", order.id), "first": PAGE, "after": cursor}
+        data = execute(shop, "order_lines_page", variables, priority=priority).data
+        return parse(Lines, _within(data, "order", "lineItems"))
+
+    return pages.once(pages.all_of(order.line_items, following))
+
+
+def _all_work(shop: Shop, order_id: int, page: WorkPage, *, priority: Priority) -> list[WorkNode]:
+    def following(cursor: str) -> WorkPage:
+        return _work_page(shop, order_id, after=cursor, priority=priority)
+
+    found = pages.once(pages.all_of(page, following))
+    return [_with_all_lines(shop, node, priority=priority) for node in found]
+
+
+def _work_page(shop: Shop, order_id: int, *, after: str | None, priority: Priority) -> WorkPage:
+    variables = {
+        "id": gid("Order", order_id),
+        "first": FULFILLMENT_ORDERS_PAGE,
+        "after": after,
+        "lines": FULFILLMENT_ORDER_LINES,
+    }
+    data = execute(shop, "fulfillment_orders_page", variables, priority=priority).data
+    if not data.get("order"):
+        raise Permanent(f"Shopify does not know order {order_id} (older than the app may read, or deleted)")
+    return parse(OrderWork, data["order"]).fulfillment_orders
+
+
+def _with_all_lines(shop: Shop, node: WorkNode, *, priority: Priority) -> WorkNode:
+    def following(cursor: str) -> WorkLines:
+        variables = {"id": gid("FulfillmentOrder", node.id), "first": PAGE, "after": cursor}
+        data = execute(shop, "fulfillment_order_lines_page", variables, priority=priority).data
+        return parse(WorkLines, _within(data, "fulfillmentOrder", "lineItems"))
+
+    nodes = pages.once(pages.all_of(node.line_items, following))
+    return node.model_copy(update={"line_items": node.line_items.model_copy(update={"nodes": nodes})})
+
+
+def fulfillment_orders(shop: Shop, order_id: int) -> list[WorkNode]:
+    """The order's fulfilment orders as they are now. Their ids change with moves, splits and cancelled fulfilments.
+
+    Raises Permanent when Shopify does not know the order, and what `execute` raises.
+    """
+    first = _work_page(shop, order_id, after=None, priority=Priority.HIGH)
+    return _all_work(shop, order_id, first, priority=Priority.HIGH)
+
+
+def fulfillments(shop: Shop, order_id: int, *, expected: int) -> list[FulfillmentNode]:
+    """The order's fulfilments, cancelled ones too. `expected`: how many we believe there are; a few more are asked for.
+
+    `order.fulfillments` is a list without pages (Admin API 2026-10): when it comes back full, more are asked for.
+    """
+    first = min(max(expected + 3, 5), MOST_FULFILLMENTS)
+    while True:
+        variables = {"id": gid("Order", order_id), "first": first, "lines": FULFILLMENT_LINES}
+        data = execute(shop, "order_fulfillments", variables, priority=Priority.HIGH).data
+        nodes = parse(Fulfillments, data.get("order") or {}).fulfillments or ()
+        if len(nodes) < first or first >= PAGE:
+            break
+        first = min(first * 2, PAGE)
+    return [_with_all_fulfilled(shop, node) if node.stands else node for node in pages.once(nodes)]
+
+
+def _with_all_fulfilled(shop: Shop, node: FulfillmentNode) -> FulfillmentNode:
+    def following(cursor: str) -> FulfilledLines:
+        variables = {"id": gid("Fulfillment", node.id), "first": PAGE, "after": cursor}
+        data = execute(shop, "fulfillment_lines_page", variables, priority=Priority.HIGH).data
+        return parse(FulfilledLines, _within(data, "fulfillment", "fulfillmentLineItems"))
+
+    nodes = pages.all_of(node.fulfillment_line_items, following)
+    lines = node.fulfillment_line_items.model_copy(update={"nodes": nodes})
+    return node.model_copy(update={"fulfillment_line_items": lines})
+
+
+def owner_of_fulfillment_order(shop: Shop, fulfillment_order_id: int) -> int | None:
+    """The id of the order that a fulfilment order belongs to; None when Shopify does not know it any more."""
+    variables = {"id": gid("FulfillmentOrder", fulfillment_order_id)}
+    data = execute(shop, "fulfillment_order_owner", variables, priority=Priority.HIGH).data
+    found = data.get("fulfillmentOrder")
+    return parse(WorkOwner, found).order_id if found else None
+
+
+def orders_changed_since(shop: Shop, since: datetime, *, cursor: str | None, first: int) -> Changed:
+    """One page of the orders updated at or after `since`, at low priority."""
+    return _changed(shop, "orders", since, cursor=cursor, first=first)
+
+
+def fulfillment_orders_changed_since(
+    shop: Shop, since: datetime, *, cursor: str | None, first: int
+) -> Changed:
+    """One page of the fulfilment orders updated at or after `since`, closed ones too, at low priority.
+
+    A hold, a move, a split or a date that has come changes them and need not change their order.
+    """
+    return _changed(shop, "fulfillmentOrders", since, cursor=cursor, first=first)
+
+
+_CHANGED = {"orders": "orders_updated_since", "fulfillmentOrders": "fulfillment_orders_updated_since"}
+
+
+def _changed(shop: Shop, what: str, since: datetime, *, cursor: str | None, first: int) -> Changed:
+    variables = {"query": f"updated_at:>='{since.isoformat()}'", "first": first, "after": cursor}
+    answer = execute(shop, _CHANGED[what], variables, priority=Priority.LOW)
+    page = parse(ChangedPage, answer.data.get(what))
+    things = [ChangedThing(node.id, node.order_id or node.id, node.updated_at) for node in page.nodes]
+    return Changed(things, pages.cursor_behind(page.page_info, before=cursor), answer.served_at)
+
+
+def _within(data: Mapping[str, Any], thing: str, part: str) -> Any:
+    """A part of a thing in an answer; None where there is no such thing, which fits no shape."""
+    found = data.get(thing)
+    return found.get(part) if isinstance(found, dict) else None

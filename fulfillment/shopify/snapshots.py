@@ -1,0 +1,230 @@
+"""What Shopify says about an order, parsed once into typed objects (Admin API 2026-10)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import Field
+
+from shops.api.shapes import Gid, Level, Moment, PageInfo, Text, Units, parse
+from shops.api.shapes import Ref as _Ref
+from shops.api.shapes import Shape as _Node
+
+__all__ = ["FulfillmentNode", "OrderNode", "WorkNode", "parse"]
+
+
+class LineNode(_Node):
+    """An order line; `current_quantity` is what is left of it after edits and refunds, in Shopify units."""
+
+    id: Gid
+    sku: Text = ""
+    title: Text = ""
+    current_quantity: Units
+    requires_shipping: bool
+    is_gift_card: bool
+    variant: _Ref | None = None
+
+
+class Lines(_Node):
+    nodes: list[LineNode]
+    page_info: PageInfo
+
+
+class WorkLineNode(_Node):
+    """A fulfilment-order line; quantities in Shopify units."""
+
+    id: Gid
+    total_quantity: Units = 0
+    remaining_quantity: Units
+    line_item: _Ref
+
+
+class WorkLines(_Node):
+    nodes: list[WorkLineNode]
+    page_info: PageInfo
+
+
+class _Method(_Node):
+    method_type: str
+
+
+class _LocationRef(_Node):
+    id: Gid
+    is_fulfillment_service: bool = False
+
+
+class _Assigned(_Node):
+    location: _LocationRef | None = None
+
+
+class _Hold(_Node):
+    reason: Text = ""
+
+
+class WorkNode(_Node):
+    """A fulfilment order: Shopify's piece of work for one location. States are kept as text: enums grow."""
+
+    id: Gid
+    status: str
+    request_status: Text = ""
+    updated_at: Moment
+    fulfill_at: Moment | None = None
+    delivery_method: _Method | None = None
+    assigned_location: _Assigned | None = None
+    fulfillment_holds: list[_Hold] = []
+    line_items: WorkLines
+
+    @property
+    def location_id(self) -> int | None:
+        """The location it is assigned to."""
+        place = self.assigned_location
+        return place.location.id if place and place.location else None
+
+    @property
+    def at_service(self) -> bool:
+        """Whether that location belongs to a fulfilment service."""
+        place = self.assigned_location
+        return bool(place and place.location and place.location.is_fulfillment_service)
+
+    @property
+    def method(self) -> str:
+        """The delivery method's type, "" when it has none."""
+        return self.delivery_method.method_type if self.delivery_method else ""
+
+
+class WorkPage(_Node):
+    nodes: list[WorkNode]
+    page_info: PageInfo
+
+
+class AddressNode(_Node):
+    """A shipping address. Personal data: never logged."""
+
+    name: Text = ""
+    company: Text = ""
+    address1: Text = ""
+    address2: Text = ""
+    city: Text = ""
+    province_code: Text = ""
+    zip: Text = ""
+    country_code: Annotated[Text, Field(alias="countryCodeV2")] = ""
+    phone: Text = ""
+
+
+class _ShippingLine(_Node):
+    title: Text = ""
+
+
+class OrderNode(_Node):
+    """An order as it was read; lines and fulfilment orders are complete once `reading` followed their pages.
+
+    `read_at` is the time of the reading by Shopify's clock, as far as it told; `asked_at` by ours, before the call:
+    what we did after that it may not show.
+    """
+
+    id: Gid
+    asked_at: Moment | None = None
+    read_at: Moment | None = None
+    name: str
+    processed_at: Moment | None = None
+    updated_at: Moment
+    cancelled_at: Moment | None = None
+    confirmed: bool = True
+    test: bool
+    display_financial_status: Text = ""
+    email: Text = ""
+    phone: Text = ""
+    shipping_address: AddressNode | None = None
+    shipping_line: _ShippingLine | None = None
+    line_items: Lines
+    fulfillment_orders: WorkPage
+
+    def known_until(self, updated_at: Moment) -> Moment:
+        """The time up to which a change that is dated `updated_at` is known by this reading.
+
+        Shopify dates changes in whole seconds. While that second was not over, another change in it could follow and
+        would carry the same date: then it is the moment before, so that a later look does not take us for up to date.
+        """
+        over = self.read_at is None or updated_at < self.read_at
+        return updated_at if over else updated_at - timedelta(microseconds=1)
+
+
+class Orders(_Node):
+    """Orders by their ids; None for one that Shopify does not know, or hides."""
+
+    nodes: list[OrderNode | None]
+
+
+class OrderWork(_Node):
+    """An order of which only the fulfilment orders are asked."""
+
+    fulfillment_orders: WorkPage
+
+
+class WorkOwner(_Node):
+    """A fulfilment order of which only its order is asked."""
+
+    order_id: Gid
+
+
+class ChangedNode(_Node):
+    """An order, or a fulfilment order and whose it is, that changed."""
+
+    id: Gid
+    order_id: Gid | None = None
+    updated_at: Moment
+
+
+class ChangedPage(_Node):
+    """A page of what changed."""
+
+    nodes: list[ChangedNode]
+    page_info: PageInfo
+
+
+class _Tracking(_Node):
+    number: Text = ""
+
+
+class FulfilledLine(_Node):
+    quantity: Level
+    line_item: _Ref
+
+
+class FulfilledLines(_Node):
+    nodes: list[FulfilledLine]
+    page_info: PageInfo
+
+
+class FulfillmentNode(_Node):
+    """A fulfilment that exists at Shopify."""
+
+    id: Gid
+    status: Text = ""
+    tracking_info: list[_Tracking] = []
+    fulfillment_line_items: FulfilledLines
+
+    @property
+    def stands(self) -> bool:
+        """Whether it still tells anything: one that was cancelled, or failed, gave its units back."""
+        return self.status not in ("CANCELLED", "ERROR", "FAILURE")
+
+    @property
+    def numbers(self) -> frozenset[str]:
+        """Its tracking numbers."""
+        return frozenset(tracking.number for tracking in self.tracking_info if tracking.number)
+
+    @property
+    def units(self) -> dict[int, int]:
+        """Shopify units by order line id."""
+        units: dict[int, int] = {}
+        for line in self.fulfillment_line_items.nodes:
+            units[line.line_item.id] = units.get(line.line_item.id, 0) + line.quantity
+        return units
+
+
+class Fulfillments(_Node):
+    """An order of which only the fulfilments are asked."""
+
+    fulfillments: list[FulfillmentNode] | None = None

@@ -1,0 +1,1 @@
+"""The life of a WMS order: placed exactly once, followed, reduced, cancelled, decided by a person."""

@@ -1,0 +1,141 @@
+"""What only a person can know: whether a WMS that can neither be asked nor told twice has an order or a return."""
+
+from __future__ import annotations
+
+import structlog
+from django.db import transaction
+from django.db.models.functions import Now
+
+from fulfillment import enqueue, order_states
+from fulfillment.models import Return, WmsOrder
+from fulfillment.models.states import Outcome, ReturnState
+from fulfillment.returns import announcements
+from fulfillment.wms_orders import attempts, cancellation, submission
+from ops import idempotency
+from ops.alerting.alerts import close_alert
+from ops.idempotency import Window
+from ops.queue import jobs
+from wms.adapters.base import OrderAnswer
+from wms.statuses import WmsStatus
+
+logger = structlog.get_logger(__name__)
+
+
+class NothingToDecide(Exception):
+    """The outcome is not in question (any more), or the id is another's; the message says so to staff."""
+
+
+class TooEarly(Exception):
+    """The last request may still be on its way, so nobody can know yet; the message says so to staff."""
+
+
+@transaction.atomic
+def is_there(wms_order_id: int, *, as_id: str, user_id: int) -> None:
+    """A person found the order in the WMS under this id: it is recorded as accepted.
+
+    Raises NothingToDecide, also when that id belongs to another of our WMS orders.
+    """
+    row = _in_question(wms_order_id)
+    jobs.lock_keys([order_states.arrival_key(row.warehouse.connection_id, as_id)])
+    if whose := known_as(row, as_id):
+        raise NothingToDecide(whose)
+    answer = OrderAnswer(wms_order_id=as_id, status=WmsStatus.ACCEPTED, raw_status="decided by a person")
+    submission.record(row.id, answer, decided_by_id=user_id)
+    jobs.wake(attempts.decision_key(row))
+    logger.info("outcome_decided", wms_order=row.id, there=True, user=user_id)
+
+
+@transaction.atomic
+def is_not_there(wms_order_id: int, *, user_id: int) -> bool:
+    """A person made sure that the WMS does not have the order: it is submitted again, under the same identity.
+
+    False when the order was cancelled meanwhile, so that it is not submitted. Raises NothingToDecide; TooEarly while
+    the last request may still arrive.
+    """
+    row = _in_question(wms_order_id)
+    _require_settled(row)
+    WmsOrder.objects.filter(id=row.id).update(outcome=Outcome.ABSENT, decided_by_id=user_id)
+    close_alert("outcome_unknown", subject=row.external_id)
+    transaction.on_commit(lambda: idempotency.forget(Window.SUBMISSION, row.external_id))
+    goes_on = row.order.cancelled_at is None
+    if goes_on:
+        enqueue.submit(row)
+    else:
+        cancellation.end_absent(row.order, row.id)
+        jobs.wake(attempts.decision_key(row))
+    attempts.release_unless_in_question(row.order)
+    logger.info("outcome_decided", wms_order=row.id, there=False, user=user_id)
+    return goes_on
+
+
+def known_as(row: WmsOrder, as_id: str) -> str:
+    """What staff are told when the WMS's id they give belongs to another of our orders there; "" when it does not."""
+    others = WmsOrder.objects.select_related("order").filter(
+        warehouse__connection_id=row.warehouse.connection_id, wms_order_id=as_id
+    )
+    other = others.exclude(id=row.id).first()
+    if other is None:
+        return ""
+    return f"{as_id} is part {other.part} of order {other.order.name}. Look for {row.external_id}."
+
+
+def _in_question(wms_order_id: int) -> WmsOrder:
+    row = WmsOrder.objects.select_related("warehouse__connection", "decided_by").get(id=wms_order_id)
+    row.order = order_states.lock(row.order_id)
+    row.refresh_from_db(fields=["outcome", "decided_by", "wms_order_id"])
+    if row.outcome != Outcome.UNKNOWN:
+        raise NothingToDecide(_settled(row))
+    return row
+
+
+def _require_settled(row: WmsOrder | Return) -> None:
+    recent = type(row).objects.filter(pk=row.pk, attempt_at__gt=Now() - attempts.SETTLE)
+    if at := recent.values_list("attempt_at", flat=True).first():
+        raise TooEarly(f"It may still arrive. Look again after {at + attempts.SETTLE:%H:%M:%S} UTC.")
+
+
+def _settled(row: WmsOrder) -> str:
+    who = f"{row.decided_by.get_username()} decided it: " if row.decided_by else ""
+    if row.wms_order_id:
+        return f"It is not in question any more: {who}the WMS has it as {row.wms_order_id}."
+    return f"It is not in question any more: {who}{Outcome(row.outcome).label}."
+
+
+@transaction.atomic
+def return_is_there(return_id: int, *, as_id: str, user_id: int) -> None:
+    """A person found the announced return in the WMS under this id. Raises NothingToDecide."""
+    row = _return_in_question(return_id)
+    others = Return.objects.filter(
+        wms_return_id=as_id, wms_order__warehouse__connection_id=row.wms_order.warehouse.connection_id
+    )
+    if others.exclude(id=row.id).exists():
+        raise NothingToDecide(f"{as_id} is another order's return.")
+    Return.objects.filter(id=row.id).update(state=ReturnState.OPEN, wms_return_id=as_id)
+    _return_decided(row, there=True, user_id=user_id)
+
+
+@transaction.atomic
+def return_is_not_there(return_id: int, *, user_id: int) -> None:
+    """A person made sure that the WMS does not expect the return: it is announced again.
+
+    Raises NothingToDecide; TooEarly while the announcement may still arrive.
+    """
+    row = _return_in_question(return_id)
+    _require_settled(row)
+    Return.objects.filter(id=row.id).update(state=ReturnState.REQUESTING, attempt_at=None)
+    _return_decided(row, there=False, user_id=user_id)
+
+
+def _return_in_question(return_id: int) -> Return:
+    row = Return.objects.select_related("wms_order__warehouse__connection").get(id=return_id)
+    row.wms_order.order = order_states.lock(row.wms_order.order_id)
+    row.refresh_from_db(fields=["state"])
+    if row.state != ReturnState.UNKNOWN:
+        raise NothingToDecide(f"It is not in question any more: {ReturnState(row.state).label}.")
+    return row
+
+
+def _return_decided(row: Return, *, there: bool, user_id: int) -> None:
+    close_alert("outcome_unknown", subject=row.external_id)
+    jobs.wake(announcements.decision_key(row))
+    logger.info("outcome_decided", wms_return=row.id, there=there, user=user_id)

@@ -1,0 +1,176 @@
+"""Callbacks that never came: a WMS is asked how the orders stand of which it has told nothing for a while.
+
+Only a WMS that can be asked for an order is (capability `find_order`). What it answers goes the way of a callback. One
+order after the other, in a job of its own per connection, at low priority: one place of the lane is taken, never more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from fulfillment import enqueue, order_states
+from fulfillment.models import WmsOrder
+from fulfillment.reductions import withdrawal
+from fulfillment.wms_orders import status_updates
+from ops.alerting.alerts import close_alert, raise_alert
+from ops.errors import Permanent, Transient
+from ops.models import Circuit, Lane, Severity
+from wms.adapters import adapter_for, capabilities_of
+from wms.adapters.base import Capability, OrderAnswer
+from wms.models import Connection
+from wms.statuses import AT_THE_WMS, CancellationPhase, WmsStatus, phase
+
+logger = structlog.get_logger(__name__)
+
+BATCH = 25
+SECONDS = 20.0
+"""A run begins no further call after this long: the slowest one still ends within a run's 50 s."""
+
+LONGEST_TURN = timedelta(hours=1)
+"""An order that cannot be asked about, though its WMS answers, stands before the others no longer than this."""
+
+LONGEST_PAUSE = timedelta(days=1)
+ASKED_FOR = timedelta(days=60)
+"""After that an order is left to people: nothing comes of it any more."""
+
+REFUSED, GONE = "look_up_refused", "wms_order_gone"
+
+
+def request_all() -> int:
+    """Enqueue the look-ups of every active connection with orders that are due; returns how many connections."""
+    asked = 0
+    for connection in Connection.objects.filter(is_active=True):
+        if _can_be_asked(connection) and not enqueue.looking_up(connection) and due(connection).exists():
+            enqueue.look_up(connection)
+            asked += 1
+    return asked
+
+
+def due(connection: Connection) -> QuerySet[WmsOrder]:
+    """WMS orders of which the connection has told nothing for a while, the longest due first."""
+    return (
+        WmsOrder.objects.filter(
+            warehouse__connection=connection,
+            wms_status__in=AT_THE_WMS,
+            look_up_at__lte=Now(),
+            accepted_at__gt=Now() - ASKED_FOR,
+        )
+        .select_related("order__shop", "warehouse__connection")
+        .order_by("look_up_at", "id")
+    )
+
+
+def look_up(connection_id: int) -> int:
+    """Ask the WMS about a batch of its orders, and enqueue the next batch; returns how many were asked about.
+
+    What the WMS refuses to tell of one order does not keep the others from being asked about.
+    Raises what the adapter raises, but Permanent.
+    """
+    connection = Connection.objects.get(id=connection_id)
+    if not (connection.is_active and _can_be_asked(connection)):
+        return 0
+    adapter, ends = adapter_for(connection), time.monotonic() + SECONDS
+    answered = 0
+    refused: dict[WmsOrder, str] = {}
+    for row in due(connection).annotate(clock=Now())[:BATCH]:
+        if time.monotonic() > ends:
+            break
+        try:
+            apply(row, adapter.find_order(row.external_id), asked_at=row.clock)
+            answered += 1
+        except Permanent as error:
+            refused[row] = str(error)
+        except Transient as error:
+            if row.clock - row.look_up_at > LONGEST_TURN and _stands_alone(row):
+                _report_refused(connection, {row: str(error)}, answered=1)
+                _put_off(row, by=LONGEST_TURN)
+            raise
+        _put_off(row, by=pause(row.clock - row.status_at))
+    _report_refused(connection, refused, answered=answered)
+    if due(connection).exists():
+        enqueue.look_up(connection)
+    logger.info("wms_orders_looked_up", connection=connection.slug, answered=answered, refused=len(refused))
+    return answered + len(refused)
+
+
+def _can_be_asked(connection: Connection) -> bool:
+    return Capability.FIND_ORDER in capabilities_of(connection)
+
+
+def _stands_alone(row: WmsOrder) -> bool:
+    """Whether it is this order's trouble as far as one can see, and others wait behind it."""
+    connection = row.warehouse.connection
+    answers = Lane.objects.filter(name=connection.lane, circuit=Circuit.CLOSED).exists()
+    return answers and due(connection).exclude(id=row.id).exists()
+
+
+def _put_off(row: WmsOrder, *, by: timedelta) -> None:
+    """Unless news came meanwhile, which put it off by themselves."""
+    WmsOrder.objects.filter(id=row.id, look_up_at=row.look_up_at).update(look_up_at=Now() + by)
+
+
+def pause(unchanged: timedelta) -> timedelta:
+    """Until it is asked about next: a quarter of the time for which it stands where it stands. Pure."""
+    return min(max(unchanged / 4, order_states.FIRST_LOOK_UP), LONGEST_PAUSE)
+
+
+def apply(row: WmsOrder, answer: OrderAnswer | None, *, asked_at: datetime) -> None:
+    """Apply what the WMS answered, as it was when it was asked: what was told meanwhile is newer."""
+    if answer is None or answer.wms_order_id != row.wms_order_id:
+        _report_gone(row, answer)
+        return
+    close_alert(GONE, subject=row.external_id)
+    close_alert(REFUSED, subject=row.external_id)
+    if answer.status == row.wms_status or _is_no_answer(row, answer.status):
+        return
+    logger.info("wms_order_news", wms_order=row.id, was=row.wms_status, status=answer.status)
+    status_updates.take(row, answer.status, word=answer.raw_status, occurred_at=asked_at)
+
+
+def _is_no_answer(row: WmsOrder, status: WmsStatus) -> bool:
+    """It was asked to cancel and goes on as before: a callback would decline by that, a look-up only shows that
+    nobody has decided yet."""
+    undecided = (CancellationPhase.CANCELLABLE, CancellationPhase.IN_PROGRESS)
+    known = status != WmsStatus.UNKNOWN
+    return row.wms_status == WmsStatus.CANCEL_REQUESTED and known and phase(status) in undecided
+
+
+@transaction.atomic
+def _report_refused(connection: Connection, refused: Mapping[WmsOrder, str], *, answered: int) -> None:
+    """One alert per order, or one for all where the WMS tells of none."""
+    if answered:
+        close_alert(REFUSED, subject=connection.lane)
+    of_none = len(refused) > 1 and not answered
+    for row, reason in list(refused.items())[: 1 if of_none else None]:
+        what = "orders" if of_none else f"order {row.order.name}"
+        raise_alert(
+            REFUSED,
+            subject=connection.lane if of_none else row.external_id,
+            title=f"{connection.slug} cannot be asked about {what}",
+            meaning=f"Should callbacks get lost, nobody would notice. It says: {reason[:500]}",
+            action="Ask the WMS why. If it cannot look orders up, take «find_order» from its capabilities.",
+        )
+
+
+@transaction.atomic
+def _report_gone(row: WmsOrder, answer: OrderAnswer | None) -> None:
+    if answer is None and (row.order.cancelled_at or withdrawal.nothing_is_wanted_of(row)):
+        return  # what nobody wants any more nobody misses
+    slug = row.warehouse.connection.slug
+    found = f"It has {answer.wms_order_id} instead." if answer else "It knows no such order."
+    raise_alert(
+        GONE,
+        subject=row.external_id,
+        severity=Severity.CRITICAL,
+        title=f"{slug} does not know order {row.order.name} any more, which it had accepted as {row.wms_order_id}",
+        meaning=f"{found} It may never be shipped.",
+        action=f"Ask the WMS what became of {row.external_id}. If it was removed there, have the WMS report it as "
+        "cancelled; then choose «Route again» on the order.",
+    )

@@ -1,0 +1,217 @@
+"""What the WMS says of an order's state, applied so that late and repeated notices change nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import transaction
+from django.db.models import Sum
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from fulfillment import coverage, enqueue, order_states
+from fulfillment.models import WmsOrder
+from fulfillment.models.states import ShipmentState, Wish
+from fulfillment.reductions import change_requests, withdrawal
+from fulfillment.wms_orders import cancellation
+from ops.alerting.alerts import close_kinds, raise_alert
+from ops.errors import Blocked
+from wms.callbacks.events import OrderStatusEvent
+from wms.statuses import CancellationPhase, WmsStatus, phase
+
+logger = structlog.get_logger(__name__)
+
+SOON_KNOWN = timedelta(minutes=30)
+"""Longer than the answer to our own call takes, which a callback may overtake. By the WMS's clock."""
+
+_FORWARD = (
+    WmsStatus.SUBMITTING,
+    WmsStatus.ACCEPTED,
+    WmsStatus.PICKING,
+    WmsStatus.PACKED,
+    WmsStatus.MANIFESTED,
+)
+
+
+def wms_order_of(connection_id: int, wms_order_ref: str) -> WmsOrder | None:
+    """Our WMS order for the id that a WMS names."""
+    return (
+        WmsOrder.objects.select_related("order__shop", "warehouse__connection")
+        .filter(warehouse__connection_id=connection_id, wms_order_id=wms_order_ref)
+        .first()
+    )
+
+
+def not_known_yet(connection_id: int, wms_order_ref: str, *, occurred_at: datetime) -> Blocked:
+    """A callback about an order we do not know: it may have come before our own call returned, so it waits.
+
+    A person is told when nothing explains it: nothing is being submitted there, or it happened long ago.
+    """
+    arrival = order_states.arrival_key(connection_id, wms_order_ref)
+    under_way = WmsOrder.objects.filter(
+        warehouse__connection_id=connection_id, wms_status__in=[WmsStatus.SUBMITTING, WmsStatus.PENDING]
+    ).exists()
+    if not under_way or occurred_at < timezone.now() - SOON_KNOWN:
+        raise_alert(
+            "unknown_wms_order",
+            subject=arrival,
+            title=f"The WMS reports on an order that we do not know: {wms_order_ref}",
+            meaning="Its callback waits and changes nothing until the order is known.",
+            action="Compare the WMS with the WMS orders in the admin, those under way or in question first: once one "
+            "is known by this id, it goes on by itself. Was it placed by hand in the WMS, choose «Discard» on the "
+            "parked job.",
+        )
+    return Blocked(
+        f"WMS order {wms_order_ref} is not known (yet)",
+        on=[arrival],
+        recheck=lambda: wms_order_of(connection_id, wms_order_ref) is None,
+    )
+
+
+def apply(connection_id: int, event: OrderStatusEvent, *, occurred_at: datetime) -> None:
+    """Apply an order_status callback.
+
+    Raises Blocked when the order is not known yet.
+    """
+    row = wms_order_of(connection_id, event.wms_order_id)
+    if row is None:
+        raise not_known_yet(connection_id, event.wms_order_id, occurred_at=occurred_at)
+    take(row, event.wms_status, word=event.status, reason=event.reason, occurred_at=occurred_at)
+
+
+def take(row: WmsOrder, status: WmsStatus, *, word: str, reason: str = "", occurred_at: datetime) -> None:
+    """Apply that the WMS says `status` of an order, in its own `word`: told by a callback, or asked for.
+
+    `occurred_at` is when it was so at the earliest: states move forward only, whichever arrives first.
+    """
+    if status == WmsStatus.UNKNOWN:
+        _report_word(row, word)
+    elif status in (WmsStatus.CANCELLED, WmsStatus.REJECTED):
+        cancellation.confirmed(row.id, ended_as=status, reason=reason)
+    elif status in order_states.SHIPPED:
+        # The state follows the shipment callbacks, which say what was sent; one that is lost must be noticed.
+        enqueue.expect_shipment(row, all_of_it=status == WmsStatus.SHIPPED)
+        if status == WmsStatus.SHIPPED:
+            _note_finished(row, at=occurred_at)
+    else:
+        _move_on(row, status, reason=reason, occurred_at=occurred_at)
+
+
+@transaction.atomic
+def _note_finished(row: WmsOrder, *, at: datetime) -> None:
+    """The WMS sends nothing more of it: what nobody asks for any more is not waited for."""
+    order = order_states.lock(row.order_id)
+    rows = WmsOrder.objects.filter(order_states.NOT_ENDED, id=row.id, finished_at__isnull=True)
+    if rows.update(finished_at=at) and order.surplus:
+        withdrawal.follow(order)
+        order_states.settle(order)
+
+
+def _report_word(row: WmsOrder, word: str) -> None:
+    connection = row.warehouse.connection
+    raise_alert(
+        "unknown_wms_status",
+        subject=f"{connection.slug}:{word}"[:300],
+        title=f"{connection.slug} uses an order status that we do not know: {word[:100]}",
+        meaning="The order's state here stays as it was.",
+        action="Ask the WMS what the word means and have it added to wms/statuses.py.",
+    )
+
+
+@transaction.atomic
+def _move_on(row: WmsOrder, status: WmsStatus, *, reason: str, occurred_at: datetime) -> None:
+    order = order_states.lock(row.order_id)
+    row.refresh_from_db(fields=["wms_status", "cancel_requested_at"])
+    if row.wms_status == WmsStatus.CANCEL_REQUESTED:
+        if status == WmsStatus.CANCEL_REQUESTED:
+            return
+        if row.cancel_requested_at and occurred_at < row.cancel_requested_at:
+            return
+        if phase(status) == CancellationPhase.CANCELLABLE:
+            # It goes on deciding: the wish stands, and staff are told when it does not answer.
+            WmsOrder.objects.filter(id=row.id, wish=Wish.CANCEL_DECLINED).update(wish=Wish.CANCEL_ASKED)
+            return
+        WmsOrder.objects.filter(id=row.id, wms_status=WmsStatus.CANCEL_REQUESTED).update(
+            wms_status=status, status_at=occurred_at, **order_states.look_up_later()
+        )
+        row.order = order
+        if phase(status) == CancellationPhase.IN_PROGRESS:
+            cancellation.declined(row, answer=change_requests.answer(status, reason))
+        else:
+            WmsOrder.objects.filter(id=row.id).update(
+                wish=Wish.CANCEL_DECLINED, wish_answer=change_requests.answer(status, reason)
+            )
+        if order.surplus:
+            withdrawal.follow(order)
+        change_requests.note(order)
+    elif status in _FORWARD:
+        earlier = [str(s) for s in _FORWARD[1 : _FORWARD.index(status)]] + [str(WmsStatus.UNKNOWN)]
+        WmsOrder.objects.filter(id=row.id, wms_status__in=earlier).update(
+            wms_status=status, status_at=occurred_at, **order_states.look_up_later()
+        )
+    order_states.settle(order)
+    if row.cancel_requested_at and phase(status) == CancellationPhase.UNCANCELLABLE:
+        cancellation.too_late(row.id)
+
+
+def check_shipment(wms_order_id: int, *, all_of_it: bool) -> None:
+    """Tell a person when the WMS said «shipped» and no shipment came that says so, or not of all units.
+
+    Nobody is told twice (a shipment that is held has its own alert), nor when somebody fulfilled it in Shopify.
+    """
+    row = WmsOrder.objects.select_related("order__shop", "warehouse").get(id=wms_order_id)
+    done = [WmsStatus.SHIPPED, WmsStatus.CANCELLED, WmsStatus.REJECTED]
+    if row.rest_unwanted or row.wms_status in (done if all_of_it else [*done, WmsStatus.PARTIALLY_SHIPPED]):
+        return
+    if row.shipments.filter(state=ShipmentState.HELD).exists():
+        return
+    if not coverage.open_units(row.order):
+        _close_missing(row, complete=True)
+        return
+    if row.wms_status == WmsStatus.PARTIALLY_SHIPPED:
+        _report_rest_missing(row)
+        return
+    raise_alert(
+        "shipment_missing",
+        subject=row.external_id,
+        title=f"{row.warehouse.place} says that order {row.order.name} of {row.order.shop.domain}"
+        " is shipped, but reported no shipment",
+        meaning="The customer has no tracking number, and Shopify shows the order as unfulfilled.",
+        action="Have the WMS send the shipment callback of this order again.",
+    )
+
+
+def _report_rest_missing(row: WmsOrder) -> None:
+    units = row.lines.aggregate(asked=Sum("quantity"), shipped=Sum("shipped"))
+    raise_alert(
+        "shipment_incomplete",
+        subject=row.external_id,
+        title=f"{row.warehouse.place} says that order {row.order.name} of {row.order.shop.domain}"
+        " is shipped, but reported a part of it only",
+        meaning=f"Shipments were reported of {units['shipped']} of {units['asked']} units. Shopify shows the rest as "
+        "unfulfilled.",
+        action="Have the WMS send all shipment callbacks of this order again. If it sent less for good, put that right "
+        "in Shopify (refund, or send the rest anew), then close this alert.",
+    )
+
+
+def note_shipped(row: WmsOrder, *, complete: bool, shipped_at: datetime | None) -> None:
+    """A shipment was recorded for the order. The order is locked.
+
+    Of what the WMS had ended by itself the rest stays ended: a person decides, and routes it again.
+    """
+    rows = WmsOrder.objects.filter(id=row.id).exclude(wms_status=WmsStatus.SHIPPED)
+    if not complete:
+        rows = rows.exclude(wms_status__in=order_states.ENDED, cancel_requested_at__isnull=True)
+    rows.update(
+        wms_status=WmsStatus.SHIPPED if complete else WmsStatus.PARTIALLY_SHIPPED,
+        status_at=shipped_at or Now(),
+        **order_states.look_up_later(),
+    )
+    _close_missing(row, complete=complete)
+
+
+def _close_missing(row: WmsOrder, *, complete: bool) -> None:
+    more = ["shipment_incomplete"] if complete else []
+    close_kinds(["shipment_missing", *more], subject=row.external_id)

@@ -1,0 +1,225 @@
+"""Changing calls about stock: stored with their idempotency key, then sent, then closed with Shopify's answer.
+
+Admin API 2026-10: inventorySetQuantities and inventoryActivate want `@idempotent`; the same key with the same variables
+gives the first result again, and one bad element refuses the whole call.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from inventory.models import PushBatch
+from inventory.push.push_plan import Change
+from ops.errors import Permanent, Throttled, Transient
+from ops.models import Priority
+from ops.queue.retention import BATCH, Chore, work_off
+from shops.api import client
+from shops.api.gids import gid
+from shops.api.shapes import Payload, UserError, parse, words
+from shops.models import Shop
+from wms.models import Connection, Warehouse
+
+logger = structlog.get_logger(__name__)
+
+BATCH_SIZE = 250
+"""Elements of one call (Admin API: MAX_INPUT_SIZE_EXCEEDED above)."""
+
+ROUNDS = 5
+"""Calls for one batch, each without what the one before refused."""
+
+KEEP = timedelta(days=7)
+
+STALE = frozenset(
+    {
+        "CHANGE_FROM_QUANTITY_STALE",
+        "IDEMPOTENCY_KEY_PARAMETER_MISMATCH",
+        "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED",
+    }
+)
+"""To be read and worked out anew, under a new key."""
+
+CONCURRENT = "IDEMPOTENCY_CONCURRENT_REQUEST"
+NOT_STOCKED = "ITEM_NOT_STOCKED_AT_LOCATION"  # up to 2026-07
+BAD_LOCATION = "INVALID_LOCATION"
+
+_ROOT_FIELD = {
+    PushBatch.Operation.SET: "inventorySetQuantities",
+    PushBatch.Operation.ACTIVATE: "inventoryActivate",
+}
+
+
+@dataclass
+class Outcome:
+    """What became of changes, by inventory item id."""
+
+    done: set[int] = field(default_factory=set)
+    stale: set[int] = field(default_factory=set)  # Shopify's figure moved: read again
+    unstocked: list[Change] = field(default_factory=list)  # to be activated first
+    refused: dict[int, str] = field(default_factory=dict)  # with Shopify's words
+
+
+def set_quantities(warehouse: Warehouse, changes: Sequence[Change]) -> Outcome:
+    """Set up to any number of quantities at the warehouse's location, in calls of at most BATCH_SIZE.
+
+    Raises Throttled, Transient, UnknownOutcome (the batch stays open and is sent again by `resume`), Permanent.
+    """
+    outcome = Outcome()
+    for start in range(0, len(changes), BATCH_SIZE):
+        _set_one_batch(warehouse, list(changes[start : start + BATCH_SIZE]), outcome)
+    return outcome
+
+
+def activate(warehouse: Warehouse, change: Change) -> str | None:
+    """Stock an item at the warehouse's location, with a quantity; returns Shopify's refusal.
+
+    Raises as `set_quantities`.
+    """
+    name = "onHand" if _is_on_hand(warehouse) else "available"
+    variables = {
+        "item": gid("InventoryItem", change.product.inventory_item),
+        "location": gid("Location", warehouse.shopify_location_id),
+        name: change.quantity,
+    }
+    errors = _deliver(warehouse.shop, _open(warehouse.shop, PushBatch.Operation.ACTIVATE, variables))
+    return words(errors) or None
+
+
+def resume(shop: Shop) -> None:
+    """Send once more what was sent with unknown outcome: same key, same variables. Its result is not used: what it left
+    behind is read anew. Raises as set_quantities, but nothing for a refusal.
+    """
+    batch = PushBatch.objects.filter(shop=shop, state=PushBatch.State.SENDING).first()
+    if batch is None:
+        return
+    try:
+        _deliver(shop, batch)
+    except Permanent as error:
+        logger.warning("stock_push_resume_refused", shop=shop.domain, key=batch.key, error=str(error))
+
+
+def prune() -> int:
+    """Forget batches that were answered KEEP ago; returns how many."""
+    return work_off([Chore("push_batches_deleted", _forget_some)])["push_batches_deleted"]
+
+
+def _forget_some() -> int:
+    old = PushBatch.objects.filter(finished_at__lt=timezone.now() - KEEP).order_by("finished_at")
+    ids = list(old.values_list("pk", flat=True)[:BATCH])
+    return PushBatch.objects.filter(pk__in=ids).delete()[0]
+
+
+def _set_one_batch(warehouse: Warehouse, changes: list[Change], outcome: Outcome) -> None:
+    for _ in range(ROUNDS):
+        variables = {"input": _input(warehouse, changes)}
+        errors = _deliver(warehouse.shop, _open(warehouse.shop, PushBatch.Operation.SET, variables))
+        if not errors:
+            outcome.done |= {change.product.inventory_item for change in changes}
+            return
+        refused = _by_element(errors, len(changes))
+        if not refused:
+            _judge_whole(warehouse, errors)
+            break
+        for index, error in refused.items():
+            _judge(changes[index], error, outcome)
+        changes = [change for index, change in enumerate(changes) if index not in refused]
+        if not changes:
+            return
+    outcome.stale |= {change.product.inventory_item for change in changes}
+
+
+def _input(warehouse: Warehouse, changes: Sequence[Change]) -> dict[str, Any]:
+    """InventorySetQuantitiesInput; `changeFromQuantity` must be there in every element (2026-04 and later)."""
+    location = gid("Location", warehouse.shopify_location_id)
+    return {
+        "name": "on_hand" if _is_on_hand(warehouse) else "available",
+        "reason": "correction",
+        "quantities": [
+            {
+                "inventoryItemId": gid("InventoryItem", change.product.inventory_item),
+                "locationId": location,
+                "quantity": change.quantity,
+                "changeFromQuantity": change.change_from,
+            }
+            for change in changes
+        ],
+    }
+
+
+def _is_on_hand(warehouse: Warehouse) -> bool:
+    return warehouse.connection.stock_basis == Connection.StockBasis.ON_HAND
+
+
+def _by_element(errors: Collection[UserError], count: int) -> dict[int, UserError]:
+    """Index of the refused element -> its first error, from a field like ["input", "quantities", "3", "quantity"]."""
+    found: dict[int, UserError] = {}
+    positions = {str(index): index for index in range(count)}
+    for error in errors:
+        path = error.field or ()
+        index = path[2] if len(path) > 2 and path[1] == "quantities" else ""
+        if index in positions:
+            found.setdefault(positions[index], error)
+    return found
+
+
+def _judge(change: Change, error: UserError, outcome: Outcome) -> None:
+    code = error.code
+    if code in STALE:
+        outcome.stale.add(change.product.inventory_item)
+    elif code == NOT_STOCKED:
+        outcome.unstocked.append(change)
+    elif code == BAD_LOCATION:
+        raise Permanent(f"Shopify refuses the location: {error.message}")
+    else:
+        outcome.refused[change.product.inventory_item] = f"{error.message} ({code})"
+
+
+def _judge_whole(warehouse: Warehouse, errors: Collection[UserError]) -> None:
+    """Errors that name no element: to be tried anew, or not ours to mend. Raises Permanent."""
+    if not all(error.code in STALE for error in errors):
+        words = "; ".join(f"{error.code} {error.message}" for error in errors)
+        raise Permanent(f"inventorySetQuantities at {warehouse}: {words}")
+
+
+def _open(shop: Shop, operation: PushBatch.Operation, variables: dict[str, Any]) -> PushBatch:
+    key = str(uuid.uuid4())
+    if operation is PushBatch.Operation.SET:
+        variables = {
+            "input": {**variables["input"], "referenceDocumentUri": f"gid://wmsbridge/StockPush/{key}"}
+        }
+    try:
+        with transaction.atomic():
+            return PushBatch.objects.create(
+                shop=shop, key=key, operation=operation, variables={**variables, "key": key}
+            )
+    except IntegrityError as error:
+        raise Transient(f"another stock push of {shop.domain} is under way") from error
+
+
+def _deliver(shop: Shop, batch: PushBatch) -> Sequence[UserError]:
+    """Send a batch and close it with the userErrors it got, which are returned."""
+    try:
+        data = client.execute(shop, batch.operation, batch.variables, priority=Priority.HIGH).data
+    except Permanent as error:
+        _close(batch, [{"message": str(error)}])
+        raise
+    errors = parse(
+        Payload, data.get(_ROOT_FIELD[PushBatch.Operation(batch.operation)]), changes=True
+    ).user_errors
+    if any(error.code == CONCURRENT for error in errors):
+        raise Throttled(f"{batch.operation} of {shop.domain} is still under way", wait=timedelta(seconds=2))
+    _close(batch, [error.model_dump() for error in errors])
+    return errors
+
+
+def _close(batch: PushBatch, errors: list[dict[str, Any]]) -> None:
+    open_batch = PushBatch.objects.filter(pk=batch.pk, state=PushBatch.State.SENDING)
+    open_batch.update(state=PushBatch.State.DONE, finished_at=Now(), errors=errors)

@@ -1,0 +1,114 @@
+"""Sending alerts to people: one message for all that are due, by Django's e-mail or an apprise address.
+
+A channel that is away loses no alert: its lane rests, one probe a minute goes out, and what came meanwhile and still is
+open goes out in one digest once it is back.
+"""
+
+from __future__ import annotations
+
+import smtplib
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+
+import apprise
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db.models import Case, IntegerField, Value, When
+from django.urls import reverse
+
+from ops.alerting import channels
+from ops.alerting.alerts import close_alert, raise_alert
+from ops.alerting.channels import Channel
+from ops.errors import Scope, Throttled, Transient
+from ops.models import Alert, Severity
+from ops.text import untrusted
+
+MOST_IN_ONE = 40
+"""Alerts that one message holds: with their full texts some 20,000 characters, which every channel takes."""
+
+BETWEEN = "\n\n----\n\n"
+REST = timedelta(minutes=1)
+
+URGENCY = Case(
+    When(severity=Severity.CRITICAL, then=Value(0)),
+    When(severity=Severity.WARNING, then=Value(1)),
+    default=Value(2),
+    output_field=IntegerField(),
+)
+"""Alerts in the order in which a person should read them."""
+
+
+def send(alert_ids: Collection[int], *, by: str) -> bool:
+    """Send those of the alerts that still are open in one message by the channel of this name. False = there were none.
+
+    A person may hear of an alert twice, never not at all. Raises Throttled while the channel is away, Transient when it
+    refuses this very message.
+    """
+    channel = channels.named(by)
+    opened = Alert.objects.filter(id__in=list(alert_ids), state=Alert.State.OPEN)
+    found = list(opened.order_by(URGENCY, "first_at"))
+    if channel is None or not found:
+        return False
+    if channel.url:
+        _send_chat(channel, found)
+    else:
+        _send_mail(channel, found)
+    close_alert("alerts_unsent", subject=channel.lane)
+    return True
+
+
+def _send_mail(channel: Channel, alerts: Sequence[Alert]) -> None:
+    try:
+        EmailMessage(_subject(alerts), _text(alerts), to=settings.ALERT_EMAILS).send()
+    except smtplib.SMTPDataError as error:
+        if error.smtp_code < 500:
+            raise _away(channel, error) from error
+        raise Transient(f"the mail server refuses this message: {error.smtp_code}") from error
+    except OSError as error:
+        raise _away(channel, error) from error
+
+
+def _send_chat(channel: Channel, alerts: Sequence[Alert]) -> None:
+    sender = apprise.Apprise()
+    if not sender.add(channel.url) or not sender.notify(title=_subject(alerts), body=_text(alerts)):
+        raise _away(channel, None)
+
+
+def _away(channel: Channel, error: OSError | None) -> Throttled:
+    """Nothing goes out by this channel for a minute; the console and the other channels say so."""
+    code = getattr(error, "smtp_code", "")
+    why = f"{type(error).__name__} {code}".strip() if error else "it took no message"
+    raise_alert(
+        "alerts_unsent",
+        subject=channel.lane,
+        severity=Severity.CRITICAL,
+        title=f"Alerts cannot be sent by {channel.name}",
+        meaning=f"Nobody is told of anything this way. The alerts wait and are in the console. Reason: {why}",
+        action="Look at the mail server, or at ALERT_URLS and ALERT_EMAILS in the settings. Once it works, what "
+        "still is open goes out in one message.",
+    )
+    return Throttled(f"alerts cannot be sent by {channel.name}: {why}", wait=REST, scope=Scope.ENDPOINT)
+
+
+def _subject(alerts: Sequence[Alert]) -> str:
+    if len(alerts) == 1:
+        told = f"{alerts[0].get_severity_display()}: {alerts[0].title}"
+    else:
+        critical = sum(alert.severity == Severity.CRITICAL for alert in alerts)
+        told = f"{len(alerts)} alerts, {critical} of them critical: {alerts[0].title}, …"
+    return untrusted.one_line(f"[wmsbridge] {told}"[:200])
+
+
+def _text(alerts: Sequence[Alert]) -> str:
+    return BETWEEN.join(map(_text_of, alerts))
+
+
+def _text_of(alert: Alert) -> str:
+    address = f"{settings.PUBLIC_URL}{reverse('admin:ops_alert_change', args=[alert.pk])}"
+    return (
+        f"What happened: {alert.title}\n\nWhat it means: {alert.meaning}\n\nWhat to do: {alert.action}\n\n"
+        f"Since {alert.first_at:%Y-%m-%d %H:%M} UTC"
+        + (f", {alert.count} times, last at {alert.last_at:%Y-%m-%d %H:%M} UTC" if alert.count > 1 else "")
+        + f". Subject: {alert.subject}\n"
+        + (f"In the console: {address}\n" if settings.PUBLIC_URL else "")
+    )

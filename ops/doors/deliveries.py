@@ -1,0 +1,84 @@
+"""What a door takes in: kept once, by the sender's id and by content.
+
+An id alone proves no repetition: some systems count anew after a restart, or give none of their own to each event. The
+content is compared only where the id is known already, so what is new costs one statement.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from django.db import transaction
+
+from ops.doors import reused_ids
+from ops.doors.refusals import Door
+from ops.models import Job
+from ops.queue import jobs
+
+DIGEST = "digest"
+"""Where a payload keeps the digest of its content. It outlives the content when that is erased."""
+
+
+class Outcome(StrEnum):
+    """What became of a delivery."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What somebody sent us. `content` is what makes it the same event when it comes again: its type and body, parsed,
+    without what may differ from one attempt of the sender to the next."""
+
+    door: Door
+    sender: str  # a shop's domain, a connection's slug
+    event_id: str
+    content: Any
+    lane: str
+
+    @property
+    def key(self) -> str:
+        """The key of its job, unless the id was another event's."""
+        return f"{self.door}:{self.sender}:{self.event_id}"
+
+
+def digest(content: Any) -> str:
+    """A digest of parsed JSON: neither whitespace nor the order of names changes it. 32 hexadecimal digits."""
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+def keep(
+    kind: str, delivery: Delivery, *, payload: dict[str, Any], subject: str, share: str = ""
+) -> tuple[Outcome, int | None]:
+    """Store a delivery as a job; returns what became of it, and the job's id unless it is a duplicate.
+
+    A known id with the same content is a duplicate. With other content it is another event, stored under a key of both;
+    staff are told that the sender reuses its ids. Of what was stored before there were digests the content is not
+    known: it is worked on once more, which is harmless, and nobody is told.
+    """
+    found = digest(delivery.content)
+    row: dict[str, Any] = {
+        "lane": delivery.lane,
+        "payload": {**payload, DIGEST: found},
+        "subject": subject,
+        "share": share,
+    }
+    job_id = jobs.enqueue(kind, key=delivery.key, **row)
+    if job_id is not None:
+        return Outcome.STORED, job_id
+    known = (
+        Job.objects.filter(key=delivery.key).order_by().values_list(f"payload__{DIGEST}", flat=True).first()
+    )
+    if known == found:
+        return Outcome.DUPLICATE, None
+    with transaction.atomic():
+        job_id = jobs.enqueue(kind, key=f"{delivery.key}#{found}", **row)
+        if job_id is not None and known is not None:
+            reused_ids.noticed(delivery.door, delivery.sender, event_id=delivery.event_id, lane=delivery.lane)
+    return (Outcome.DUPLICATE if job_id is None else Outcome.STORED), job_id

@@ -1,0 +1,1 @@
+"""Durable jobs in Postgres: put in, parked and woken, buried, replayed, counted, pruned."""

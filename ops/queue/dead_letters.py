@@ -1,0 +1,96 @@
+"""Dead letters, many at once: put back to work, or given up, in bounded batches that tell who did it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import connection, transaction
+from django.db.models import QuerySet
+
+from ops.models import Job
+from ops.queue import jobs
+
+logger = structlog.get_logger(__name__)
+
+BATCH = 1000
+SECONDS_OF_A_REQUEST = 10.0
+"""A web request works this long at most, then says that there is more: some 10,000 jobs on a busy machine."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """How many jobs were changed; `more`: whether others that were chosen are left."""
+
+    count: int
+    more: bool
+
+
+def replay(
+    chosen: QuerySet[Job],
+    *,
+    by: int | None = None,
+    most: int | None = None,
+    seconds: float | None = None,
+) -> Done:
+    """Make the chosen dead letters due again, those that died first; what dies anew meanwhile is not taken again.
+
+    `by`: the id of the user who wants it, for the jobs' history. Stops after `most` jobs or `seconds`; each batch is a
+    transaction of its own. Jobs that are not dead are left alone.
+    """
+    dead = chosen.filter(state=Job.State.DEAD, finished_at__lte=_now()).order_by("finished_at", "id")
+    return _in_batches(dead, jobs.replay, "Replayed.", by=by, most=most, seconds=seconds)
+
+
+def discard(chosen: QuerySet[Job], *, by: int, seconds: float) -> Done:
+    """Give the chosen dead letters and parked jobs up for good; the others are left alone. As `replay`."""
+    dead = chosen.filter(state=Job.State.DEAD)
+    done = _in_batches(dead.order_by("id"), jobs.discard, "Discarded.", by=by, seconds=seconds)
+    if done.more:
+        return done
+    parked = chosen.filter(state=Job.State.READY).exclude(parked_on=[])
+    rest = _in_batches(parked.order_by("id"), jobs.discard, "Discarded.", by=by, seconds=seconds)
+    return Done(done.count + rest.count, rest.more)
+
+
+def _in_batches(
+    chosen: QuerySet[Job],
+    change: Callable[[list[int]], int],
+    said: str,
+    *,
+    by: int | None,
+    most: int | None = None,
+    seconds: float | None = None,
+) -> Done:
+    began, count = time.monotonic(), 0
+    while most is None or count < most:
+        size = BATCH if most is None else min(BATCH, most - count)
+        with transaction.atomic():
+            rows = chosen.select_for_update(skip_locked=True).only("id", "kind", "key")
+            batch = list(rows[:size])
+            changed = change([job.id for job in batch])
+            note(batch, said, by=by)
+        count += changed
+        if len(batch) < size:
+            break
+        if seconds is not None and time.monotonic() - began > seconds:
+            break
+    logger.info("jobs_changed", said=said, count=count, user=by)
+    return Done(count, chosen.exists())
+
+
+def note(changed: Sequence[Job], said: str, *, by: int | None) -> None:
+    """Leave a log entry for each job: its page shows it among the failed runs."""
+    if by is not None and changed:
+        LogEntry.objects.log_actions(by, changed, CHANGE, change_message=said)
+
+
+def _now() -> datetime:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        found: datetime = cursor.fetchone()[0]
+        return found

@@ -1,0 +1,155 @@
+"""Putting work in, waking it, replaying it. What happens to a job while it runs is in `ops.workers.leases`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import connection, transaction
+
+from ops.models import Priority
+from ops.queue import lanes
+
+RECHECK_PARKED = timedelta(minutes=15)
+"""A parked job is looked at again after this long even when nobody woke it."""
+
+_INSERT = """
+WITH lane AS (INSERT INTO ops_lane (name, concurrency) VALUES (%(lane)s, %(room)s) ON CONFLICT (name) DO NOTHING)
+INSERT INTO ops_job (kind, lane_id, key, payload, subject, share, priority, state, run_at)
+VALUES (%(kind)s, %(lane)s, %(key)s, %(payload)s, %(subject)s, %(share)s, %(priority)s, 'ready', now() + %(delay)s)
+"""
+
+_ONCE = _INSERT + " ON CONFLICT (key) DO NOTHING RETURNING id"
+
+# A second notice for the same subject is the same job: while it waits nothing is added, while it runs it runs once
+# more afterwards, and when it is over (or dead, or parked) it is ready again.
+_COALESCED = (
+    _INSERT
+    + """
+ON CONFLICT (key) DO UPDATE SET
+    payload = EXCLUDED.payload,
+    priority = CASE WHEN ops_job.state IN ('done', 'dead') THEN EXCLUDED.priority
+                    ELSE LEAST(ops_job.priority, EXCLUDED.priority) END,
+    rerun = ops_job.rerun OR ops_job.state = 'running',
+    run_at = CASE WHEN ops_job.state = 'running' AND NOT ops_job.rerun THEN EXCLUDED.run_at
+                  WHEN ops_job.state = 'running' THEN LEAST(ops_job.run_at, EXCLUDED.run_at)
+                  WHEN ops_job.state = 'ready' AND ops_job.parked_on = '{}'
+                       THEN LEAST(ops_job.run_at, EXCLUDED.run_at)
+                  ELSE EXCLUDED.run_at END,
+    attempts = CASE WHEN ops_job.state IN ('done', 'dead') THEN 0 ELSE ops_job.attempts END,
+    parked_on = '{}', parked_since = NULL,
+    finished_at = NULL,
+    state = CASE WHEN ops_job.state = 'running' THEN ops_job.state ELSE 'ready' END
+RETURNING id
+"""
+)
+
+
+def enqueue(
+    kind: str,
+    *,
+    key: str,
+    lane: str,
+    payload: dict[str, Any] | None = None,
+    subject: str = "",
+    share: str = "",
+    priority: Priority = Priority.NORMAL,
+    delay: timedelta = timedelta(0),
+    coalesce: bool = False,
+) -> int | None:
+    """Put one durable unit of work in, in the caller's transaction, with one statement; after commit its lane wakes.
+
+    `key` identifies the work for ever. `coalesce=False`: a known key is a duplicate, nothing changes and None is
+    returned. `coalesce=True`: one row per key; a finished, dead or parked one becomes ready again, a running one runs
+    once more. `share`: for whom, where a lane serves several (shops at a WMS): shares take turns. `payload` must not
+    hold more than the job needs. Returns the job's id.
+    """
+    row: dict[str, Any] = {
+        "kind": kind,
+        "lane": lane,
+        "room": lanes.room_at_first(lane),
+        "key": key,
+        "payload": json.dumps(payload or {}, cls=DjangoJSONEncoder),
+        "subject": subject[:300],
+        "share": share[:300],
+        "priority": int(priority),
+        "delay": delay,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_COALESCED if coalesce else _ONCE, row)
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    if not delay:
+        transaction.on_commit(partial(lanes.wake, lane))
+    return int(found[0])
+
+
+def lock_keys(keys: Collection[str]) -> None:
+    """Take the transaction-level advisory locks of these keys, in order. They come last in the lock order.
+
+    Park and wake both hold them, so that a wake between looking at a cause and parking on it is never lost.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hash) FROM (SELECT DISTINCT hashtextextended(key, 0) AS hash"
+            " FROM unnest(%s::text[]) AS key ORDER BY hash) AS hashes",
+            [list(keys)],
+        )
+
+
+def wake(*keys: str) -> int:
+    """Make every job parked on any of the keys due. Call it in the transaction that removes the cause.
+
+    Returns how many jobs were woken.
+    """
+    if not keys:
+        return 0
+    with transaction.atomic(), connection.cursor() as cursor:
+        lock_keys(keys)
+        cursor.execute(
+            "UPDATE ops_job SET parked_on = '{}', run_at = now()"
+            # Only a ready job parks, and not to say so leaves this index alone to choose from: job_waits_for.
+            " WHERE parked_on <> '{}' AND parked_on && %s::varchar[] RETURNING lane_id",
+            [list(keys)],
+        )
+        woken = [lane for (lane,) in cursor.fetchall()]
+        for lane in set(woken):
+            transaction.on_commit(partial(lanes.wake, lane))
+    return len(woken)
+
+
+def discard(job_ids: Iterable[int]) -> int:
+    """End dead letters and parked jobs for good: a person decided that they need not be done. Returns how many.
+
+    The rows stay, as done with the class "Discarded", until their age prunes them.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE ops_job SET state = 'done', error_class = 'Discarded', finished_at = now(), parked_on = '{}',"
+            " parked_since = NULL"
+            " WHERE id = ANY(%s) AND (state = 'dead' OR state = 'ready' AND parked_on <> '{}')",
+            [list(job_ids)],
+        )
+        return int(cursor.rowcount)
+
+
+def replay(job_ids: Iterable[int]) -> int:
+    """Make dead letters ready again with their attempts given back; returns how many were dead.
+
+    A replay is as idempotent as a first run: the handlers look before they act.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE ops_job SET state = 'ready', attempts = 0, run_at = now(), finished_at = NULL"
+            " WHERE id = ANY(%s) AND state = 'dead' RETURNING lane_id",
+            [list(job_ids)],
+        )
+        replayed = [lane for (lane,) in cursor.fetchall()]
+        for lane in set(replayed):
+            transaction.on_commit(partial(lanes.wake, lane))
+    return len(replayed)

@@ -1,0 +1,174 @@
+"""How long finished work is kept: personal data goes first, the rows later. Bounded batches, each its own transaction,
+that wait for nobody, so no statement holds a table for long; as many of them as a tick has time for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Func, JSONField, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from ops.models import Alert, Job, JobAttempt
+from ops.text.masking import mask_personal
+
+logger = structlog.get_logger(__name__)
+
+TICK = 25.0
+"""Seconds that one tick works at most: half of what Celery lets a task run."""
+
+BATCH, MASK_BATCH = 1000, 200
+ERASED_ON, MASKED_ON = "erased_on", "masked_on"
+"""What a payload says of itself once its content is gone, or masked: the date."""
+
+FORGOTTEN = "What was said here was erased together with the customer's data."
+
+# The digest stays: what comes again is still known as a repetition, and is not stored anew.
+_ERASED = "jsonb_strip_nulls(jsonb_build_object('erased_on', current_date, 'digest', payload->'digest'))"
+
+# Every _OLD: an index gives the oldest, ANY (ARRAY (..)) keeps the planner from scanning the table for them.
+_ERASE_PAYLOADS = """
+WITH old AS MATERIALIZED (
+    SELECT id FROM ops_job WHERE state = 'done' AND NOT payload ? 'erased_on' AND finished_at < now() - %s
+    ORDER BY finished_at LIMIT %s FOR UPDATE SKIP LOCKED),
+texts AS (
+    UPDATE ops_jobattempt SET error = '' WHERE job_id = ANY (ARRAY (SELECT id FROM old)) AND error <> '')
+UPDATE ops_job SET payload = ERASED, error = ''
+WHERE id = ANY (ARRAY (SELECT id FROM old))
+""".replace("ERASED", _ERASED)
+
+# Coalescing jobs are one row per subject for ever; a pruned one is simply made anew by its next notice. Event jobs are
+# the dedupe memory of webhooks and callbacks, so their age must exceed any sender's retries.
+_DELETE_JOBS = """
+WITH old AS MATERIALIZED (
+    SELECT id FROM ops_job WHERE state = 'done' AND finished_at < now() - %s
+    ORDER BY finished_at LIMIT %s FOR UPDATE SKIP LOCKED),
+attempts AS (DELETE FROM ops_jobattempt WHERE job_id = ANY (ARRAY (SELECT id FROM old)))
+DELETE FROM ops_job WHERE id = ANY (ARRAY (SELECT id FROM old))
+"""
+
+# Jobs that begin anew for ever (a shop's push, a backfill) are never old enough themselves.
+_DELETE_ATTEMPTS = """
+DELETE FROM ops_jobattempt WHERE id = ANY (ARRAY (
+    SELECT attempt.id FROM ops_jobattempt AS attempt JOIN ops_job AS job ON job.id = attempt.job_id
+    WHERE attempt.ended_at < now() - %s AND job.state <> 'dead' ORDER BY attempt.ended_at LIMIT %s))
+"""
+
+_DELETE_ALERTS = """
+DELETE FROM ops_alert WHERE id = ANY (ARRAY (
+    SELECT id FROM ops_alert WHERE state = 'closed' AND closed_at < now() - %s ORDER BY closed_at LIMIT %s))
+"""
+
+_SPOKEN_OF = """
+SELECT asked.subject FROM unnest(%s::text[]) AS asked (subject)
+WHERE EXISTS (SELECT FROM ops_job WHERE ops_job.subject = asked.subject)
+   OR EXISTS (SELECT FROM ops_alert WHERE ops_alert.subject = asked.subject)
+"""
+
+
+@dataclass(frozen=True)
+class Chore:
+    """Something to be done to the old: `batch` does some in a transaction and returns how many rows, 0 = none left."""
+
+    name: str
+    batch: Callable[[], int]
+
+
+def work_off(chores: Sequence[Chore], *, longest: float = TICK) -> dict[str, int]:
+    """Do the chores in turn, batch after batch, until nothing is left or the time (seconds) is over.
+
+    Returns how many rows each changed; what is left is the next tick's.
+    """
+    began = time.monotonic()
+    done = dict.fromkeys((chore.name for chore in chores), 0)
+    behind = []
+    for chore in chores:
+        found = 1
+        while found and time.monotonic() - began < longest:
+            found = chore.batch()
+            done[chore.name] += found
+        if found:
+            behind.append(chore.name)
+    if any(done.values()) or behind:
+        seconds = round(time.monotonic() - began, 3)
+        logger.info("retention", seconds=seconds, behind=behind, **done)
+    return done
+
+
+def prune() -> dict[str, int]:
+    """Erase old payloads, then delete old jobs, failed runs and closed alerts; returns how many rows of each."""
+    return work_off(chores())
+
+
+def chores() -> list[Chore]:
+    """What `prune` does, in its order."""
+    payloads, rows = timedelta(days=settings.KEEP_PAYLOADS_DAYS), timedelta(days=settings.KEEP_JOBS_DAYS)
+    return [
+        Chore("payloads_erased", partial(_execute, _ERASE_PAYLOADS, payloads)),
+        Chore("payloads_masked", mask_unfinished),
+        Chore("jobs_deleted", partial(_execute, _DELETE_JOBS, rows)),
+        Chore("attempts_deleted", partial(_execute, _DELETE_ATTEMPTS, rows)),
+        Chore("alerts_deleted", partial(_execute, _DELETE_ALERTS, rows)),
+    ]
+
+
+def _execute(statement: str, age: timedelta) -> int:
+    parameters: list[Any] = [age, BATCH]
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return int(cursor.rowcount)
+
+
+def mask_unfinished() -> int:
+    """Mask the payloads of dead letters and parked jobs that nobody saw to for KEEP_PERSONAL_DATA_DAYS.
+
+    They can be replayed as before: what is masked names a person or a secret, and no handler needs that. Returns how
+    many.
+    """
+    age = timedelta(days=settings.KEEP_PERSONAL_DATA_DAYS)
+    dead = Q(state=Job.State.DEAD, finished_at__lt=Now() - age)
+    parked = Q(state=Job.State.READY, created_at__lt=Now() - age) & ~Q(parked_on=[])
+    with transaction.atomic():
+        return _mask(dead, most=MASK_BATCH) or _mask(parked, most=MASK_BATCH)
+
+
+def _mask(which: Q, *, most: int | None = None) -> int:
+    """One kind of them at a time: each has its own partial index."""
+    unmasked = Job.objects.select_for_update(skip_locked=True).order_by().exclude(payload__has_key=MASKED_ON)
+    found = list(unmasked.filter(which).only("id", "payload")[:most])
+    today = timezone.now().date().isoformat()
+    for job in found:
+        job.payload = {**mask_personal(job.payload), MASKED_ON: today}
+    Job.objects.bulk_update(found, ["payload"])
+    return len(found)
+
+
+def spoken_of(subjects: Collection[str]) -> list[str]:
+    """Those of the subjects that jobs or alerts are about, with one statement, however many are asked for."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SPOKEN_OF, [list(subjects)])
+        return [subject for (subject,) in cursor.fetchall()]
+
+
+def forget(subjects: Collection[str]) -> None:
+    """Erase what was said about these subjects, whatever its age: payloads, errors, alerts' texts.
+
+    Finished jobs lose their payload, dead letters keep what a replay needs of it. In the caller's transaction.
+    """
+    about = Job.objects.filter(subject__in=subjects)
+    finished = about.filter(state=Job.State.DONE).exclude(payload__has_key=ERASED_ON)
+    finished.update(payload=Func(template=_ERASED, output_field=JSONField()), error="")
+    _mask(Q(subject__in=subjects, state=Job.State.DEAD))
+    about.filter(state=Job.State.DEAD).exclude(error="").update(error=FORGOTTEN)
+    ids = list(about.order_by().values_list("id", flat=True))  # a subquery would have the runs scanned
+    JobAttempt.objects.filter(job_id__in=ids).exclude(error="").update(error="")
+    Alert.objects.filter(subject__in=subjects).exclude(meaning=FORGOTTEN).update(meaning=FORGOTTEN)

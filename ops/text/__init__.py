@@ -1,0 +1,1 @@
+"""Text that crosses our border: cleaned when it comes in, masked when it is shown."""

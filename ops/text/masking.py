@@ -1,0 +1,80 @@
+"""What staff see of payloads and of other systems' words: nothing about a person and no secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from ops.text import untrusted
+
+MASKED = "•••"
+_DEEPEST = 2 * untrusted.DOOR_DEPTH
+
+# Parts of key names, lower case without separators: "shipping_address" and "shippingAddress" both fit.
+_PERSONAL = re.compile(
+    "address|billing|birth|browserip|buyer|city|clientdetails|company|contact|cookie|customer|email|fax"
+    "|landingsite|latitude|longitude|name$|note|password|phone|postal|recipient|referringsite|secret|shipto"
+    "|signature|token|url|useragent|zip"
+)
+_OUR_NAMES = re.compile("warehouse|item|sku|variant|topic")
+
+
+def mask_personal(value: Any, *, hidden: bool = False, depth: int = 0) -> Any:
+    """A copy of a JSON value in which everything under a key that may name a person or a secret is masked.
+
+    Empty values and booleans stay, so that staff see what was given at all. What is nested deeper than any real body is
+    masked as a whole.
+    """
+    if depth > _DEEPEST:
+        return MASKED
+    if isinstance(value, dict):
+        return {
+            key: mask_personal(each, hidden=hidden or _hides(str(key)), depth=depth + 1)
+            for key, each in value.items()
+        }
+    if isinstance(value, list):
+        return [mask_personal(each, hidden=hidden, depth=depth + 1) for each in value]
+    if hidden and value not in (None, "") and not isinstance(value, bool):
+        return MASKED
+    return value
+
+
+def _hides(key: str) -> bool:
+    plain = re.sub(r"[^a-z0-9]", "", key.lower())
+    return bool(_PERSONAL.search(plain)) and not _OUR_NAMES.search(plain)
+
+
+# Words of another system: whoever the message is about may be in it. A number is taken for a telephone number when it
+# has a country code, or a leading 0 and something between its digits: item codes and order ids have neither.
+_EMAIL = re.compile(r"[\w.%+-]+@[\w-]+(?:\.[\w-]+)+")
+_GAP = r"[\s./()-]{0,3}"
+_INTERNATIONAL = rf"\+{_GAP}\d(?:{_GAP}\d){{6,14}}"
+_NATIONAL = rf"(?=\(?\d+[\s./)-]{{1,3}}\d)\(?0\d(?:{_GAP}\d){{5,12}}"
+_PHONE = re.compile(rf"(?<![\w+])(?:{_INTERNATIONAL}|{_NATIONAL})(?!\w)")
+_DIGITS_THAT_TELL = 7
+_SHORTEST_NAME = 3
+_LONGEST_TEXT = 8_000
+
+
+def mask_text(text: str, *, known: Iterable[str] = ()) -> str:
+    """The text without e-mail addresses, telephone numbers, and the `known` values, however they are capitalised.
+
+    A known telephone number (7 digits and no letters) is found in any spelling. Known values of less than 3 characters
+    are left: they are in every other word. What cannot be stored is taken out, and what no person reads is cut off.
+    """
+    text = untrusted.clean(text[:_LONGEST_TEXT])
+    if "@" in text:
+        text = _EMAIL.sub(MASKED, text)
+    for value in sorted({" ".join(value.split()) for value in known}, key=len, reverse=True):
+        text = _known(value).sub(MASKED, text) if len(value) >= _SHORTEST_NAME else text
+    return _PHONE.sub(MASKED, text)
+
+
+def _known(value: str) -> re.Pattern[str]:
+    digits = re.sub(r"\D", "", value)
+    if len(digits) >= _DIGITS_THAT_TELL and not re.search(r"[^\W\d]", value):
+        tail = _GAP.join(digits[-_DIGITS_THAT_TELL:])
+        return re.compile(rf"(?<!\d)\+?(?:\d{_GAP}){{0,8}}{tail}(?!\d)")
+    words = r"\s+".join(re.escape(word) for word in value.split())
+    return re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)

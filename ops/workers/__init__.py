@@ -1,0 +1,1 @@
+"""What workers do with jobs: whose turn it is, the lease, the run, and how it ends."""

@@ -1,0 +1,279 @@
+"""What happens to a job from the moment it is taken: start, take along, and the ways a run can end.
+
+Every statement that ends a run asks for the lease token it began with (fencing): a run that lost its lease changes
+nothing. A job is *running* from the claim on; `started_at` is set when a worker really begins.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+
+from ops.errors import Blocked, recorded_name
+from ops.models import Job, JobAttempt
+from ops.queue.jobs import RECHECK_PARKED, lock_keys
+from ops.text.masking import mask_text
+
+PICK_UP = timedelta(seconds=15)
+"""How long a dispatched job may wait in the broker before it is offered again (with the same token)."""
+
+RUN = timedelta(seconds=60)
+"""Lease of a run. Celery's hard time limit is shorter, so a live run never outlives its lease."""
+
+FIRST_BACKOFF = timedelta(seconds=1)
+LONGEST_BACKOFF = timedelta(minutes=5)
+LONGEST_ERROR = 4000
+
+_CLAIM_ALONG = """
+UPDATE ops_job SET state = 'running', lease_token = %(token)s, lease_until = now() + %(run)s, started_at = now(),
+                   attempts = attempts + 1
+WHERE id = ANY (ARRAY (
+    SELECT id FROM ops_job
+    WHERE id = ANY (ARRAY (
+        SELECT id FROM ops_job
+        WHERE lane_id = %(lane)s AND priority = %(priority)s AND share = %(share)s
+          AND state = 'ready' AND parked_on = '{}' AND run_at <= statement_timestamp()
+        ORDER BY run_at, id
+        LIMIT %(window)s))
+      AND kind = %(kind)s AND state = 'ready' AND parked_on = '{}' AND attempts = 0
+    ORDER BY run_at, id
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED))
+RETURNING id
+"""
+
+# Looked for among the next ones only: the planner takes due jobs of one kind for so few that it would read them all.
+_WINDOW = 4
+
+_START = """
+UPDATE ops_job SET started_at = now(), lease_until = now() + %(run)s, attempts = attempts + 1
+WHERE id = %(id)s AND state = 'running' AND lease_token = %(token)s AND started_at IS NULL
+RETURNING *
+"""
+
+
+class LeaseLost(Exception):
+    """The run's lease was taken by another: its result is discarded."""
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A job that was taken from its lane and is to be sent to its Celery task."""
+
+    id: int
+    kind: str
+    token: uuid.UUID
+
+
+def start(job_id: int, token: uuid.UUID) -> Job | None:
+    """Begin a dispatched run, once: the attempt is counted and committed. None when another message was first."""
+    started = Job.objects.raw(_START, {"id": job_id, "token": token, "run": RUN})
+    return next(iter(started), None)
+
+
+def take_along(job: Job, *, limit: int) -> list[Job]:
+    """Further due jobs of the same kind, lane, priority and share, under the same lease.
+
+    Jobs that failed before run alone.
+    """
+    if limit <= 0 or job.attempts > 1:
+        return []
+    row: dict[str, Any] = {
+        "lane": job.lane_id,
+        "priority": job.priority,
+        "share": job.share,
+        "kind": job.kind,
+        "token": job.lease_token,
+        "limit": limit,
+        "window": _WINDOW * limit,
+        "run": RUN,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM_ALONG, row)
+        ids = [job_id for (job_id,) in cursor.fetchall()]
+    return list(Job.objects.filter(id__in=ids).order_by("priority", "run_at", "id")) if ids else []
+
+
+def finish(token: uuid.UUID) -> None:
+    """End a run well: done, or ready once more when a further notice came while it ran.
+
+    Raises LeaseLost.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE ops_job SET state = CASE WHEN rerun THEN 'ready' ELSE 'done' END, lease_token = NULL,"
+            " lease_until = NULL, attempts = CASE WHEN rerun THEN 0 ELSE attempts END, error_class = '', error = '',"
+            " parked_since = NULL,"
+            " finished_at = CASE WHEN rerun THEN NULL ELSE now() END, rerun = false"
+            " WHERE lease_token = %s AND state = 'running'",
+            [token],
+        )
+        if not cursor.rowcount:
+            raise LeaseLost(str(token))
+
+
+def _held(job: Job) -> QuerySet[Job]:
+    return Job.objects.filter(id=job.id, state=Job.State.RUNNING, lease_token=job.lease_token)
+
+
+def _noticed(job: Job) -> bool:
+    """Whether a further notice came while the job ran; from here on none comes before the run has ended."""
+    noticed = _held(job).select_for_update().values_list("rerun", flat=True).first()
+    if noticed is None:
+        raise LeaseLost(str(job.lease_token))
+    return noticed
+
+
+def _end(job: Job, **changes: object) -> None:
+    ended = {"lease_token": None, "lease_until": None, "rerun": False, "parked_since": None, **changes}
+    if not _held(job).update(**ended):
+        raise LeaseLost(str(job.lease_token))
+
+
+def _note(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) -> None:
+    JobAttempt.objects.create(
+        job=job,
+        attempt=job.attempts,
+        started_at=job.started_at,
+        outcome=outcome,
+        error_class=error_class,
+        error=mask_text(error)[:LONGEST_ERROR],
+    )
+
+
+def backoff(attempts: int) -> timedelta:
+    """Time to the next try after this many: exponential, full jitter, capped."""
+    ceiling: timedelta = min(FIRST_BACKOFF * 2 ** min(attempts, 20), LONGEST_BACKOFF)
+    return ceiling * random.random()  # noqa: S311
+
+
+def retry(job: Job, outcome: JobAttempt.Outcome, error: BaseException, *, counts: bool) -> None:
+    """End a failed run: ready again after a back-off. `counts=False` gives the attempt back (the endpoint is down).
+
+    Raises LeaseLost.
+    """
+    with transaction.atomic():
+        _end(
+            job,
+            state=Job.State.READY,
+            run_at=Now() + backoff(job.attempts),
+            attempts=job.attempts if counts else job.attempts - 1,
+            error_class=recorded_name(error),
+            error=mask_text(str(error))[:LONGEST_ERROR],
+        )
+        _note(job, outcome, recorded_name(error), str(error))
+
+
+def put_back(job: Job, *, wait: timedelta | None, reason: str) -> None:
+    """End a run that could not begin its call yet: due again after `wait`, the attempt given back.
+
+    `wait=None`: its lane is held, so the job keeps its place among those that wait as it does. Raises LeaseLost.
+    """
+    _end(
+        job,
+        state=Job.State.READY,
+        run_at=F("run_at") if wait is None else Now() + wait,
+        attempts=job.attempts - 1,
+        error_class="Throttled",
+        error=reason[:LONGEST_ERROR],
+    )
+
+
+def park(job: Job, blocked: Blocked) -> bool:
+    """End a run that cannot go on: parked under the keys of its cause, the attempt given back.
+
+    Looks at the cause again under the keys' locks; when it is gone by now, or a further notice came while the job ran,
+    the job is due at once and False is returned.
+    Raises LeaseLost.
+    """
+    with transaction.atomic():
+        lock_keys(blocked.on)
+        still = blocked.recheck() and not _noticed(job)
+        as_before = (job.error_class, job.error) == ("Blocked", str(blocked))
+        if still and not as_before:
+            _note(job, JobAttempt.Outcome.BLOCKED, "Blocked", str(blocked))
+        _end(
+            job,
+            state=Job.State.READY,
+            run_at=Now() + RECHECK_PARKED if still else Now(),
+            parked_on=list(blocked.on) if still else [],
+            parked_since=((as_before and job.parked_since) or Now()) if still else None,
+            attempts=job.attempts - 1,
+            error_class="Blocked" if still else "",
+            error=str(blocked)[:LONGEST_ERROR] if still else "",
+        )
+    return still
+
+
+def bury(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) -> bool:
+    """End a run for good: a dead letter that waits for a person.
+
+    False when a further notice came while it ran: then the job begins anew. Raises LeaseLost.
+    """
+    with transaction.atomic():
+        again = _noticed(job)
+        ended: dict[str, object] = {"state": Job.State.DEAD, "finished_at": Now()}
+        _end(
+            job,
+            **({"state": Job.State.READY, "attempts": 0} if again else ended),
+            error_class=error_class,
+            error=mask_text(error)[:LONGEST_ERROR],
+        )
+        _note(job, outcome, error_class, error)
+    return not again
+
+
+def under(token: uuid.UUID) -> list[Job]:
+    """The jobs that run under this lease, begun or about to be."""
+    return list(Job.objects.filter(state=Job.State.RUNNING, lease_token=token))
+
+
+def losses(job: Job) -> int:
+    """How many runs in a row, up to the last one noted, ended with the worker's death since the job was begun anew."""
+    count, attempt = 0, job.attempts
+    for past in job.history.order_by("-id")[:10]:
+        if past.outcome != JobAttempt.Outcome.LOST or past.attempt >= attempt:
+            break
+        count, attempt = count + 1, past.attempt
+    return count
+
+
+def lost(limit: int = 200) -> list[Job]:
+    """Runs whose worker died: started, and the lease is over."""
+    overdue = Job.objects.filter(state=Job.State.RUNNING, lease_until__lt=Now(), started_at__isnull=False)
+    return list(overdue.order_by("lease_until")[:limit])
+
+
+def not_picked_up(limit: int = 500) -> list[Claimed]:
+    """Dispatched jobs that no worker began: their message was lost or waits. Offered again with the same token."""
+    overdue = Q(state=Job.State.RUNNING, lease_until__lt=Now(), started_at__isnull=True)
+    ids = list(Job.objects.filter(overdue).order_by("lease_until").values_list("id", flat=True)[:limit])
+    parameters: list[Any] = [PICK_UP, ids]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE ops_job SET lease_until = now() + %s WHERE id = ANY(%s) AND state = 'running'"
+            " AND started_at IS NULL AND lease_until < now() RETURNING id, kind, lease_token",
+            parameters,
+        )
+        return [Claimed(*row) for row in cursor.fetchall()]
+
+
+def recheck_parked(limit: int = 500) -> int:
+    """Make jobs due that were parked for RECHECK_PARKED without a wake; returns how many."""
+    with transaction.atomic():
+        ids: Sequence[int] = list(
+            Job.objects.select_for_update(skip_locked=True)
+            .filter(state=Job.State.READY, run_at__lte=Now())
+            .exclude(parked_on=[])
+            .order_by("run_at")
+            .values_list("id", flat=True)[:limit]
+        )
+        return Job.objects.filter(id__in=ids).update(parked_on=[], run_at=Now())

@@ -1,0 +1,194 @@
+"""The Celery task around a job's handler: what becomes of the job and its lane, and the one broad except."""
+
+from __future__ import annotations
+
+import enum
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from celery import shared_task
+from django.db import InterfaceError, OperationalError, close_old_connections
+
+from ops.errors import (
+    Blocked,
+    EndpointFailed,
+    Permanent,
+    Scope,
+    Throttled,
+    Transient,
+    UnknownOutcome,
+    recorded_name,
+)
+from ops.models import Job, JobAttempt
+from ops.net import http
+from ops.queue import lanes
+from ops.workers import circuits, dispatch, leases, run_context
+
+logger = structlog.get_logger(__name__)
+
+Handler = Callable[[Job], None]
+BatchHandler = Callable[[list[Job]], None]
+
+
+class Queue(enum.StrEnum):
+    """Celery queues, one per concern, so that fleets of workers are scaled apart."""
+
+    SUBMISSION = "submission"
+    CALLBACKS = "callbacks"
+    CANCELLATION = "cancellation"
+    INVENTORY = "inventory"
+    MAINTENANCE = "maintenance"
+    DISPATCH = "dispatch"
+
+
+def job(
+    kind: str, *, queue: Queue, attempts: int = dispatch.DEFAULT_ATTEMPTS
+) -> Callable[[Handler], Handler]:
+    """Make a function the handler of a job kind: the Celery task of that name runs it.
+
+    The handler gets the Job, is called outside any transaction, must be safe to run again, and ends within 50 s.
+    """
+
+    def decorate(handler: Handler) -> Handler:
+        def each(batch: list[Job]) -> None:
+            handler(batch[0])
+
+        _bind(kind, each, queue=queue, attempts=attempts, size=1)
+        return handler
+
+    return decorate
+
+
+def job_batch(
+    kind: str, *, queue: Queue, size: int, attempts: int = dispatch.DEFAULT_ATTEMPTS
+) -> Callable[[BatchHandler], BatchHandler]:
+    """As `job`, for a handler that takes up to `size` due jobs of its kind and lane at once.
+
+    When a batch fails, its jobs are tried again one by one: none pays for another's permanent error.
+    """
+
+    def decorate(handler: BatchHandler) -> BatchHandler:
+        _bind(kind, handler, queue=queue, attempts=attempts, size=size)
+        return handler
+
+    return decorate
+
+
+def _bind(kind: str, handler: BatchHandler, *, queue: Queue, attempts: int, size: int) -> None:
+    def task(job_id: int, token: str) -> None:
+        run(handler, job_id, uuid.UUID(token), size=size)
+
+    options: dict[str, Any] = {"name": kind, "job_queue": str(queue), "job_attempts": attempts}
+    shared_task(**options)(task)
+
+
+def run(handler: BatchHandler, job_id: int, token: uuid.UUID, *, size: int = 1) -> None:
+    """Run one dispatched job (and what it may take along) and end it according to what the handler did."""
+    first = leases.start(job_id, token)
+    if first is None:
+        logger.info("run_superseded", job=job_id)
+        return
+    batch = [first, *leases.take_along(first, limit=size - 1)]
+    began = time.monotonic()
+    with structlog.contextvars.bound_contextvars(job=first.id, kind=first.kind, subject=first.subject):
+        try:
+            outcome = _attempt(handler, batch)
+        except leases.LeaseLost:
+            outcome = "lease_lost"
+        logger.info(
+            "job_run",
+            outcome=outcome,
+            batch=len(batch),
+            attempt=first.attempts,
+            seconds=round(time.monotonic() - began, 3),
+        )
+    dispatch.serve(first.lane_id)
+
+
+def _attempt(handler: BatchHandler, batch: list[Job]) -> str:
+    with http.observed() as calls:
+        try:
+            with run_context.begin(batch):
+                handler(batch)
+        except Exception as raised:  # noqa: BLE001
+            error = _in_our_words(raised)
+            endpoint_at_fault = _lane_after_failure(batch[0], error, calls)
+            one_by_one = len(batch) > 1 and isinstance(error, Permanent)
+            _end_each(
+                batch,
+                Transient(str(error)) if one_by_one else error,
+                endpoint_at_fault=endpoint_at_fault,
+            )
+            return recorded_name(error)
+    _lane_after_calls(batch[0].lane_id, calls)
+    assert batch[0].lease_token is not None  # noqa: S101
+    leases.finish(batch[0].lease_token)
+    return "done"
+
+
+def _in_our_words(raised: Exception) -> Exception:
+    """A database that went away, or broke a deadlock, is no bug of the handler's: the run is repeated."""
+    if not isinstance(raised, OperationalError | InterfaceError):
+        return raised
+    close_old_connections()
+    return Transient(f"the database failed: {raised}")
+
+
+def _lane_after_calls(lane: str, calls: http.Calls) -> None:
+    if calls.answered:
+        circuits.answered(lane)
+
+
+def _lane_after_failure(job: Job, error: Exception, calls: http.Calls) -> bool:
+    """Let the lane rest, if its endpoint is the cause. Returns whether the endpoint is to blame, and no job.
+
+    A run in which the endpoint failed counts as no answer, whatever else was answered.
+    """
+    match error:
+        case Throttled(scope=Scope.ENDPOINT):
+            lanes.rest(job.lane_id, error.wait)
+        case Throttled(scope=Scope.PRIORITY):
+            lanes.hold(job.lane_id, priority=job.priority, wait=error.wait)
+        case EndpointFailed():
+            return circuits.failed(job.lane_id, error)
+        case _:
+            _lane_after_calls(job.lane_id, calls)
+    return False
+
+
+def _end_each(batch: list[Job], error: Exception, *, endpoint_at_fault: bool) -> None:
+    for job in batch:
+        try:
+            _end_failed(job, error, endpoint_at_fault=endpoint_at_fault)
+        except leases.LeaseLost:
+            logger.info("lease_lost", job=job.id)
+
+
+def _end_failed(job: Job, error: Exception, *, endpoint_at_fault: bool) -> None:
+    """What becomes of a job whose run failed."""
+    match error:
+        case Throttled(scope=Scope.PRIORITY):
+            leases.put_back(job, wait=None, reason=str(error))
+        case Throttled():
+            leases.put_back(job, wait=error.wait, reason=str(error))
+        case Blocked():
+            leases.park(job, error)
+        case Permanent():
+            dispatch.bury(job, JobAttempt.Outcome.PERMANENT, recorded_name(error), str(error))
+        case UnknownOutcome():
+            _retry_or_bury(job, JobAttempt.Outcome.UNKNOWN, error, counts=not endpoint_at_fault)
+        case Transient():
+            _retry_or_bury(job, JobAttempt.Outcome.TRANSIENT, error, counts=not endpoint_at_fault)
+        case _:
+            logger.exception("job_bug", job=job.id, kind=job.kind)
+            _retry_or_bury(job, JobAttempt.Outcome.BUG, error, counts=True)
+
+
+def _retry_or_bury(job: Job, outcome: JobAttempt.Outcome, error: Exception, *, counts: bool) -> None:
+    if counts and job.attempts >= dispatch.attempts_of(job.kind):
+        dispatch.bury(job, outcome, recorded_name(error), str(error))
+    else:
+        leases.retry(job, outcome, error, counts=counts)

@@ -1,0 +1,1 @@
+"""Shopify's Admin API: the client, its credentials, its documents, and answers as typed objects."""

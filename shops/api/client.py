@@ -1,0 +1,257 @@
+"""The only door to Shopify's Admin API: pooled, within the shop's budget, every outcome one of our errors.
+
+Facts (Admin API 2026-10): a query over budget is answered HTTP 200 with `errors[].extensions.code = THROTTLED`; a
+retired version is not refused but served by the oldest supported one, which the header X-Shopify-API-Version tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from ops.alerting import alerts
+from ops.errors import Permanent, Throttled, recorded_name
+from ops.models import Priority
+from ops.net import http
+from shops import installation
+from shops.api import answers, credentials, documents
+from shops.budget import points, rate_budget
+from shops.models import Shop
+
+logger = structlog.get_logger(__name__)
+
+VERSION_HEADER = "X-Shopify-API-Version"
+DEPRECATED_HEADER = "X-Shopify-API-Deprecated-Reason"
+CALLS_HEADER = "X-Shopify-Shop-Api-Call-Limit"
+TIMEOUT = (3.0, 20.0)
+
+REST_SECONDS_TO_RESTORE = 20
+"""Every plan's REST bucket fills in 20 s (40 at 2/s, 80 at 4/s, 400 at 20/s); the header tells only its size."""
+
+REFUSED_FOR_NOW = 430
+"""Shopify's own status for calls that look abusive: a 429 by another name."""
+
+FALL_FORWARD = "shopify_version_fell_forward"
+
+_told: set[tuple[str, ...]] = set()
+"""What this process has warned of already: on every call it would drown the log."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One HTTP call below `/admin/api/<version>/`."""
+
+    method: str
+    path: str
+    what: str
+    changes: bool
+    json: Any = None
+    params: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What Shopify answered to an operation: its `data`, and when that was, by Shopify's own clock.
+
+    `served_at` is the header Date, in whole seconds; None = it did not say. What is compared with Shopify's times must
+    not be a time of ours: the clocks differ.
+    """
+
+    data: dict[str, Any]
+    served_at: datetime | None
+
+
+@dataclass
+class Meter:
+    """Carries what an answer told of its cost to the settlement."""
+
+    receipt: rate_budget.Receipt | None = None
+
+
+def execute(
+    shop: Shop, operation: str, variables: Mapping[str, Any], *, priority: Priority = Priority.NORMAL
+) -> Answer:
+    """Run `graphql/<operation>.graphql` at the shop and return the answer; `userErrors` are the caller's business.
+
+    Variables are sent as they are, None as null: `changeFromQuantity: null` means something else than leaving it out.
+    Raises Throttled (no room in the budget, or THROTTLED / 429), Transient (a read failed), UnknownOutcome (a mutation
+    may have happened), Permanent (invalid, denied, too expensive), Blocked (shop switched off, credentials refused).
+    """
+    document = documents.load(operation)
+    call = Call(
+        "POST",
+        "graphql.json",
+        what=f"{operation} of {shop.domain}",
+        changes=document.is_mutation,
+        json={"query": document.text, "operationName": document.name, "variables": dict(variables)},
+    )
+    size = rate_budget.size_class(variables, page_sizes=document.page_sizes)
+    metered_as = f"{operation}@{document.digest}/{size}"
+    token = _token(shop)
+    with _metered(shop, limits=rate_budget.POINTS, operation=metered_as, priority=priority) as meter:
+        response = _send(shop, call, token=token, meter=meter)
+        body = http.parse_json(response, changes=call.changes, what=call.what)
+        meter.receipt = answers.receipt_of(body)
+    return Answer(_data(shop, body, call=call), served_at=_served_at(response))
+
+
+def rest(
+    shop: Shop,
+    method: str,
+    path: str,
+    *,
+    params: Mapping[str, str] | None = None,
+    json: Any = None,
+    priority: Priority = Priority.NORMAL,
+) -> dict[str, Any]:
+    """Call a REST endpoint below `/admin/api/<version>/` (`path` e.g. "shop.json") and return its JSON; {} for no body.
+
+    Metered by X-Shopify-Shop-Api-Call-Limit ("used/size") and Retry-After. Raises as `execute`.
+    """
+    changes = method.upper() not in {"GET", "HEAD"}
+    what = f"{method.upper()} {path} of {shop.domain}"
+    call = Call(method.upper(), path, what=what, changes=changes, json=json, params=params)
+    token = _token(shop)
+    with _metered(shop, limits=rate_budget.REST_CALLS, operation="call", priority=priority) as meter:
+        response = _send(shop, call, token=token, meter=meter)
+        meter.receipt = _calls_receipt(response)
+    return http.parse_json(response, changes=changes, what=what) if response.content else {}
+
+
+def _served_at(response: requests.Response) -> datetime | None:
+    try:
+        told = parsedate_to_datetime(response.headers["Date"])
+    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return told if told.tzinfo else told.replace(tzinfo=UTC)
+
+
+def _token(shop: Shop) -> str:
+    if not shop.is_active:
+        raise installation.paused(shop)
+    return credentials.token_for(shop)
+
+
+@contextmanager
+def _metered(
+    shop: Shop, *, limits: rate_budget.Limits, operation: str, priority: Priority
+) -> Iterator[Meter]:
+    """Room in the budget for the calls made inside; raises Throttled when there is none now.
+
+    Without a receipt everything reserved is charged: the call may have reached Shopify.
+    """
+    reservation = points.reserve(shop.domain, limits=limits, operation=operation, priority=priority)
+    meter = Meter()
+    try:
+        yield meter
+    except Throttled as error:
+        if meter.receipt is None:
+            logger.warning("shopify_throttled", shop=shop.domain, bucket=limits.name, operation=operation)
+            meter.receipt = rate_budget.Receipt(charged=0.0, closed_for=error.wait.total_seconds())
+        raise
+    finally:
+        points.settle(reservation, meter.receipt or rate_budget.Receipt())
+
+
+def _send(shop: Shop, call: Call, *, token: str, meter: Meter) -> requests.Response:
+    """The 2xx answer; a 401 renews the token and is tried once more."""
+    response = _send_once(shop, call, token=token)
+    if response.status_code == 401:
+        meter.receipt = rate_budget.Receipt(charged=0.0)
+        renewed = credentials.token_for(shop, rejected=token)
+        meter.receipt = None
+        response = _send_once(shop, call, token=renewed)
+    _warn_of_version(shop, response, call=call)
+    if 200 <= response.status_code < 300:
+        return response
+    meter.receipt = rate_budget.Receipt(charged=0.0)
+    if response.status_code == 401:
+        raise installation.refused(shop, reason="401 for a token just renewed")
+    if response.status_code in installation.FROZEN_STATUSES:
+        raise installation.frozen(shop, reason=f"HTTP {response.status_code}")
+    raise Permanent(f"{call.what}: HTTP {response.status_code} {_explanation(response)}".rstrip())
+
+
+def _send_once(shop: Shop, call: Call, *, token: str) -> requests.Response:
+    root = settings.SHOPIFY_ADMIN_URL.format(domain=shop.domain)
+    response = http.send(
+        call.method,
+        f"{root}/admin/api/{shop.api_version}/{call.path}",
+        headers={"X-Shopify-Access-Token": token, "Accept": "application/json"},
+        json=call.json,
+        params=call.params,
+        changes=call.changes,
+        timeout=TIMEOUT,
+        what=call.what,
+        pool=shop.lane,
+    )
+    if response.status_code == REFUSED_FOR_NOW:
+        raise Throttled(f"{call.what}: HTTP {REFUSED_FOR_NOW}", wait=timedelta(seconds=10))
+    return response
+
+
+def _explanation(response: requests.Response) -> str:
+    """The `errors` of a REST-shaped error answer, cut short."""
+    return str(http.object_in(response).get("errors") or "")[:300]
+
+
+def _data(shop: Shop, body: Mapping[str, Any], *, call: Call) -> dict[str, Any]:
+    error = answers.error_in(body, changes=call.changes, what=call.what)
+    if error is None:
+        data: dict[str, Any] = body["data"]
+        return data
+    codes = sorted(answers.codes_of(body))
+    logger.warning(
+        "graphql_refused", shop=shop.domain, what=call.what, codes=codes, error=recorded_name(error)
+    )
+    if "SHOP_INACTIVE" in codes:
+        raise installation.frozen(shop, reason="SHOP_INACTIVE")
+    raise error
+
+
+def _calls_receipt(response: requests.Response) -> rate_budget.Receipt:
+    """ "32/40" -> 8 of 40 left."""
+    used, _, size = response.headers.get(CALLS_HEADER, "").partition("/")
+    told = used.isdecimal() and size.isdecimal() and max(len(used), len(size)) < 10
+    if not (told and int(size)):
+        return rate_budget.Receipt(charged=1.0)
+    return rate_budget.Receipt(
+        charged=1.0,
+        available=float(int(size) - int(used)),
+        maximum=float(size),
+        restore=int(size) / REST_SECONDS_TO_RESTORE,
+    )
+
+
+def _warn_of_version(shop: Shop, response: requests.Response, *, call: Call) -> None:
+    """Tell once when Shopify served another version than we asked for, or when a call is deprecated."""
+    served = response.headers.get(VERSION_HEADER, shop.api_version)
+    deprecated = response.headers.get(DEPRECATED_HEADER)
+    if deprecated and _first_time(shop.domain, call.what, deprecated):
+        logger.warning("shopify_deprecated", shop=shop.domain, what=call.what, reason=deprecated)
+    if served == shop.api_version or not _first_time(shop.domain, shop.api_version, served):
+        return
+    logger.warning("shopify_version_fell_forward", shop=shop.domain, asked=shop.api_version, served=served)
+    with transaction.atomic():
+        alerts.raise_alert(
+            FALL_FORWARD,
+            subject=installation.subject(shop),
+            title=f"{shop.domain} was asked for API version {shop.api_version} and answered with {served}",
+            meaning="The version we ask for is retired: fields may have changed or gone, calls may fail at any time.",
+            action="Update wmsbridge, then set the shop's API version in the admin to the newest it supports.",
+        )
+
+
+def _first_time(*what: str) -> bool:
+    known = what in _told
+    _told.add(what)
+    return not known

@@ -1,0 +1,188 @@
+"""The access token of a shop: permanent, or granted for 24 hours and renewed early, by one worker at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import requests
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from ops import secrets
+from ops.errors import EndpointFailed, JobError, Throttled
+from ops.net import http
+from ops.text.entered_text import is_token
+from shops import installation
+from shops.models import Shop
+
+logger = structlog.get_logger(__name__)
+
+RENEW_AFTER = 0.8
+"""Share of its life after which a token is renewed while it is still valid."""
+
+LAST_MOMENT = timedelta(seconds=30)
+"""A token this close to its end is not used any more: a call under way must not outlive it."""
+
+CLAIM = timedelta(seconds=15)
+"""How long one worker may take for a renewal before another may try."""
+
+LONGEST_RENEWAL_SECONDS = 12.0
+"""Below CLAIM: a renewal is over before another worker takes it over."""
+
+_TOKEN_FIELDS = (
+    "client_id",
+    "client_secret",
+    "access_token",
+    "issued_token",
+    "issued_token_issued_at",
+    "issued_token_expires_at",
+)
+
+
+LONGEST_LIFE = timedelta(days=30).total_seconds()
+
+
+class _Granted(BaseModel):
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    access_token: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,2000}$")]
+    expires_in: Annotated[float, Field(ge=1)]
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What the client-credentials grant answered."""
+
+    token: str
+    lifetime: timedelta
+
+
+def token_for(shop: Shop, *, rejected: str = "") -> str:
+    """A token to call the shop with. `rejected`: the one that was just answered 401, which is renewed at once.
+
+    May call the shop (Shopify client-credentials grant, `POST /admin/oauth/access_token`) and updates `shop`.
+    Raises Throttled (somebody else is renewing it), Transient (no answer), AccessRefused (the credentials are wrong).
+    """
+    try:
+        return _token_for(shop, rejected=rejected)
+    except secrets.SecretUnreadable as error:
+        with transaction.atomic():
+            installation.secret_unreadable(shop)
+        raise installation.refused(shop, reason=str(error), by_shopify=False) from error
+
+
+def _token_for(shop: Shop, *, rejected: str) -> str:
+    if rejected:
+        shop.refresh_from_db(fields=_TOKEN_FIELDS)
+    if shop.access_token:
+        return _permanent(shop, rejected=rejected)
+    if not _due(shop, rejected=rejected):
+        return str(shop.issued_token)
+    if not (shop.client_id and shop.client_secret):
+        raise installation.refused(
+            shop, reason="neither an access token nor a client id and secret are stored", by_shopify=False
+        )
+    if not _claim(shop):
+        return _from_others(shop, rejected=rejected)
+    try:
+        _record(shop, _request(shop))
+    except JobError as error:
+        # The claim is left to expire: until then nobody asks again, which is the back-off.
+        if not _usable(shop, rejected=rejected):
+            raise
+        logger.warning("token_not_renewed", shop=shop.domain, error=str(error))
+    return str(shop.issued_token)
+
+
+def _permanent(shop: Shop, *, rejected: str) -> str:
+    if shop.access_token == rejected:
+        raise installation.refused(shop, reason="401 for the access token")
+    if not is_token(shop.access_token):
+        reason = "the stored access token holds a character that no header can"
+        raise installation.refused(shop, reason=reason, by_shopify=False)
+    return str(shop.access_token)
+
+
+def _usable(shop: Shop, *, rejected: str) -> bool:
+    expires = shop.issued_token_expires_at
+    valid = expires is not None and timezone.now() < expires - LAST_MOMENT
+    return valid and bool(shop.issued_token) and shop.issued_token != rejected
+
+
+def _due(shop: Shop, *, rejected: str) -> bool:
+    issued, expires = shop.issued_token_issued_at, shop.issued_token_expires_at
+    if issued is None or expires is None or not _usable(shop, rejected=rejected):
+        return True
+    return timezone.now() >= issued + (expires - issued) * RENEW_AFTER
+
+
+def _claim(shop: Shop) -> bool:
+    """Take the renewal for CLAIM seconds, unless somebody has it, or had it since we read the shop."""
+    free = Q(token_renewal_started_at=None) | Q(token_renewal_started_at__lt=Now() - CLAIM)
+    same = Q(issued_token_issued_at=shop.issued_token_issued_at)
+    claimed = Shop.objects.filter(free & same, pk=shop.pk).update(token_renewal_started_at=Now())
+    return claimed == 1
+
+
+def _from_others(shop: Shop, *, rejected: str) -> str:
+    shop.refresh_from_db(fields=_TOKEN_FIELDS)
+    if _usable(shop, rejected=rejected):
+        return str(shop.issued_token)
+    raise Throttled(f"the token of {shop.domain} is being renewed", wait=timedelta(seconds=1))
+
+
+def _request(shop: Shop) -> Grant:
+    what = f"token grant of {shop.domain}"
+    response = http.send(
+        "POST",
+        settings.SHOPIFY_ADMIN_URL.format(domain=shop.domain) + "/admin/oauth/access_token",
+        data={
+            "client_id": shop.client_id,
+            "client_secret": shop.client_secret,
+            "grant_type": "client_credentials",
+        },
+        headers={"Accept": "application/json"},
+        changes=False,  # asking twice gives two valid tokens
+        timeout=(3, 8),
+        longest=LONGEST_RENEWAL_SECONDS,
+        what=what,
+        pool=shop.lane,
+    )
+    if response.status_code in installation.FROZEN_STATUSES:
+        raise installation.frozen(shop, reason=f"HTTP {response.status_code}")
+    if response.status_code != 200:
+        raise installation.refused(shop, reason=f"HTTP {response.status_code} {_reason(response)}".strip())
+    answer = http.parse_json(response, changes=False, what=what)
+    try:
+        grant = _Granted.model_validate(answer)
+    except ValidationError as error:
+        raise EndpointFailed(f"{what}: answer without access_token and expires_in") from error
+    return Grant(token=grant.access_token, lifetime=timedelta(seconds=min(grant.expires_in, LONGEST_LIFE)))
+
+
+def _reason(response: requests.Response) -> str:
+    """OAuth's error word; never the body, which may repeat a secret."""
+    return str(http.object_in(response).get("error") or "")[:100]
+
+
+def _record(shop: Shop, grant: Grant) -> None:
+    now: datetime = timezone.now()
+    shop.issued_token = grant.token
+    shop.issued_token_issued_at = now
+    shop.issued_token_expires_at = now + grant.lifetime
+    shop.token_renewal_started_at = None
+    Shop.objects.filter(pk=shop.pk).update(
+        issued_token=secrets.sealed(shop, "issued_token", grant.token),
+        issued_token_issued_at=shop.issued_token_issued_at,
+        issued_token_expires_at=shop.issued_token_expires_at,
+        token_renewal_started_at=None,
+    )
+    installation.reachable(shop)
+    logger.info("token_renewed", shop=shop.domain, expires=shop.issued_token_expires_at.isoformat())

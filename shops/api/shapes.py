@@ -1,0 +1,101 @@
+"""Shopify's answers as typed objects: what does not fit is no answer, and crashes no worker (Admin API 2026-10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from ops.errors import Transient, UnknownOutcome
+from shops.api import gids
+
+_FIRST_YEAR, _LAST_YEAR = 1900, 2200
+
+
+def _number(value: Any) -> Any:
+    return gids.number(value) if isinstance(value, str) else value
+
+
+def _text(value: Any) -> Any:
+    return "" if value is None else value
+
+
+def _with_zone(value: datetime) -> datetime:
+    if not _FIRST_YEAR <= value.year < _LAST_YEAR:
+        raise ValueError("is no time of ours")
+    # Offsets may be up to 24 hours in Python, and only up to 16 in Postgres.
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+Gid = Annotated[int, BeforeValidator(_number), Field(gt=0, lt=2**63)]
+Text = Annotated[str, BeforeValidator(_text)]
+Units = Annotated[int, Field(ge=0, lt=2**31)]
+"""A quantity that cannot be below zero, as Postgres stores it."""
+Level = Annotated[int, Field(gt=-(2**31), lt=2**31)]
+"""A quantity that can: stock that was sold twice."""
+Moment = Annotated[datetime, AfterValidator(_with_zone)]
+
+
+class Shape(BaseModel):
+    """Fields are named as in Shopify's schema (camelCase) outside, and in snake_case here."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+    )
+
+
+class Ref(Shape):
+    """A thing of which only the id is asked."""
+
+    id: Gid
+
+
+class PageInfo(Shape):
+    """Where a connection goes on."""
+
+    has_next_page: bool
+    end_cursor: str | None = None
+
+
+class UserError(Shape):
+    """Why Shopify did not do what a mutation asked: in which input, in words, and as a code where there are codes."""
+
+    field: tuple[str, ...] | None = None
+    message: Text = ""
+    code: Text = ""
+
+
+class Payload(Shape):
+    """What every mutation answers. An answer that does not say that nothing was refused says nothing."""
+
+    user_errors: tuple[UserError, ...]
+
+    @property
+    def messages(self) -> str:
+        """Its userErrors in words; "" = it was done."""
+        return words(self.user_errors)
+
+
+S = TypeVar("S", bound=Shape)
+
+
+def words(errors: Sequence[UserError]) -> str:
+    """userErrors in one line, short enough for an alert."""
+    return "; ".join(error.message or error.code or "an error without words" for error in errors)[:1000]
+
+
+def parse(kind: type[S], value: Any, *, changes: bool = False) -> S:
+    """`value` as a `kind`. Raises Transient where it does not fit, UnknownOutcome when it answers a changing call."""
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        where = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        unfit = UnknownOutcome if changes else Transient
+        raise unfit(f"Shopify's answer does not fit {kind.__name__.strip('_')}: {where}"[:1000]) from error

@@ -1,0 +1,137 @@
+"""Webhook topics as data: which we subscribe to, and what a body is about. Kinds of jobs are named after them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shops.api.gids import number_or_none
+
+UNHANDLED = "shopify.unhandled"
+"""The kind of every notice that nobody asked for."""
+
+Body = Mapping[str, Any]
+Subject = Callable[[Body], tuple[str, int | None]]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One webhook topic: its name, its name in the GraphQL enum, whether we handle it, what its bodies are about."""
+
+    name: str
+    enum: str
+    handled: bool
+    subject: Subject
+
+    @property
+    def kind(self) -> str:
+        """The job kind of its notices."""
+        return f"shopify.{self.name}" if self.handled else UNHANDLED
+
+
+def _own(name: str) -> Subject:
+    """The body is the thing itself. The gid is right where a number may have been rounded by JavaScript."""
+    return lambda body: (
+        name,
+        number_or_none(body.get("admin_graphql_api_id")) or number_or_none(body.get("id")),
+    )
+
+
+def _order_of(body: Body) -> tuple[str, int | None]:
+    """The body hangs below an order: refunds, fulfilments, returns."""
+    order = body.get("order")
+    if isinstance(order, dict):
+        return _own("order")(order)
+    return "order", number_or_none(body.get("order_id"))
+
+
+def _edited_order(body: Body) -> tuple[str, int | None]:
+    edit = body.get("order_edit")
+    return "order", number_or_none(edit.get("order_id")) if isinstance(edit, dict) else None
+
+
+def _fulfillment_order(body: Body) -> tuple[str, int | None]:
+    """These bodies name fulfilment orders only, under one of several keys; the order is found by whoever knows it."""
+    merged = body.get("fulfillment_order_merges")
+    for holder in (body, merged if isinstance(merged, dict) else {}):
+        for key in ("fulfillment_order", "original_fulfillment_order"):
+            found = holder.get(key)
+            if isinstance(found, dict):
+                return "fulfillment_order", number_or_none(found.get("id"))
+    return "fulfillment_order", number_or_none(body.get("fulfillment_order_id"))
+
+
+def _inventory_item(body: Body) -> tuple[str, int | None]:
+    return "inventory_item", number_or_none(body.get("inventory_item_id"))
+
+
+def _shop(_: Body) -> tuple[str, int | None]:
+    return "shop", None
+
+
+_WANTED: dict[str, Subject] = {
+    "app/uninstalled": _shop,
+    "orders/create": _own("order"),
+    "orders/updated": _own("order"),
+    "orders/paid": _own("order"),
+    "orders/edited": _edited_order,
+    "orders/cancelled": _own("order"),
+    "orders/fulfilled": _own("order"),
+    "orders/partially_fulfilled": _own("order"),
+    "refunds/create": _order_of,
+    "fulfillments/create": _order_of,
+    "fulfillments/update": _order_of,
+    "fulfillment_orders/order_routing_complete": _fulfillment_order,
+    "fulfillment_orders/placed_on_hold": _fulfillment_order,
+    "fulfillment_orders/hold_released": _fulfillment_order,
+    "fulfillment_orders/moved": _fulfillment_order,
+    "fulfillment_orders/split": _fulfillment_order,
+    "fulfillment_orders/merged": _fulfillment_order,
+    "fulfillment_orders/cancelled": _fulfillment_order,
+    "fulfillment_orders/rescheduled": _fulfillment_order,
+    "fulfillment_orders/scheduled_fulfillment_order_ready": _fulfillment_order,
+    "fulfillment_holds/added": _fulfillment_order,
+    "fulfillment_holds/released": _fulfillment_order,
+    "products/update": _own("product"),
+    "products/delete": _own("product"),
+    "inventory_items/update": _own("inventory_item"),
+}
+
+# Privacy requests are not in the enum: whoever makes the app sets their address in Shopify's Dev Dashboard.
+_COMPLIANCE: dict[str, Subject] = {
+    "customers/data_request": _shop,
+    "customers/redact": _shop,
+    "shop/redact": _shop,
+}
+
+_KNOWN: dict[str, Subject] = {
+    "orders/delete": _own("order"),
+    "returns/request": _order_of,
+    "returns/approve": _order_of,
+    "returns/close": _order_of,
+    "inventory_levels/update": _inventory_item,
+    "locations/deactivate": _own("location"),
+    "bulk_operations/finish": _own("bulk_operation"),
+}
+
+TOPICS: dict[str, Topic] = {
+    name: Topic(name, name.replace("/", "_").upper(), handled, subject)
+    for topics, handled in ((_WANTED, True), (_COMPLIANCE, True), (_KNOWN, False))
+    for name, subject in topics.items()
+}
+
+SUBSCRIBED: tuple[str, ...] = tuple(_WANTED)
+
+
+def kind_of(topic: str) -> str:
+    """The job kind of a notice of this topic; `UNHANDLED` for one we do not know or did not ask for."""
+    known = TOPICS.get(topic)
+    return known.kind if known else UNHANDLED
+
+
+def subject_of(topic: str, body: Body, *, shop_id: int) -> str:
+    """What a notice is about, e.g. "order:<shop id>:<order id>"; "shop:<shop id>" when it does not say."""
+    known = TOPICS.get(topic)
+    name, number = known.subject(body) if known else ("shop", None)
+    return f"shop:{shop_id}" if number is None else f"{name}:{shop_id}:{number}"

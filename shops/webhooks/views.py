@@ -1,0 +1,137 @@
+"""The door for Shopify's webhooks: verify, store, answer. Nothing else happens here."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import structlog
+from django.db import DataError, InterfaceError, OperationalError
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ops.doors import deliveries, refusals, signed_webhooks
+from ops.doors.deliveries import Delivery, Outcome
+from ops.doors.refusals import Why
+from ops.doors.signed_webhooks import Door, Refusal, bounded_body, require_signature
+from ops.secrets import SecretUnreadable
+from ops.text import untrusted
+from shops import installation
+from shops.models import Shop
+from shops.webhooks.topics import kind_of, subject_of
+
+logger = structlog.get_logger(__name__)
+
+HEADERS = ("Topic", "Hmac-Sha256", "Shop-Domain", "Webhook-Id", "Event-Id", "Triggered-At", "API-Version")
+
+_DOMAIN = re.compile(r"[a-z0-9.-]{1,255}")
+_WORD = re.compile(r"[\x21-\x7e]{1,200}")
+"""Topic and webhook id: printable, without spaces; both become part of keys and kinds."""
+
+
+class WebhookView(Door):
+    """Takes the webhooks of all shops."""
+
+    @extend_schema(
+        request=OpenApiTypes.OBJECT,
+        parameters=[OpenApiParameter(f"X-Shopify-{h}", str, OpenApiParameter.HEADER) for h in HEADERS],
+        responses={
+            200: OpenApiResponse(description="Stored, or stored before."),
+            400: OpenApiResponse(description="A header is missing, or the body is not a JSON object."),
+            401: OpenApiResponse(
+                description="The signature fits no secret of the shop, or there is no such shop."
+            ),
+            413: OpenApiResponse(description="The body is too large."),
+            503: OpenApiResponse(description="It could not be stored; send it again."),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Store one notice: one SELECT, one INSERT, and a wake-up in Redis after the commit."""
+        domain = request.headers.get("X-Shopify-Shop-Domain", "").lower()
+        try:
+            return _receive(request, domain=domain)
+        except Refusal as refusal:
+            signed_webhooks.count(refusals.Door.SHOPIFY, domain, refusal)
+            return _refuse(refusal.status, domain=domain, reason=str(refusal))
+        except (OperationalError, InterfaceError) as error:
+            return _refuse(503, domain=domain, reason=f"could not be stored: {type(error).__name__}")
+
+
+def _receive(request: Request, *, domain: str) -> Response:
+    raw = bounded_body(request)
+    if not domain:
+        raise Refusal(400, "X-Shopify-Shop-Domain is missing", Why.UNKNOWN_SENDER)
+    signature = request.headers.get("X-Shopify-Hmac-Sha256", "")
+    shop = _shop(domain) or signed_webhooks.refuse_unknown(raw, signature)
+    if not raw:
+        raise Refusal(401, signed_webhooks.NOT_SIGNED, Why.NO_SIGNATURE)
+    require_signature(raw, signature, _secrets(shop))
+    topic, webhook_id = _word(request, "Topic"), _word(request, "Webhook-Id")
+    try:
+        body = untrusted.parse_object(raw, deepest=untrusted.DOOR_DEPTH)
+        outcome, job_id = _store(request, shop, topic=topic, webhook_id=webhook_id, body=body)
+    except untrusted.Unreadable as error:
+        raise Refusal(400, str(error), Why.NOT_JSON, detail=str(error)) from error
+    except DataError as error:
+        raise Refusal(400, "body cannot be stored", Why.CONTENT, detail="it cannot be stored") from error
+    logger.info("webhook_received", shop=domain, topic=topic, webhook=webhook_id, outcome=outcome, job=job_id)
+    return Response({"status": outcome})
+
+
+def _shop(domain: str) -> Shop | None:
+    """The shop, switched off or not: what it sends is kept. Secrets that are not needed stay encrypted."""
+    if not _DOMAIN.fullmatch(domain):
+        return None
+    fields = ("id", "domain", "webhook_secret", "webhook_secret_previous", "client_secret")
+    return Shop.objects.filter(domain=domain).only(*fields).first()
+
+
+def _secrets(shop: Shop) -> list[str]:
+    try:
+        return shop.hmac_secrets
+    except SecretUnreadable as error:
+        installation.secret_unreadable(shop)
+        raise Refusal(503, "the secret of this shop cannot be read", None) from error
+
+
+def _word(request: Request, header: str) -> str:
+    value = request.headers.get(f"X-Shopify-{header}", "")
+    if not _WORD.fullmatch(value):
+        reason = f"X-Shopify-{header} is missing or malformed"
+        raise Refusal(400, reason, Why.HEADER, detail=reason)
+    return value
+
+
+def _store(
+    request: Request, shop: Shop, *, topic: str, webhook_id: str, body: dict[str, Any]
+) -> tuple[Outcome, int | None]:
+    """One INSERT, which is its own transaction; more only where the webhook id is known. See `ops.doors.deliveries`.
+
+    The webhook id names the delivery; the event id is shared by all topics of one merchant action (Shopify's
+    documentation of webhook headers), so it is no key.
+    """
+    return deliveries.keep(
+        kind_of(topic),
+        Delivery(refusals.Door.SHOPIFY, shop.domain, webhook_id, content=[topic, body], lane=shop.inbox_lane),
+        payload={
+            "shop": shop.pk,
+            "topic": topic,
+            "event_id": _short(request, "Event-Id"),
+            "triggered_at": _short(request, "Triggered-At"),
+            "api_version": _short(request, "API-Version"),
+            "body": body,
+        },
+        subject=subject_of(topic, body, shop_id=shop.pk),
+    )
+
+
+def _short(request: Request, header: str) -> str:
+    value = request.headers.get(f"X-Shopify-{header}", "")
+    return value if _WORD.fullmatch(value) else ""
+
+
+def _refuse(status: int, *, domain: str, reason: str) -> Response:
+    logger.warning("webhook_refused", shop=domain[:255], status=status, reason=reason)
+    return Response({"error": reason}, status=status)

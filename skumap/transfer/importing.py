@@ -1,0 +1,127 @@
+"""A CSV file becomes the mappings of one warehouse: all of it or, on any error, nothing. Memory stays flat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO
+
+import structlog
+from django.db import connection, transaction
+
+from shops.models import Shop
+from skumap import identities
+from skumap.transfer import staging
+from skumap.transfer.csv_rows import Reader, RowError
+from skumap.verification import review
+from wms.models import Warehouse
+
+logger = structlog.get_logger(__name__)
+
+CHECKED_BY_NAME = 2_000
+"""So many changed variants are checked at Shopify by name; with more of them the whole shop is looked through."""
+
+STATEMENT_LIMIT = "15min"
+"""Comparing a million rows takes longer than a statement of the day's work may."""
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What an import did, or (dry run) would do. With errors nothing was written."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deactivated: int = 0  # older mappings of variants in the file, to items that the file does not name
+    corrected: int = 0  # mappings of these variants at other warehouses that had another inventory item
+    errors: tuple[RowError, ...] = ()
+
+    def in_words(self) -> str:
+        """The counts as a sentence without its beginning."""
+        words = (
+            f"{self.created} created, {self.updated} updated, {self.unchanged} unchanged, "
+            f"{self.deactivated} deactivated"
+        )
+        elsewhere = f", inventory item corrected in {self.corrected} mappings at other warehouses"
+        return f"{words}{elsewhere if self.corrected else ''}."
+
+
+def _silently(_: str) -> None:
+    """Nobody wants to hear how far it is."""
+
+
+def import_csv(
+    file: IO[bytes],
+    *,
+    shop: Shop,
+    warehouse: Warehouse,
+    dry_run: bool,
+    tell: Callable[[str], None] = _silently,
+) -> ImportReport:
+    """Bring the mappings of one warehouse in line with a CSV file (columns: `skumap.transfer.csv_rows.COLUMNS`).
+
+    The file says all that its variants are at this warehouse: a variant's mapping to an item that the file
+    does not name is deactivated, else a corrected item code would make a kit. Variants that it does not name
+    stay as they are. A variant has one inventory item: another one than before is corrected at its other
+    warehouses too. Afterwards Shopify is asked, by jobs, whether it knows the ids that changed.
+    `tell` hears how far it is. Raises ValueError when the warehouse is not the shop's.
+    """
+    if warehouse.shop_id != shop.pk:
+        raise ValueError(
+            f"warehouse {warehouse.wms_warehouse_code} belongs to another shop than {shop.domain}"
+        )
+    with transaction.atomic():
+        report = _import(Reader(file), shop, warehouse, dry_run=dry_run, tell=tell)
+        if dry_run or report.errors:
+            transaction.set_rollback(True)
+    if not (dry_run or report.errors):
+        logger.info(
+            "skus_imported",
+            shop=shop.domain,
+            warehouse=warehouse.wms_warehouse_code,
+            created=report.created,
+            updated=report.updated,
+            deactivated=report.deactivated,
+            corrected=report.corrected,
+        )
+    return report
+
+
+def _import(
+    reader: Reader, shop: Shop, warehouse: Warehouse, *, dry_run: bool, tell: Callable[[str], None]
+) -> ImportReport:
+    if not identities.lock(shop.pk):
+        words = f"somebody else is importing or saving mappings of {shop.domain}: try again when that is done"
+        return ImportReport(errors=(RowError(0, "", words),))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_LIMIT}'")
+    staging.fill(reader.rows(), tell=tell)
+    tell("comparing")
+    together = staging.contradictions(shop.pk) if reader.complete else []
+    if reader.errors or together:
+        return ImportReport(errors=tuple(sorted([*reader.errors, *together], key=lambda error: error.row)))
+    counts = staging.count(shop_id=shop.pk, warehouse_id=warehouse.pk)
+    if not dry_run:
+        staging.apply(shop_id=shop.pk, warehouse_id=warehouse.pk, tell=tell)
+        _let_follow(shop)
+    return ImportReport(
+        created=counts.created,
+        updated=counts.updated,
+        unchanged=counts.rows - counts.created - counts.updated,
+        deactivated=counts.deactivated,
+        corrected=counts.corrected,
+    )
+
+
+def _let_follow(shop: Shop) -> None:
+    """What waited goes on, and the changed ids are checked at Shopify. Last, since it locks what others use."""
+    checked: list[int] = []
+    count = 0
+    for variants in staging.changed_variants():
+        review.variants_mapped(shop, variants=variants)
+        count += len(variants)
+        checked = variants if count <= CHECKED_BY_NAME else []
+    if checked:
+        review.ask(shop, variants=checked)
+    elif count:
+        review.ask_all(shop)

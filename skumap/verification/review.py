@@ -1,0 +1,309 @@
+"""Mappings in doubt: a SKU changed or vanished at Shopify, or nobody mapped it; and the way out of doubt."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.utils.dateparse import parse_datetime
+
+from ops.alerting import alerts
+from ops.models import Priority
+from ops.queue import jobs
+from shops.api import gids
+from shops.models import Shop
+from skumap.models import SkuMapping
+from skumap.verification.suggestions import suggest
+
+UNMAPPED, CHANGED, GONE = "unmapped_sku", "sku_changed", "sku_gone"
+PAGE = 100
+"""Variants that are read at Shopify at once; also what webhooks carry in full."""
+WAKE_AT_ONCE = 500
+"""Keys woken in one transaction: each takes a lock, and Postgres has room for some thousands."""
+AFTER_DELETION = timedelta(minutes=5)
+"""Products are deleted in bulk: one verification for all of them."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A variant as Shopify shows it. None = it did not say."""
+
+    variant: int
+    sku: str | None
+    inventory_item: int | None
+
+
+def subject(shop: Shop, variant: int) -> str:
+    """What alerts about a variant are filed under."""
+    return f"sku:{shop.domain}:{variant}"
+
+
+def sku_changed_in_product(shop: Shop, body: Mapping[str, Any]) -> int:
+    """Compare the webhook body of products/update with our mappings; returns how many are now in doubt.
+
+    Beyond the first 100 variants the body only names ids and times: those that we map are read, by a job.
+    """
+    seen = {one.variant: one for one in map(_seen_in_product, _dicts(body.get("variants"))) if one}
+    named = {
+        gids.number_or_none(one.get("admin_graphql_api_id")): one for one in _dicts(body.get("variant_gids"))
+    }
+    beyond = {variant: _time(one) for variant, one in named.items() if variant and variant not in seen}
+    with transaction.atomic():
+        mappings = list(_active(shop).filter(shopify_variant_id__in=[*seen, *beyond]))
+        full = [mapping for mapping in mappings if mapping.shopify_variant_id in seen]
+        unread = {
+            mapping.shopify_variant_id
+            for mapping in mappings
+            if mapping.shopify_variant_id in beyond
+            and not _older(beyond[mapping.shopify_variant_id], mapping)
+        }
+        ask(shop, variants=unread)
+        return _compare(shop, full, seen, told_at=_time(body))
+
+
+def sku_changed_in_item(shop: Shop, body: Mapping[str, Any]) -> int:
+    """Compare the body of inventory_items/update with our mappings; returns how many are now in doubt."""
+    item = _number(body)
+    if item is None or "sku" not in body:
+        return 0
+    with transaction.atomic():
+        mappings = list(_active(shop).filter(shopify_inventory_item_id=item))
+        sku = _text(body["sku"])
+        seen = {m.shopify_variant_id: Seen(m.shopify_variant_id, sku, item) for m in mappings}
+        return _compare(shop, mappings, seen, told_at=_time(body))
+
+
+def ask(shop: Shop, *, variants: Iterable[int], adopt: bool = False) -> None:
+    """Have these variants read at Shopify, by jobs. `adopt`: a person said that what it shows is right."""
+    wanted = sorted(set(variants))
+    for start in range(0, len(wanted), PAGE):
+        page = wanted[start : start + PAGE]
+        jobs.enqueue(
+            "skumap.verify",
+            key=f"skumap.verify:{shop.pk}:{'adopt' if adopt else 'look'}:{_digest(page)}",
+            lane=shop.lane,
+            payload={"shop": shop.pk, "variants": page, "adopt": adopt},
+            subject=f"shop:{shop.domain}",
+            priority=Priority.LOW,
+            coalesce=True,
+        )
+
+
+def ask_all(shop: Shop, *, after: int = 0, delay: timedelta = timedelta(0)) -> None:
+    """Have all mapped variants of a shop read, a page per job, beginning behind `after`."""
+    jobs.enqueue(
+        "skumap.verify",
+        key=f"skumap.verify:{shop.pk}:all:{after}",
+        lane=shop.lane,
+        payload={"shop": shop.pk, "after": after},
+        subject=f"shop:{shop.domain}",
+        priority=Priority.LOW,
+        delay=delay,
+        coalesce=True,
+    )
+
+
+def report_unmapped(shop: Shop, unmapped: Mapping[int, str], *, by: str = "") -> int:
+    """One alert per variant (-> SKU) without a mapping, naming the nearest one; returns how many are new.
+
+    `by`: the subject of the order that needs them; each order is counted once, however often it is looked at.
+    """
+    nearest = suggest(shop.pk, skus={sku for sku in unmapped.values() if sku})
+    with transaction.atomic():
+        return sum(
+            _alert_unmapped(shop, variant=variant, sku=sku, hint=nearest.get(sku, ""), by=by)
+            for variant, sku in sorted(unmapped.items())
+        )
+
+
+def mapping_saved(mappings: Iterable[SkuMapping]) -> None:
+    """To be called in the transaction that saved them, last: closes their alerts, and what waited goes on.
+
+    A mapping that was switched off ends no alert; what waited is looked at again all the same, and its stock told anew:
+    what is left of the variant's mappings may do, or is something else.
+    """
+    by_shop = sorted(mappings, key=lambda mapping: mapping.shop_id)
+    for _, group in groupby(by_shop, key=lambda mapping: mapping.shop_id):
+        saved = list(group)
+        active = {mapping.shopify_variant_id for mapping in saved if mapping.is_active}
+        switched_off = {mapping.shopify_variant_id for mapping in saved} - active
+        if active:
+            variants_mapped(saved[0].shop, variants=active)
+        if switched_off:
+            _go_on(saved[0].shop, sorted(switched_off))
+
+
+def variants_mapped(shop: Shop, *, variants: Iterable[int]) -> None:
+    """The same for many variants of one shop."""
+    mapped = sorted(set(variants))
+    in_doubt = set(
+        _active(shop)
+        .filter(shopify_variant_id__in=mapped, needs_verification=True)
+        .values_list("shopify_variant_id", flat=True)
+    )
+    alerts.close_alerts(UNMAPPED, subjects=[subject(shop, variant) for variant in mapped])
+    close_doubts(shop, variants=[variant for variant in mapped if variant not in in_doubt])
+    _go_on(shop, mapped)
+
+
+def _go_on(shop: Shop, mapped: list[int]) -> None:
+    """Their stock is told anew, and what waited for them goes on."""
+    pages = [mapped[start : start + WAKE_AT_ONCE] for start in range(0, len(mapped), WAKE_AT_ONCE)]
+    for page in pages:
+        _have_stock_told(shop, page)
+    if len(pages) <= 1:
+        wake(shop.pk, variants=mapped)
+        return
+    for page in pages:
+        jobs.enqueue(
+            "skumap.wake",
+            key=f"skumap.wake:{shop.pk}:{_digest(page)}",
+            lane="internal",
+            payload={"shop": shop.pk, "variants": page},
+            priority=Priority.HIGH,
+            coalesce=True,
+        )
+
+
+def _have_stock_told(shop: Shop, variants: list[int]) -> None:
+    """A job of its own: it runs once the mappings are there to be read, whenever their stock was last told."""
+    jobs.enqueue(
+        "skumap.mapped",
+        key=f"skumap.mapped:{shop.pk}:{_digest(variants)}",
+        lane="internal",
+        payload={"shop": shop.pk, "variants": variants},
+        subject=f"stock:{shop.pk}",
+        priority=Priority.HIGH,
+        coalesce=True,
+    )
+
+
+def wake(shop_id: int, *, variants: Iterable[int]) -> int:
+    """Let go on what waits for a mapping of these variants, or of their SKUs; returns how many jobs became due."""
+    mapped = list(variants)
+    found = SkuMapping.objects.filter(shop_id=shop_id, shopify_variant_id__in=mapped).exclude(shopify_sku="")
+    skus = found.values_list("shopify_sku", flat=True).order_by("shopify_sku").distinct()
+    return jobs.wake(
+        *(f"sku:{shop_id}:{variant}" for variant in mapped), *(key_of_sku(shop_id, sku) for sku in skus)
+    )
+
+
+def key_of_sku(shop_id: int, sku: str) -> str:
+    """The park key of what has no variant to be found by any more, only its SKU."""
+    return f"sku:{shop_id}:={sku}"[:300]
+
+
+def mark_doubtful(shop: Shop, differing: Mapping[SkuMapping, Seen]) -> int:
+    """Mark mappings that say other than Shopify and alert; returns how many are newly marked.
+
+    The mapping keeps the SKU that it was made for: in doubt is what differs from it.
+    """
+    marked = SkuMapping.objects.filter(pk__in=[m.pk for m in differing], needs_verification=False).update(
+        needs_verification=True, updated_at=Now()
+    )
+    for mapping, seen in {m.shopify_variant_id: (m, seen) for m, seen in differing.items()}.values():
+        _alert_changed(shop, mapping, seen)
+    return marked
+
+
+def differs(mapping: SkuMapping, seen: Seen) -> bool:
+    """Whether Shopify shows another SKU or another inventory item than the mapping was made for."""
+    other_sku = seen.sku is not None and seen.sku != mapping.shopify_sku
+    return other_sku or seen.inventory_item not in (None, mapping.shopify_inventory_item_id)
+
+
+def close_doubts(shop: Shop, *, variants: Iterable[int]) -> None:
+    """Close the alerts of variants that are as mapped."""
+    subjects = [subject(shop, variant) for variant in variants]
+    for kind in (CHANGED, GONE):
+        alerts.close_alerts(kind, subjects=subjects)
+
+
+def _compare(
+    shop: Shop, mappings: Iterable[SkuMapping], seen: Mapping[int, Seen], *, told_at: datetime | None
+) -> int:
+    """Mark what differs. What is marked and no longer differs is read: a late webhook ends no doubt."""
+    current = [mapping for mapping in mappings if not _older(told_at, mapping)]
+    differing = {m: seen[m.shopify_variant_id] for m in current if differs(m, seen[m.shopify_variant_id])}
+    ask(shop, variants=[m.shopify_variant_id for m in current if m.needs_verification and m not in differing])
+    return mark_doubtful(shop, differing) if differing else 0
+
+
+def _older(told_at: datetime | None, mapping: SkuMapping) -> bool:
+    """Whether news of that time was overtaken by a read of the mapping's variant."""
+    return bool(told_at and mapping.last_verified_at and told_at < mapping.last_verified_at)
+
+
+def _alert_changed(shop: Shop, mapping: SkuMapping, seen: Seen) -> None:
+    alerts.raise_alert(
+        CHANGED,
+        subject=subject(shop, mapping.shopify_variant_id),
+        title=f"SKU {mapping.shopify_sku or '(blank)'} of {shop.domain} is now {seen.sku or '(blank)'}",
+        meaning=(
+            f"Variant {mapping.shopify_variant_id} was mapped to item {mapping.wms_item_code} as SKU "
+            f"{mapping.shopify_sku or '(blank)'}, inventory item {mapping.shopify_inventory_item_id}. "
+            f"Shopify shows SKU {seen.sku or '(blank)'}, inventory item "
+            f"{seen.inventory_item or 'as before'}. Orders still go to the old item."
+        ),
+        action=(
+            "Check which item the variant is. Then correct its SKU mappings in the admin or by import_skus; "
+            "or, where the item is still right, choose them there and run 'Adopt what Shopify shows'."
+        ),
+    )
+
+
+def _alert_unmapped(shop: Shop, *, variant: int, sku: str, hint: str, by: str) -> bool:
+    nearest = f" Nearest known: {hint}." if hint else ""
+    return alerts.raise_alert(
+        UNMAPPED,
+        subject=subject(shop, variant),
+        cause=by,
+        title=f"SKU {sku or '(blank)'} of {shop.domain} is not mapped",
+        meaning=f"Nobody said which warehouse item variant {variant} is. Orders with it are held whole.",
+        action=f"Add its mapping in the admin or by import_skus; the orders go on by themselves.{nearest}",
+    )
+
+
+def _active(shop: Shop) -> QuerySet[SkuMapping]:
+    return SkuMapping.objects.filter(shop=shop, is_active=True).order_by("pk")
+
+
+def _digest(numbers: list[int]) -> str:
+    return hashlib.sha256(repr(numbers).encode()).hexdigest()[:32]
+
+
+def _dicts(value: object) -> list[dict[str, Any]]:
+    """The objects of a list in somebody else's body."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _number(body: Mapping[str, Any]) -> int | None:
+    """The id of a REST-shaped body: the gid where there is one (JavaScript rounds large numbers)."""
+    return gids.number_or_none(body.get("admin_graphql_api_id")) or gids.number_or_none(body.get("id"))
+
+
+def _seen_in_product(variant: dict[str, Any]) -> Seen | None:
+    number = _number(variant)
+    if number is None:
+        return None
+    sku = _text(variant["sku"]) if "sku" in variant else None
+    return Seen(number, sku, gids.number_or_none(variant.get("inventory_item_id")))
+
+
+def _text(value: object) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _time(body: Mapping[str, Any]) -> datetime | None:
+    try:
+        told_at = parse_datetime(str(body.get("updated_at")))
+    except ValueError:
+        return None
+    return told_at if told_at and told_at.tzinfo else None

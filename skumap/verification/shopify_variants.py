@@ -1,0 +1,158 @@
+"""Mapped variants as Shopify shows them now, and what follows for their mappings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import structlog
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from ops.alerting import alerts
+from ops.models import Priority
+from shops.api import gids
+from shops.api.client import execute
+from shops.api.shapes import Gid, Ref, Shape, Text, parse
+from shops.models import Shop
+from skumap.models import SkuMapping
+from skumap.verification import review
+from skumap.verification.review import GONE, PAGE, Seen
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A mapped variant that Shopify shows otherwise than it was mapped."""
+
+    variant: int
+    mapped_sku: str
+    mapped_item: int
+    sku: str | None = None
+    item: int | None = None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What one page of variants came to."""
+
+    checked: int
+    gone: tuple[Change, ...]
+    changed: tuple[Change, ...]
+
+
+def page(shop: Shop, *, after: int) -> list[int]:
+    """The next mapped variants of the shop by id, at most PAGE."""
+    return list(
+        SkuMapping.objects.filter(shop=shop, is_active=True, shopify_variant_id__gt=after)
+        .order_by("shopify_variant_id")
+        .values_list("shopify_variant_id", flat=True)
+        .distinct()[:PAGE]
+    )
+
+
+def verify(shop: Shop, *, variants: Sequence[int], adopt: bool = False) -> Findings:
+    """Read up to PAGE variants and record what was found. Raises the errors of `shops.api.client.execute`."""
+    asked_at = timezone.now()
+    seen = fetch(shop, variants)
+    return record(shop, variants=variants, seen=seen, asked_at=asked_at, adopt=adopt)
+
+
+def fetch(shop: Shop, variants: Sequence[int]) -> dict[int, Seen]:
+    """The variants that there are (Admin API 2026-10 `nodes(ids:)`: null for one that is gone)."""
+    ids = [gids.gid("ProductVariant", variant) for variant in variants]
+    data = execute(shop, "variants_by_id", {"ids": ids}, priority=Priority.LOW).data
+    found = (_seen(node) for node in parse(_Variants, data).nodes if node)
+    return {one.variant: one for one in found}
+
+
+def record(
+    shop: Shop, *, variants: Sequence[int], seen: Mapping[int, Seen], asked_at: datetime, adopt: bool
+) -> Findings:
+    """Mark and alert what differs or is gone, end the doubt about what does not.
+
+    `adopt`: what differs becomes what the mapping says. Mappings that changed since `asked_at` are left as
+    they are.
+    """
+    with transaction.atomic():
+        mappings = list(
+            SkuMapping.objects.filter(
+                shop=shop, shopify_variant_id__in=variants, is_active=True, updated_at__lte=asked_at
+            ).order_by("pk")
+        )
+        gone = [m for m in mappings if m.shopify_variant_id not in seen]
+        there = [m for m in mappings if m.shopify_variant_id in seen]
+        now = {m: seen[m.shopify_variant_id] for m in there}
+        differing = {m: shown for m, shown in now.items() if review.differs(m, shown)}
+        _mark_gone(shop, gone)
+        if adopt:
+            _adopt(differing)
+        else:
+            review.mark_doubtful(shop, differing)
+        _confirm(shop, [m for m in there if adopt or m not in differing])
+    findings = Findings(len(set(variants)), _changes(gone, seen), _changes(list(differing), seen))
+    logger.info(
+        "skus_verified",
+        shop=shop.domain,
+        checked=findings.checked,
+        gone=len(findings.gone),
+        changed=len(differing),
+    )
+    return findings
+
+
+def _mark_gone(shop: Shop, mappings: list[SkuMapping]) -> None:
+    SkuMapping.objects.filter(pk__in=[m.pk for m in mappings]).update(
+        needs_verification=True, updated_at=Now()
+    )
+    for variant, sku in {m.shopify_variant_id: m.shopify_sku for m in mappings}.items():
+        alerts.raise_alert(
+            GONE,
+            subject=review.subject(shop, variant),
+            title=f"Variant {variant} (SKU {sku or 'blank'}) of {shop.domain} is gone",
+            meaning="Shopify no longer has the variant that is mapped. Its stock is told to nobody.",
+            action="Map the variant that took its place, and switch the old SKU mappings off.",
+        )
+
+
+def _adopt(differing: Mapping[SkuMapping, Seen]) -> None:
+    for mapping, seen in differing.items():
+        SkuMapping.objects.filter(pk=mapping.pk).update(
+            shopify_sku=seen.sku or "",
+            shopify_inventory_item_id=seen.inventory_item or mapping.shopify_inventory_item_id,
+            updated_at=Now(),
+        )
+
+
+def _confirm(shop: Shop, mappings: list[SkuMapping]) -> None:
+    confirmed = SkuMapping.objects.filter(pk__in=[m.pk for m in mappings])
+    confirmed.update(last_verified_at=Now(), needs_verification=False)
+    review.close_doubts(shop, variants=sorted({m.shopify_variant_id for m in mappings}))
+
+
+def _changes(mappings: Sequence[SkuMapping], seen: Mapping[int, Seen]) -> tuple[Change, ...]:
+    """One per variant, though it may be mapped at several warehouses."""
+    each = {m.shopify_variant_id: m for m in mappings}
+    return tuple(_change(mapping, seen.get(variant)) for variant, mapping in each.items())
+
+
+def _change(mapping: SkuMapping, shown: Seen | None) -> Change:
+    mapped = Change(mapping.shopify_variant_id, mapping.shopify_sku, mapping.shopify_inventory_item_id)
+    return mapped if shown is None else replace(mapped, sku=shown.sku, item=shown.inventory_item)
+
+
+class _Variant(Shape):
+    id: Gid
+    sku: Text
+    inventory_item: Ref
+
+
+class _Variants(Shape):
+    nodes: tuple[_Variant | None, ...]
+
+
+def _seen(node: _Variant) -> Seen:
+    return Seen(variant=node.id, sku=node.sku.strip(), inventory_item=node.inventory_item.id)

@@ -1,0 +1,275 @@
+"""What a WMS tells us: the envelope and the typed events inside it. Nothing past this sees raw JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, tzinfo
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+from pydantic.alias_generators import to_camel, to_snake
+
+from ops.errors import Permanent
+from ops.text import untrusted
+from ops.text.masking import mask_text
+from wms import local_times
+from wms.callbacks import tracking
+from wms.callbacks.tracking import Tracking
+from wms.local_times import Moment
+from wms.statuses import WmsStatus, parse_status
+
+EVENT_TYPES = frozenset({"shipment", "inventory", "order_status", "return_receipt"})
+"""The types of the contract. Jobs of kind `wms.<type>` are owned by the apps above."""
+
+
+class EnvelopeError(ValueError):
+    """The body is not a callback of the contract; the message says why."""
+
+
+def _known_or_empty(value: Any) -> Any:
+    return "" if value is None else value
+
+
+def _several(value: Any) -> Any:
+    """A list, or the one thing that somebody gave instead of a list of one."""
+    return () if value is None else value if isinstance(value, list | tuple) else (value,)
+
+
+def _not_below_zero(value: Any) -> Any:
+    """Oversold items are reported below zero by some systems: for us there is none."""
+    return 0 if isinstance(value, int) and -1_000_000_000 <= value < 0 else value
+
+
+Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
+Text = Annotated[
+    str, BeforeValidator(_known_or_empty), StringConstraints(strip_whitespace=True, max_length=1000)
+]
+LongText = Annotated[
+    str, BeforeValidator(_known_or_empty), StringConstraints(strip_whitespace=True, max_length=10_000)
+]
+Texts = Annotated[tuple[LongText, ...], BeforeValidator(_several), Field(max_length=1000)]
+Units = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Level = Annotated[Units, BeforeValidator(_not_below_zero)]
+
+
+class _Contract(BaseModel):
+    """Fields are named as in the contract (camelCase) outside, and in snake_case here."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        validate_by_name=True,
+        frozen=True,
+        coerce_numbers_to_str=True,
+        hide_input_in_errors=True,
+    )
+
+
+class Envelope(_Contract):
+    """What every callback has; `data` is parsed by the task that handles the type."""
+
+    event_id: Annotated[Id, Field(max_length=200)]
+    type: Annotated[Id, Field(max_length=60)]
+    occurred_at: Moment
+    data: dict[str, Any]
+
+
+class Event(_Contract):
+    """What the data of every type has."""
+
+    spared: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are done without when they cannot be read: the goods matter more than they do."""
+
+    unread: tuple[str, ...] = ()
+    """What was done without, field by field with the reason."""
+
+
+class ShippedItem(_Contract):
+    """Units of one WMS item in a consignment."""
+
+    wms_item_code: Id
+    quantity_shipped: Units
+
+
+class ShipmentEvent(Event):
+    """One consignment left the warehouse."""
+
+    spared = frozenset({"warehouse_id", "carrier_code", "shipped_at"})
+
+    wms_order_id: Id
+    wms_shipment_id: Id
+    warehouse_id: Text = ""
+    shipped_items: Annotated[tuple[ShippedItem, ...], Field(min_length=1, max_length=10_000)]
+    tracking_number: LongText = ""
+    tracking_numbers: Texts = ()
+    tracking_url: LongText = ""
+    tracking_urls: Texts = ()
+    carrier_code: Text = ""
+    shipped_at: Moment
+
+    @property
+    def tracking(self) -> Tracking:
+        """All numbers and links, whichever fields they came in."""
+        return tracking.read(
+            numbers=[self.tracking_number, *self.tracking_numbers],
+            urls=[self.tracking_url, *self.tracking_urls],
+            carrier=self.carrier_code,
+        )
+
+
+class InventoryEvent(Event):
+    """The level of one item at one warehouse, in WMS item units; None = the WMS does not say."""
+
+    spared = frozenset({"event_type", "sequence"})
+
+    wms_item_code: Id
+    warehouse_id: Id
+    available_quantity: Level | None = None
+    on_hand_quantity: Level | None = None
+    event_type: Text = (
+        ""  # pick_confirm, receive, adjustment, transfer; others are as good: the level is what counts
+    )
+    sequence: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+
+
+class OrderStatusEvent(Event):
+    """The WMS moved an order to another state."""
+
+    spared = frozenset({"reason"})
+
+    wms_order_id: Id
+    status: Id
+    reason: Annotated[Text, AfterValidator(mask_text)] = ""
+
+    @property
+    def wms_status(self) -> WmsStatus:
+        """The state in our words."""
+        return parse_status(self.status)
+
+
+class Condition(StrEnum):
+    """In which state returned goods came."""
+
+    SELLABLE = "sellable"
+    DAMAGED = "damaged"
+
+
+class ReturnedItem(_Contract):
+    """Units of one WMS item that came back."""
+
+    wms_item_code: Id
+    quantity: Units
+    condition: Condition
+
+
+class ReturnReceiptEvent(Event):
+    """Returned goods were received."""
+
+    spared = frozenset({"wms_order_id", "warehouse_id", "received_at"})
+
+    wms_return_id: Id
+    wms_order_id: Text = ""
+    warehouse_id: Text = ""
+    items: Annotated[tuple[ReturnedItem, ...], Field(min_length=1, max_length=10_000)]
+    received_at: Moment
+
+
+E = TypeVar("E", bound=Event)
+
+
+def parse_envelope(body: bytes, *, zone: tzinfo = UTC) -> Envelope:
+    """The envelope of a raw body; times without a zone are of `zone`. Raises EnvelopeError: no JSON in UTF-8, or not
+    the contract.
+    """
+    try:
+        parsed = untrusted.parse(body, deepest=untrusted.DOOR_DEPTH)
+        return Envelope.model_validate(parsed, context=local_times.within(zone))
+    except untrusted.Unreadable as error:
+        raise EnvelopeError(str(error)) from error
+    except ValidationError as error:
+        raise EnvelopeError(_reasons(error)) from error
+
+
+def parse_shipment(
+    data: dict[str, Any], *, zone: tzinfo = UTC, occurred_at: datetime | None = None
+) -> ShipmentEvent:
+    """The event of type `shipment`. Goods whose time of leaving is not told, or not clearly, left when it was told.
+
+    Raises Permanent naming what is wrong.
+    """
+    return _parse(data, ShipmentEvent, zone=zone, instead={"shippedAt": occurred_at} if occurred_at else {})
+
+
+def parse_inventory(data: dict[str, Any], *, zone: tzinfo = UTC) -> InventoryEvent:
+    """The event of type `inventory`. Raises Permanent naming what is wrong."""
+    event = _parse(data, InventoryEvent, zone=zone)
+    if event.available_quantity is None and event.on_hand_quantity is None:
+        raise Permanent("InventoryEvent outside the contract: neither availableQuantity nor onHandQuantity")
+    return event
+
+
+def parse_order_status(data: dict[str, Any], *, zone: tzinfo = UTC) -> OrderStatusEvent:
+    """The event of type `order_status`. Raises Permanent naming what is wrong."""
+    return _parse(data, OrderStatusEvent, zone=zone)
+
+
+def parse_return_receipt(
+    data: dict[str, Any], *, zone: tzinfo = UTC, occurred_at: datetime | None = None
+) -> ReturnReceiptEvent:
+    """The event of type `return_receipt`. Raises Permanent naming what is wrong."""
+    instead = {"receivedAt": occurred_at} if occurred_at else {}
+    return _parse(data, ReturnReceiptEvent, zone=zone, instead=instead)
+
+
+def subject_of(envelope: Envelope) -> str:
+    """What the event is about, for the timeline: the WMS's order, else its item, else the event itself."""
+    for name in ("wmsOrderId", "wmsItemCode"):
+        value = envelope.data.get(name)
+        if isinstance(value, str | int) and value:
+            return str(value)[:200]
+    return envelope.event_id
+
+
+def warehouse_of(envelope: Envelope) -> str:
+    """The WMS's code of the warehouse the event is about; "" = it names none. Warehouses take turns in the lane."""
+    code = envelope.data.get("warehouseId")
+    return str(code)[:100] if isinstance(code, str | int) else ""
+
+
+def _parse(
+    data: Mapping[str, Any], shape: type[E], *, zone: tzinfo, instead: Mapping[str, Any] | None = None
+) -> E:
+    """`data` as a `shape`. What it spares and cannot be read is left out, or is as `instead` says. Raises Permanent."""
+    given = {name: value for name, value in data.items() if name != "unread"}
+    unread: dict[str, str] = {}
+    while True:
+        empty = {name: value for name, value in (instead or {}).items() if not given.get(name)}
+        try:
+            event = shape.model_validate({**given, **empty}, context=local_times.within(zone))
+            break
+        except ValidationError as error:
+            unclear = _spared(error, shape)
+            if not unclear or unclear.keys() & unread.keys():
+                raise Permanent(f"{shape.__name__} outside the contract: {_reasons(error)}") from error
+            unread |= unclear
+            given = {name: value for name, value in given.items() if name not in unread}
+    told = tuple(f"{name}: {reason}" for name, reason in unread.items())
+    return event.model_copy(update={"unread": told}) if told else event
+
+
+def _spared(error: ValidationError, shape: type[Event]) -> dict[str, str]:
+    """The fields of the error, with what is wrong with them, when all of them can be done without; else nothing."""
+    wrong = {str(each["loc"][0]) if each["loc"] else "": str(each["msg"]) for each in error.errors()}
+    return wrong if all(to_snake(name) in shape.spared for name in wrong) else {}
+
+
+def _reasons(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors()[:5])

@@ -1,0 +1,131 @@
+"""The door for callbacks: verify, store, answer. Nothing else happens here."""
+
+from __future__ import annotations
+
+import structlog
+from django.db import InterfaceError, OperationalError
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ops.doors import deliveries, refusals, signed_webhooks
+from ops.doors.deliveries import Delivery, Outcome
+from ops.doors.refusals import Why
+from ops.doors.signed_webhooks import Door, Refusal, bounded_body, require_signature
+from ops.secrets import SecretUnreadable
+from ops.text import moments, untrusted
+from wms import access
+from wms.callbacks.events import (
+    EVENT_TYPES,
+    Envelope,
+    EnvelopeError,
+    parse_envelope,
+    subject_of,
+    warehouse_of,
+)
+from wms.models import Connection
+
+logger = structlog.get_logger(__name__)
+
+SIGNATURE_HEADER = "X-WMS-Signature"
+
+
+class CallbackView(Door):
+    """Takes the callbacks of one connection."""
+
+    @extend_schema(
+        request=Envelope,
+        parameters=[OpenApiParameter(SIGNATURE_HEADER, str, OpenApiParameter.HEADER, required=True)],
+        responses={
+            200: OpenApiResponse(description="Stored, or stored before."),
+            400: OpenApiResponse(description="Not JSON, or not an envelope of the contract."),
+            401: OpenApiResponse(description="The signature fits no secret, or there is no such connection."),
+            413: OpenApiResponse(description="The body is too large."),
+            503: OpenApiResponse(description="It could not be stored; send it again."),
+        },
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Store one event: one SELECT, one INSERT, and one Redis write after the commit."""
+        signature = request.headers.get(SIGNATURE_HEADER, "")
+        try:
+            return _receive(slug, bounded_body(request), signature=signature)
+        except Refusal as refusal:
+            signed_webhooks.count(refusals.Door.WMS, slug, refusal)
+            return _refuse(refusal.status, slug=slug, error=str(refusal))
+        except (OperationalError, InterfaceError) as error:
+            return _refuse(503, slug=slug, error=f"could not be stored: {type(error).__name__}")
+
+
+def _receive(slug: str, body: bytes, *, signature: str) -> Response:
+    connection = (
+        Connection.objects.filter(slug=slug)
+        .only("id", "slug", "callback_secret", "callback_secret_previous", "time_zone")
+        .first()
+    )
+    if connection is None:
+        signed_webhooks.refuse_unknown(body, signature)
+    require_signature(body, signature, _secrets(connection))
+    envelope = _read(body, connection)
+    return _answer(_store(connection, envelope), connection=connection, envelope=envelope)
+
+
+def _read(body: bytes, connection: Connection) -> Envelope:
+    try:
+        return parse_envelope(body, zone=moments.zone_of(connection.time_zone))
+    except EnvelopeError as error:
+        why = Why.NOT_JSON if isinstance(error.__cause__, untrusted.Unreadable) else Why.CONTENT
+        raise Refusal(400, str(error), why, detail=str(error)) from error
+    except moments.Unclear as error:
+        reason = "the time zone of this connection is unknown here"
+        raise Refusal(503, reason, Why.TIME_ZONE, detail=connection.time_zone) from error
+
+
+def _secrets(connection: Connection) -> list[str]:
+    try:
+        return connection.hmac_secrets
+    except SecretUnreadable as error:
+        access.secret_unreadable(connection)
+        raise Refusal(503, "the secret of this connection cannot be read", None) from error
+
+
+def _store(connection: Connection, envelope: Envelope) -> tuple[Outcome, int | None]:
+    """One statement, in its own transaction; more only where the event id is known. See `ops.doors.deliveries`."""
+    occurred_at = envelope.occurred_at.isoformat()
+    return deliveries.keep(
+        f"wms.{envelope.type}" if envelope.type in EVENT_TYPES else "wms.unrecognised",
+        Delivery(
+            refusals.Door.WMS,
+            connection.slug,
+            envelope.event_id,
+            content=[envelope.type, occurred_at, envelope.data],
+            lane=connection.inbox_lane,
+        ),
+        payload={
+            "connection": connection.pk,
+            "event_id": envelope.event_id,
+            "type": envelope.type,
+            "occurred_at": occurred_at,
+            "zone": connection.time_zone,
+            "data": envelope.data,
+        },
+        subject=f"wms:{connection.slug}:{subject_of(envelope)}",
+        share=warehouse_of(envelope),
+    )
+
+
+def _answer(stored: tuple[Outcome, int | None], *, connection: Connection, envelope: Envelope) -> Response:
+    outcome, job_id = stored
+    logger.info(
+        "callback_received",
+        connection=connection.slug,
+        event_id=envelope.event_id,
+        type=envelope.type,
+        outcome=outcome,
+        job=job_id,
+    )
+    return Response({"status": outcome})
+
+
+def _refuse(status: int, *, slug: str, error: str) -> Response:
+    logger.warning("callback_refused", connection=slug, status=status, error=error)
+    return Response({"error": error}, status=status)

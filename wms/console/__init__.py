@@ -1,0 +1,1 @@
+"""Forms and filters for the console's pages of connections and warehouses."""

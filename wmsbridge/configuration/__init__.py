@@ -1,0 +1,1 @@
+"""The installation: its environment, its configuration file, its checks, its keys."""

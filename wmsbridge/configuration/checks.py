@@ -1,0 +1,185 @@
+"""Mistakes of an installation that Django's `check` finds before they cost an order."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from celery import current_app
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.utils.module_loading import module_has_submodule
+
+from ops.net import targets
+from ops.workers.runner import Queue
+from shops.webhooks.topics import SUBSCRIBED, kind_of
+from wmsbridge.celery import QUEUES
+from wmsbridge.schedules.defaults import SCHEDULES
+
+
+def _task_names() -> set[str]:
+    """Every Celery task of ours. Imports their modules: a worker checks before it has."""
+    for config in apps.get_app_configs():
+        if module_has_submodule(config.module, "tasks"):
+            importlib.import_module(f"{config.name}.tasks")
+    return set(current_app.tasks)
+
+
+@register(Tags.compatibility)
+def every_topic_has_an_owner(**_: Any) -> Sequence[CheckMessage]:
+    """A subscribed topic whose kind no task owns would fill the dead letters."""
+    owned = _task_names()
+    kinds = {topic: kind_of(topic) for topic in SUBSCRIBED}
+    return [
+        Error(
+            f"no Celery task is named {kind}, the job kind of the subscribed topic {topic}",
+            hint="Add a handler with that kind to the tasks.py of the app that owns it, or drop the topic.",
+            id="wmsbridge.E001",
+        )
+        for topic, kind in kinds.items()
+        if kind not in owned
+    ]
+
+
+@register(Tags.compatibility)
+def every_schedule_has_a_task(**_: Any) -> Sequence[CheckMessage]:
+    """Beat would send ticks that no worker knows."""
+    owned = _task_names()
+    return [
+        Error(
+            f"no Celery task is named {name}, which is on a schedule",
+            hint="See wmsbridge/schedules/defaults.py.",
+            id="wmsbridge.E002",
+        )
+        for name in SCHEDULES
+        if name not in owned
+    ]
+
+
+@register(Tags.compatibility)
+def every_queue_is_declared(**_: Any) -> Sequence[CheckMessage]:
+    """A job sent to a queue that no worker is told of would wait for ever."""
+    unknown = {str(queue) for queue in Queue} ^ set(QUEUES)
+    unknown |= {each.queue for each in SCHEDULES.values() if each.queue not in QUEUES}
+    return [
+        Error(
+            f"the queue {queue} is not in both wmsbridge.celery.QUEUES and ops.workers.runner.Queue",
+            hint="Declare it in both, and give it a worker in docker-compose.yml.",
+            id="wmsbridge.E003",
+        )
+        for queue in sorted(unknown)
+    ]
+
+
+@register(Tags.compatibility)
+def every_metric_has_a_threshold(**_: Any) -> Sequence[CheckMessage]:
+    """Staff are alerted above it: below zero it would alert for ever, and what is no number (nan) never."""
+    return [
+        Error(
+            f"the threshold of {name} is {threshold:g}; it must be 0 or more",
+            hint=f"Set HEALTH_{name.upper()}_… in the environment.",
+            id="wmsbridge.E004",
+        )
+        for name, threshold in settings.HEALTH_THRESHOLDS.items()
+        if not threshold >= 0
+    ]
+
+
+AGES = ("KEEP_PERSONAL_DATA_DAYS", "KEEP_PERSONAL_DATA_AT_MOST_DAYS", "KEEP_PAYLOADS_DAYS", "KEEP_JOBS_DAYS")
+
+
+@register(Tags.compatibility)
+def every_age_is_at_least_a_day(**_: Any) -> Sequence[CheckMessage]:
+    """Nought days would erase the addresses of orders under way, and forget webhooks that Shopify still repeats."""
+    return [
+        Error(f"{name} is {getattr(settings, name)}; it must be at least 1", id="wmsbridge.E005")
+        for name in AGES
+        if getattr(settings, name) < 1
+    ]
+
+
+@register(Tags.compatibility)
+def a_wms_settles_after_us(**_: Any) -> Sequence[CheckMessage]:
+    """No answer "not found" may be believed while the worker that was to place the order may still send it."""
+    longest = settings.CELERY_TASK_TIME_LIMIT
+    if longest < settings.WMS_SETTLE_SECONDS:
+        return []
+    return [
+        Error(
+            f"WMS_SETTLE_SECONDS is {settings.WMS_SETTLE_SECONDS}; a job may take {longest} s, it must be more",
+            id="wmsbridge.E006",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def reachable_and_heard(**_: Any) -> Sequence[CheckMessage]:
+    """What a production installation needs beyond starting."""
+    found: list[CheckMessage] = []
+    if not settings.PUBLIC_URL.startswith("https://"):
+        found.append(
+            Warning(
+                "PUBLIC_URL is not set to an https:// address",
+                hint="Shopify sends webhooks to it; register_webhooks needs it.",
+                id="wmsbridge.W001",
+            )
+        )
+    if not (settings.ALERT_EMAILS or settings.ALERT_URLS):
+        found.append(
+            Warning(
+                "nobody hears of alerts",
+                hint="Set ALERT_EMAILS (and EMAIL_URL) or ALERT_URLS.",
+                id="wmsbridge.W002",
+            )
+        )
+    return found
+
+
+@register(Tags.security)
+def bounds_are_usable(**_: Any) -> Sequence[CheckMessage]:
+    """A bound of nothing refuses every webhook; a network that is none would let nothing through."""
+    found: list[CheckMessage] = []
+    if settings.DATA_UPLOAD_MAX_MEMORY_SIZE < 1:
+        found.append(Error("MAX_BODY_BYTES must be above 0", hint="Leave it out: 5 MB.", id="wmsbridge.E007"))
+    try:
+        targets.allowed()
+    except ValueError as error:
+        hint = "Host names and networks with commas, such as 10.0.0.0/8,wms.internal."
+        found.append(Error(f"ALLOW_PRIVATE_TARGETS: {error}", hint=hint, id="wmsbridge.E008"))
+    return found
+
+
+RENAMED = {"HEALTH_STOCK_SYNC_LAG_SECONDS": "HEALTH_STOCK_SYNC_LAG_INTERVALS"}
+"""Variables of earlier versions, and what to set instead."""
+
+
+@register(Tags.security, deploy=True)
+def doors_are_shut(**_: Any) -> Sequence[CheckMessage]:
+    """Settings that are for a developer's machine."""
+    found: list[CheckMessage] = []
+    if any(host.startswith((".", "*")) for host in settings.ALLOWED_HOSTS):
+        found.append(
+            Warning(
+                "ALLOWED_HOSTS takes any host",
+                hint="Name the hosts: links in mails and redirects are made from the one that was asked for.",
+                id="wmsbridge.W003",
+            )
+        )
+    if not settings.HTTPS:
+        found.append(Warning("HTTPS is off", hint="Passwords travel in the clear.", id="wmsbridge.W004"))
+    if given := sorted(set(RENAMED) & set(os.environ)):
+        found.append(
+            Warning(
+                f"{', '.join(given)}: not read any more",
+                hint=", ".join(f"Use {RENAMED[name]}." for name in given),
+                id="wmsbridge.W006",
+            )
+        )
+    if any(entry.strip().endswith("/0") for entry in settings.ALLOW_PRIVATE_TARGETS):
+        found.append(
+            Warning("ALLOW_PRIVATE_TARGETS names everything", hint="Name your own.", id="wmsbridge.W005")
+        )
+    return found

@@ -1,0 +1,90 @@
+"""What stands still and why, for the front page: parked work by its cause, decisions, circuits. Two statements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import connection
+
+from ops.models import Alert
+from wmsbridge.console.navigation import list_url
+
+MOST_ALERTS = 1000
+
+_PARKED = """
+SELECT split_part(j.parked_on[1], ':', 1), shut.words, count(*), min(j.parked_since)
+  FROM ops_job j
+  LEFT JOIN (SELECT 'warehouse:' || w.id AS key,
+                    s.domain || ': ' || w.name || ' (' || c.slug || '/' || w.wms_warehouse_code || ') is '
+                    || CASE WHEN w.paused THEN 'paused' ELSE 'switched off' END AS words
+               FROM warehouse_locations w JOIN wms_connection c ON c.id = w.connection_id
+                                          JOIN shops_shop s ON s.id = w.shop_id
+              WHERE w.paused OR NOT w.is_active OR NOT c.is_active) AS shut ON shut.key = j.parked_on[1]
+ WHERE j.state = 'ready' AND NOT j.parked_on = '{}' GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
+"""
+
+CAUSES = {
+    "sku": "a SKU mapping",
+    "stock": "stock",
+    "warehouse": "a warehouse that can serve",
+    "shop": "a shop's access",
+    "connection": "a WMS's access",
+    "decision": "a decision of staff",
+    "order": "Shopify to let an order go",
+    "wms_order": "a WMS order that is not known",
+}
+"""First word of a park key -> what the work waits for."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Work that waits for one kind of cause, with the list that shows it."""
+
+    label: str
+    count: int
+    since: datetime | None
+    url: str
+
+
+@dataclass(frozen=True)
+class Standstill:
+    """`decisions`: what nobody knows whether a WMS has it. `down`: lane -> since when its circuit is open."""
+
+    parked: list[Waiting]
+    decisions: Waiting | None
+    down: dict[str, datetime] = field(default_factory=dict)
+
+
+def standstill() -> Standstill:
+    """What waits now."""
+    decisions: list[datetime] = []
+    down: dict[str, datetime] = {}
+    alerts = Alert.objects.filter(kind__in=["outcome_unknown", "circuit_open"], state=Alert.State.OPEN)
+    for kind, subject, since in alerts.values_list("kind", "subject", "first_at")[:MOST_ALERTS]:
+        if kind == "circuit_open":
+            down[subject] = since
+        else:
+            decisions.append(since)
+    return Standstill(parked=_parked(), decisions=_decisions(decisions), down=down)
+
+
+def _parked() -> list[Waiting]:
+    with connection.cursor() as cursor:
+        cursor.execute(_PARKED)
+        return [
+            Waiting(
+                f"wait: {shut}" if shut else f"wait for {CAUSES.get(cause, cause)}",
+                count,
+                since,
+                list_url("ops.job", f"situation=parked&cause={cause}"),
+            )
+            for cause, shut, count, since in cursor.fetchall()
+        ]
+
+
+def _decisions(since: list[datetime]) -> Waiting | None:
+    if not since:
+        return None
+    url = list_url("ops.alert", "state__exact=open&q=outcome_unknown")
+    return Waiting("to be decided: does the WMS have it?", len(since), min(since), url)

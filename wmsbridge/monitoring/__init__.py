@@ -1,0 +1,1 @@
+"""Whether the installation lives and works: probes, metrics, workers, logs."""

@@ -1,0 +1,45 @@
+"""Logging in: how passwords are kept, whose address counts, and what happens after too many wrong ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+
+from ops.alerting.alerts import raise_alert
+
+
+class Argon2(Argon2PasswordHasher):
+    """Argon2id with OWASP's parameters: 19 MiB, two passes, one lane."""
+
+    time_cost = 2
+    memory_cost = 19 * 1024
+    parallelism = 1
+
+
+def client_address(request: HttpRequest) -> str:
+    """Who is logging in: behind a proxy the address that the proxy itself has added, the last one."""
+    added = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    return (settings.BEHIND_PROXY and added) or str(request.META.get("REMOTE_ADDR", ""))
+
+
+def locked_out(request: HttpRequest, _answer: Any, credentials: dict[str, Any] | None) -> HttpResponse:
+    """The answer to a log-in that is locked; staff are told when it is about somebody who exists."""
+    name = str((credentials or {}).get("username", ""))[:150]
+    if "\x00" not in name and User.objects.filter(username=name).exists():
+        raise_alert(
+            "log_in_locked",
+            subject=f"user:{name}",
+            title=f"The log-in of {name} is locked",
+            meaning=f"{settings.AXES_FAILURE_LIMIT} wrong passwords or codes in a row came from one address. From "
+            "there this name is refused for 15 minutes; from elsewhere it is not.",
+            action="Ask the person. If it was them: delete the row under «Access attempts», or wait. If not: "
+            "somebody guesses; let them choose a new password, and keep the admin off the public network.",
+        )
+    said = "Too many wrong passwords or codes: this log-in is locked for 15 minutes. An administrator can unlock it.\n"
+    return HttpResponse(
+        said, status=429, content_type="text/plain; charset=utf-8", headers={"Retry-After": "900"}
+    )
