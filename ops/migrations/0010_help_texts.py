@@ -5,7 +5,7 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
-import ops.foreign
+import ops.text.untrusted
 
 
 class Migration(migrations.Migration):
@@ -236,7 +236,7 @@ class Migration(migrations.Migration):
             model_name="job",
             name="payload",
             field=models.JSONField(
-                decoder=ops.foreign.StoredDecoder,
+                decoder=ops.text.untrusted.StoredDecoder,
                 default=dict,
                 help_text="This is the data that the job needs; it is erased some time after the job is done.",
             ),

@@ -2,10 +2,10 @@
 
 import django.core.validators
 import django.db.models.functions.datetime
-import ops.entered_text
 from django.db import migrations, models
 
 import ops.secrets
+import ops.text.entered_text
 
 
 class Migration(migrations.Migration):
@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 default="",
                 help_text="This is a permanent access token (shpat_…) of an older app; if it is set, it is used for all calls.",
-                validators=[ops.entered_text.validate_token],
+                validators=[ops.text.entered_text.validate_token],
             ),
         ),
         migrations.AlterField(
@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
                 default="",
                 help_text="Shopify gave your app this client ID. With the client secret we get access tokens by ourselves.",
                 max_length=255,
-                validators=[ops.entered_text.validate_token],
+                validators=[ops.text.entered_text.validate_token],
                 verbose_name="client ID",
             ),
         ),
@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 default="",
                 help_text="Shopify gave your app this client secret. It also signs webhooks, unless a webhook secret is set.",
-                validators=[ops.entered_text.validate_line],
+                validators=[ops.text.entered_text.validate_line],
             ),
         ),
         migrations.AlterField(
@@ -139,7 +139,7 @@ class Migration(migrations.Migration):
                 default="",
                 help_text="Staff know the store by this name; it may be empty.",
                 max_length=255,
-                validators=[ops.entered_text.validate_line],
+                validators=[ops.text.entered_text.validate_line],
             ),
         ),
         migrations.AlterField(
@@ -216,7 +216,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 default="",
                 help_text="Shopify signs webhooks with this secret; leave it empty if that is the client secret.",
-                validators=[ops.entered_text.validate_line],
+                validators=[ops.text.entered_text.validate_line],
             ),
         ),
         migrations.AlterField(
@@ -226,7 +226,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 default="",
                 help_text="Webhooks that are signed with this former secret are still accepted.",
-                validators=[ops.entered_text.validate_line],
+                validators=[ops.text.entered_text.validate_line],
             ),
         ),
         migrations.AlterField(

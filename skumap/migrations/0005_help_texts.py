@@ -2,8 +2,9 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import ops.entered_text
 from django.db import migrations, models
+
+import ops.text.entered_text
 
 
 class Migration(migrations.Migration):
@@ -77,7 +78,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 help_text="The variant had this SKU in Shopify when it was mapped.",
                 max_length=255,
-                validators=[ops.entered_text.validate_line],
+                validators=[ops.text.entered_text.validate_line],
                 verbose_name="Shopify SKU",
             ),
         ),
@@ -114,7 +115,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 help_text="The WMS knows the item by this code.",
                 max_length=255,
-                validators=[ops.entered_text.validate_line],
+                validators=[ops.text.entered_text.validate_line],
                 verbose_name="WMS item code",
             ),
         ),

@@ -3,12 +3,12 @@
 import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import ops.entered_text
-import ops.moments
-import ops.targets
 from django.db import migrations, models
 
+import ops.net.targets
 import ops.secrets
+import ops.text.entered_text
+import ops.text.moments
 
 
 class Migration(migrations.Migration):
@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 help_text="Calls to the WMS go to this address, with https://. Whoever moves it to another host enters the token again.",
                 max_length=500,
-                validators=[ops.targets.validate],
+                validators=[ops.net.targets.validate],
                 verbose_name="base URL",
             ),
         ),
@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 default="",
                 help_text="The WMS signs its callbacks with this secret.",
-                validators=[ops.entered_text.validate_line],
+                validators=[ops.text.entered_text.validate_line],
             ),
         ),
         migrations.AlterField(
@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 default="",
                 help_text="Callbacks that are signed with this former secret are still accepted.",
-                validators=[ops.entered_text.validate_line],
+                validators=[ops.text.entered_text.validate_line],
             ),
         ),
         migrations.AlterField(
@@ -90,7 +90,7 @@ class Migration(migrations.Migration):
                 default="",
                 help_text="Staff know the account by this name; it may be empty.",
                 max_length=255,
-                validators=[ops.entered_text.validate_line],
+                validators=[ops.text.entered_text.validate_line],
             ),
         ),
         migrations.AlterField(
@@ -119,7 +119,7 @@ class Migration(migrations.Migration):
                 default="UTC",
                 help_text="Times that this WMS writes without a zone are in this one. Times with a zone are taken as they are.",
                 max_length=64,
-                validators=[ops.moments.validate_zone],
+                validators=[ops.text.moments.validate_zone],
             ),
         ),
         migrations.AlterField(
@@ -129,7 +129,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 default="",
                 help_text="We send this token with each call, so that the WMS knows us.",
-                validators=[ops.entered_text.validate_token],
+                validators=[ops.text.entered_text.validate_token],
             ),
         ),
         migrations.AlterField(
@@ -195,7 +195,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 help_text="Staff know the warehouse by this name.",
                 max_length=255,
-                validators=[ops.entered_text.validate_line],
+                validators=[ops.text.entered_text.validate_line],
             ),
         ),
         migrations.AlterField(
@@ -247,7 +247,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 help_text="The WMS knows the warehouse by this code.",
                 max_length=100,
-                validators=[ops.entered_text.validate_line],
+                validators=[ops.text.entered_text.validate_line],
                 verbose_name="WMS warehouse code",
             ),
         ),
