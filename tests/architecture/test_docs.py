@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 from django.conf import settings
@@ -25,6 +26,7 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglo
 OPERATIONS = ROOT / "docs/operations.md"
 CONFIGURATION = ROOT / "docs/configuration.md"
 ARCHITECTURE = ROOT / "docs/architecture.md"
+GLOSSARY = ROOT / "docs/glossary.md"
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -168,11 +170,54 @@ def test_the_architecture_names_job_kinds_queues_and_states_that_exist() -> None
     prefixes = "fulfillment|inventory|skumap|shops|ops|wmsbridge"
     words = {word for page in PAGES for word in _named(page)}
     named = {word for word in words if re.fullmatch(rf"(?:{prefixes})\.(?!toml|csv)[a-z_]+", word)}
-    modules = {word for word in named if (ROOT / f"{word.replace('.', '/')}.py").exists()}
+    modules = {word for word in named if _is_module(word)}
     assert named - modules - known == set()
     assert set(QUEUES) - _named(ARCHITECTURE) == set()
     assert "wms.unrecognised" in known
     assert WmsStatus.SUBMITTING in _named(ARCHITECTURE)
+
+
+def _is_module(name: str) -> bool:
+    path = ROOT / name.replace(".", "/")
+    return path.is_dir() or path.with_suffix(".py").exists()
+
+
+def _exists(name: str) -> bool:
+    """Whether a dotted name leads to a module, or to something in one: a function, a class, a field, a member."""
+    try:
+        resolve_name(name)
+    except (ImportError, AttributeError):
+        owner, _, field = name.rpartition(".")
+        return "." in owner and field in getattr(resolve_name(owner), "__dataclass_fields__", {})
+    return True
+
+
+def test_every_name_of_the_code_that_a_page_names_is_there() -> None:
+    dotted = re.compile(rf"(?:{'|'.join(APPS)})(?:\.\w+){{2,}}")
+    named = {(page.name, word) for page in PAGES for word in _named(page) if dotted.fullmatch(word)}
+    assert {(page, name) for page, name in named if not _exists(name)} == set()
+    assert named
+
+
+def _glossary() -> dict[str, str]:
+    """Entry -> what stands below it."""
+    return dict(
+        re.findall(r"^\*\*(.+?)\.\*\* (.+?)(?:\n\n|\Z)", GLOSSARY.read_text(), re.MULTILINE | re.DOTALL)
+    )
+
+
+def test_the_glossary_is_in_order_and_each_entry_is_in_the_code() -> None:
+    entries = _glossary()
+    assert list(entries) == sorted(entries, key=str.casefold)
+    named = {entry: re.findall(r"`([\w.]+)`", text.partition("Code:")[2]) for entry, text in entries.items()}
+    assert {entry for entry, names in named.items() if not names or not all(map(_exists, names))} == set()
+
+
+def test_each_word_of_the_glossary_is_used_elsewhere() -> None:
+    files = [*sources(*APPS), *(page for page in PAGES if page not in (GLOSSARY, ROOT / "CHANGELOG.md"))]
+    text = " ".join(" ".join(file.read_text() for file in files).casefold().split())
+    words = {entry: entry.partition(" (")[0].casefold() for entry in _glossary()}
+    assert {entry for entry, word in words.items() if not re.search(rf"\b{word}", text)} == set()
 
 
 def test_every_file_that_a_page_names_is_there() -> None:
