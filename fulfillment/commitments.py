@@ -13,7 +13,7 @@ from django.db.models import F, IntegerField, OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from fulfillment.models import FulfillmentOrderLine, Order, Shipment, ShipmentUnit, WmsOrderLine
-from fulfillment.models.states import ENDED
+from fulfillment.wms_order_states import ENDED
 from inventory import commitments
 from inventory.stock.levels import mark_due
 from inventory.stock.locking import Place

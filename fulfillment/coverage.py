@@ -22,9 +22,10 @@ from fulfillment.models import (
     WmsOrder,
     WmsOrderLine,
 )
-from fulfillment.models.states import ENDED, ShipmentState
+from fulfillment.models.states import ShipmentState
 from fulfillment.readiness import GOING_STATUSES, OPEN_STATUSES
 from fulfillment.shopify.our_locations import SHIPPED_METHODS
+from fulfillment.wms_order_states import ENDED
 
 Units = Mapping[int, int]
 """Shopify units by order line (our row id)."""

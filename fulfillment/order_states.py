@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from django.db.models import (
@@ -25,16 +24,13 @@ from django.db.models.functions import Coalesce, Greatest, Least, Now
 
 from fulfillment import coverage
 from fulfillment.models import Order, Shipment, WmsOrder
-from fulfillment.models.states import ENDED as ENDED
 from fulfillment.models.states import OrderState, Reason, ShipmentState
 from fulfillment.readiness import OF_A_PART
+from fulfillment.wms_order_states import BY_PARCELS, ENDED, UNCONFIRMED
 from ops.alerting.alerts import close_kinds
 from wms.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
-
-FIRST_LOOK_UP = timedelta(minutes=15)
-"""The WMS is asked about an order of which it has told nothing for this long."""
 
 STANDS_STILL = (OrderState.WAITING, OrderState.HELD)
 """States in which an order waits for Shopify or for a person, and not for us."""
@@ -46,8 +42,6 @@ ASKED_IN_VAIN = ("cancel_by_hand", "cancel_declined")
 
 _END_WITH_THE_WORK = (*ASKED_IN_VAIN, "order_moved", "move_refused")
 """Alerts about work under way: once no warehouse works on the order any more, there is nothing left to do."""
-
-SHIPPED = (WmsStatus.PARTIALLY_SHIPPED, WmsStatus.SHIPPED)
 
 PERSON_DECIDES = frozenset({Reason.WMS_REJECTED, Reason.WMS_CANCELLED, Reason.OUTCOME_UNKNOWN})
 """Reasons that no new reading removes: staff choose what happens next."""
@@ -68,16 +62,6 @@ def refused(order: Order) -> QuerySet[WmsOrder]:
     """Its parts that a WMS refused, on which a person decides: a replay sends them as they are, so that nobody else may
     be given their units before they are given up."""
     return WmsOrder.objects.filter(order=order, wms_status=WmsStatus.REJECTED)
-
-
-def look_up_later() -> dict[str, Any]:
-    """What is written beside every news of a WMS order: the WMS need not be asked soon."""
-    return {"look_up_at": Now() + FIRST_LOOK_UP}
-
-
-def before_parcels(said: WmsStatus) -> WmsStatus:
-    """What is recorded when a WMS calls an order `said`: only its shipments, with what they hold, make it shipped."""
-    return WmsStatus.MANIFESTED if said in SHIPPED else said
 
 
 def lock(order_id: int) -> Order:
@@ -263,11 +247,8 @@ def _stand_at(order: Order, state: OrderState) -> None:
 def _from_live(live: set[str]) -> OrderState:
     if live == {WmsStatus.SHIPPED}:
         return OrderState.SHIPPED
-    if live & {WmsStatus.SHIPPED, WmsStatus.PARTIALLY_SHIPPED}:
+    if live & set(BY_PARCELS):
         return OrderState.PARTIALLY_SHIPPED
-    if live <= {WmsStatus.PENDING, WmsStatus.SUBMITTING}:
+    if live <= set(UNCONFIRMED):
         return OrderState.READY
     return OrderState.AT_WAREHOUSE
-
-
-NOT_ENDED = ~Q(wms_status__in=[str(status) for status in ENDED])

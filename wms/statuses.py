@@ -31,32 +31,8 @@ AT_THE_WMS = [
     WmsStatus.CANCEL_REQUESTED.value,
     WmsStatus.UNKNOWN.value,
 ]
-"""States that only the WMS can lead further: it has the order, and is not done with it."""
+"""States that only the WMS can lead further: it has the order, and is not done with it (also in an index)."""
 
-
-class CancellationPhase(TextChoices):
-    """What a wish to cancel meets."""
-
-    CANCELLABLE = "cancellable", "Cancellable"
-    IN_PROGRESS = "in_progress", "In progress"  # only the WMS can say; it confirms or declines
-    UNCANCELLABLE = "uncancellable", "Uncancellable"  # the goods leave; a return is the way back
-    CANCELLED = "cancelled", "Cancelled"
-
-
-_PHASES = {
-    WmsStatus.PENDING: CancellationPhase.CANCELLABLE,
-    WmsStatus.SUBMITTING: CancellationPhase.CANCELLABLE,
-    WmsStatus.ACCEPTED: CancellationPhase.CANCELLABLE,
-    WmsStatus.PICKING: CancellationPhase.IN_PROGRESS,
-    WmsStatus.PACKED: CancellationPhase.UNCANCELLABLE,
-    WmsStatus.MANIFESTED: CancellationPhase.UNCANCELLABLE,
-    WmsStatus.SHIPPED: CancellationPhase.UNCANCELLABLE,
-    WmsStatus.PARTIALLY_SHIPPED: CancellationPhase.UNCANCELLABLE,
-    WmsStatus.CANCEL_REQUESTED: CancellationPhase.IN_PROGRESS,
-    WmsStatus.CANCELLED: CancellationPhase.CANCELLED,
-    WmsStatus.REJECTED: CancellationPhase.CANCELLED,
-    WmsStatus.UNKNOWN: CancellationPhase.IN_PROGRESS,
-}
 
 # "pending" and "submitted" of a vendor mean that it has the order: our PENDING means that it has not.
 # "packing" asks rather than gives up: the WMS can still decline.
@@ -88,8 +64,3 @@ def parse_status(word: str) -> WmsStatus:
     """The state that a vendor's word means (any case, any separators); `UNKNOWN` when we cannot tell."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word.strip())
     return _BY_WORD.get(re.sub(r"[^a-z]+", "_", spaced.lower()).strip("_"), WmsStatus.UNKNOWN)
-
-
-def phase(status: WmsStatus) -> CancellationPhase:
-    """What a cancellation meets while the WMS order is in this state."""
-    return _PHASES[status]

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 
 from fulfillment.console import unsent
 from fulfillment.models.states import OrderState, Outcome, Reason, ShipmentState
+from fulfillment.wms_order_states import STEPS
 from wms.statuses import WmsStatus
 
 TOO_LONG = timedelta(hours=24)
@@ -26,7 +27,6 @@ STATE = "state__exact"
 
 _NOT_ROUTED = [str(r) for r in (Reason.NO_WAREHOUSE, Reason.UNMAPPED_SKU, Reason.PRODUCT_DELETED)]
 _GOING = [str(s) for s in (OrderState.READY, OrderState.AT_WAREHOUSE, OrderState.PARTIALLY_SHIPPED)]
-_UNDER_WAY = [str(s) for s in (WmsStatus.ACCEPTED, WmsStatus.PICKING, WmsStatus.PACKED, WmsStatus.MANIFESTED)]
 
 
 def _ago(time: timedelta) -> Any:
@@ -109,7 +109,7 @@ class WmsOrderQuestions(_Questions):
             "refused": Q(wms_status=WmsStatus.REJECTED),
             "no_answer": submitting & Q(attempt_at__lt=_ago(NO_ANSWER)),
             "cancelling": Q(wms_status=WmsStatus.CANCEL_REQUESTED),
-            "unshipped": Q(wms_status__in=_UNDER_WAY, accepted_at__lt=_ago(TOO_LONG)),
+            "unshipped": Q(wms_status__in=STEPS, accepted_at__lt=_ago(TOO_LONG)),
         }[question]
 
 

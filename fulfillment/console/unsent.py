@@ -11,16 +11,15 @@ from django.db.models.functions import Concat, JSONObject
 from django.utils.dateparse import parse_datetime
 
 from fulfillment.models import Order, WmsOrder
+from fulfillment.wms_order_states import UNCONFIRMED
 from ops.models import Alert, Circuit, Job, Lane
-from wms.statuses import WmsStatus
 
-UNSENT = [str(status) for status in (WmsStatus.PENDING, WmsStatus.SUBMITTING)]
 ANNOTATION = "unsent_part"
 
 
 def condition() -> Q:
     """Orders of which a part is routed and not sent, found from the few such parts."""
-    return Q(id__in=WmsOrder.objects.filter(wms_status__in=UNSENT).values("order"))
+    return Q(id__in=WmsOrder.objects.filter(wms_status__in=UNCONFIRMED).values("order"))
 
 
 def annotated(orders: QuerySet[Order]) -> QuerySet[Order]:
@@ -30,7 +29,7 @@ def annotated(orders: QuerySet[Order]) -> QuerySet[Order]:
     jobs = Job.objects.filter(key=Concat(Value("submit:"), OuterRef("external_id"))).exclude(parked_on=[])
     lanes = Lane.objects.filter(name=outer)
     down = Alert.objects.filter(kind="circuit_open", subject=outer, state=Alert.State.OPEN)
-    parts = WmsOrder.objects.filter(order=OuterRef("pk"), wms_status__in=UNSENT).annotate(
+    parts = WmsOrder.objects.filter(order=OuterRef("pk"), wms_status__in=UNCONFIRMED).annotate(
         lane_name=lane,
         parked=Subquery(jobs.values("error")[:1]),
         parked_since=Subquery(jobs.values("parked_since")[:1]),

@@ -13,12 +13,13 @@ from fulfillment.models import ShipmentUnit, WmsOrder, WmsOrderLine
 from fulfillment.readiness import GOING_STATUSES
 from fulfillment.shopify import our_locations, queries
 from fulfillment.shopify.snapshots import WorkNode
+from fulfillment.wms_order_states import CancellationPhase, phase
 from inventory.stock.levels import mark_due
 from ops.alerting.alerts import raise_alert
 from shops.api.client import execute
 from shops.api.gids import gid
 from shops.api.shapes import Payload, parse
-from wms.statuses import CancellationPhase, WmsStatus, phase
+from wms.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 

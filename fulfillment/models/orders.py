@@ -518,7 +518,9 @@ class WmsOrder(models.Model):
             ),
             models.CheckConstraint(condition=Q(wish__in=Wish.values), name="wms_order_wish_is_known"),
             models.CheckConstraint(
-                condition=Q(wms_status="pending") | Q(wms_status="cancelled") | Q(attempt__gte=1),
+                condition=Q(wms_status=WmsStatus.PENDING.value)
+                | Q(wms_status=WmsStatus.CANCELLED.value)
+                | Q(attempt__gte=1),
                 name="wms_order_attempt_is_recorded_before_the_call",
             ),
         ]

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from django.db.models import TextChoices
 
-from wms.statuses import WmsStatus
-
-ENDED = (WmsStatus.CANCELLED, WmsStatus.REJECTED)
-"""WMS order states that stand for no work at a warehouse (a refused one may be sent again as itself)."""
-
 
 class OrderState(TextChoices):
     """Where an order stands, as staff see it."""

@@ -11,6 +11,7 @@ from fulfillment.models import Order
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.order_states import PERSON_DECIDES
 from fulfillment.reductions import withdrawal
+from fulfillment.wms_order_states import NOT_AT_THE_WMS, NOT_ENDED, OVER
 from fulfillment.wms_orders import attempts, cancellation
 from ops.alerting.alerts import close_alert, raise_alert
 from ops.models import Severity
@@ -77,7 +78,7 @@ def _go_on(order: Order, verdict: readiness.Verdict, *, anew: bool, noticed: dat
         Reason.NO_ADDRESS,
         Reason.NO_LOCATION,
     )
-    begins = order.state == OrderState.WAITING or not order.wms_orders.filter(order_states.NOT_ENDED).exists()
+    begins = order.state == OrderState.WAITING or not order.wms_orders.filter(NOT_ENDED).exists()
     if not stays_held and begins:
         order_states.stand(order, OrderState.READY, noticed=noticed)
     enqueue.route(order)
@@ -86,7 +87,7 @@ def _go_on(order: Order, verdict: readiness.Verdict, *, anew: bool, noticed: dat
 def _hold_back(order: Order, verdict: readiness.Verdict) -> None:
     """Nothing more of it goes for now."""
     cancellation.withdraw_unsent(order)
-    sent = order.wms_orders.filter(order_states.NOT_ENDED).exists()
+    sent = order.wms_orders.filter(NOT_ENDED).exists()
     if sent and not _is_for_a_person(order, verdict):
         _tell_of_what_was_sent(order, verdict)
         order_states.settle(order)
@@ -137,7 +138,7 @@ def _look_again_when_it_is_due(order: Order, due: datetime) -> None:
 
 def _at_work(order: Order) -> bool:
     """Whether a warehouse has not sent everything yet: what is refunded after that went back to the shop."""
-    return order.wms_orders.filter(order_states.NOT_ENDED).exclude(wms_status=WmsStatus.SHIPPED).exists()
+    return order.wms_orders.exclude(wms_status__in=OVER).exists()
 
 
 def _nobody_decides(order: Order) -> None:
@@ -186,10 +187,10 @@ def _report_held_after_submission(order: Order, held: readiness.Verdict | readin
 
 def _address_changed(order: Order) -> None:
     """A new address reaches orders that were not sent, or were refused; for the others a person is told."""
-    parts = order.wms_orders.exclude(wms_status="cancelled")
-    for part in parts.filter(wms_status="rejected").select_related("warehouse__connection", "order"):
+    parts = order.wms_orders.exclude(wms_status=WmsStatus.CANCELLED)
+    for part in parts.filter(wms_status=WmsStatus.REJECTED).select_related("warehouse__connection", "order"):
         enqueue.submit(part)
-    if parts.exclude(wms_status__in=["pending", "rejected", "shipped"]).exists():
+    if parts.exclude(wms_status__in=[*NOT_AT_THE_WMS, WmsStatus.SHIPPED]).exists():
         raise_alert(
             "order_address_changed",
             subject=order.subject,

@@ -18,12 +18,12 @@ from fulfillment import coverage, enqueue
 from fulfillment.models import Order, Return, WmsOrder
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.readiness import OF_A_PART
+from fulfillment.wms_order_states import MAY_BE_SENT
 from ops import secrets
 from ops.errors import Blocked, Throttled
 from ops.queue import jobs, retention
 from ops.queue.retention import Chore
 from shops.models import Shop
-from wms.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 
@@ -47,7 +47,6 @@ _PART_TO_COME = Q(state=WAITING, reason__in=[str(reason) for reason in OF_A_PART
 """Something is still to be sent that has its time: the address is kept as for an unfinished order."""
 
 UNFINISHED = [state for state in OrderState.values if state not in AT_REST]
-TO_BE_SENT = [str(s) for s in (WmsStatus.PENDING, WmsStatus.SUBMITTING, WmsStatus.REJECTED)]
 _WMS_WORDS = [str(Reason.WMS_REJECTED), str(Reason.WMS_CANCELLED)]
 
 
@@ -105,7 +104,7 @@ def restore(order: Order, address: str, *, ready: bool) -> bool:
     `ready`: Shopify wants units sent. The order is locked.
     """
     if not ready or not (
-        order.wms_orders.filter(wms_status__in=TO_BE_SENT).exists() or coverage.measure(order).uncovered
+        order.wms_orders.filter(wms_status__in=MAY_BE_SENT).exists() or coverage.measure(order).uncovered
     ):
         return False
     Order.objects.filter(id=order.id).update(

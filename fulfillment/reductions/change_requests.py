@@ -5,9 +5,8 @@ from __future__ import annotations
 from fulfillment.models import Order, WmsOrder
 from fulfillment.models.states import Wish
 from fulfillment.reductions.units_at_work import Part, Units
+from fulfillment.wms_order_states import OVER
 from wms.statuses import WmsStatus
-
-_OVER = [WmsStatus.CANCELLED, WmsStatus.REJECTED, WmsStatus.SHIPPED]
 
 
 def answer(status: WmsStatus, reason: str) -> str:
@@ -31,7 +30,7 @@ def of_row(row: WmsOrder) -> str:
 def note(order: Order) -> None:
     """Write on the order what its warehouses were asked and said, for its page and the list. The order is locked."""
     rows = (
-        order.wms_orders.exclude(wms_status__in=_OVER)
+        order.wms_orders.exclude(wms_status__in=OVER)
         .exclude(wish=Wish.NONE)
         .select_related("warehouse__connection")
         .order_by("part")

@@ -14,8 +14,8 @@ from fulfillment import enqueue
 from fulfillment.models import Order, WmsOrder
 from fulfillment.reductions.units_at_work import Part, Units, Work
 from fulfillment.shopify import our_locations
+from fulfillment.wms_order_states import AT_THE_WMS
 from ops.alerting.alerts import close_alert, raise_alert
-from wms.statuses import AT_THE_WMS
 
 KIND = "order_moved"
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import structlog
 from django.db.models import QuerySet
-from django.db.models.functions import Now
 
 from fulfillment.models import WmsOrder, WmsOrderLine
+from fulfillment.wms_order_states import MAY_BE_SENT, Event, advance
 from inventory import reservations
 from inventory.reservations import Need
 from wms.statuses import WmsStatus
@@ -19,10 +19,10 @@ logger = structlog.get_logger(__name__)
 def end(rows: QuerySet[WmsOrder]) -> int:
     """End these parts of an order that is locked; returns how many. Their stock is freed at once: part by part, the
     levels of two orders could be locked crosswise."""
-    ending = {row.id: row for row in rows}
+    ending = {row.id: row for row in rows.filter(wms_status__in=MAY_BE_SENT)}
     if not ending:
         return 0
-    WmsOrder.objects.filter(id__in=ending).update(wms_status=WmsStatus.CANCELLED, status_at=Now())
+    advance(WmsOrder.objects.filter(id__in=ending), Event.GIVEN_UP, to=WmsStatus.CANCELLED)
     reservations.release(*(row.external_id for row in ending.values()))
     for row in ending.values():
         logger.info("wms_order_cancelled", order=row.order_id, wms_order=row.id, was=row.wms_status)

@@ -8,11 +8,12 @@ from fulfillment.reductions import change_requests
 from fulfillment.reductions.surplus import Surplus
 from fulfillment.reductions.units_at_work import Asked, Part, Units, Work
 from fulfillment.shopify import our_locations
+from fulfillment.wms_order_states import CancellationPhase, phase
 from ops.alerting.alerts import raise_alert
 from ops.models import Severity
 from wms.adapters import capabilities_of
 from wms.adapters.base import Capability
-from wms.statuses import CancellationPhase, WmsStatus, phase
+from wms.statuses import WmsStatus
 
 
 def tell(order: Order, work: Work, found: Surplus) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fulfillment.models import FulfillmentOrderLine, Order, OrderLine, WmsOrder, WmsOrderLine
 from fulfillment.readiness import OPEN_STATUSES
 from fulfillment.shopify.our_locations import SHIPPED_METHODS
-from wms.statuses import WmsStatus
+from fulfillment.wms_order_states import NEVER_SENT_AGAIN
 
 Units = dict[int, int]
 """Shopify units by order line (our row id)."""
@@ -76,10 +76,9 @@ class Work:
 
 def of(order: Order) -> Work:
     """Read it: two queries, one when no warehouse is at work."""
-    over = [WmsStatus.CANCELLED, WmsStatus.SHIPPED]
     rows = (
         WmsOrderLine.objects.filter(wms_order__order=order)
-        .exclude(wms_order__wms_status__in=over)
+        .exclude(wms_order__wms_status__in=NEVER_SENT_AGAIN)
         .select_related("order_line", "wms_order__warehouse__connection")
         .order_by("wms_order__part", "id")
     )

@@ -24,11 +24,19 @@ from fulfillment.reductions import (
 )
 from fulfillment.reductions.surplus import Surplus
 from fulfillment.reductions.units_at_work import Part, Units, Work
+from fulfillment.wms_order_states import (
+    MAY_BE_STOPPED,
+    NOT_AT_THE_WMS,
+    CancellationPhase,
+    Event,
+    advance,
+    phase,
+)
 from inventory import reservations
 from ops.alerting.alerts import close_alert, close_kinds
 from wms.adapters import capabilities_of
 from wms.adapters.base import Capability
-from wms.statuses import CancellationPhase, WmsStatus, phase
+from wms.statuses import WmsStatus
 
 SECOND_LOOK = timedelta(seconds=5)
 """So long after the first reading that misses units Shopify is read once more, before a WMS is asked."""
@@ -36,8 +44,6 @@ SECOND_LOOK = timedelta(seconds=5)
 FRESH = timedelta(minutes=2)
 """An older reading is no ground to ask a WMS: Shopify is read first, and what it says is followed."""
 
-UNSENT = (WmsStatus.PENDING, WmsStatus.REJECTED)
-_WITH_THE_WMS = (WmsStatus.ACCEPTED, WmsStatus.PICKING, WmsStatus.UNKNOWN)
 _MAY_BE_ASKED = (Wish.NONE, Wish.CANCEL_ASKED, Wish.LESS_ASKED, Wish.LESS_TAKEN, Wish.LESS_DECLINED)
 
 
@@ -70,7 +76,7 @@ def follow(order: Order, *, goes: bool = True) -> None:
 
 
 def _sent(work: Work) -> list[Part]:
-    return [part for part in work.parts if part.row.wms_status not in UNSENT]
+    return [part for part in work.parts if part.row.wms_status not in NOT_AT_THE_WMS]
 
 
 def _remember(order: Order, found: Surplus) -> None:
@@ -100,7 +106,7 @@ def _make_unsent_smaller(work: Work, found: Surplus, *, goes: bool) -> bool:
 
     Reservations may be changed once in a transaction: what is left to do follows with the next reading.
     """
-    stays = UNSENT if goes else (WmsStatus.REJECTED,)
+    stays = NOT_AT_THE_WMS if goes else (WmsStatus.REJECTED,)
     unsent = [part for part in work.parts if part.row.wms_status in stays and found.of(part)]
     if not unsent:
         return False
@@ -140,7 +146,7 @@ def _ask(part: Part, agreed: Surplus) -> None:
     can = capabilities_of(row.warehouse.connection)
     if agreed.is_all_of(part):
         too_late = phase(WmsStatus(row.wms_status)) == CancellationPhase.UNCANCELLABLE
-        if row.wms_status in _WITH_THE_WMS or (
+        if row.wms_status in MAY_BE_STOPPED or (
             too_late and row.cancel_requested_at is None and is_refunded(row)
         ):
             enqueue.cancel(row)
@@ -159,7 +165,7 @@ def _leave_the_rest(work: Work, found: Surplus, agreed: Surplus) -> None:
     for part in work.parts:
         row = part.row
         reported = row.wms_status == WmsStatus.PARTIALLY_SHIPPED
-        if not reported and not (row.finished_at and row.wms_status not in UNSENT):
+        if not reported and not (row.finished_at and row.wms_status not in NOT_AT_THE_WMS):
             continue
         unwanted = found.is_all_of(part) and (agreed.is_all_of(part) or row.finished_at is not None)
         if not reported:
@@ -182,7 +188,9 @@ def _finish(part: Part) -> None:
     """The WMS sends no more of it and nobody wants more: it was what was shipped."""
     WmsOrderLine.objects.filter(wms_order=part.row, shipped=0).delete()
     WmsOrderLine.objects.filter(wms_order=part.row).update(quantity=F("shipped"), reduce_to=None)
-    WmsOrder.objects.filter(id=part.row.id).update(wms_status=WmsStatus.SHIPPED)
+    # Nothing leaves by this: it stands there since its last parcel left, or since the WMS ended the rest.
+    this = WmsOrder.objects.filter(id=part.row.id)
+    advance(this, Event.NO_MORE_TO_COME, to=WmsStatus.SHIPPED, at=F("status_at"))
 
 
 def _with_surplus(row: WmsOrder) -> tuple[Part, Surplus, Work] | None:

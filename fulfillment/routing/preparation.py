@@ -16,6 +16,7 @@ from fulfillment.models import Order, OrderLine, WmsOrder, WmsOrderLine
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.order_states import PERSON_DECIDES
 from fulfillment.routing import choice, line_products
+from fulfillment.wms_order_states import NOT_ENDED
 from fulfillment.wms_orders import attempts
 from inventory import reservations
 from inventory.reservations import Need
@@ -163,9 +164,7 @@ def _used_today(warehouses: Iterable[Warehouse]) -> dict[int, int]:
     if not limited:
         return {}
     rows = (
-        WmsOrder.objects.filter(
-            order_states.NOT_ENDED, warehouse_id__in=limited, created_at__gte=TruncDay(Now())
-        )
+        WmsOrder.objects.filter(NOT_ENDED, warehouse_id__in=limited, created_at__gte=TruncDay(Now()))
         .values("warehouse")
         .annotate(count=Count("id"))
     )

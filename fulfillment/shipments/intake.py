@@ -24,6 +24,7 @@ from fulfillment.models import (
 )
 from fulfillment.models.states import ShipmentState
 from fulfillment.shipments import held_shipments, repeated_reports, tracking
+from fulfillment.wms_order_states import ENDED
 from fulfillment.wms_orders import cancellation, status_updates
 from inventory import reservations
 from ops import idempotency
@@ -152,7 +153,7 @@ def count(order: Order, shipment: Shipment) -> bool:
         status_updates.note_shipped(row, complete=complete, shipped_at=shipment.shipped_at)
         if row.cancel_requested_at:
             cancellation.too_late(row.id)
-        if complete and row.wms_status in order_states.ENDED:
+        if complete and row.wms_status in ENDED:
             cancellation.left_all_the_same(order)
     goes = _stand(order, shipment)
     order_states.settle(order)

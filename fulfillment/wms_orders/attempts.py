@@ -15,6 +15,7 @@ from fulfillment import enqueue, order_states
 from fulfillment.models import Order, WmsOrder
 from fulfillment.models.states import OrderState, Outcome, Reason
 from fulfillment.reductions import ending, withdrawal
+from fulfillment.wms_order_states import Event, advance
 from fulfillment.wms_orders import cancellation
 from inventory import reservations
 from ops.alerting.alerts import close_alert, raise_alert
@@ -141,7 +142,7 @@ def take_back(attempt: Attempt) -> None:
     order = order_states.lock(attempt.wms_order.order_id)
     if order.cancelled_at:
         end_absent(attempt)
-    elif _standing(attempt).update(wms_status=WmsStatus.PENDING, status_at=Now(), outcome=Outcome.NONE):
+    elif advance(_standing(attempt), Event.TAKEN_BACK, to=WmsStatus.PENDING, outcome=Outcome.NONE):
         is_known(order, attempt.wms_order)
 
 
@@ -150,8 +151,12 @@ def refuse(attempt: Attempt, reason: str) -> None:
     """The WMS said no: nothing was created there. The stock stays reserved until a person decides."""
     row = attempt.wms_order
     order = order_states.lock(row.order_id)
-    refused = _standing(attempt).update(
-        wms_status=WmsStatus.REJECTED, status_at=Now(), outcome=Outcome.REFUSED, outcome_detail=reason[:2000]
+    refused = advance(
+        _standing(attempt),
+        Event.REFUSED,
+        to=WmsStatus.REJECTED,
+        outcome=Outcome.REFUSED,
+        outcome_detail=reason[:2000],
     )
     if not refused:
         return

@@ -17,6 +17,16 @@ from fulfillment.models.states import OrderState, Outcome, Reason, Wish
 from fulfillment.reductions import change_requests, withdrawal
 from fulfillment.reductions.ending import end
 from fulfillment.returns import announcements
+from fulfillment.wms_order_states import (
+    BY_PARCELS,
+    NOT_AT_THE_WMS,
+    NOT_ENDED,
+    CancellationPhase,
+    Event,
+    advance,
+    before_parcels,
+    phase,
+)
 from inventory import reservations
 from ops.alerting.alerts import close_alert, close_kinds, raise_alert
 from ops.errors import Permanent
@@ -24,7 +34,7 @@ from ops.models import Severity
 from ops.queue import jobs
 from wms.adapters import adapter_for, capabilities_of
 from wms.adapters.base import CancelAnswer, Capability
-from wms.statuses import CancellationPhase, WmsStatus, phase
+from wms.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 
@@ -33,10 +43,8 @@ UNANSWERED = "cancel_unanswered"
 
 def stop(order: Order) -> None:
     """The order was cancelled at Shopify: stop what was not sent, ask for what was. The order is locked."""
-    end(order.wms_orders.filter(wms_status__in=[WmsStatus.PENDING, WmsStatus.REJECTED]))
-    for row in order.wms_orders.filter(order_states.NOT_ENDED).select_related(
-        "warehouse__connection", "order__shop"
-    ):
+    end(order.wms_orders.filter(wms_status__in=NOT_AT_THE_WMS))
+    for row in order.wms_orders.filter(NOT_ENDED).select_related("warehouse__connection", "order__shop"):
         first = WmsOrder.objects.filter(id=row.id, cancel_requested_at__isnull=True).update(
             cancel_requested_at=Now(), wish=_wish(row)
         )
@@ -54,7 +62,7 @@ def stop(order: Order) -> None:
         "product_deleted",
     ):
         close_alert(kind, subject=order.subject)
-    if not order.wms_orders.filter(order_states.NOT_ENDED).exists():
+    if not order.wms_orders.filter(NOT_ENDED).exists():
         order_states.stand(order, OrderState.CANCELLED)
     elif order.state == OrderState.HELD and order.reason != Reason.OUTCOME_UNKNOWN:
         # What a person had to decide was about units that nobody wants any more; what is left goes its way.
@@ -167,11 +175,11 @@ def record(wms_order_id: int, answer: CancelAnswer) -> None:
     if phase(answer.status) == CancellationPhase.UNCANCELLABLE:
         _record_too_late(row, answer)
         return
-    asked = [WmsStatus.ACCEPTED, WmsStatus.PICKING, WmsStatus.UNKNOWN, WmsStatus.CANCEL_REQUESTED]
-    waits = WmsOrder.objects.filter(id=wms_order_id, wms_status__in=asked).update(
-        wms_status=WmsStatus.CANCEL_REQUESTED,
+    waits = advance(
+        WmsOrder.objects.filter(id=wms_order_id),
+        Event.ASKED_TO_CANCEL,
+        to=WmsStatus.CANCEL_REQUESTED,
         wish_answer=change_requests.answer(answer.status, answer.reason),
-        **order_states.look_up_later(),
     )
     if answer.status not in (WmsStatus.CANCEL_REQUESTED, WmsStatus.UNKNOWN):
         declined(row, answer=change_requests.answer(answer.status, answer.reason))
@@ -198,14 +206,10 @@ def _stand_with(order: Order) -> None:
 
 
 def _record_too_late(row: WmsOrder, answer: CancelAnswer) -> None:
-    by_parcels = [str(status) for status in order_states.SHIPPED]
-    WmsOrder.objects.filter(id=row.id).update(
-        wish=Wish.CANCEL_DECLINED, wish_answer=change_requests.answer(answer.status, answer.reason)
-    )
-    WmsOrder.objects.filter(id=row.id).exclude(wms_status__in=by_parcels).update(
-        wms_status=order_states.before_parcels(answer.status), status_at=Now(), **order_states.look_up_later()
-    )
-    if answer.status in order_states.SHIPPED:
+    this = WmsOrder.objects.filter(id=row.id)
+    this.update(wish=Wish.CANCEL_DECLINED, wish_answer=change_requests.answer(answer.status, answer.reason))
+    advance(this, Event.TOO_LATE, to=before_parcels(answer.status))
+    if answer.status in BY_PARCELS:
         enqueue.expect_shipment(row, all_of_it=answer.status == WmsStatus.SHIPPED)
     too_late(row.id)
     _stand_with(row.order)
@@ -237,10 +241,12 @@ def confirmed(wms_order_id: int, *, ended_as: WmsStatus = WmsStatus.CANCELLED, r
     row.order = order_states.lock(row.order_id)
     row.refresh_from_db(fields=["wms_status", "wish", "cancel_requested_at"])
     wished = bool(row.order.cancelled_at or row.cancel_requested_at) or withdrawal.nothing_is_wanted_of(row)
-    ended = (
-        WmsOrder.objects.filter(order_states.NOT_ENDED, id=row.id)
-        .exclude(wms_status=WmsStatus.SHIPPED)
-        .update(wms_status=ended_as, status_at=Now(), outcome=Outcome.CONFIRMED, outcome_detail=reason[:2000])
+    ended = advance(
+        WmsOrder.objects.filter(id=row.id),
+        Event.ENDED_BY_WMS,
+        to=ended_as,
+        outcome=Outcome.CONFIRMED,
+        outcome_detail=reason[:2000],
     )
     if not ended:
         return False

@@ -15,9 +15,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from fulfillment import enqueue, order_states
+from fulfillment import enqueue
 from fulfillment.models import WmsOrder
 from fulfillment.reductions import withdrawal
+from fulfillment.wms_order_states import AT_THE_WMS, FIRST_LOOK_UP, CancellationPhase, phase
 from fulfillment.wms_orders import status_updates
 from ops.alerting.alerts import close_alert, raise_alert
 from ops.errors import Permanent, Transient
@@ -25,7 +26,7 @@ from ops.models import Circuit, Lane, Severity
 from wms.adapters import adapter_for, capabilities_of
 from wms.adapters.base import Capability, OrderAnswer
 from wms.models import Connection
-from wms.statuses import AT_THE_WMS, CancellationPhase, WmsStatus, phase
+from wms.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 
@@ -118,7 +119,7 @@ def _put_off(row: WmsOrder, *, by: timedelta) -> None:
 
 def pause(unchanged: timedelta) -> timedelta:
     """Until it is asked about next: a quarter of the time for which it stands where it stands. Pure."""
-    return min(max(unchanged / 4, order_states.FIRST_LOOK_UP), LONGEST_PAUSE)
+    return min(max(unchanged / 4, FIRST_LOOK_UP), LONGEST_PAUSE)
 
 
 def apply(row: WmsOrder, answer: OrderAnswer | None, *, asked_at: datetime) -> None:

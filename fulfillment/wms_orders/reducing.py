@@ -20,6 +20,7 @@ from fulfillment import order_states
 from fulfillment.models import WmsOrder, WmsOrderLine
 from fulfillment.models.states import Wish
 from fulfillment.reductions import change_requests, ending, withdrawal
+from fulfillment.wms_order_states import OVER
 from fulfillment.wms_orders import submission
 from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
 from wms.adapters import adapter_for
@@ -27,8 +28,6 @@ from wms.adapters.base import OrderLineRequest, OrderRequest, UpdateAnswer
 from wms.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
-
-_OVER = (*order_states.ENDED, WmsStatus.SHIPPED)
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def begin(wms_order_id: int) -> Change | None:
     row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_id)
     row.order = order_states.lock(row.order_id)
     row.refresh_from_db(fields=["wms_status", "wish", "changes"])
-    if row.wms_status in _OVER:
+    if row.wms_status in OVER:
         return None
     if row.wish == Wish.LESS_ASKED:
         return Change(row, number=row.changes, request=_request(row), repeated=True)
@@ -124,7 +123,7 @@ def record(change: Change, answer: UpdateAnswer) -> bool:
     recorded = WmsOrder.objects.filter(id=row.id, wish=Wish.LESS_ASKED, changes=change.number).update(
         wish=wish, wish_answer=said
     )
-    if not recorded or row.wms_status in _OVER:
+    if not recorded or row.wms_status in OVER:
         return False
     lines = list(WmsOrderLine.objects.filter(wms_order=row).order_by("id"))
     for line in lines:

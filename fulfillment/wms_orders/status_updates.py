@@ -7,31 +7,34 @@ from datetime import datetime, timedelta
 import structlog
 from django.db import transaction
 from django.db.models import Sum
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from fulfillment import coverage, enqueue, order_states
 from fulfillment.models import WmsOrder
 from fulfillment.models.states import ShipmentState, Wish
 from fulfillment.reductions import change_requests, withdrawal
+from fulfillment.wms_order_states import (
+    BY_PARCELS,
+    ENDED,
+    NOT_ENDED,
+    OVER,
+    STEPS,
+    UNCONFIRMED,
+    CancellationPhase,
+    Event,
+    advance,
+    phase,
+)
 from fulfillment.wms_orders import cancellation
 from ops.alerting.alerts import close_kinds, raise_alert
 from ops.errors import Blocked
 from wms.callbacks.events import OrderStatusEvent
-from wms.statuses import CancellationPhase, WmsStatus, phase
+from wms.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 
 SOON_KNOWN = timedelta(minutes=30)
 """Longer than the answer to our own call takes, which a callback may overtake. By the WMS's clock."""
-
-_FORWARD = (
-    WmsStatus.SUBMITTING,
-    WmsStatus.ACCEPTED,
-    WmsStatus.PICKING,
-    WmsStatus.PACKED,
-    WmsStatus.MANIFESTED,
-)
 
 
 def wms_order_of(connection_id: int, wms_order_ref: str) -> WmsOrder | None:
@@ -50,7 +53,7 @@ def not_known_yet(connection_id: int, wms_order_ref: str, *, occurred_at: dateti
     """
     arrival = order_states.arrival_key(connection_id, wms_order_ref)
     under_way = WmsOrder.objects.filter(
-        warehouse__connection_id=connection_id, wms_status__in=[WmsStatus.SUBMITTING, WmsStatus.PENDING]
+        warehouse__connection_id=connection_id, wms_status__in=UNCONFIRMED
     ).exists()
     if not under_way or occurred_at < timezone.now() - SOON_KNOWN:
         raise_alert(
@@ -87,9 +90,9 @@ def take(row: WmsOrder, status: WmsStatus, *, word: str, reason: str = "", occur
     """
     if status == WmsStatus.UNKNOWN:
         _report_word(row, word)
-    elif status in (WmsStatus.CANCELLED, WmsStatus.REJECTED):
+    elif status in ENDED:
         cancellation.confirmed(row.id, ended_as=status, reason=reason)
-    elif status in order_states.SHIPPED:
+    elif status in BY_PARCELS:
         # The state follows the shipment callbacks, which say what was sent; one that is lost must be noticed.
         enqueue.expect_shipment(row, all_of_it=status == WmsStatus.SHIPPED)
         if status == WmsStatus.SHIPPED:
@@ -102,7 +105,7 @@ def take(row: WmsOrder, status: WmsStatus, *, word: str, reason: str = "", occur
 def _note_finished(row: WmsOrder, *, at: datetime) -> None:
     """The WMS sends nothing more of it: what nobody asks for any more is not waited for."""
     order = order_states.lock(row.order_id)
-    rows = WmsOrder.objects.filter(order_states.NOT_ENDED, id=row.id, finished_at__isnull=True)
+    rows = WmsOrder.objects.filter(NOT_ENDED, id=row.id, finished_at__isnull=True)
     if rows.update(finished_at=at) and order.surplus:
         withdrawal.follow(order)
         order_states.settle(order)
@@ -132,9 +135,7 @@ def _move_on(row: WmsOrder, status: WmsStatus, *, reason: str, occurred_at: date
             # It goes on deciding: the wish stands, and staff are told when it does not answer.
             WmsOrder.objects.filter(id=row.id, wish=Wish.CANCEL_DECLINED).update(wish=Wish.CANCEL_ASKED)
             return
-        WmsOrder.objects.filter(id=row.id, wms_status=WmsStatus.CANCEL_REQUESTED).update(
-            wms_status=status, status_at=occurred_at, **order_states.look_up_later()
-        )
+        advance(WmsOrder.objects.filter(id=row.id), Event.WENT_ON, to=status, at=occurred_at)
         row.order = order
         if phase(status) == CancellationPhase.IN_PROGRESS:
             cancellation.declined(row, answer=change_requests.answer(status, reason))
@@ -145,11 +146,8 @@ def _move_on(row: WmsOrder, status: WmsStatus, *, reason: str, occurred_at: date
         if order.surplus:
             withdrawal.follow(order)
         change_requests.note(order)
-    elif status in _FORWARD:
-        earlier = [str(s) for s in _FORWARD[1 : _FORWARD.index(status)]] + [str(WmsStatus.UNKNOWN)]
-        WmsOrder.objects.filter(id=row.id, wms_status__in=earlier).update(
-            wms_status=status, status_at=occurred_at, **order_states.look_up_later()
-        )
+    elif status in STEPS:
+        advance(WmsOrder.objects.filter(id=row.id), Event.MOVED_ON, to=status, at=occurred_at)
     order_states.settle(order)
     if row.cancel_requested_at and phase(status) == CancellationPhase.UNCANCELLABLE:
         cancellation.too_late(row.id)
@@ -161,8 +159,8 @@ def check_shipment(wms_order_id: int, *, all_of_it: bool) -> None:
     Nobody is told twice (a shipment that is held has its own alert), nor when somebody fulfilled it in Shopify.
     """
     row = WmsOrder.objects.select_related("order__shop", "warehouse").get(id=wms_order_id)
-    done = [WmsStatus.SHIPPED, WmsStatus.CANCELLED, WmsStatus.REJECTED]
-    if row.rest_unwanted or row.wms_status in (done if all_of_it else [*done, WmsStatus.PARTIALLY_SHIPPED]):
+    told = OVER if all_of_it else (*OVER, WmsStatus.PARTIALLY_SHIPPED)
+    if row.rest_unwanted or row.wms_status in told:
         return
     if row.shipments.filter(state=ShipmentState.HELD).exists():
         return
@@ -201,14 +199,11 @@ def note_shipped(row: WmsOrder, *, complete: bool, shipped_at: datetime | None) 
 
     Of what the WMS had ended by itself the rest stays ended: a person decides, and routes it again.
     """
-    rows = WmsOrder.objects.filter(id=row.id).exclude(wms_status=WmsStatus.SHIPPED)
+    rows = WmsOrder.objects.filter(id=row.id)
     if not complete:
-        rows = rows.exclude(wms_status__in=order_states.ENDED, cancel_requested_at__isnull=True)
-    rows.update(
-        wms_status=WmsStatus.SHIPPED if complete else WmsStatus.PARTIALLY_SHIPPED,
-        status_at=shipped_at or Now(),
-        **order_states.look_up_later(),
-    )
+        rows = rows.exclude(wms_status__in=ENDED, cancel_requested_at__isnull=True)
+    to = WmsStatus.SHIPPED if complete else WmsStatus.PARTIALLY_SHIPPED
+    advance(rows, Event.PARCEL, to=to, at=shipped_at)
     _close_missing(row, complete=complete)
 
 

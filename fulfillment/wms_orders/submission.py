@@ -22,6 +22,15 @@ from fulfillment.models.states import Outcome
 from fulfillment.privacy import erasure
 from fulfillment.readiness import GOING_STATUSES
 from fulfillment.reductions import withdrawal
+from fulfillment.wms_order_states import (
+    BY_PARCELS,
+    ENDED,
+    MAY_BE_SENT,
+    UNCONFIRMED,
+    Event,
+    advance,
+    before_parcels,
+)
 from fulfillment.wms_orders import attempts, cancellation
 from fulfillment.wms_orders.attempts import Attempt
 from inventory import reservations
@@ -69,7 +78,7 @@ def begin(wms_order_id: int) -> Attempt | None:
     rows = WmsOrder.objects.select_related("warehouse__connection").annotate(age=Now() - F("attempt_at"))
     row = rows.get(id=wms_order_id)
     row.order = order
-    if row.wms_status not in (WmsStatus.PENDING, WmsStatus.SUBMITTING, WmsStatus.REJECTED):
+    if row.wms_status not in MAY_BE_SENT:
         return None
     if row.wms_status != WmsStatus.SUBMITTING and (order.cancelled_at or row.wms_order_id):
         return None
@@ -85,9 +94,10 @@ def begin(wms_order_id: int) -> Attempt | None:
             withdrawal.look_again(order)
             return None
     if not doubtful:
-        WmsOrder.objects.filter(id=row.id, wms_status=row.wms_status).update(
-            wms_status=WmsStatus.SUBMITTING,
-            status_at=Now(),
+        advance(
+            WmsOrder.objects.filter(id=row.id),
+            Event.SENT,
+            to=WmsStatus.SUBMITTING,
             attempt=F("attempt") + 1,
             attempt_at=Now(),
             outcome=Outcome.IN_FLIGHT,
@@ -200,14 +210,15 @@ def record(wms_order_id: int, answer: OrderAnswer, *, decided_by_id: int | None 
     order = order_states.lock(row.order_id)
     row.order = order
     said = answer.status
-    known = said not in (WmsStatus.PENDING, WmsStatus.UNKNOWN)
-    status = order_states.before_parcels(said) if known else WmsStatus.ACCEPTED
-    ended = status in order_states.ENDED
+    known = said not in (*UNCONFIRMED, WmsStatus.UNKNOWN)
+    status = before_parcels(said) if known else WmsStatus.ACCEPTED
+    ended = status in ENDED
     wished = bool(order.cancelled_at) or (ended and withdrawal.nothing_is_wanted_of(row))
     stands_here = not _stands_elsewhere(row)
-    recorded = WmsOrder.objects.filter(id=row.id, wms_status=WmsStatus.SUBMITTING).update(
-        wms_status=status,
-        status_at=Now(),
+    recorded = advance(
+        WmsOrder.objects.filter(id=row.id),
+        Event.FOUND,
+        to=status,
         wms_order_id=answer.wms_order_id,
         accepted_at=Now(),
         lag=order_states.lag_of_part(),
@@ -215,11 +226,10 @@ def record(wms_order_id: int, answer: OrderAnswer, *, decided_by_id: int | None 
         outcome_detail="",
         decided_by_id=decided_by_id,
         stands_here_since=Now() if stands_here else None,
-        **order_states.look_up_later(),
     )
     if not recorded:
         return False
-    if said in order_states.SHIPPED:
+    if said in BY_PARCELS:
         enqueue.expect_shipment(row, all_of_it=said == WmsStatus.SHIPPED)
     if ended:
         cancellation.ended_by_wms(row, wished=wished)

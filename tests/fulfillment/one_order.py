@@ -15,7 +15,7 @@ from django.db.models import F, Q, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from fulfillment import enqueue, order_states
+from fulfillment import enqueue, order_states, wms_order_states
 from fulfillment.models import (
     FulfillmentOrder,
     FulfillmentOrderLine,
@@ -312,7 +312,7 @@ class OneOrder:
             .exclude(kind__in=LOOKS_LATER)
             .exists()
         )
-        ours = [row.wms_order_id for row in self.rows() if row.wms_status not in order_states.ENDED]
+        ours = [row.wms_order_id for row in self.rows() if row.wms_status not in wms_order_states.ENDED]
         theirs = [order["id"] for order in self.wms.live()]
         held = self.now().state == OrderState.HELD
         return sorted(ours) == theirs and not (waiting or held or self.wms.on_its_way)
@@ -341,7 +341,7 @@ class OneOrder:
         promised = Counter(
             {(r.reference, r.level.item_code): r.quantity for r in rows.select_related("level")}
         )
-        live = [row for row in self.rows() if row.wms_status not in order_states.ENDED]
+        live = [row for row in self.rows() if row.wms_status not in wms_order_states.ENDED]
         assert promised == Counter(
             {(row.external_id, line.item_code): line.quantity for row in live for line in row.lines.all()}
         )

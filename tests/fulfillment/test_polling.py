@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 
-from fulfillment import enqueue, order_states, tasks
+from fulfillment import enqueue, tasks, wms_order_states
 from fulfillment.models import Return, WmsOrder
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.wms_orders import polling
@@ -76,7 +76,7 @@ def test_it_is_asked_ever_more_seldom(scene: Scene) -> None:
     tick()
     row = WmsOrder.objects.annotate(now=Now()).get()
     assert timedelta(hours=1, minutes=59) < row.look_up_at - row.now <= timedelta(hours=2)
-    assert polling.pause(timedelta(hours=-5)) == order_states.FIRST_LOOK_UP
+    assert polling.pause(timedelta(hours=-5)) == wms_order_states.FIRST_LOOK_UP
     assert polling.pause(timedelta(days=30)) == polling.LONGEST_PAUSE
 
 

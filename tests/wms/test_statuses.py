@@ -1,4 +1,4 @@
-"""Vendors' words in our vocabulary, and what a cancellation meets."""
+"""Vendors' words in our vocabulary."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wms.statuses import CancellationPhase, WmsStatus, parse_status, phase
+from wms.statuses import WmsStatus, parse_status
 
 
 @pytest.mark.parametrize(
@@ -39,19 +39,3 @@ def test_our_own_words_mean_themselves(status: WmsStatus) -> None:
 @given(st.text())
 def test_any_text_has_a_status(word: str) -> None:
     assert parse_status(word) in WmsStatus
-
-
-def test_every_status_has_its_phase() -> None:
-    phases = {status: phase(status) for status in WmsStatus}
-    assert {s for s, p in phases.items() if p is CancellationPhase.CANCELLABLE} == {
-        "pending",
-        "submitting",
-        "accepted",
-    }
-    assert {s for s, p in phases.items() if p is CancellationPhase.IN_PROGRESS} == {
-        "picking",
-        "cancel_requested",
-        "unknown",
-    }
-    assert {s for s, p in phases.items() if p is CancellationPhase.CANCELLED} == {"cancelled", "rejected"}
-    assert phases[WmsStatus.PACKED] is CancellationPhase.UNCANCELLABLE
