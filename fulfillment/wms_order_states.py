@@ -1,6 +1,6 @@
 """The states of a WMS order: the one table by which it goes from one to the next, and the sets that we ask for.
 
-Nothing but `advance` writes `wms_status`. The picture of the table stands in docs/architecture.md.
+Nothing but `advance` writes `wms_status`. The pictures in docs/architecture.md are drawn from the table.
 """
 
 from __future__ import annotations
@@ -86,20 +86,20 @@ def before_parcels(said: WmsStatus) -> WmsStatus:
 
 
 class Event(Enum):
-    """What makes a WMS order go from one state to another, in the words of the picture."""
+    """What makes a WMS order go from one state to another, in the words of the pictures."""
 
-    SENT = "an attempt is recorded, then sent"
+    SENT = "an attempt to place it begins"
     TAKEN_BACK = "nothing was sent after all"
     REFUSED = "the WMS refuses it"
-    FOUND = "the WMS has it"
-    GIVEN_UP = "it is not wanted, and not at the WMS"
+    FOUND = "the WMS says that it got it"
+    GIVEN_UP = "nobody wants it, and the WMS does not have it"
     MOVED_ON = "the WMS works on it"
-    ASKED_TO_CANCEL = "asked to cancel, the WMS has not decided"
-    WENT_ON = "the WMS works on it all the same"
-    TOO_LATE = "asked to cancel, the WMS says that it is too late"
-    ENDED_BY_WMS = "the WMS ends it, asked or not"
+    ASKED_TO_CANCEL = "the WMS is asked to cancel it, and decides later"
+    WENT_ON = "the WMS does not cancel it"
+    TOO_LATE = "it is too late to cancel it"
+    ENDED_BY_WMS = "the WMS ends it"
     PARCEL = "a parcel is reported"
-    NO_MORE_TO_COME = "nothing more of it is sent or wanted"
+    NO_MORE_TO_COME = "nothing more of it is to come"
 
 
 _STARTED = tuple(WmsStatus(status) for status in AT_THE_WMS)
