@@ -159,8 +159,8 @@ def check_shipment(wms_order_id: int, *, all_of_it: bool) -> None:
     Nobody is told twice (a shipment that is held has its own alert), nor when somebody fulfilled it in Shopify.
     """
     row = WmsOrder.objects.select_related("order__shop", "warehouse").get(id=wms_order_id)
-    told = OVER if all_of_it else (*OVER, WmsStatus.PARTIALLY_SHIPPED)
-    if row.rest_unwanted or row.wms_status in told:
+    reported = OVER if all_of_it else (*OVER, WmsStatus.PARTIALLY_SHIPPED)
+    if row.rest_unwanted or row.wms_status in reported:
         return
     if row.shipments.filter(state=ShipmentState.HELD).exists():
         return
