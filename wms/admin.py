@@ -9,7 +9,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from ops.admin import ConsoleAdmin
-from wms import warehouses
+from wms.availability import warehouses
 from wms.console.forms import ConnectionForm, WarehouseForm
 from wms.models import Connection, Warehouse
 

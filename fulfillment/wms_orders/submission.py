@@ -39,9 +39,9 @@ from ops.alerting.alerts import close_alert
 from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
 from ops.idempotency import ClaimState, Window
 from ops.queue import jobs
-from wms import warehouses
 from wms.adapters import adapter_for
 from wms.adapters.base import Address, Capability, OrderAnswer, OrderLineRequest, OrderRequest
+from wms.availability import warehouses
 from wms.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)

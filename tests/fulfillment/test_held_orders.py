@@ -18,7 +18,7 @@ from tests.builders import make_level, make_mapping
 from tests.drain import drain
 from tests.fulfillment.scene import LATER, MUG, UNMAPPED, Scene
 from tests.world import Json
-from wms import warehouses
+from wms.availability import warehouses
 from wms.models import Connection, Warehouse
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,7 @@ from tests.builders import make_connection, make_level, make_mapping, make_wareh
 from tests.drain import drain
 from tests.fulfillment.scene import BERLIN, LATER, LYON, MUG, STORE, TEE, UNMAPPED, Scene
 from tests.world import Json
-from wms import warehouses
+from wms.availability import warehouses
 from wms.models import Warehouse
 
 pytestmark = pytest.mark.django_db

@@ -21,7 +21,7 @@ from ops.queue import jobs
 from tests.drain import drain
 from tests.fulfillment.scene import LATER, MUG, TEE, Scene
 from tests.world import Json
-from wms import warehouses
+from wms.availability import warehouses
 from wms.models import Connection, Warehouse
 
 pytestmark = pytest.mark.django_db

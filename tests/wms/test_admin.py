@@ -12,7 +12,7 @@ from django.test import Client
 from ops.queue import jobs
 from tests.builders import make_connection, make_shop, make_warehouse
 from tests.parked import is_parked, park
-from wms import warehouses
+from wms.availability import warehouses
 from wms.models import Connection, Warehouse
 
 pytestmark = pytest.mark.django_db

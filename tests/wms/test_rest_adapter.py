@@ -16,7 +16,6 @@ from ops.errors import JobError, Permanent, Throttled, Transient, UnknownOutcome
 from ops.models import Alert
 from tests.builders import make_connection
 from tests.parked import is_parked, park
-from wms.access import AccessRefused
 from wms.adapters import adapter_for, capabilities_of
 from wms.adapters.base import (
     Adapter,
@@ -28,9 +27,10 @@ from wms.adapters.base import (
     ReturnRequest,
     UpdateAnswer,
 )
+from wms.availability.access import AccessRefused
+from wms.availability.warehouses import connection_changed
 from wms.models import Connection
 from wms.statuses import WmsStatus
-from wms.warehouses import connection_changed
 
 ADDRESS_FIELDS = [
     "name",

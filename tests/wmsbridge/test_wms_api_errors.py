@@ -18,7 +18,7 @@ from fulfillment.tasks import look_up_all
 from ops.models import Alert, Job, JobAttempt, Lane
 from tests.builders import make_dead_letter, make_job
 from tests.drain import drain
-from wms import warehouses
+from wms.availability import warehouses
 from wms.models import Connection
 from wmsbridge import health
 from wmsbridge.tasks import measure_health

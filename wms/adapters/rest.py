@@ -24,7 +24,6 @@ from pydantic.alias_generators import to_camel
 from ops.errors import Permanent, UnknownOutcome
 from ops.net import http
 from ops.text.masking import mask_text
-from wms import access
 from wms.adapters.base import (
     CancelAnswer,
     Capability,
@@ -37,6 +36,7 @@ from wms.adapters.base import (
     StockReading,
     UpdateAnswer,
 )
+from wms.availability import access
 from wms.local_times import Moment, within, zone_named
 from wms.models import Connection
 from wms.statuses import parse_status

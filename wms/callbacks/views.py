@@ -14,7 +14,7 @@ from ops.doors.refusals import Why
 from ops.doors.signed_webhooks import Door, Refusal, bounded_body, require_signature
 from ops.secrets import SecretUnreadable
 from ops.text import moments, untrusted
-from wms import access
+from wms.availability import access
 from wms.callbacks.events import (
     EVENT_TYPES,
     Envelope,

@@ -14,9 +14,9 @@ from unfold.widgets import (
 from ops import secrets
 from ops.console.secret_forms import SecretsForm
 from ops.text import moments
-from wms import access
 from wms.adapters import ADAPTERS, DECLARED, capabilities_of
 from wms.adapters.base import Capability
+from wms.availability import access
 from wms.models import Connection, Warehouse
 
 

@@ -16,7 +16,7 @@ from ops import secrets
 from ops.queue import jobs
 from shops import installation
 from shops.models import Shop
-from wms import access, warehouses
+from wms.availability import access, warehouses
 from wms.models import Connection, Warehouse
 from wmsbridge.configuration.config_file import Complaint, ConfigError, ConfigFile, WarehouseTable
 

@@ -9,7 +9,7 @@ from ops.alerting.alerts import close_alerts, raise_alert
 from ops.models import Alert, Job
 from shops import installation
 from shops.models import Shop
-from wms import access
+from wms.availability import access
 from wms.models import Connection
 from wmsbridge import health
 

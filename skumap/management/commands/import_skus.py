@@ -12,7 +12,7 @@ from django.db import OperationalError
 from shops.models import Shop
 from skumap.transfer.csv_rows import COLUMNS
 from skumap.transfer.importing import ImportReport, import_csv
-from wms import warehouses
+from wms.availability import warehouses
 from wms.models import Warehouse
 
 SHOWN = 50

@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from ops.errors import Blocked
 from ops.queue import jobs
-from wms import access
+from wms.availability import access
 from wms.models import Connection, Warehouse
 
 
