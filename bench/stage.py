@@ -12,7 +12,7 @@ import django
 import yaml
 from django.core.management import call_command
 
-from tests.chaos.servers import throw_away_servers
+from tests.chaos.faults.servers import throw_away_servers
 from tests.end_to_end import world
 from tests.end_to_end.stack import Stack, running_stack
 from tests.end_to_end.world import ITEMS

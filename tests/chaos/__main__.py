@@ -24,9 +24,9 @@ import django
 from django.core.management import call_command
 from django.db import connections
 
-from tests.chaos.report import table
-from tests.chaos.servers import Servers, throw_away_servers
-from tests.chaos.sink import Sink, open_sink
+from tests.chaos.faults.servers import Servers, throw_away_servers
+from tests.chaos.outcome.report import table
+from tests.chaos.people.alert_receiver import Sink, open_sink
 from tests.end_to_end import world
 from tests.end_to_end.stack import running_stack
 

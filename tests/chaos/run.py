@@ -13,19 +13,19 @@ from django.db.models.functions import Now
 
 from fulfillment.models import WmsOrder
 from ops.models import Job
-from tests.chaos.autopsy import keep_evidence
-from tests.chaos.customers import Customers, Placements
-from tests.chaos.machine import Meter
-from tests.chaos.plans import Count, Fate, counts, extra, wishes
-from tests.chaos.quiet import LOOKS_LATER, Quiet
-from tests.chaos.report import Report
-from tests.chaos.servers import Servers
-from tests.chaos.sink import Sink
-from tests.chaos.staff import Staff
-from tests.chaos.standing import Standing, by_identity
-from tests.chaos.storm import Storm
-from tests.chaos.verdict import Verdict, judge, lags, percentiles
-from tests.chaos.weather import CAUSES, DEAF, NOT_THERE, forecast, required
+from tests.chaos.faults.fault_injector import Storm
+from tests.chaos.faults.fault_schedule import CAUSES, DEAF, NOT_THERE, forecast, required
+from tests.chaos.faults.servers import Servers
+from tests.chaos.outcome.cpu_meter import Meter
+from tests.chaos.outcome.final_state import Standing, by_identity
+from tests.chaos.outcome.post_mortem import keep_evidence
+from tests.chaos.outcome.report import Report
+from tests.chaos.outcome.verdict import Verdict, judge, lags, percentiles
+from tests.chaos.outcome.wait_idle import LOOKS_LATER, Quiet
+from tests.chaos.people.alert_receiver import Sink
+from tests.chaos.people.customers import Customers, Placements
+from tests.chaos.people.plans import Count, Fate, counts, extra, wishes
+from tests.chaos.people.staff import Staff
 from tests.end_to_end import world
 from tests.end_to_end.people import People
 from tests.end_to_end.stack import Stack

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.chaos.plans import Fate, wishes
-from tests.chaos.report import Report, table
-from tests.chaos.verdict import sort_out
-from tests.chaos.weather import forecast, required
+from tests.chaos.faults.fault_schedule import forecast, required
+from tests.chaos.outcome.report import Report, table
+from tests.chaos.outcome.verdict import sort_out
+from tests.chaos.people.plans import Fate, wishes
 
 
 def test_a_seed_always_means_the_same_run() -> None:

@@ -31,7 +31,7 @@ class Programs:
     port: int
     workers: Mapping[str, tuple[str, int]] = field(default_factory=lambda: WORKERS)
     skewed: set[str] = field(default_factory=set)
-    """Workers whose clock is wrong, see tests.chaos.skewed."""
+    """Workers whose clock is wrong, see tests.chaos.faults.skewed_worker."""
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start_all(self) -> None:
@@ -120,7 +120,7 @@ class Programs:
         return log.read_text(errors="replace").splitlines()
 
     def _command(self, name: str) -> Sequence[str]:
-        module = "tests.chaos.skewed" if name in self.skewed else "celery"
+        module = "tests.chaos.faults.skewed_worker" if name in self.skewed else "celery"
         celery = [sys.executable, "-m", module, "--app", "wmsbridge"]
         if name == "web":
             granian = str(Path(sys.executable).with_name("granian"))

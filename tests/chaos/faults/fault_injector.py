@@ -17,8 +17,8 @@ from pathlib import Path
 
 import structlog
 
-from tests.chaos.servers import Servers
-from tests.chaos.weather import CAUSES, EARLY, FATES, FRESH, ORDERS, Fault
+from tests.chaos.faults.fault_schedule import CAUSES, EARLY, FATES, FRESH, ORDERS, Fault
+from tests.chaos.faults.servers import Servers
 from tests.end_to_end.stack import Stack
 from tests.world import End, Json
 

@@ -15,8 +15,8 @@ from django.db import InterfaceError, OperationalError, connections
 from fulfillment.models import Return, WmsOrder
 from fulfillment.wms_orders import manual_resolution
 from fulfillment.wms_orders.manual_resolution import NothingToDecide, TooEarly
-from tests.chaos.sink import Sink, Told
-from tests.chaos.weather import ASKED_AGAIN, DEAF, MAPPED
+from tests.chaos.faults.fault_schedule import ASKED_AGAIN, DEAF, MAPPED
+from tests.chaos.people.alert_receiver import Sink, Told
 from tests.end_to_end import world
 from tests.end_to_end.stack import Stack
 from tests.end_to_end.world import SHOPS, Product, Shop

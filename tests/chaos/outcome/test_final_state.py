@@ -16,9 +16,9 @@ from tests.builders import (
     make_warehouse,
     make_wms_order,
 )
-from tests.chaos.plans import Fate
-from tests.chaos.sink import Sink, Told
-from tests.chaos.standing import Standing
+from tests.chaos.outcome.final_state import Standing
+from tests.chaos.people.alert_receiver import Sink, Told
+from tests.chaos.people.plans import Fate
 from tests.end_to_end.checker import Checker, Json
 
 pytestmark = pytest.mark.django_db

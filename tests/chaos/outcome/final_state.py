@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from fulfillment.models import Order, WmsOrder
 from fulfillment.models.states import OrderState, Outcome, Reason
 from ops.models import Alert, Job
-from tests.chaos.plans import Fate
-from tests.chaos.sink import Sink
+from tests.chaos.people.alert_receiver import Sink
+from tests.chaos.people.plans import Fate
 from tests.end_to_end.checker import TOO_LATE, Checker, Json
 from tests.end_to_end.people import Placed
 

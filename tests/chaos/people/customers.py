@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from tests.chaos.plans import Count, Fate, Wish
+from tests.chaos.people.plans import Count, Fate, Wish
 from tests.end_to_end.people import People, Placed
 from tests.end_to_end.stack import Stack
 from tests.end_to_end.world import Product

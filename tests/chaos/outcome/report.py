@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tests.chaos.verdict import Verdict
+from tests.chaos.outcome.verdict import Verdict
 
 SHOWN = 20
 

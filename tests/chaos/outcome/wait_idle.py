@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from tests.chaos.staff import Staff
+from tests.chaos.people.staff import Staff
 from tests.end_to_end.stack import Stack
 
 LOOK_EVERY = 1.0

@@ -1,0 +1,1 @@
+"""The people of a run: customers, merchants, warehouse people and staff."""
