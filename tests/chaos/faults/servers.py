@@ -1,4 +1,4 @@
-"""Postgres and Valkey of one run, which can be taken away and come back on the same port, as in an incident."""
+"""The Postgres and Valkey of one run. Both can stop and start again on the same port, as in an incident."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from wmsbridge.embedded.postgres import serving_postgres
 from wmsbridge.embedded.processes import sigterm_as_exit
 from wmsbridge.embedded.valkey import serving_valkey
 
-# A restart must not lose what was committed: no fsync is enough for that as long as the machine stays up.
+# A restart must not lose what was committed. No fsync is needed for that as long as the machine stays up.
 SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 @dataclass
 class Servers:
-    """Both servers. They die with the thread that starts them: restart them from the main thread only."""
+    """Both servers. They die with the thread that starts them, so only the main thread may restart them."""
 
     home: Path
     ports: dict[str, int] = field(default_factory=lambda: {"postgres": free_port(), "valkey": free_port()})
     _running: dict[str, ExitStack] = field(default_factory=dict)
 
     def start(self, name: str) -> None:
-        """Start one, and wait until it answers."""
+        """Starts one server and waits until it answers."""
         secrets, port, running = known_secrets(self.home), self.ports[name], ExitStack()
         if name == "valkey":
             running.enter_context(serving_valkey(self.home, port, secrets["redis_password"]))
@@ -39,11 +39,11 @@ class Servers:
         self._running[name] = running
 
     def stop(self, name: str) -> None:
-        """Stop one in good order: all its connections break."""
+        """Stops one server in good order. All its connections break."""
         self._running.pop(name).close()
 
     def drop_connections(self) -> int:
-        """Break every connection to the database, in the middle of whatever it does; returns how many."""
+        """Breaks every connection to the database, whatever it is doing. Returns how many there were."""
         with psycopg.connect(self.urls.database_url, autocommit=True) as connection:
             dropped = connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -52,13 +52,13 @@ class Servers:
             return dropped.rowcount
 
     def flush_valkey(self) -> None:
-        """Forget everything: messages, claims, budgets, heartbeats."""
+        """Makes Valkey forget everything: messages, claims, budgets and heartbeats."""
         with redis.Redis.from_url(self.urls.redis_url) as connection:
             connection.flushall()
 
     @property
     def urls(self) -> embedded.Servers:
-        """Where they are, with the secrets of this run."""
+        """The addresses of the servers, with the secrets of this run."""
         secrets = known_secrets(self.home)
         passwords = secrets["postgres_password"], secrets["redis_password"]
         return embedded.Servers(
@@ -71,7 +71,7 @@ class Servers:
 
 @contextmanager
 def throw_away_servers() -> Iterator[Servers]:
-    """Both servers in a folder that is removed at the end."""
+    """Starts both servers in a folder that is removed at the end."""
     with ExitStack() as stack:
         stack.enter_context(sigterm_as_exit())
         servers = Servers(home_for(None, stack))

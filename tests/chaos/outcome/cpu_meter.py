@@ -1,4 +1,4 @@
-"""Where the machine's time goes in a run: CPU seconds by program, those that died on the way included."""
+"""The CPU seconds of a run by program, including programs that died on the way."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ TICKS = os.sysconf("SC_CLK_TCK")
 NAMES = ("web", "sandbox", "beat", "valkey", "postgres")
 
 
-class Meter(threading.Thread):
-    """Looks at /proc again and again. What a process used after the last look at it is not counted."""
+class CpuMeter(threading.Thread):
+    """Reads /proc at intervals. What a process uses after it was read for the last time is not counted."""
 
     def __init__(self) -> None:
         super().__init__(name="meter", daemon=True)
@@ -21,12 +21,12 @@ class Meter(threading.Thread):
         self.over = threading.Event()
 
     def run(self) -> None:
-        """Until `stop`."""
+        """Reads /proc until `stop` is called."""
         while not self.over.wait(LOOK_EVERY):
             self.look()
 
     def stop(self) -> Counter[str]:
-        """One last look; returns program -> CPU seconds, the largest first."""
+        """Reads /proc once more, and returns the CPU seconds of each program."""
         self.over.set()
         self.look()
         total = Counter[str]()
@@ -35,7 +35,7 @@ class Meter(threading.Thread):
         return total
 
     def look(self) -> None:
-        """Every process below this one."""
+        """Notes the CPU seconds of every process below this one."""
         found = {int(each.name): stat for each in Path("/proc").glob("[0-9]*") if (stat := _stat(each))}
         names: dict[int, str | None] = {os.getpid(): "harness"}
         for pid, stat in found.items():
@@ -44,7 +44,7 @@ class Meter(threading.Thread):
 
 
 def _stat(process: Path) -> list[str] | None:
-    """The fields of /proc/<pid>/stat from `state` on (proc(5) counts them from 3)."""
+    """Returns the fields of /proc/<pid>/stat from `state` on, which proc(5) counts from 3."""
     try:
         return (process / "stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -52,7 +52,7 @@ def _stat(process: Path) -> list[str] | None:
 
 
 def _program(pid: int, found: dict[int, list[str]], names: dict[int, str | None]) -> str | None:
-    """The name of our own child that this process descends from; None: it is no process of this run."""
+    """Returns the name of our child that a process descends from; None when it is no process of this run."""
     if pid not in names:
         parent = int(found[pid][1]) if pid in found else 0
         own = _name(pid) if parent == os.getpid() else None
@@ -61,7 +61,7 @@ def _program(pid: int, found: dict[int, list[str]], names: dict[int, str | None]
 
 
 def _name(pid: int) -> str:
-    """Out of the command line."""
+    """Returns the name of a program, taken from its command line."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:

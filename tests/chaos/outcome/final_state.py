@@ -1,4 +1,4 @@
-"""What the application says of its own state at the end: held against the books, and against what people were told."""
+"""Compares what the application says about itself at the end with the books, and with the alerts that people got."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fulfillment.models import Order, WmsOrder
 from fulfillment.models.states import OrderState, Outcome, Reason
 from ops.models import Alert, Job
-from tests.chaos.people.alert_receiver import Sink
+from tests.chaos.people.alert_receiver import AlertReceiver
 from tests.chaos.people.plans import Fate
 from tests.end_to_end.checker import TOO_LATE, Checker, Json
 from tests.end_to_end.people import Placed
@@ -18,22 +18,22 @@ HELD = {
     Fate.UNSERVED: (OrderState.HELD, Reason.NO_WAREHOUSE, "no_warehouse"),
     Fate.NO_ADDRESS: (OrderState.HELD, Reason.NO_ADDRESS, "order_held_back"),
 }
-"""Fate -> where such an order must stand, why, and the kind of the alert that must be open."""
+"""Fate -> the state and reason that such an order must have, and the kind of the alert that must be open."""
 UNPAID = (OrderState.WAITING, Reason.UNPAID)
-"""The shop's own policy: no alert is due."""
+"""This is the shop's own policy, so there is no alert."""
 PARCEL_OUT = "left the warehouse, and nobody was told"
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Compares the application's rows with the books; `fates` are the plan's."""
+class FinalState:
+    """Compares the application's rows with the books. `fates` come from the plan."""
 
     checker: Checker
-    sink: Sink
+    receiver: AlertReceiver
     fates: Mapping[tuple[str, int], Fate]
 
     def complaints(self) -> list[str]:
-        """Orders that stand wrongly or without a word to people; work that nobody will finish."""
+        """Returns the orders with a wrong state or without an alert, and the work that nobody will finish."""
         return [*self._orders(), *self._jobs(), *self._unknown()]
 
     def _orders(self) -> Iterator[str]:
@@ -58,22 +58,22 @@ class Standing:
             state, reason, alert = HELD[fate]
             if stands != (state, reason):
                 yield f"{fate}, and stands as {stands}"
-            if (alert, row.subject) not in open_alerts or not self.sink.knows(row.subject):
+            if (alert, row.subject) not in open_alerts or not self.receiver.has_received(row.subject):
                 yield f"{fate}: no open alert «{alert}», or people were not told"
         elif row.state != OrderState.SHIPPED:
             yield f"should be shipped, and stands as {stands}"
 
     def _wrong_though_cancelled(self, row: Order) -> Iterator[str]:
-        """Its parcel may have been too far to be stopped: then people must have been told."""
+        """Checks a cancelled order. When its parcel could not be stopped any more, people must have got an alert."""
         parts = self.checker.at_wms[row.shop.domain, row.shopify_order_id]
         if not any(part["status"] in TOO_LATE for part in parts):
             if row.state != OrderState.CANCELLED:
                 yield f"is cancelled, and stands as {(row.state, row.reason)}"
-        elif not self.sink.knows(row.subject):
+        elif not self.receiver.has_received(row.subject):
             yield f"is cancelled, its parcel {PARCEL_OUT}"
 
     def _jobs(self) -> Iterator[str]:
-        """No fault leaves a dead letter; what is parked belongs to an order that is held as planned."""
+        """Finds dead letters, and parked jobs that do not belong to an order that is held as planned."""
         dead = Job.objects.filter(state=Job.State.DEAD).values_list("kind", "error_class", "error")
         for (kind, error_class, error), count in Counter(dead).items():
             yield f"{count} × dead letter {kind}: {error_class} {error[:150]}"
@@ -89,5 +89,5 @@ class Standing:
 
 
 def by_identity(fates: Mapping[Placed, Fate]) -> dict[tuple[str, int], Fate]:
-    """(domain, Shopify's order id) -> fate."""
+    """Returns (domain, Shopify's order id) -> fate."""
     return {(placed.shop.domain, placed.id): fate for placed, fate in fates.items()}

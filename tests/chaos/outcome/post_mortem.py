@@ -1,4 +1,4 @@
-"""What a failed run leaves behind for whoever looks for the cause: both books, and every table that grew."""
+"""What a run leaves behind for those who look for the cause of a failure: both books and every table."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ TABLES = (
 )
 
 
-def keep_evidence(stack: Stack, url: str, folder: Path) -> None:
-    """`shopify.json`, `wms.json` and one CSV a table."""
+def save_post_mortem(stack: Stack, url: str, folder: Path) -> None:
+    """Writes `shopify.json`, `wms.json` and one CSV file per table."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "shopify.json").write_text(json.dumps(stack.shopify.get("/books"), indent=1))
     (folder / "wms.json").write_text(json.dumps(stack.wms.get("/books"), indent=1))

@@ -1,4 +1,4 @@
-"""What is told of a run, and of several."""
+"""The report of a run, and the table of several runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ SHOWN = 20
 
 @dataclass
 class Report:
-    """One run. `faults`: kind -> how often it came true; `lags`: name -> seconds from payment to the warehouse."""
+    """One run.
+
+    `faults` says how often each kind of fault happened, and `lags` the seconds from the payment to the warehouse.
+    """
 
     seed: int
     orders: int
@@ -24,7 +27,7 @@ class Report:
     required: Collection[str] = ()
     verdict: Verdict = field(default_factory=Verdict)
     unfinished: Mapping[str, int] = field(default_factory=dict)
-    stumbled: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
     lags: Mapping[str, float] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     cpu: Mapping[str, float] = field(default_factory=dict)
@@ -32,22 +35,22 @@ class Report:
 
     @property
     def missing(self) -> list[str]:
-        """Kinds of fault that did not come true."""
+        """The kinds of fault that did not happen."""
         return sorted(set(self.required) - {kind for kind, count in self.faults.items() if count})
 
     @property
     def passed(self) -> bool:
-        """Every fault came true, and did no harm."""
-        return self.verdict.clean and not (self.missing or self.unfinished or self.stumbled)
+        """Whether every kind of fault happened and none did harm."""
+        return self.verdict.clean and not (self.missing or self.unfinished or self.errors)
 
     @property
     def replay(self) -> str:
-        """The command that makes the same orders and faults again."""
+        """The command that repeats the run with the same orders and faults."""
         of_this = f"--orders {self.orders} --rate {self.rate:g} --seeds {self.seed}"
         return f".venv/bin/python -m tests.chaos {of_this} --keep FOLDER"
 
     def lines(self) -> Iterable[str]:
-        """In words, what is wrong last."""
+        """Returns the report in words. What is wrong comes last."""
         yield f"{self.orders} orders at {self.rate:g}/s, and {self.extra} more"
         yield f"{sum(self.faults.values())} faults: " + _counted(self.faults)
         yield f"from payment to the warehouse: {_seconds(self.lags)}"
@@ -58,8 +61,8 @@ class Report:
             ("DOUBLED", self.verdict.doubled),
             ("WRONG", self.verdict.wrong),
             ("UNFINISHED", [f"{count} × {what}" for what, count in self.unfinished.items()]),
-            ("NOT MET", self.missing),
-            ("STUMBLED", self.stumbled),
+            ("MISSING", self.missing),
+            ("ERROR", self.errors),
         ):
             yield from (f"{title} {each}" for each in found[:SHOWN])
             if len(found) > SHOWN:
@@ -67,13 +70,13 @@ class Report:
         yield f"seed {self.seed}: {self.verdict}: {'passed' if self.passed else 'FAILED; again: ' + self.replay}"
 
     def save(self, file: Path) -> None:
-        """As JSON."""
+        """Writes the report as JSON."""
         found = {**asdict(self), "required": sorted(self.required), "passed": self.passed}
         file.write_text(json.dumps({**found, "missing": self.missing}, indent=1))
 
 
 def table(reports: Iterable[Mapping]) -> Iterable[str]:
-    """One line a run, out of saved reports."""
+    """Returns a table of saved reports, with one line per run."""
     yield "  seed  orders  faults  lost  doubled  wrong      p50      p99     took"
     for each in reports:
         verdict, lags = each["verdict"], each["lags"]

@@ -1,4 +1,4 @@
-"""What the application says of itself at the end of a run is not taken on trust."""
+"""The end of a run does not trust what the application says about itself."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.builders import (
     make_warehouse,
     make_wms_order,
 )
-from tests.chaos.outcome.final_state import Standing
-from tests.chaos.people.alert_receiver import Sink, Told
+from tests.chaos.outcome.final_state import FinalState
+from tests.chaos.people.alert_receiver import AlertReceiver, ReceivedAlert
 from tests.chaos.people.plans import Fate
 from tests.end_to_end.checker import Checker, Json
 
@@ -25,7 +25,10 @@ pytestmark = pytest.mark.django_db
 
 
 def _complaints(order: Order, fate: Fate = Fate.SHIPS, *, told: str = "", **books: object) -> list[str]:
-    """About one order: `books` is what Shopify says of it, `told` what people were told of."""
+    """Returns the complaints about one order.
+
+    `books` is what Shopify says about it, and `told` is the subject of the alert that people got.
+    """
     line: Json = {
         "id": order.shopify_order_id,
         "name": "#1",
@@ -34,8 +37,8 @@ def _complaints(order: Order, fate: Fate = Fate.SHIPS, *, told: str = "", **book
     }
     shopify = {order.shop.domain: {"orders": [{**line, **books}]}}
     checker = Checker(shopify=shopify, wms={}, places=(), parts={}, carriers={})
-    sink = Sink("", [Told("title", f"text\n\nSubject: {told}\n")] if told else [])
-    return Standing(checker, sink, {(order.shop.domain, order.shopify_order_id): fate}).complaints()
+    receiver = AlertReceiver("", [ReceivedAlert("title", f"text\n\nSubject: {told}\n")] if told else [])
+    return FinalState(checker, receiver, {(order.shop.domain, order.shopify_order_id): fate}).complaints()
 
 
 def _alert(kind: str, subject: str) -> None:

@@ -1,5 +1,7 @@
-"""The sentence on a run: what the outside checker complains of, sorted into lost, doubled and wrong; and how long
-orders took. Only the sandboxes' books are read."""
+"""The verdict on a run: what the outside checker found to be lost, doubled or wrong, and how long orders took.
+
+It reads only the books of the sandbox.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ DOUBLED = re.compile(r"has two orders for |: [1-9]\d* fulfilments instead of one
 
 @dataclass(frozen=True)
 class Verdict:
-    """The checker's complaints."""
+    """The complaints of the checker."""
 
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
@@ -26,7 +28,7 @@ class Verdict:
 
     @property
     def clean(self) -> bool:
-        """Nothing to complain about."""
+        """Whether there is nothing to complain about."""
         return not (self.lost or self.doubled or self.wrong)
 
     def __str__(self) -> str:
@@ -34,16 +36,18 @@ class Verdict:
 
 
 def judge(checker: Checker, further: Iterable[str] = ()) -> Verdict:
-    """Orders, parcels and stock, and further complaints. Calls that were slowed down or refused are no violation here:
-    faults do that."""
+    """Judges orders, parcels and stock, and adds further complaints.
+
+    Calls that were slowed down or refused are no complaint here, because faults cause them.
+    """
     gone = _cancelled_names(checker.shopify)
     complaints = [*checker.orders(), *checker.stock(), *further]
     complaints += (each for each in checker.parcels() if not _left_after_cancellation(each, gone))
-    return sort_out(complaints)
+    return classify(complaints)
 
 
-def sort_out(complaints: Iterable[str]) -> Verdict:
-    """By what they mean."""
+def classify(complaints: Iterable[str]) -> Verdict:
+    """Sorts complaints by what they mean."""
     verdict = Verdict()
     for each in complaints:
         if LOST.search(each):
@@ -65,14 +69,17 @@ def _cancelled_names(shopify: Mapping[str, Any]) -> Collection[str]:
 
 
 def _left_after_cancellation(complaint: str, cancelled: Collection[str]) -> bool:
-    """A parcel that left although its order was cancelled cannot be told: Shopify has closed the order. Staff are."""
+    """Whether a parcel left although its order was cancelled.
+
+    Shopify has closed such an order and accepts no fulfilment, so staff get an alert instead.
+    """
     return (
         complaint.endswith(": 0 fulfilments instead of one") and complaint.split(", parcel ")[0] in cancelled
     )
 
 
 def lags(checker: Checker, since: Mapping[Placed, float]) -> list[float]:
-    """Seconds from payment to the order's existence at a WMS, sorted."""
+    """Returns the seconds from each payment until the order exists at a WMS, sorted."""
     first: dict[str, float] = {}
     for books in checker.wms.values():
         for order in books["orders"]:
@@ -85,8 +92,8 @@ def lags(checker: Checker, since: Mapping[Placed, float]) -> list[float]:
 
 
 def percentiles(seconds: list[float]) -> dict[str, float]:
-    """Of sorted figures: p50, p90, p99 and max."""
+    """Returns p50, p90, p99 and max of sorted figures."""
     if not seconds:
         return {}
-    told = {f"p{share}": seconds[(len(seconds) - 1) * share // 100] for share in (50, 90, 99)}
-    return {**told, "max": seconds[-1]}
+    shares = {f"p{share}": seconds[(len(seconds) - 1) * share // 100] for share in (50, 90, 99)}
+    return {**shares, "max": seconds[-1]}

@@ -1,4 +1,4 @@
-"""Waiting until nothing moves any more. Looks at the job table only to know when to look at the books."""
+"""Waits until the product is idle. It reads the job table only to know when the books are complete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.end_to_end.stack import Stack
 
 LOOK_EVERY = 1.0
 SOON = "5 minutes"
-"""A job that is due later than this is none that a fault left over: no back-off is longer."""
+"""A job that is due later than this was not delayed by a fault, since no back-off is longer."""
 
 UNFINISHED = f"""
 SELECT kind, count(*) FROM ops_job
@@ -21,8 +21,8 @@ WHERE state = 'running' OR (state = 'ready' AND parked_on = '{{}}' AND run_at < 
                             AND NOT kind = ANY(%s))
 GROUP BY kind ORDER BY kind
 """  # noqa: S608 — a constant
-LOOKS_LATER = ["fulfillment.expect_shipment", "fulfillment.expect_cancellation"]
-"""Kinds that look again after a time that was set without any fault."""
+LATE_CHECKS = ["fulfillment.expect_shipment", "fulfillment.expect_cancellation"]
+"""Kinds that check again after a time that has nothing to do with faults."""
 
 LEFT = """
 SELECT 'dead letter ' || kind, count(*) FROM ops_job WHERE state = 'dead' GROUP BY 1
@@ -33,34 +33,37 @@ UNION ALL SELECT 'alert ' || kind, count(*) FROM ops_alert WHERE state = 'open' 
 
 
 @dataclass(frozen=True)
-class Quiet:
-    """`url`: the database's."""
+class IdleWatch:
+    """Knows whether the product is idle. `url` is the database's."""
 
     stack: Stack
     staff: Staff
     url: str
 
-    def wait(self, *, seconds: float) -> dict[str, int]:
-        """Until every delivery is made, nobody has to act and no job waits or runs, twice in a row.
+    def wait_idle(self, *, seconds: float) -> dict[str, int]:
+        """Waits until no delivery, no job and no person has work left, twice in a row.
 
-        Returns what is unfinished at last.
+        Returns what is unfinished when the seconds are over.
         """
-        deadline, calm = time.monotonic() + seconds, 0
-        while calm < 2 and time.monotonic() < deadline:
+        deadline, idle_checks = time.monotonic() + seconds, 0
+        while idle_checks < 2 and time.monotonic() < deadline:
             time.sleep(LOOK_EVERY)
             self.stack.programs.revive()
-            calm = 0 if self._unfinished() else calm + 1
+            idle_checks = 0 if self._unfinished() else idle_checks + 1
         return self._unfinished()
 
-    def left_to_people(self) -> list[str]:
-        """Dead letters, parked jobs and open alerts, counted."""
+    def left_to_staff(self) -> list[str]:
+        """Returns the dead letters, parked jobs and open alerts that are left to staff, counted by kind."""
         return [f"{count} × {what}" for what, count in self._rows(LEFT)]
 
     def _unfinished(self) -> dict[str, int]:
         webhooks, callbacks = self.stack.shopify.get("/counts"), self.stack.wms.get("/counts")
-        found = dict(self._rows(UNFINISHED, [LOOKS_LATER]))
+        found = dict(self._rows(UNFINISHED, [LATE_CHECKS]))
         found |= {"webhooks": webhooks["pending"], "callbacks": callbacks["pending"]}
-        found |= {"orders in a warehouse": callbacks["moving"], "alerts that staff see to": self.staff.busy}
+        found |= {
+            "orders in a warehouse": callbacks["moving"],
+            "alerts that staff deal with": self.staff.busy,
+        }
         return {what: count for what, count in found.items() if count}
 
     def _rows(self, query: str, values: Iterable[object] = ()) -> Iterator[tuple[str, int]]:

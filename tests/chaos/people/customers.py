@@ -1,4 +1,4 @@
-"""What customers, merchants and warehouse people do in a run: the plan, acted out."""
+"""Customers, merchants and warehouse people, who do in a run what the plan says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from tests.chaos.people.plans import Count, Fate, Wish
+from tests.chaos.people.plans import Fate, PlannedCount, PlannedOrder
 from tests.end_to_end.people import People, Placed
 from tests.end_to_end.stack import Stack
 from tests.end_to_end.world import Product
@@ -18,7 +18,7 @@ from tests.world import End
 
 @dataclass
 class Placements:
-    """What was done. `since`: Placed -> time from which it might ship (paid)."""
+    """What was done. `since` holds the time from which each order might ship, because it was paid."""
 
     fates: dict[Placed, Fate] = field(default_factory=dict)
     since: dict[Placed, float] = field(default_factory=dict)
@@ -29,23 +29,30 @@ class Placements:
 
 
 class Customers(threading.Thread):
-    """Acts the plan out. Its own connections to the sandbox: sessions are not shared between threads."""
+    """Carries out the plan.
+
+    It has its own connections to the sandbox, because threads must not share a session.
+    """
 
     def __init__(
-        self, stack: Stack, novelties: Mapping[str, Product], orders: Sequence[Wish], shelves: Sequence[Count]
+        self,
+        stack: Stack,
+        novelties: Mapping[str, Product],
+        orders: Sequence[PlannedOrder],
+        shelves: Sequence[PlannedCount],
     ) -> None:
         super().__init__(name="customers", daemon=True)
         own = replace(stack, shopify=End(stack.shopify.root), wms=End(stack.wms.root))
         self.people, self.made, self.numbers = People(own), Placements(), iter(range(10**9))
         self.novelties = novelties
         self.agenda: list[tuple[float, int, Callable[[], None]]] = []
-        for wish in orders:
-            self._plan(wish.at, partial(self.order, wish))
+        for planned in orders:
+            self._plan(planned.at, partial(self.order, planned))
         for count in shelves:
             self._plan(count.at, partial(self.count, count))
 
     def run(self) -> None:
-        """Until nothing is planned any more."""
+        """Works until nothing is planned any more."""
         began = time.monotonic()
         while self.agenda:
             at, _, act = heapq.heappop(self.agenda)
@@ -61,22 +68,22 @@ class Customers(threading.Thread):
     def _plan(self, at: float, act: Callable[[], None]) -> None:
         heapq.heappush(self.agenda, (at, next(self.numbers), act))
 
-    def order(self, wish: Wish) -> None:
-        """Somebody orders; the rest of the order's story is planned."""
-        products = (*wish.shop.products, self.novelties[wish.shop.domain])
-        lines = [(products[index], units) for index, units in wish.lines]
-        paid = wish.pay_after is None and wish.fate != Fate.NEVER_PAID
-        nowhere = {"address": None} if wish.fate == Fate.NO_ADDRESS else {}
-        placed = self.people.order(wish.shop, wish.country, *lines, paid=paid, **nowhere)
-        self.made.fates[placed] = wish.fate
-        if wish.fate in (Fate.UNSERVED, Fate.NO_ADDRESS):
-            self.people.stack.unserved.add((wish.shop.domain, placed.id))
+    def order(self, planned: PlannedOrder) -> None:
+        """Places an order, and plans its payment and its cancellation."""
+        products = (*planned.shop.products, self.novelties[planned.shop.domain])
+        lines = [(products[index], units) for index, units in planned.lines]
+        paid = planned.pay_after is None and planned.fate != Fate.NEVER_PAID
+        nowhere = {"address": None} if planned.fate == Fate.NO_ADDRESS else {}
+        placed = self.people.order(planned.shop, planned.country, *lines, paid=paid, **nowhere)
+        self.made.fates[placed] = planned.fate
+        if planned.fate in (Fate.UNSERVED, Fate.NO_ADDRESS):
+            self.people.stack.unserved.add((planned.shop.domain, placed.id))
         if paid:
             self.made.since[placed] = time.time()
-        elif wish.pay_after is not None:
-            self._plan(wish.at + wish.pay_after, partial(self._pay, placed))
-        if wish.cancel_after is not None:
-            later = wish.at + (wish.pay_after or 0) + wish.cancel_after
+        elif planned.pay_after is not None:
+            self._plan(planned.at + planned.pay_after, partial(self._pay, placed))
+        if planned.cancel_after is not None:
+            later = planned.at + (planned.pay_after or 0) + planned.cancel_after
             self._plan(later, partial(self._cancel, placed))
 
     def _pay(self, placed: Placed) -> None:
@@ -84,7 +91,7 @@ class Customers(threading.Thread):
         self.people.merchant(placed, "pay")
 
     def _cancel(self, placed: Placed) -> None:
-        """Shopify itself refuses once something was fulfilled: that customer comes too late."""
+        """Cancels an order. Shopify itself refuses once something was fulfilled, and then the customer is too late."""
         url = (
             f"{self.people.stack.shopify.root}/_sandbox/shops/{placed.shop.domain}/orders/{placed.id}/cancel"
         )
@@ -92,7 +99,7 @@ class Customers(threading.Thread):
         assert answer.status_code in (200, 409), answer.text
         (self.made.cancelled if answer.ok else self.made.too_late).add(placed)
 
-    def count(self, count: Count) -> None:
-        """Somebody counts a shelf."""
+    def count(self, count: PlannedCount) -> None:
+        """Changes the stock as a count does."""
         body = {"warehouse": count.house.code, "item": count.item, "delta": count.delta}
         self.people.stack.wms.post(f"/connections/{count.house.slug}/stock", body)

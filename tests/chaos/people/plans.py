@@ -1,4 +1,4 @@
-"""What customers and warehouse people will do in a run: a pure function of the seed."""
+"""What customers and warehouse people will do in a run, as a pure function of the seed."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from enum import StrEnum
 
 from tests.end_to_end.world import BERLIN, ITEMS, LYON, SHOPS, House, Shop
 
-# Shop -> country -> which warehouse serves it first. South ships in two parcels where it can, and a kit or pack
-# whose pieces leave in different parcels is one fulfilment in the end: kits and packs are not sold to the south.
+# The south ships in two parcels where it can. A kit or pack whose pieces leave in different parcels becomes one
+# fulfilment in the end, so kits and packs are not sold where the south serves first.
 MARKETS = ((BERLIN, "DE"), (BERLIN, "AT"), (BERLIN, "FR"), (LYON, "FR"), (LYON, "BE"), (LYON, "DE"))
 SOUTH = {(BERLIN.domain, "FR"), (LYON.domain, "FR"), (LYON.domain, "BE")}
-DEAF_MARKETS = ((BERLIN, "PL"), (LYON, "PL"))
-"""Served by a WMS that can neither be asked nor told twice."""
+MARKETS_WITHOUT_LOOK_UP = ((BERLIN, "PL"), (LYON, "PL"))
+"""These markets are served by a WMS that has neither a look-up nor idempotency."""
 NOBODY_SERVES = "US"
-NOVELTY = 4
-"""Index of each shop's product that is not mapped at the start."""
+UNMAPPED_PRODUCT = 4
+"""The index of each shop's product that is not mapped at the start."""
 CANCELLED, PAID_LATER, COUNTED = 0.08, 0.06, 0.05
-"""Shares of the orders: cancelled later, paid later, accompanied by a count of some shelf."""
+"""The shares of the orders that are cancelled later, are paid later, or come with a stock count."""
 
 
 class Fate(StrEnum):
-    """What is to become of an order; only one that ships at once may be cancelled."""
+    """What will happen to an order. Only an order that ships at once may be cancelled."""
 
     SHIPS = "ships"
     UNMAPPED = "waits for its SKU to be mapped, then ships"
@@ -31,14 +31,14 @@ class Fate(StrEnum):
     NEVER_PAID = "is never paid"
 
 
-DECK = (*(fate for fate in Fate if fate != Fate.SHIPS), *[Fate.SHIPS] * 46)
-"""The fates of 50 orders; three of those that ship go to a deaf WMS."""
-DEAF_SHARE = 3 / 46
+FATES_OF_FIFTY = (*(fate for fate in Fate if fate != Fate.SHIPS), *[Fate.SHIPS] * 46)
+"""The fates of 50 orders. Three of those that ship go to the WMS without a look-up."""
+SHARE_WITHOUT_LOOK_UP = 3 / 46
 
 
 @dataclass(frozen=True)
-class Wish:
-    """One order to be placed `at` seconds. `lines`: (index of the product, units)."""
+class PlannedOrder:
+    """One order that is placed `at` seconds after the start. `lines` holds (index of the product, units)."""
 
     at: float
     shop: Shop
@@ -50,8 +50,8 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Count:
-    """`at` seconds somebody finds `delta` units more on a shelf."""
+class PlannedCount:
+    """A count at which somebody finds `delta` units more on a shelf, `at` seconds after the start."""
 
     at: float
     house: House
@@ -59,47 +59,49 @@ class Count:
     delta: int
 
 
-def wishes(orders: int, *, rate: float, seed: int) -> list[Wish]:
-    """The orders of a run, `rate` a second; every fate is among each 50."""
-    dice = random.Random(f"orders {seed}")
+def plan_orders(orders: int, *, rate: float, seed: int) -> list[PlannedOrder]:
+    """Returns the orders of a run, `rate` per second. Every fate occurs among each 50 orders."""
+    rng = random.Random(f"orders {seed}")
     fates: list[Fate] = []
     while len(fates) < orders:
-        fates += dice.sample(DECK, len(DECK))
-    return [_wish(number / rate, fates[number], dice) for number in range(orders)]
+        fates += rng.sample(FATES_OF_FIFTY, len(FATES_OF_FIFTY))
+    return [_plan_order(number / rate, fates[number], rng) for number in range(orders)]
 
 
-def _wish(at: float, fate: Fate, dice: random.Random) -> Wish:
-    deaf = fate == Fate.SHIPS and dice.random() < DEAF_SHARE
-    shop, country = dice.choice(DEAF_MARKETS if deaf else MARKETS)
-    for_sale = range(2 if (shop.domain, country) in SOUTH else NOVELTY)
-    chosen = dice.sample(for_sale, dice.choice((1, 1, 2)))
+def _plan_order(at: float, fate: Fate, rng: random.Random) -> PlannedOrder:
+    without_look_up = fate == Fate.SHIPS and rng.random() < SHARE_WITHOUT_LOOK_UP
+    shop, country = rng.choice(MARKETS_WITHOUT_LOOK_UP if without_look_up else MARKETS)
+    for_sale = range(2 if (shop.domain, country) in SOUTH else UNMAPPED_PRODUCT)
+    chosen = rng.sample(for_sale, rng.choice((1, 1, 2)))
     if fate == Fate.UNMAPPED:
-        chosen = [NOVELTY, chosen[0]]
-    paid_later, changes_mind = dice.random() < PAID_LATER, dice.random() < CANCELLED
-    return Wish(
+        chosen = [UNMAPPED_PRODUCT, chosen[0]]
+    paid_later, changes_mind = rng.random() < PAID_LATER, rng.random() < CANCELLED
+    return PlannedOrder(
         at=at,
         shop=shop,
         country=NOBODY_SERVES if fate == Fate.UNSERVED else country,
-        lines=tuple((product, dice.randint(1, 3)) for product in chosen),
+        lines=tuple((product, rng.randint(1, 3)) for product in chosen),
         fate=fate,
-        pay_after=dice.uniform(1, 6) if paid_later and fate != Fate.NEVER_PAID else None,
-        cancel_after=dice.uniform(0.1, 8) if changes_mind and fate == Fate.SHIPS else None,
+        pay_after=rng.uniform(1, 6) if paid_later and fate != Fate.NEVER_PAID else None,
+        cancel_after=rng.uniform(0.1, 8) if changes_mind and fate == Fate.SHIPS else None,
     )
 
 
-def extra(number: int) -> Wish:
-    """One order more, at once: every market in turn."""
-    markets = (*DEAF_MARKETS, *MARKETS)
+def extra_order(number: int) -> PlannedOrder:
+    """Returns one more order, which is placed at once, from every market in turn."""
+    markets = (*MARKETS_WITHOUT_LOOK_UP, *MARKETS)
     shop, country = markets[number % len(markets)]
-    return Wish(at=0.0, shop=shop, country=country, lines=((number % 2, 1 + number % 3),), fate=Fate.SHIPS)
+    return PlannedOrder(
+        at=0.0, shop=shop, country=country, lines=((number % 2, 1 + number % 3),), fate=Fate.SHIPS
+    )
 
 
-def counts(seconds: float, *, orders: int, seed: int) -> list[Count]:
-    """When somebody counts a shelf."""
-    dice = random.Random(f"counts {seed}")
+def plan_counts(seconds: float, *, orders: int, seed: int) -> list[PlannedCount]:
+    """Returns when somebody counts a shelf, sorted by time."""
+    rng = random.Random(f"counts {seed}")
     houses = [house for shop in SHOPS for house in shop.houses]
     made = (
-        Count(dice.uniform(0, seconds), dice.choice(houses), dice.choice(ITEMS), dice.randint(-9, 20))
+        PlannedCount(rng.uniform(0, seconds), rng.choice(houses), rng.choice(ITEMS), rng.randint(-9, 20))
         for _ in range(round(orders * COUNTED))
     )
     return sorted(made, key=lambda each: each.at)
