@@ -15,6 +15,7 @@ from django.core.management import get_commands
 
 from fulfillment.models import states
 from tests.architecture.layers import APPS, ROOT, sources
+from wms.adapters import ADAPTERS
 from wms.adapters.base import Capability
 from wms.statuses import WmsStatus
 from wmsbridge import health
@@ -22,7 +23,12 @@ from wmsbridge.celery import QUEUES, app
 from wmsbridge.configuration import config_file
 from wmsbridge.schedules.defaults import SCHEDULES
 
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 OPERATIONS = ROOT / "docs/operations.md"
 CONFIGURATION = ROOT / "docs/configuration.md"
 ARCHITECTURE = ROOT / "docs/architecture.md"
@@ -66,7 +72,7 @@ def test_every_documented_variable_is_read_somewhere() -> None:
 def test_every_key_of_the_configuration_file_is_documented() -> None:
     tables = (config_file.ShopTable, config_file.ConnectionTable, config_file.WarehouseTable)
     keys = {key for table in tables for key in table.model_fields}
-    assert (keys | {str(each) for each in Capability}) - _named(CONFIGURATION) == set()
+    assert (keys | {str(each) for each in Capability} | ADAPTERS.keys()) - _named(CONFIGURATION) == set()
 
 
 @cache
