@@ -110,8 +110,8 @@ def store(shop: Shop, node: OrderNode) -> Places:
         order, verdict, address_changed=address_changed, part_opened=part_opened, noticed=noticed
     )
     held_shipments.follow(order)
-    if order.erased_at is not None:
-        erasure.restore(order, _address(node), ready=verdict.state == OrderState.READY)
+    if order.erased_at is not None and verdict.state == OrderState.READY:
+        erasure.restore_if_needed(order, _address(node))
     commitments.note(order)
     after = _work(order)
     if not before:

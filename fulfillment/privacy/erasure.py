@@ -98,14 +98,13 @@ def _erase(which: Q) -> int:
     return len(orders)
 
 
-def restore(order: Order, address: str, *, ready: bool) -> bool:
-    """A reading came of an order whose address was erased: store it again if something is still to be sent to it.
+def restore_if_needed(order: Order, address: str) -> bool:
+    """Shopify wants units sent of an order whose address was erased: store it again if any of them are not sent yet.
 
-    `ready`: Shopify wants units sent. The order is locked.
+    The order is locked.
     """
-    if not ready or not (
-        order.wms_orders.filter(wms_status__in=MAY_BE_SENT).exists() or coverage.measure(order).uncovered
-    ):
+    to_be_sent = order.wms_orders.filter(wms_status__in=MAY_BE_SENT).exists()
+    if not (to_be_sent or coverage.measure(order).uncovered):
         return False
     Order.objects.filter(id=order.id).update(
         ship_to=secrets.sealed(order, "ship_to", address), erased_at=None

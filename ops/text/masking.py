@@ -20,22 +20,27 @@ _PERSONAL = re.compile(
 _OUR_NAMES = re.compile("warehouse|item|sku|variant|topic")
 
 
-def mask_personal(value: Any, *, hidden: bool = False, depth: int = 0) -> Any:
+def mask_personal(value: Any) -> Any:
     """A copy of a JSON value in which everything under a key that may name a person or a secret is masked.
 
     Empty values and booleans stay, so that staff see what was given at all. What is nested deeper than any real body is
     masked as a whole.
     """
+    return _masked(value, below_personal=False, depth=0)
+
+
+def _masked(value: Any, *, below_personal: bool, depth: int) -> Any:
+    """`below_personal`: a key above it may name a person or a secret."""
     if depth > _DEEPEST:
         return MASKED
     if isinstance(value, dict):
         return {
-            key: mask_personal(each, hidden=hidden or _hides(str(key)), depth=depth + 1)
+            key: _masked(each, below_personal=below_personal or _hides(str(key)), depth=depth + 1)
             for key, each in value.items()
         }
     if isinstance(value, list):
-        return [mask_personal(each, hidden=hidden, depth=depth + 1) for each in value]
-    if hidden and value not in (None, "") and not isinstance(value, bool):
+        return [_masked(each, below_personal=below_personal, depth=depth + 1) for each in value]
+    if below_personal and value not in (None, "") and not isinstance(value, bool):
         return MASKED
     return value
 
