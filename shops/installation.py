@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import timedelta
 
 import structlog
@@ -37,12 +37,23 @@ FROZEN_WAIT = timedelta(minutes=10)
 
 
 class AccessRefused(Blocked):
-    """Shopify refuses our credentials: work waits under the shop's key until they are changed.
+    """Shopify refuses the credentials that it was shown: work waits under the shop's key until they are changed."""
 
-    `by_shopify` is False when there are none to show, so that Shopify was not asked.
-    """
+    def __init__(self, shop: Shop, *, reason: str) -> None:
+        super().__init__(
+            f"{shop.domain} refuses our credentials: {reason}", on=[key(shop)], recheck=_unchanged(shop)
+        )
+        self.reason = reason
 
-    by_shopify = True
+
+class CredentialsUnusable(Blocked):
+    """There are no credentials that could be shown, so Shopify was not asked: work waits until they are changed."""
+
+    def __init__(self, shop: Shop, *, reason: str) -> None:
+        super().__init__(
+            f"{shop.domain} cannot be called: {reason}", on=[key(shop)], recheck=_unchanged(shop)
+        )
+        self.reason = reason
 
 
 def key(shop: Shop) -> str:
@@ -64,22 +75,30 @@ def paused(shop: Shop) -> Blocked:
     )
 
 
-def refused(shop: Shop, *, reason: str, by_shopify: bool = True) -> AccessRefused:
-    """Raise the alert that the shop's credentials are refused and return the error that parks the work.
+def frozen(shop: Shop, *, reason: str) -> Throttled:
+    """The error for work that needs a shop which Shopify has frozen or locked."""
+    return Throttled(f"{shop.domain} is frozen or locked ({reason})", wait=FROZEN_WAIT)
 
-    It stays parked while the stored credentials are the refused ones. No alert while it is being found out whether the
-    app was uninstalled: that has its own. `by_shopify` False: Shopify was not asked, so that nothing is found out.
-    """
-    if not (_is_uninstalled(shop) or (by_shopify and _is_asked(shop))):
-        _alert_refused(shop, reason=reason, by_shopify=by_shopify)
+
+def _unchanged(shop: Shop) -> Callable[[], bool]:
+    """Tells whether the stored credentials still are those of now."""
     fingerprint = _fingerprint(shop)
-    error = AccessRefused(
-        f"{shop.domain} refuses our credentials: {reason}",
-        on=[key(shop)],
-        recheck=lambda: _fingerprint(Shop.objects.get(pk=shop.pk)) == fingerprint,
-    )
-    error.by_shopify = by_shopify
-    return error
+    return lambda: _fingerprint(Shop.objects.get(pk=shop.pk)) == fingerprint
+
+
+def record_refused(shop: Shop, refusal: AccessRefused) -> None:
+    """Raise the alert that Shopify refuses the shop's credentials.
+
+    None is raised where the app was uninstalled, or while that is being found out: that has its own.
+    """
+    if not (_is_uninstalled(shop) or _is_asked(shop)):
+        _alert_refused(shop, reason=refusal.reason, by_shopify=True)
+
+
+def record_unusable(shop: Shop, unusable: CredentialsUnusable) -> None:
+    """Raise the alert that the shop has no credentials that could be shown, unless the app was uninstalled."""
+    if not _is_uninstalled(shop):
+        _alert_refused(shop, reason=unusable.reason, by_shopify=False)
 
 
 @transaction.atomic
@@ -108,8 +127,8 @@ def _is_asked(shop: Shop) -> bool:
     return Job.objects.filter(told, state__in=[Job.State.READY, Job.State.RUNNING]).exists()
 
 
-def frozen(shop: Shop, *, reason: str) -> Throttled:
-    """Raise the alert that Shopify has frozen or locked the shop and return the error that makes work wait."""
+def record_frozen(shop: Shop, *, reason: str) -> None:
+    """Raise the alert that Shopify has frozen or locked the shop."""
     with transaction.atomic():
         alerts.raise_alert(
             FROZEN,
@@ -119,7 +138,6 @@ def frozen(shop: Shop, *, reason: str) -> Throttled:
             action="Ask the merchant to settle the shop's bill or status with Shopify. Work goes on by itself.",
             severity=Severity.CRITICAL,
         )
-    return Throttled(f"{shop.domain} is frozen or locked ({reason})", wait=FROZEN_WAIT)
 
 
 def reachable(shop: Shop) -> None:

@@ -44,9 +44,7 @@ def check_installed(job: Job) -> None:
     shop.is_active = True  # in memory only: the client calls no shop that is off
     try:
         client.execute(shop, "shop", {}, priority=Priority.HIGH)
-    except installation.AccessRefused as refusal:
-        if not refusal.by_shopify:
-            raise  # it was not asked: what we have to show it is missing, or cannot be read
+    except installation.AccessRefused:
         installation.uninstalled(shop)
     else:
         again = installation.installed_again(shop)

@@ -131,9 +131,7 @@ def _is_gone(shop: Shop) -> bool:
     shop.is_active = True  # in memory only: the client calls no shop that is off
     try:
         client.execute(shop, "shop", {}, priority=Priority.HIGH)
-    except installation.AccessRefused as refusal:
-        if not refusal.by_shopify:
-            raise
+    except installation.AccessRefused:
         installation.uninstalled(shop)
         return True
     return False

@@ -175,8 +175,11 @@ def _send(shop: Shop, call: Call, *, token: str, meter: Meter) -> requests.Respo
         return response
     meter.receipt = rate_budget.Receipt(charged=0.0)
     if response.status_code == 401:
-        raise installation.refused(shop, reason="401 for a token just renewed")
+        refusal = installation.AccessRefused(shop, reason="401 for a token just renewed")
+        installation.record_refused(shop, refusal)
+        raise refusal
     if response.status_code in installation.FROZEN_STATUSES:
+        installation.record_frozen(shop, reason=f"HTTP {response.status_code}")
         raise installation.frozen(shop, reason=f"HTTP {response.status_code}")
     raise Permanent(f"{call.what}: HTTP {response.status_code} {_explanation(response)}".rstrip())
 
@@ -214,6 +217,7 @@ def _data(shop: Shop, body: Mapping[str, Any], *, call: Call) -> dict[str, Any]:
         "graphql_refused", shop=shop.domain, what=call.what, codes=codes, error=recorded_name(error)
     )
     if "SHOP_INACTIVE" in codes:
+        installation.record_frozen(shop, reason="SHOP_INACTIVE")
         raise installation.frozen(shop, reason="SHOP_INACTIVE")
     raise error
 

@@ -68,14 +68,20 @@ def token_for(shop: Shop, *, rejected: str = "") -> str:
     """A token to call the shop with. `rejected`: the one that was just answered 401, which is renewed at once.
 
     May call the shop (Shopify client-credentials grant, `POST /admin/oauth/access_token`) and updates `shop`.
-    Raises Throttled (somebody else is renewing it), Transient (no answer), AccessRefused (the credentials are wrong).
+    Raises Throttled (somebody else is renewing it), Transient (no answer), AccessRefused (the credentials are wrong),
+    CredentialsUnusable (there are none to show).
     """
     try:
         return _token_for(shop, rejected=rejected)
     except secrets.SecretUnreadable as error:
         with transaction.atomic():
             installation.secret_unreadable(shop)
-        raise installation.refused(shop, reason=str(error), by_shopify=False) from error
+        unusable = installation.CredentialsUnusable(shop, reason=str(error))
+        installation.record_unusable(shop, unusable)
+        raise unusable from error
+    except installation.CredentialsUnusable as unusable:
+        installation.record_unusable(shop, unusable)
+        raise
 
 
 def _token_for(shop: Shop, *, rejected: str) -> str:
@@ -86,8 +92,8 @@ def _token_for(shop: Shop, *, rejected: str) -> str:
     if not _due(shop, rejected=rejected):
         return str(shop.issued_token)
     if not (shop.client_id and shop.client_secret):
-        raise installation.refused(
-            shop, reason="neither an access token nor a client id and secret are stored", by_shopify=False
+        raise installation.CredentialsUnusable(
+            shop, reason="neither an access token nor a client id and secret are stored"
         )
     if not _claim(shop):
         return _from_others(shop, rejected=rejected)
@@ -103,10 +109,12 @@ def _token_for(shop: Shop, *, rejected: str) -> str:
 
 def _permanent(shop: Shop, *, rejected: str) -> str:
     if shop.access_token == rejected:
-        raise installation.refused(shop, reason="401 for the access token")
+        refusal = installation.AccessRefused(shop, reason="401 for the access token")
+        installation.record_refused(shop, refusal)
+        raise refusal
     if not is_token(shop.access_token):
         reason = "the stored access token holds a character that no header can"
-        raise installation.refused(shop, reason=reason, by_shopify=False)
+        raise installation.CredentialsUnusable(shop, reason=reason)
     return str(shop.access_token)
 
 
@@ -156,9 +164,14 @@ def _request(shop: Shop) -> Grant:
         pool=shop.lane,
     )
     if response.status_code in installation.FROZEN_STATUSES:
+        installation.record_frozen(shop, reason=f"HTTP {response.status_code}")
         raise installation.frozen(shop, reason=f"HTTP {response.status_code}")
     if response.status_code != 200:
-        raise installation.refused(shop, reason=f"HTTP {response.status_code} {_reason(response)}".strip())
+        refusal = installation.AccessRefused(
+            shop, reason=f"HTTP {response.status_code} {_reason(response)}".strip()
+        )
+        installation.record_refused(shop, refusal)
+        raise refusal
     answer = http.parse_json(response, changes=False, what=what)
     try:
         grant = _Granted.model_validate(answer)

@@ -27,7 +27,7 @@ from wms.adapters.base import (
     ReturnRequest,
     UpdateAnswer,
 )
-from wms.availability.access import AccessRefused
+from wms.availability.access import AccessRefused, CredentialsUnusable
 from wms.availability.warehouses import connection_changed
 from wms.models import Connection
 from wms.statuses import WmsStatus
@@ -96,7 +96,7 @@ def test_create_sends_the_contract_with_the_external_id_as_key(adapter: Adapter,
 @pytest.mark.parametrize("token", ["tök€n", "wms\ntoken", "wms token"])
 def test_a_stored_token_that_no_header_can_hold_parks_the_work_and_is_told(token: str) -> None:
     stored = make_connection(token=token)
-    with pytest.raises(AccessRefused) as refused:
+    with pytest.raises(CredentialsUnusable) as refused:
         adapter_for(stored)
     assert refused.value.recheck()
     assert Alert.objects.get().kind == "secret_unreadable"

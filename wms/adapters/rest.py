@@ -226,7 +226,8 @@ class RestAdapter:
             pool=f"wms:{self._slug}",
         )
         if response.status_code in REFUSED_STATUSES:
-            raise access.refused(self._connection, status=response.status_code)
+            access.record_refused(self._connection, status=response.status_code)
+            raise access.AccessRefused(self._connection, status=response.status_code)
         return response
 
     def _read(self, response: requests.Response, shape: type[A], *, changes: bool = False) -> A:

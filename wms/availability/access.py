@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from typing import NoReturn
 
 from django.db import transaction
 
@@ -22,17 +21,33 @@ REFUSED = "wms_refuses_credentials"
 class AccessRefused(Blocked):
     """The WMS refuses our credentials: work waits under the connection's key until they are changed."""
 
+    def __init__(self, connection: Connection, *, status: int) -> None:
+        fingerprint = _fingerprint(connection)
+        super().__init__(
+            f"{connection.slug} refuses our credentials (HTTP {status})",
+            on=[key(connection.id)],
+            recheck=lambda: _fingerprint(Connection.objects.get(id=connection.id)) == fingerprint,
+        )
+
+
+class CredentialsUnusable(Blocked):
+    """The stored token cannot be read or sent, so the WMS was not asked: work waits until it is changed."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(
+            f"the stored token of {connection.slug} cannot be read, or holds a character that no header can",
+            on=[key(connection.id)],
+            recheck=lambda: _usable_token(Connection.objects.get(id=connection.id)) is None,
+        )
+
 
 def key(connection_id: int) -> str:
     """The key under which work for this connection waits."""
     return f"connection:{connection_id}"
 
 
-def refused(connection: Connection, *, status: int) -> AccessRefused:
-    """Raise the alert that the credentials are refused and return the error that parks the work.
-
-    It stays parked while the stored token is the refused one.
-    """
+def record_refused(connection: Connection, *, status: int) -> None:
+    """Raise the alert that the WMS refuses our credentials."""
     with transaction.atomic():
         raise_alert(
             REFUSED,
@@ -42,12 +57,6 @@ def refused(connection: Connection, *, status: int) -> AccessRefused:
             meaning="Nothing can be placed, cancelled or read there; its work waits and nothing is lost.",
             action="Correct the token of the connection in the admin. Waiting work goes on by itself.",
         )
-    fingerprint = _fingerprint(connection)
-    return AccessRefused(
-        f"{connection.slug} refuses our credentials (HTTP {status})",
-        on=[key(connection.id)],
-        recheck=lambda: _fingerprint(Connection.objects.get(id=connection.id)) == fingerprint,
-    )
 
 
 def credentials_changed(connection: Connection) -> bool:
@@ -62,13 +71,13 @@ def is_moved(connection: Connection, *, to: str) -> bool:
 
 
 def token_of(connection: Connection) -> str:
-    """The token to call with. Raises AccessRefused (parked, with an alert) when what is stored cannot be read."""
+    """The token to call with. Where it cannot be read or sent, tells staff and raises CredentialsUnusable."""
     token = _usable_token(connection)
-    if token is not None:
-        return token
-    with transaction.atomic():
-        secret_unreadable(connection)
-    return _wait_for_a_usable_token(connection)
+    if token is None:
+        with transaction.atomic():
+            secret_unreadable(connection)
+        raise CredentialsUnusable(connection)
+    return token
 
 
 def is_usable(connection: Connection) -> bool:
@@ -79,14 +88,6 @@ def is_usable(connection: Connection) -> bool:
 def _usable_token(connection: Connection) -> str | None:
     token = secrets.readable(connection, "token")
     return token if token is not None and is_token(token) else None
-
-
-def _wait_for_a_usable_token(connection: Connection) -> NoReturn:
-    raise AccessRefused(
-        f"the stored token of {connection.slug} cannot be read, or holds a character that no header can",
-        on=[key(connection.id)],
-        recheck=lambda: _usable_token(Connection.objects.get(id=connection.id)) is None,
-    )
 
 
 def secret_unreadable(connection: Connection) -> None:
