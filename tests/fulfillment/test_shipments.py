@@ -271,7 +271,9 @@ def test_fulfilment_orders_that_are_moved_meanwhile_are_read_again(scene: Scene)
     readings = iter([[stale.model_copy(update={"id": 1})], *[None] * 9])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(queries, "fulfillment_orders", lambda *given: next(readings) or real(*given))
-        patch.setattr(creation, "execute", lambda *_, **__: {"fulfillmentCreate": refused})
+        patch.setattr(
+            creation, "execute", lambda *_, **__: Answer({"fulfillmentCreate": refused}, served_at=None)
+        )
         scene.ship(order)
     drain(advance=LATER)
     assert len(scene.fulfillments(order)) == 1

@@ -10,6 +10,7 @@ import responses
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from ops import secrets
 from ops.models import Alert, Job
@@ -233,3 +234,32 @@ def test_every_document_holds_the_operation_its_file_is_named_for(file: Path) ->
     document = documents.load(file.stem)
     assert document.name.replace("_", "").lower() == file.stem.replace("_", "")
     assert document.is_mutation == document.text.startswith("mutation")
+
+
+def test_an_error_is_built_without_a_look_at_the_database(
+    db: None, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    shop = make_shop()
+    with django_assert_num_queries(0):
+        errors = [
+            installation.AccessRefused(shop, reason="HTTP 401"),
+            installation.CredentialsUnusable(shop, reason="none is stored"),
+            installation.paused(shop),
+            installation.frozen(shop, reason="HTTP 402"),
+        ]
+    assert [str(error) for error in errors] == [
+        "berlin.myshopify.com refuses our credentials: HTTP 401",
+        "berlin.myshopify.com cannot be called: none is stored",
+        "berlin.myshopify.com is switched off",
+        "berlin.myshopify.com is frozen or locked (HTTP 402)",
+    ]
+    assert not Alert.objects.exists()
+
+
+def test_while_it_is_asked_whether_the_app_is_gone_only_unusable_credentials_are_told(db: None) -> None:
+    shop = make_shop()
+    installation.check_installed(shop)
+    installation.record_refused(shop, installation.AccessRefused(shop, reason="HTTP 401"))
+    assert not Alert.objects.exists()
+    installation.record_unusable(shop, installation.CredentialsUnusable(shop, reason="none is stored"))
+    assert Alert.objects.get().kind == installation.REFUSED

@@ -12,7 +12,7 @@ import pytest
 import requests
 import responses
 
-from ops.errors import JobError, Permanent, Throttled, Transient, UnknownOutcome
+from ops.errors import AnswerLost, EndpointFailed, JobError, Permanent, Throttled, UnknownOutcome
 from ops.models import Alert
 from tests.builders import make_connection
 from tests.parked import is_parked, park
@@ -123,17 +123,17 @@ FAILURES: list[tuple[dict[str, Any], type[JobError], type[JobError]]] = [
     ({"status": 404, "json": {"error": "not_found"}}, Permanent, Permanent),
     ({"status": 422, "body": "plain words"}, Permanent, Permanent),
     ({"status": 302, "headers": {"Location": "http://elsewhere.test/"}}, Permanent, Permanent),
-    ({"status": 408, "json": {}}, UnknownOutcome, Transient),
-    ({"status": 500, "json": {}}, UnknownOutcome, Transient),
-    ({"status": 503, "json": {}}, UnknownOutcome, Transient),
+    ({"status": 408, "json": {}}, AnswerLost, EndpointFailed),
+    ({"status": 500, "json": {}}, AnswerLost, EndpointFailed),
+    ({"status": 503, "json": {}}, AnswerLost, EndpointFailed),
     ({"status": 429, "headers": {"Retry-After": "7"}}, Throttled, Throttled),
-    ({"status": 200, "body": "<html>proxy</html>"}, UnknownOutcome, Transient),
-    ({"status": 200, "body": '{"id": "W1", "sta'}, UnknownOutcome, Transient),
-    ({"status": 200, "json": ["W1"]}, UnknownOutcome, Transient),
+    ({"status": 200, "body": "<html>proxy</html>"}, AnswerLost, EndpointFailed),
+    ({"status": 200, "body": '{"id": "W1", "sta'}, AnswerLost, EndpointFailed),
+    ({"status": 200, "json": ["W1"]}, AnswerLost, EndpointFailed),
     ({"status": 200, "json": {"unexpected": 1}}, UnknownOutcome, Permanent),
-    ({"body": requests.exceptions.ReadTimeout()}, UnknownOutcome, Transient),
-    ({"body": requests.exceptions.ConnectionError("reset")}, UnknownOutcome, Transient),
-    ({"body": requests.exceptions.ConnectTimeout()}, Transient, Transient),
+    ({"body": requests.exceptions.ReadTimeout()}, AnswerLost, EndpointFailed),
+    ({"body": requests.exceptions.ConnectionError("reset")}, AnswerLost, EndpointFailed),
+    ({"body": requests.exceptions.ConnectTimeout()}, EndpointFailed, EndpointFailed),
 ]
 
 
