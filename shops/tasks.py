@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from ops.alerting import alerts
-from ops.models import Job, Priority
+from ops.models import Job
 from ops.workers.runner import Queue, job
 from shops import installation
 from shops.api import client
@@ -41,14 +41,11 @@ def check_installed(job: Job) -> None:
     shop = Shop.objects.get(pk=job.payload["shop"])
     if not (shop.is_active or shop.uninstalled_at):
         return
-    shop.is_active = True  # in memory only: the client calls no shop that is off
-    try:
-        client.execute(shop, "shop", {}, priority=Priority.HIGH)
-    except installation.AccessRefused:
-        installation.uninstalled(shop)
-    else:
+    if client.lets_us_in(shop):
         again = installation.installed_again(shop)
         logger.info("shop_is_installed", shop=shop.domain, again=again)
+    else:
+        installation.uninstalled(shop)
 
 
 @job(UNHANDLED, queue=Queue.MAINTENANCE)

@@ -15,7 +15,7 @@ from django.db import transaction
 from fulfillment.privacy import erasure
 from ops.alerting import alerts
 from ops.errors import Permanent
-from ops.models import Priority, Severity
+from ops.models import Severity
 from shops import installation
 from shops.api import client
 from shops.api.gids import number_or_none
@@ -128,10 +128,7 @@ def _is_gone(shop: Shop) -> bool:
     """Whether the app was removed, as far as Shopify itself says so. May switch the shop off."""
     if shop.uninstalled_at is not None:
         return True
-    shop.is_active = True  # in memory only: the client calls no shop that is off
-    try:
-        client.execute(shop, "shop", {}, priority=Priority.HIGH)
-    except installation.AccessRefused:
-        installation.uninstalled(shop)
-        return True
-    return False
+    if client.lets_us_in(shop):
+        return False
+    installation.uninstalled(shop)
+    return True

@@ -86,6 +86,23 @@ def execute(
     Raises Throttled (no room in the budget, or THROTTLED / 429), Transient (a read failed), UnknownOutcome (a mutation
     may have happened), Permanent (invalid, denied, too expensive), Blocked (shop switched off, credentials refused).
     """
+    _require_switched_on(shop)
+    return _execute(shop, operation, variables, priority=priority)
+
+
+def lets_us_in(shop: Shop) -> bool:
+    """Whether the shop answers us, also one that is switched off here; False when Shopify refuses our credentials.
+
+    Raises as `execute` otherwise.
+    """
+    try:
+        _execute(shop, "shop", {}, priority=Priority.HIGH)
+    except installation.AccessRefused:
+        return False
+    return True
+
+
+def _execute(shop: Shop, operation: str, variables: Mapping[str, Any], *, priority: Priority) -> Answer:
     document = documents.load(operation)
     call = Call(
         "POST",
@@ -96,7 +113,7 @@ def execute(
     )
     size = rate_budget.size_class(variables, page_sizes=document.page_sizes)
     metered_as = f"{operation}@{document.digest}/{size}"
-    token = _token(shop)
+    token = credentials.token_for(shop)
     with _metered(shop, limits=rate_budget.POINTS, operation=metered_as, priority=priority) as meter:
         response = _send(shop, call, token=token, meter=meter)
         body = http.parse_json(response, changes=call.changes, what=call.what)
@@ -117,10 +134,11 @@ def rest(
 
     Metered by X-Shopify-Shop-Api-Call-Limit ("used/size") and Retry-After. Raises as `execute`.
     """
+    _require_switched_on(shop)
     changes = method.upper() not in {"GET", "HEAD"}
     what = f"{method.upper()} {path} of {shop.domain}"
     call = Call(method.upper(), path, what=what, changes=changes, json=json, params=params)
-    token = _token(shop)
+    token = credentials.token_for(shop)
     with _metered(shop, limits=rate_budget.REST_CALLS, operation="call", priority=priority) as meter:
         response = _send(shop, call, token=token, meter=meter)
         meter.receipt = _calls_receipt(response)
@@ -135,10 +153,9 @@ def _served_at(response: requests.Response) -> datetime | None:
     return told if told.tzinfo else told.replace(tzinfo=UTC)
 
 
-def _token(shop: Shop) -> str:
+def _require_switched_on(shop: Shop) -> None:
     if not shop.is_active:
         raise installation.paused(shop)
-    return credentials.token_for(shop)
 
 
 @contextmanager

@@ -225,6 +225,20 @@ def test_a_switched_off_shop_is_not_called(shop: Shop, shopify: responses.Reques
     assert blocked.value.recheck() is False
 
 
+@pytest.mark.parametrize("is_active", [True, False])
+@pytest.mark.parametrize(("status", "lets_in"), [(200, True), (401, False)])
+def test_a_shop_that_is_switched_off_can_be_asked_whether_it_lets_us_in(
+    shopify: responses.RequestsMock, is_active: bool, status: int, lets_in: bool
+) -> None:
+    shopify.post(GRAPHQL, status=status, json=DATA)
+    assert client.lets_us_in(make_shop(is_active=is_active)) == lets_in
+
+
+def test_whoever_has_no_credentials_to_show_is_not_told_that_it_is_not_let_in() -> None:
+    with pytest.raises(installation.CredentialsUnusable):
+        client.lets_us_in(make_shop(access_token=""))
+
+
 def test_another_version_than_asked_for_is_told_once(shop: Shop, shopify: responses.RequestsMock) -> None:
     shopify.post(GRAPHQL, json=DATA, headers={"X-Shopify-API-Version": "2027-01"})
     read(shop)
