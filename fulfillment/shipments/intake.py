@@ -83,9 +83,7 @@ def receive(connection_id: int, event: ShipmentEvent, *, occurred_at: datetime) 
     with idempotency.claim(Window.SHIPMENT, identity) as claim:
         if claim.state is ClaimState.BUSY:
             raise Throttled("another worker is recording this shipment", wait=_SOON)
-        row = status_updates.wms_order_of(connection_id, event.wms_order_id)
-        if row is None:
-            raise status_updates.not_known_yet(connection_id, event.wms_order_id, occurred_at=occurred_at)
+        row = status_updates.require_known(connection_id, event.wms_order_id, occurred_at=occurred_at)
         record(row, event, occurred_at=occurred_at)
 
 

@@ -46,30 +46,38 @@ def wms_order_of(connection_id: int, wms_order_ref: str) -> WmsOrder | None:
     )
 
 
-def not_known_yet(connection_id: int, wms_order_ref: str, *, occurred_at: datetime) -> Blocked:
-    """A callback about an order we do not know: it may have come before our own call returned, so it waits.
+def require_known(connection_id: int, wms_order_ref: str, *, occurred_at: datetime) -> WmsOrder:
+    """Our WMS order for the id that a WMS names in a callback.
 
-    A person is told when nothing explains it: nothing is being submitted there, or it happened long ago.
+    Raises Blocked when there is none: the callback may have come before our own call returned, so it waits.
     """
-    arrival = order_states.arrival_key(connection_id, wms_order_ref)
+    row = wms_order_of(connection_id, wms_order_ref)
+    if row is None:
+        _report_unexplained(connection_id, wms_order_ref, occurred_at=occurred_at)
+        raise Blocked(
+            f"WMS order {wms_order_ref} is not known (yet)",
+            on=[order_states.arrival_key(connection_id, wms_order_ref)],
+            recheck=lambda: wms_order_of(connection_id, wms_order_ref) is None,
+        )
+    return row
+
+
+def _report_unexplained(connection_id: int, wms_order_ref: str, *, occurred_at: datetime) -> None:
+    """Tell a person of a callback about an unknown order when nothing explains it: nothing is being submitted there, or
+    it happened long ago."""
     under_way = WmsOrder.objects.filter(
         warehouse__connection_id=connection_id, wms_status__in=UNCONFIRMED
     ).exists()
     if not under_way or occurred_at < timezone.now() - SOON_KNOWN:
         raise_alert(
             "unknown_wms_order",
-            subject=arrival,
+            subject=order_states.arrival_key(connection_id, wms_order_ref),
             title=f"The WMS reports on an order that we do not know: {wms_order_ref}",
             meaning="Its callback waits and changes nothing until the order is known.",
             action="Compare the WMS with the WMS orders in the admin, those under way or in question first: once one "
             "is known by this id, it goes on by itself. Was it placed by hand in the WMS, choose «Discard» on the "
             "parked job.",
         )
-    return Blocked(
-        f"WMS order {wms_order_ref} is not known (yet)",
-        on=[arrival],
-        recheck=lambda: wms_order_of(connection_id, wms_order_ref) is None,
-    )
 
 
 def apply(connection_id: int, event: OrderStatusEvent, *, occurred_at: datetime) -> None:
@@ -77,9 +85,7 @@ def apply(connection_id: int, event: OrderStatusEvent, *, occurred_at: datetime)
 
     Raises Blocked when the order is not known yet.
     """
-    row = wms_order_of(connection_id, event.wms_order_id)
-    if row is None:
-        raise not_known_yet(connection_id, event.wms_order_id, occurred_at=occurred_at)
+    row = require_known(connection_id, event.wms_order_id, occurred_at=occurred_at)
     take(row, event.wms_status, word=event.status, reason=event.reason, occurred_at=occurred_at)
 
 

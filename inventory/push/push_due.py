@@ -130,7 +130,7 @@ def compare_all() -> int:
     marked = last = 0
     while page := list(told.filter(pk__gt=last).values_list("pk", flat=True)[:COMPARED_AT_ONCE]):
         with transaction.atomic():
-            effects.ask_for_push(locking.lock_ids(page), compares=True)
+            effects.ask_for_comparison(locking.lock_ids(page))
         marked, last = marked + len(page), page[-1]
     return marked
 

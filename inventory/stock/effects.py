@@ -47,11 +47,17 @@ def recount(level_ids: Collection[int], *, promised: Collection[int] = ()) -> di
         return dict(cursor.fetchall())
 
 
-def ask_for_push(levels: Collection[LockedLevel], *, compares: bool = False) -> None:
-    """Mark the levels as due and enqueue one coalesced push per shop. One query, and one per shop.
+def ask_for_push(levels: Collection[LockedLevel]) -> None:
+    """Mark the changed levels as due and enqueue one coalesced push per shop. One query, and one per shop."""
+    _ask(levels, compares=False)
 
-    `compares`: nothing changed, Shopify's figure is only looked at once more; what changed goes first.
-    """
+
+def ask_for_comparison(levels: Collection[LockedLevel]) -> None:
+    """As `ask_for_push`, where nothing changed and Shopify's figure is only looked at again: after what changed."""
+    _ask(levels, compares=True)
+
+
+def _ask(levels: Collection[LockedLevel], *, compares: bool) -> None:
     if not levels:
         return
     with connection.cursor() as cursor:

@@ -38,6 +38,10 @@ URGENCY = Case(
 """Alerts in the order in which a person should read them."""
 
 
+class _Away(Exception):
+    """The channel takes no message at the moment, and why."""
+
+
 def send(alert_ids: Collection[int], *, by: str) -> bool:
     """Send those of the alerts that still are open in one message by the channel of this name. False = there were none.
 
@@ -49,45 +53,48 @@ def send(alert_ids: Collection[int], *, by: str) -> bool:
     found = list(opened.order_by(URGENCY, "first_at"))
     if channel is None or not found:
         return False
-    if channel.url:
-        _send_chat(channel, found)
-    else:
-        _send_mail(channel, found)
+    try:
+        if channel.url:
+            _send_chat(channel.url, found)
+        else:
+            _send_mail(found)
+    except _Away as away:
+        _report_away(channel, reason=str(away))
+        raise Throttled(
+            f"alerts cannot be sent by {channel.name}: {away}", wait=REST, scope=Scope.ENDPOINT
+        ) from away
     close_alert("alerts_unsent", subject=channel.lane)
     return True
 
 
-def _send_mail(channel: Channel, alerts: Sequence[Alert]) -> None:
+def _send_mail(alerts: Sequence[Alert]) -> None:
     try:
         EmailMessage(_subject(alerts), _text(alerts), to=settings.ALERT_EMAILS).send()
     except smtplib.SMTPDataError as error:
         if error.smtp_code < 500:
-            raise _away(channel, error) from error
+            raise _Away(f"{type(error).__name__} {error.smtp_code}") from error
         raise Transient(f"the mail server refuses this message: {error.smtp_code}") from error
     except OSError as error:
-        raise _away(channel, error) from error
+        raise _Away(f"{type(error).__name__} {getattr(error, 'smtp_code', '')}".strip()) from error
 
 
-def _send_chat(channel: Channel, alerts: Sequence[Alert]) -> None:
+def _send_chat(url: str, alerts: Sequence[Alert]) -> None:
     sender = apprise.Apprise()
-    if not sender.add(channel.url) or not sender.notify(title=_subject(alerts), body=_text(alerts)):
-        raise _away(channel, None)
+    if not sender.add(url) or not sender.notify(title=_subject(alerts), body=_text(alerts)):
+        raise _Away("it took no message")
 
 
-def _away(channel: Channel, error: OSError | None) -> Throttled:
-    """Nothing goes out by this channel for a minute; the console and the other channels say so."""
-    code = getattr(error, "smtp_code", "")
-    why = f"{type(error).__name__} {code}".strip() if error else "it took no message"
+def _report_away(channel: Channel, *, reason: str) -> None:
+    """Nothing goes out by this channel for a while: the console and the other channels say so."""
     raise_alert(
         "alerts_unsent",
         subject=channel.lane,
         severity=Severity.CRITICAL,
         title=f"Alerts cannot be sent by {channel.name}",
-        meaning=f"Nobody is told of anything this way. The alerts wait and are in the console. Reason: {why}",
+        meaning=f"Nobody is told of anything this way. The alerts wait and are in the console. Reason: {reason}",
         action="Look at the mail server, or at ALERT_URLS and ALERT_EMAILS in the settings. Once it works, what "
         "still is open goes out in one message.",
     )
-    return Throttled(f"alerts cannot be sent by {channel.name}: {why}", wait=REST, scope=Scope.ENDPOINT)
 
 
 def _subject(alerts: Sequence[Alert]) -> str:
