@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from fulfillment import enqueue
 from fulfillment.models import Return, ReturnLine, WmsOrder
 from fulfillment.models.states import ReturnState
+from fulfillment.returns.return_states import advance
 from ops.alerting.alerts import raise_alert
 from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
 from ops.models import Severity
@@ -89,8 +90,12 @@ def announce(return_id: int) -> None:
         if not doubtful:
             Return.objects.filter(id=row.id).update(attempt_at=None)
         raise
-    Return.objects.filter(id=row.id, state=ReturnState.REQUESTING).update(
-        state=ReturnState.OPEN, wms_return_id=answer.wms_return_id, label_url=answer.label_url[:1000]
+    advance(
+        Return.objects.filter(id=row.id),
+        before=ReturnState.REQUESTING,
+        to=ReturnState.OPEN,
+        wms_return_id=answer.wms_return_id,
+        label_url=answer.label_url[:1000],
     )
     logger.info("return_announced", order=wms_order.order_id, wms_return=answer.wms_return_id)
 
@@ -109,8 +114,8 @@ def _undecided(row: Return) -> Blocked:
 
 @transaction.atomic
 def _hand_to_a_person(row: Return) -> None:
-    asked = Return.objects.filter(id=row.id, state=ReturnState.REQUESTING).update(state=ReturnState.UNKNOWN)
-    if not asked:
+    this = Return.objects.filter(id=row.id)
+    if not advance(this, before=ReturnState.REQUESTING, to=ReturnState.UNKNOWN):
         return
     wms_order = row.wms_order
     slug, order = wms_order.warehouse.connection.slug, wms_order.order
@@ -127,7 +132,7 @@ def _hand_to_a_person(row: Return) -> None:
 
 @transaction.atomic
 def _refused(row: Return, reason: str) -> None:
-    Return.objects.filter(id=row.id).update(state=ReturnState.FAILED)
+    advance(Return.objects.filter(id=row.id), before=ReturnState.REQUESTING, to=ReturnState.FAILED)
     raise_alert(
         "return_refused",
         subject=row.wms_order.order.subject,

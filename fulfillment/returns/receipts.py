@@ -14,6 +14,7 @@ from fulfillment import order_states
 from fulfillment.models import Order, Return, ReturnLine, WmsOrder
 from fulfillment.models.states import ReturnState
 from fulfillment.returns import announcements
+from fulfillment.returns.return_states import advance
 from ops.alerting.alerts import close_alert, raise_alert
 from ops.errors import Blocked
 from ops.queue import jobs
@@ -115,8 +116,9 @@ def _record(
         wms_order__warehouse__connection_id=parent.wms_order.warehouse.connection_id,
         wms_return_id=event.wms_return_id,
     ).exclude(wms_order=parent.wms_order)
-    Return.objects.filter(id=parent.id).update(
-        state=ReturnState.RECEIVED,
+    advance(
+        Return.objects.filter(id=parent.id),
+        to=ReturnState.RECEIVED,
         received_at=Now(),
         reported_at=occurred_at,
         wms_return_id=event.wms_return_id,

@@ -10,6 +10,7 @@ from fulfillment import enqueue, order_states
 from fulfillment.models import Return, WmsOrder
 from fulfillment.models.states import Outcome, ReturnState
 from fulfillment.returns import announcements
+from fulfillment.returns.return_states import advance
 from fulfillment.wms_orders import attempts, cancellation, submission
 from ops import idempotency
 from ops.alerting.alerts import close_alert
@@ -110,7 +111,8 @@ def return_is_there(return_id: int, *, as_id: str, user_id: int) -> None:
     )
     if others.exclude(id=row.id).exists():
         raise NothingToDecide(f"{as_id} is another order's return.")
-    Return.objects.filter(id=row.id).update(state=ReturnState.OPEN, wms_return_id=as_id)
+    this = Return.objects.filter(id=row.id)
+    advance(this, before=ReturnState.UNKNOWN, to=ReturnState.OPEN, wms_return_id=as_id)
     _return_decided(row, there=True, user_id=user_id)
 
 
@@ -122,7 +124,8 @@ def return_is_not_there(return_id: int, *, user_id: int) -> None:
     """
     row = _return_in_question(return_id)
     _require_settled(row)
-    Return.objects.filter(id=row.id).update(state=ReturnState.REQUESTING, attempt_at=None)
+    this = Return.objects.filter(id=row.id)
+    advance(this, before=ReturnState.UNKNOWN, to=ReturnState.REQUESTING, attempt_at=None)
     _return_decided(row, there=False, user_id=user_id)
 
 

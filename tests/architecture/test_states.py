@@ -135,3 +135,20 @@ def test_the_pictures_in_the_manual_show_the_table(draw: Callable[[], str]) -> N
     assert picture in ARCHITECTURE.read_text(), (
         f"The table in {GATE.name} changed. Replace the picture in docs/architecture.md by this:\n\n{picture}"
     )
+
+
+def _writes_returns(tree: ast.AST) -> Iterator[int]:
+    """Where the state of a return is written by an UPDATE: by `state=ReturnState....`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "update":
+            for keyword in node.keywords:
+                names = {each.id for each in ast.walk(keyword.value) if isinstance(each, ast.Name)}
+                if keyword.arg == "state" and "ReturnState" in names:
+                    yield node.lineno
+
+
+def test_one_module_writes_the_state_of_a_return() -> None:
+    assert list(_writes_returns(ast.parse("rows.update(state=ReturnState.OPEN)")))
+    assert [
+        f"{file.relative_to(ROOT)}:{line}" for file, tree in _everywhere() for line in _writes_returns(tree)
+    ] == []
