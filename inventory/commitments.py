@@ -1,11 +1,11 @@
-"""Units that Shopify has committed at a warehouse's location for orders which that warehouse was given.
+"""Units that Shopify has committed at a warehouse's location for orders that the warehouse was given.
 
-Both sides count such an order: Shopify as committed, we as promised (or as in the figure, or as shipped). Whoever sums
-one side must know how much of it the other side has, order by order: the sums alone do not tell, since one order's
-commitment would be set off against another's promise. The rows belong to WMS orders, by external id, and are written by
-whoever reads orders at Shopify and gives them to warehouses.
+Both sides count such an order: Shopify as committed, we as reserved (or netted, or shipped). The stock push must not
+subtract it twice, so it needs the overlap order by order. The sums are not enough: one order's commitment would cancel
+out another order's reservation. The rows belong to WMS orders, by external id. They are written where orders are read
+from Shopify and given to warehouses.
 
-All functions join the caller's transaction. They lock rows of their own only: call them after all that locks levels.
+All functions join the caller's transaction. They lock only rows of their own, so call them after all locks of levels.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WHERE known.quantity <> EXCLUDED.quantity
 
 
 def note(units: Mapping[str, Mapping[Place, int]]) -> None:
-    """External id -> what of it Shopify has committed at each place now, in item units: this and no more. One query."""
+    """Replace the commitments of these WMS orders (by external id) with these item units at each place. One query."""
     rows = [
         (reference, warehouse, item, quantity)
         for reference, places in units.items()
@@ -46,5 +46,5 @@ def note(units: Mapping[str, Mapping[Place, int]]) -> None:
 
 
 def forget(*references: str) -> None:
-    """The WMS orders are cancelled or refused: what Shopify has committed for them is with no warehouse any more."""
+    """Delete the commitments of WMS orders that were cancelled or refused: no warehouse has their units any more."""
     Commitment.objects.filter(reference__in=references).delete()

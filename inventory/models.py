@@ -11,8 +11,8 @@ from wms.models import Connection, Warehouse
 class StockLevel(models.Model):
     """Our copy of one item's quantity at one warehouse, in WMS item units.
 
-    Figures are written only by `inventory.stock.levels.apply`, promises only by `inventory.stock.effects.recount`, what
-    Shopify was told by `inventory.push`.
+    Only `inventory.stock.levels.apply` writes the WMS's quantities, only `inventory.stock.effects.recount` writes
+    `reserved`, and `inventory.push` writes what Shopify was told.
     """
 
     warehouse = models.ForeignKey(
@@ -115,15 +115,18 @@ class StockLevel(models.Model):
 
 
 class Reservation(models.Model):
-    """Units of one level that are promised to one WMS order.
+    """Units of one level that are reserved for one WMS order.
 
-    An order has one open row (`shipped_at` null) per level. Units that left while the level's figure still contains
-    them are rows of their own, with `shipped_at`, until a figure comes that knows.
+    An order has one open row (`shipped_at` null) per level. If units left the warehouse while the level's quantity
+    still contains them, they are a row of their own with `shipped_at`. It is deleted when a quantity comes without
+    them.
     """
 
     class State(models.TextChoices):
-        HELD = "held", "held: the WMS's figure does not know of it yet"
-        COUNTED = "counted", "counted: the WMS's figure is net of it"
+        """Whether the WMS's quantity already takes the reservation into account."""
+
+        PENDING = "held", "held: the WMS's figure does not know of it yet"
+        NETTED = "counted", "counted: the WMS's figure is net of it"
 
     level = models.ForeignKey(
         StockLevel,
@@ -138,7 +141,7 @@ class Reservation(models.Model):
     state = models.CharField(
         max_length=10,
         choices=State.choices,
-        default=State.HELD,
+        default=State.PENDING,
         help_text="This says whether the WMS's figure knows of the order already.",
     )
     accepted_at = models.DateTimeField(
@@ -180,9 +183,10 @@ class Reservation(models.Model):
 
 
 class Commitment(models.Model):
-    """What Shopify has committed, at the warehouse's location, of an order that the warehouse was given.
+    """Units that Shopify has committed at the warehouse's location for an order that the warehouse was given.
 
-    WMS item units; written by `inventory.commitments`. It says nothing of what the warehouse has still to send.
+    They are WMS item units, and `inventory.commitments` writes them. They do not say what the warehouse must still
+    send.
     """
 
     reference = models.CharField(
@@ -213,7 +217,7 @@ class Commitment(models.Model):
 
 
 class Told(models.Model):
-    """What a warehouse's figures at Shopify depend on, as it was when they were last made due as a whole."""
+    """The scope of a warehouse (see `inventory.push.scope`) when all its levels were last marked for a push."""
 
     warehouse = models.OneToOneField(
         Warehouse,
@@ -232,7 +236,7 @@ class Told(models.Model):
 
 
 class Watermark(models.Model):
-    """How far the stock of a connection has been reconciled."""
+    """The time up to which the stock of a connection is reconciled, and the run in progress."""
 
     connection = models.OneToOneField(
         Connection,
@@ -284,9 +288,9 @@ class Watermark(models.Model):
 
 
 class PushBatch(models.Model):
-    """One changing call about stock, stored before it is sent.
+    """One call that changes stock at Shopify. It is stored before it is sent.
 
-    After a crash or a time-out the very same key and variables are sent again: Shopify replays its first result.
+    After a crash or a time-out the same key and variables are sent again, and Shopify repeats its first result.
     """
 
     class State(models.TextChoices):
@@ -294,7 +298,7 @@ class PushBatch(models.Model):
         DONE = "done", "done: Shopify answered"
 
     class Operation(models.TextChoices):
-        """The document in shops/api/graphql."""
+        """The name of the document in `shops/api/graphql`."""
 
         SET = "inventory_set_quantities", "set quantities"
         ACTIVATE = "inventory_activate", "stock an item at a location"

@@ -1,4 +1,4 @@
-"""References to stock: of an item at a warehouse, of a shop, of a connection."""
+"""References to the stock of an item at a warehouse, of a shop, and of a connection."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ class StockRef(NamedTuple):
 
 
 def stock_key(warehouse_pk: WarehousePk, item_code: str) -> ParkKey:
-    """What an order waits for that needs more free units of an item at a warehouse."""
+    """Return the park key of orders that wait for free units of an item at a warehouse."""
     return ParkKey(f"stock:{warehouse_pk}:{item_code}")
 
 
 def parse_stock(key: str) -> StockRef | None:
-    """The item and the warehouse that a park key names; None where it names something else."""
+    """Return the item and the warehouse that a park key names; None if it names something else."""
     parts = refs.parts_of(key, "stock", 2)
     number = refs.number_in(parts[0]) if parts else None
     return StockRef(WarehousePk(number), parts[1]) if parts and number is not None else None
 
 
 def stock_subject(shop_pk: ShopPk) -> Subject:
-    """What is about telling a shop its stock."""
+    """Return the subject of pushing stock to a shop."""
     return Subject(f"stock:{shop_pk}")
 
 
 def reconcile_subject(slug: str) -> Subject:
-    """What is about reading the stock of a connection."""
+    """Return the subject of reading the stock of a connection."""
     return Subject(f"reconcile:{slug}")

@@ -1,14 +1,15 @@
-"""Units promised to WMS orders. `StockLevel.reserved` is always the sum of a level's held reservations.
+"""Units reserved for WMS orders. `StockLevel.reserved` is always the sum of a level's pending reservations.
 
-How a promise lives, by the connection's stock basis:
+The states of a reservation depend on the connection's stock basis:
 
-- *available* (the WMS's figure is net of orders it has): HELD until a figure comes that holds after the WMS accepted
-  the order, COUNTED from then on, gone with the shipment.
-- *on hand* (the figure falls when goods leave): HELD until a figure comes that holds after the shipment.
+- *available* (the WMS's quantity is already without the orders that it has): a reservation is PENDING until a quantity
+  arrives that is valid after the WMS accepted the order. It is NETTED from then on, and is deleted with the shipment.
+- *on hand* (the quantity falls when goods leave): a reservation is PENDING until a quantity arrives that is valid after
+  the shipment.
 
-Free = figure - reserved, where `reserved` is that of all levels that are views of the same shelf.
+Free units = quantity - reserved, where `reserved` is summed over all levels of the same physical shelf.
 All functions join the caller's transaction. They lock levels, then the shop's push job, then the advisory locks of
-wakes: call one of them, once, and after other locks.
+wakes. So call only one of them in a transaction, once, and after all other locks.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ from wms.models import Connection, Warehouse
 
 logger = structlog.get_logger(__name__)
 
-HELD, COUNTED = Reservation.State.HELD, Reservation.State.COUNTED
+PENDING, NETTED = Reservation.State.PENDING, Reservation.State.NETTED
 
 
 @dataclass(frozen=True)
 class Need:
-    """Units of an item wanted from a warehouse."""
+    """Units of an item that a warehouse is to send."""
 
     warehouse_id: int
     item_code: str
@@ -56,7 +57,7 @@ class Shortage:
 
 
 def free_expression() -> Greatest:
-    """Free units of each row of a StockLevel queryset, as the database works them out."""
+    """Return the expression that computes the free units of each row of a StockLevel queryset."""
     on_hand = When(
         warehouse__connection__stock_basis=Connection.StockBasis.ON_HAND, then=Coalesce(F("on_hand"), 0)
     )
@@ -65,13 +66,13 @@ def free_expression() -> Greatest:
         warehouse__connection_id=OuterRef("warehouse__connection_id"),
         warehouse__wms_warehouse_code=OuterRef("warehouse__wms_warehouse_code"),
     )
-    promised = shelf.order_by().values("item_code").annotate(total=Sum("reserved")).values("total")
-    figure = Case(on_hand, default=F("available"), output_field=IntegerField())
-    return Greatest(Value(0), figure - Subquery(promised, output_field=IntegerField()))
+    reserved = shelf.order_by().values("item_code").annotate(total=Sum("reserved")).values("total")
+    quantity = Case(on_hand, default=F("available"), output_field=IntegerField())
+    return Greatest(Value(0), quantity - Subquery(reserved, output_field=IntegerField()))
 
 
 def free(warehouse_ids: Iterable[int], item_codes: Iterable[str]) -> dict[Place, int]:
-    """(warehouse id, item code) -> units not promised to anybody, for every combination; unknown = 0. One query."""
+    """Return the free units of every combination of warehouse and item; an unknown level has 0. One query."""
     warehouses, items = set(warehouse_ids), set(item_codes)
     rows = StockLevel.objects.filter(warehouse_id__in=warehouses, item_code__in=items)
     known = rows.annotate(free=free_expression()).values_list("warehouse_id", "item_code", "free")
@@ -79,9 +80,9 @@ def free(warehouse_ids: Iterable[int], item_codes: Iterable[str]) -> dict[Place,
 
 
 def never_reported(places: Iterable[Place]) -> frozenset[Place]:
-    """Of these, the items that the warehouse's WMS never named, though it reports stock of others there.
+    """Return those of the places whose item the WMS never named, although it reports other items of the warehouse.
 
-    One query, none for no places. A warehouse of which nothing was read yet has no strange items.
+    A warehouse of which nothing was read yet is left out. One query; none if there are no places.
     """
     asked = set(places)
     if not asked:
@@ -97,9 +98,10 @@ def never_reported(places: Iterable[Place]) -> frozenset[Place]:
 
 
 def reserve(reference: str, needs: Iterable[Need]) -> list[Shortage]:
-    """Have `reference` hold exactly these needs (units not shipped yet), or change nothing and say what is short.
+    """Reserve exactly these needs (units not shipped yet) for `reference`; or change nothing and return what is short.
 
-    Safe to repeat. A need at an unknown level is short. When it is short, no lock is kept. ValueError: a need below 1.
+    It is safe to repeat. A need at an unknown level is short. If anything is short, no lock is kept. Raises ValueError
+    if a need is below 1.
     """
     wanted: Counter[Place] = Counter()
     for need in needs:
@@ -108,26 +110,28 @@ def reserve(reference: str, needs: Iterable[Need]) -> list[Shortage]:
         wanted[need.warehouse_id, need.item_code] += need.quantity
     with transaction.atomic():
         levels = locking.lock(places=wanted.keys(), references=[reference])
-        held = {row.level_id: row for row in _open_rows(reference)}
-        shortages = _shortages(wanted, levels, held)
+        existing = {row.level_id: row for row in _open_rows(reference)}
+        shortages = _shortages(wanted, levels, existing)
         if shortages:
             transaction.set_rollback(True)
             return shortages
-        if _hold(reference, wanted, levels, held):
-            _follow_up(levels, promised=[level.id for level in levels if level.place in wanted])
+        ids = {level.place: level.id for level in levels}
+        needed = {ids[place]: quantity for place, quantity in wanted.items()}
+        if _set_reservations(reference, needed, existing):
+            _follow_up(levels, sold=needed.keys())
     return []
 
 
 def confirm(reference: str) -> int:
-    """The WMS accepted the order: figures that hold from now on know of it. Returns how many rows; one query."""
+    """Note that the WMS accepted the order, so that quantities valid from now on are net of it. Returns the rows."""
     unconfirmed = Reservation.objects.filter(reference=reference, accepted_at__isnull=True)
     return unconfirmed.update(accepted_at=Now())
 
 
 def release(*references: str) -> int:
-    """The orders are cancelled or rejected: what is still open is free again. Returns how many rows there were.
+    """Free what is still reserved for orders that were cancelled or refused. Returns the number of rows.
 
-    Units that the WMS's figure had been net of come back with its next figure.
+    Netted units come back with the WMS's next quantity.
     """
     with transaction.atomic():
         levels = locking.lock(references=references)
@@ -139,9 +143,10 @@ def release(*references: str) -> int:
 
 
 def ship(reference: str, quantities: Mapping[str, int], *, shipped_at: datetime | None = None) -> None:
-    """Item code -> units left the warehouse at `shipped_at` (the WMS's time; None = now). More than held is ignored.
+    """Note that units (by item code) left the warehouse at `shipped_at`, the WMS's time; None means now.
 
-    Where the level's figure still contains the units they stay held, as a row of their own, until a figure knows.
+    Units beyond the reservations are ignored. Where the level's quantity still contains the units, they stay reserved,
+    as a row of their own, until a quantity arrives without them.
     """
     now = timezone.now()
     left = Counter(quantities)
@@ -149,19 +154,21 @@ def ship(reference: str, quantities: Mapping[str, int], *, shipped_at: datetime 
         levels = {level.id: level for level in locking.lock(references=[reference])}
         smaller: list[Reservation] = []
         empty: list[Reservation] = []
-        gone: list[Reservation] = []
+        in_transit_out: list[Reservation] = []
         for row in _open_rows(reference).order_by("level_id"):
             level = levels[row.level_id]
             units = min(row.quantity, left[level.item_code])
             if units <= 0:
                 continue
             left[level.item_code] -= units
-            gone += _still_in_figure(row, units, level=level, shipped_at=min(shipped_at or now, now))
+            in_transit_out += _still_in_quantity(
+                row, units, level=level, shipped_at=min(shipped_at or now, now)
+            )
             row.quantity -= units
             (smaller if row.quantity else empty).append(row)
         Reservation.objects.bulk_update(smaller, ["quantity"])
         Reservation.objects.filter(pk__in=[row.pk for row in empty]).delete()
-        Reservation.objects.bulk_create(gone)
+        Reservation.objects.bulk_create(in_transit_out)
         _follow_up(levels.values())
     if +left:
         logger.warning("shipped_more_than_reserved", reference=reference, units=dict(+left))
@@ -171,13 +178,13 @@ def _open_rows(*references: str) -> QuerySet[Reservation]:
     return Reservation.objects.filter(reference__in=references, shipped_at__isnull=True)
 
 
-def _still_in_figure(
+def _still_in_quantity(
     row: Reservation, units: int, *, level: LockedLevel, shipped_at: datetime
 ) -> list[Reservation]:
-    """The row that remembers units gone, if the level's figure does not know that they are not for others."""
+    """Return a row that keeps the shipped units reserved if the level's quantity still contains them, else nothing."""
     accepted_at = row.accepted_at or shipped_at
     known_from = shipped_at if level.stock_basis == Connection.StockBasis.ON_HAND else accepted_at
-    if row.state == COUNTED or (level.observed_at is not None and level.observed_at >= known_from):
+    if row.state == NETTED or (level.observed_at is not None and level.observed_at >= known_from):
         return []
     return [
         Reservation(
@@ -191,39 +198,36 @@ def _still_in_figure(
 
 
 def _shortages(
-    wanted: Mapping[Place, int], levels: Collection[LockedLevel], held: Mapping[int, Reservation]
+    wanted: Mapping[Place, int], levels: Collection[LockedLevel], existing: Mapping[int, Reservation]
 ) -> list[Shortage]:
+    """Return the places where the free units do not suffice for what the order wants beyond what it has reserved."""
     by_place = {level.place: level for level in levels}
     units = locking.free_units(levels)
     short = []
     for (warehouse, item), quantity in wanted.items():
         level = by_place.get((warehouse, item))
-        row = held.get(level.id) if level else None
+        row = existing.get(level.id) if level else None
         free_here = units[level.id] if level else 0
         if quantity - (row.quantity if row else 0) > free_here:
-            own = row.quantity if row and row.state == HELD else 0
+            own = row.quantity if row and row.state == PENDING else 0
             short.append(Shortage(warehouse, item, wanted=quantity, free=free_here + own))
     return short
 
 
-def _hold(
-    reference: str,
-    wanted: Mapping[Place, int],
-    levels: Iterable[LockedLevel],
-    held: Mapping[int, Reservation],
-) -> bool:
-    """Bring the open rows to exactly what is wanted; False when they were. Constant number of queries."""
-    ids = {level.place: level.id for level in levels}
-    needed = {ids[place]: quantity for place, quantity in wanted.items()}
+def _set_reservations(reference: str, needed: Mapping[int, int], existing: Mapping[int, Reservation]) -> bool:
+    """Make the open rows reserve exactly what is needed of each level (by id); return whether anything changed.
+
+    The number of queries does not grow with the needs.
+    """
     new = [
         Reservation(level_id=level_id, reference=reference, quantity=quantity)
         for level_id, quantity in needed.items()
-        if level_id not in held
+        if level_id not in existing
     ]
     changed = [
-        _resized(row, needed[i]) for i, row in held.items() if needed.get(i, row.quantity) != row.quantity
+        _resized(row, needed[i]) for i, row in existing.items() if needed.get(i, row.quantity) != row.quantity
     ]
-    surplus = [row.pk for level_id, row in held.items() if level_id not in needed]
+    surplus = [row.pk for level_id, row in existing.items() if level_id not in needed]
     if new:
         Reservation.objects.bulk_create(new)
     if changed:
@@ -234,14 +238,14 @@ def _hold(
 
 
 def _resized(row: Reservation, quantity: int) -> Reservation:
-    """More than before: no figure knows of it until it is confirmed again, so it is held anew as a whole."""
+    """Change the quantity of a row; if it grew, the whole row is pending until the WMS accepts the order again."""
     if quantity > row.quantity:
-        row.state, row.accepted_at = HELD, None
+        row.state, row.accepted_at = PENDING, None
     row.quantity = quantity
     return row
 
 
-def _follow_up(levels: Collection[LockedLevel], *, promised: Collection[int] = ()) -> None:
-    reserved = effects.recount([level.id for level in levels], promised=promised)
-    effects.ask_for_push(levels)
+def _follow_up(levels: Collection[LockedLevel], *, sold: Collection[int] = ()) -> None:
+    reserved = effects.recount([level.id for level in levels], sold=sold)
+    effects.mark_for_push(levels)
     effects.wake_waiters(levels, levels, reserved=reserved)

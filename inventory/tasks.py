@@ -1,4 +1,4 @@
-"""Job kinds of stock, and its tick."""
+"""The jobs and scheduled tasks about stock."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from wms.models import Connection, Warehouse
 
 @job("wms.inventory", queue=Queue.INVENTORY)
 def stock_event(job: Job) -> None:
-    """A WMS told of a level."""
+    """Apply a stock event of a WMS."""
     occurred_at = parse_datetime(str(job.payload["occurred_at"]))
     if occurred_at is None or occurred_at.tzinfo is None:
         raise Permanent(f"occurred_at is no time with a zone: {job.payload['occurred_at']!r}")
-    stock_events.take(
+    stock_events.apply(
         stock_events.StockEvent(
             connection_id=job.payload["connection"],
             event_id=job.payload["event_id"],
@@ -32,28 +32,28 @@ def stock_event(job: Job) -> None:
 
 @job("inventory.push", queue=Queue.INVENTORY)
 def push_stock(job: Job) -> None:
-    """Levels of a shop are due to be told to Shopify."""
+    """Push the levels of a shop that are due to Shopify."""
     shop = Shop.objects.filter(pk=job.payload["shop"], is_active=True).first()
     if shop is not None:
         pushing.push(shop)
 
 
 @job("skumap.mapped", queue=Queue.INVENTORY)
-def tell_mapped(job: Job) -> None:
-    """Variants were mapped, or mapped otherwise: Shopify is told of their items wherever they lie."""
+def push_mapped(job: Job) -> None:
+    """Mark the items of variants whose mapping changed for a push, at all warehouses."""
     levels.mark_products_due(job.payload["shop"], variants=job.payload["variants"])
 
 
 @job("wms.stock_scope_changed", queue=Queue.INVENTORY)
 def check_scope(job: Job) -> None:
-    """A warehouse was saved, or its connection."""
+    """Check the scope of a warehouse after it or its connection was saved."""
     warehouse = Warehouse.objects.select_related("shop", "connection").get(pk=job.payload["warehouse"])
     scope.check(warehouse)
 
 
 @job("inventory.reconcile", queue=Queue.INVENTORY)
 def reconcile_page(job: Job) -> None:
-    """One page of what changed at a WMS; the next page is a run of the same job."""
+    """Read one page of what changed at a WMS; the next page is another run of the same job."""
     connection = Connection.objects.filter(pk=job.payload["connection"], is_active=True).first()
     if connection is None:
         return
@@ -64,13 +64,13 @@ def reconcile_page(job: Job) -> None:
 
 @shared_task(name="inventory.compare_all")
 def compare_all() -> None:
-    """Once a day: Shopify's figures against ours, all of them."""
+    """Once a day, compare all quantities at Shopify with ours."""
     push_due.compare_all()
 
 
 @shared_task(name="inventory.reconcile_all")
 def reconcile_all() -> None:
-    """Every quarter of an hour: the delta of every connection, and what the push missed."""
+    """Every quarter of an hour, read what changed at every connection, and catch up on what the push missed."""
     reconcile.request_all()
     push_due.catch_up()
     push_batches.prune()

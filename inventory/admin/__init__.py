@@ -1,4 +1,4 @@
-"""Staff's view of stock, and of SKU mappings with what stock knows of them. Nothing here calls another system."""
+"""The console's pages of stock, and its page of SKU mappings. Nothing here calls another system."""
 
 from inventory.admin.mappings import StockedMappingAdmin
 from inventory.admin.stock import PushBatchAdmin, ReservationAdmin, StockLevelAdmin, WatermarkAdmin

@@ -1,4 +1,4 @@
-"""The console's page of SKU mappings, with what stock knows of them: skumap itself knows no levels."""
+"""The console's page of SKU mappings, with a warning that needs stock levels, which `skumap` does not know."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ admin.site.unregister(SkuMapping)
 
 @admin.register(SkuMapping)
 class StockedMappingAdmin(SkuMappingAdmin):
-    """Says so at once when a mapping names an item that the WMS has never reported: mostly a slip of the pen."""
+    """SKU mappings; it warns when a mapping names an item that the WMS has never reported, mostly a typing error."""
 
     def save_model(self, request: HttpRequest, obj: SkuMapping, form: Any, change: bool) -> None:
-        """Save; then look for the item among what the warehouse reports."""
+        """Save the mapping, then warn if the warehouse has never reported its item."""
         super().save_model(request, obj, form, change)
         if obj.is_active and reservations.never_reported([(obj.warehouse_id, obj.wms_item_code)]):
             self.message_user(

@@ -1,4 +1,4 @@
-"""Staff's view of stock. Levels and reservations are written by machines only; nothing here calls another system."""
+"""The console's pages of stock. Staff only read them, and may ask for a push; nothing here calls another system."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from wms.console.list_filters import WarehouseFilter
 __all__ = ["PushBatchAdmin", "ReservationAdmin", "StockLevelAdmin", "StockedMappingAdmin", "WatermarkAdmin"]
 
 MOST_AT_ONCE = 5000
-"""Levels that one action takes."""
+"""The most levels that one action marks."""
 
 
 class PushFilter(admin.SimpleListFilter):
-    """How Shopify's knowledge stands."""
+    """Filters levels by whether Shopify was told their quantity."""
 
     title = "Shopify"
     parameter_name = "push"
@@ -47,7 +47,7 @@ class PushFilter(admin.SimpleListFilter):
 
 
 class StockFilter(admin.SimpleListFilter):
-    """What there is."""
+    """Filters levels by what is free and what is reserved."""
 
     title = "stock"
     parameter_name = "stock"
@@ -77,7 +77,7 @@ class StockFilter(admin.SimpleListFilter):
 
 @admin.register(StockLevel)
 class StockLevelAdmin(ReadOnlyAdmin):
-    """What we believe is in stock, and what Shopify was told of it."""
+    """The stock that we know of, and what Shopify was told of it."""
 
     list_display = [
         "item_code",
@@ -107,17 +107,17 @@ class StockLevelAdmin(ReadOnlyAdmin):
     readonly_fields = ["free"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StockLevel]:
-        """With the free units."""
+        """Add the free units."""
         return super().get_queryset(request).annotate(free_units=reservations.free_expression())
 
     @display(description="Free", ordering="free_units")
     def free(self, level: StockLevel) -> int:
-        """Units not promised to anybody, at any shop that sells from the same shelf."""
+        """The units that no shop that sells from the same shelf has reserved."""
         return int(getattr(level, "free_units", 0))
 
     @action(description="Push to Shopify again now", permissions=["operate"])
     def push_again(self, request: HttpRequest, chosen: QuerySet[StockLevel]) -> None:
-        """Marks the levels as due; the push itself is a job."""
+        """Mark the levels as due; the push itself is a job."""
         marked = list(chosen.order_by("pk")[:MOST_AT_ONCE])
         items: defaultdict[int, list[str]] = defaultdict(list)
         for level in marked:
@@ -131,7 +131,7 @@ class StockLevelAdmin(ReadOnlyAdmin):
 
 @admin.register(Reservation)
 class ReservationAdmin(ReadOnlyAdmin):
-    """Units promised to WMS orders."""
+    """Units reserved for WMS orders."""
 
     list_display = [
         "reference",
@@ -156,13 +156,13 @@ class ReservationAdmin(ReadOnlyAdmin):
 
     @display(description="Warehouse")
     def warehouse(self, reservation: Reservation) -> str:
-        """What the warehouse is called."""
+        """The warehouse's name."""
         return str(reservation.level.warehouse)
 
 
 @admin.register(Watermark)
 class WatermarkAdmin(ReadOnlyAdmin):
-    """How far each connection's stock has been reconciled."""
+    """The time up to which each connection's stock is reconciled."""
 
     list_display = ["connection", "updated_since", "full_at", "started_at", "full", "cursor"]
     list_select_related = ["connection"]
@@ -171,7 +171,7 @@ class WatermarkAdmin(ReadOnlyAdmin):
 
 @admin.register(PushBatch)
 class PushBatchAdmin(ReadOnlyAdmin):
-    """What Shopify was told of stock in the last days, with its answers."""
+    """The stock calls of the last days, with Shopify's answers."""
 
     list_display = ["created_at", "shop", "operation", "elements", "state", "refusals", "finished_at"]
     list_filter = ["shop", "state", "operation"]
@@ -182,7 +182,7 @@ class PushBatchAdmin(ReadOnlyAdmin):
 
     @display(description="Variables")
     def sent(self, batch: PushBatch) -> str:
-        """What the call was given."""
+        """The variables of the call."""
         return as_json(batch.variables)
 
     @display(description="Errors")
@@ -192,10 +192,10 @@ class PushBatchAdmin(ReadOnlyAdmin):
 
     @display(description="Elements")
     def elements(self, batch: PushBatch) -> int:
-        """How many quantities it sets."""
+        """The number of quantities that it sets."""
         return len(batch.variables.get("input", {}).get("quantities", [None]))
 
     @display(description="Refusals")
     def refusals(self, batch: PushBatch) -> int:
-        """How many errors Shopify gave."""
+        """The number of errors in Shopify's answer."""
         return len(batch.errors)

@@ -1,7 +1,7 @@
-"""Changing calls about stock: stored with their idempotency key, then sent, then closed with Shopify's answer.
+"""Calls that change stock at Shopify: stored with an idempotency key, then sent, then closed with Shopify's answer.
 
-Admin API 2026-10: inventorySetQuantities and inventoryActivate want `@idempotent`; the same key with the same variables
-gives the first result again, and one bad element refuses the whole call.
+Admin API 2026-10: inventorySetQuantities and inventoryActivate need `@idempotent`. The same key with the same variables
+returns the first result again. One bad element makes Shopify refuse the whole call.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from wms.models import Connection, Warehouse
 logger = structlog.get_logger(__name__)
 
 BATCH_SIZE = 250
-"""Elements of one call (Admin API: MAX_INPUT_SIZE_EXCEEDED above)."""
+"""The most elements of one call (Admin API: MAX_INPUT_SIZE_EXCEEDED above)."""
 
 ROUNDS = 5
-"""Calls for one batch, each without what the one before refused."""
+"""The most calls for one batch, each without the elements that were refused before."""
 
 KEEP = timedelta(days=7)
 
@@ -45,7 +45,7 @@ STALE = frozenset(
         "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED",
     }
 )
-"""To be read and worked out anew, under a new key."""
+"""Errors after which the quantity is read and computed again, and sent under a new key."""
 
 CONCURRENT = "IDEMPOTENCY_CONCURRENT_REQUEST"
 NOT_STOCKED = "ITEM_NOT_STOCKED_AT_LOCATION"  # up to 2026-07
@@ -59,12 +59,14 @@ _ROOT_FIELD = {
 
 @dataclass
 class Outcome:
-    """What became of changes, by inventory item id."""
+    """The results of changes, by inventory item id."""
 
     done: set[int] = field(default_factory=set)
-    stale: set[int] = field(default_factory=set)  # Shopify's figure moved: read again
-    unstocked: list[Change] = field(default_factory=list)  # to be activated first
-    refused: dict[int, str] = field(default_factory=dict)  # with Shopify's words
+    stale: set[int] = field(
+        default_factory=set
+    )  # the quantity moved at Shopify, or the item waits for another run
+    unstocked: list[Change] = field(default_factory=list)  # must be activated at the location first
+    refused: dict[int, str] = field(default_factory=dict)  # with Shopify's message
 
 
 def set_quantities(warehouse: Warehouse, changes: Sequence[Change]) -> Outcome:
@@ -79,7 +81,7 @@ def set_quantities(warehouse: Warehouse, changes: Sequence[Change]) -> Outcome:
 
 
 def activate(warehouse: Warehouse, change: Change) -> str | None:
-    """Stock an item at the warehouse's location, with a quantity; returns Shopify's refusal.
+    """Stock an item at the warehouse's location with a quantity; return Shopify's message if it refuses.
 
     Raises as `set_quantities`.
     """
@@ -94,8 +96,10 @@ def activate(warehouse: Warehouse, change: Change) -> str | None:
 
 
 def resume(shop: Shop) -> None:
-    """Send once more what was sent with unknown outcome: same key, same variables. Its result is not used: what it left
-    behind is read anew. Raises as set_quantities, but nothing for a refusal.
+    """Send the shop's call whose outcome is unknown again, with the same key and variables.
+
+    Its result is not used, because the next push reads Shopify again. Raises as `set_quantities`, but a refusal is only
+    logged.
     """
     batch = PushBatch.objects.filter(shop=shop, state=PushBatch.State.SENDING).first()
     if batch is None:
@@ -107,7 +111,7 @@ def resume(shop: Shop) -> None:
 
 
 def prune() -> int:
-    """Forget batches that were answered KEEP ago; returns how many."""
+    """Delete batches that were answered longer than KEEP ago; return their number."""
     return work_off([Chore("push_batches_deleted", _forget_some)])["push_batches_deleted"]
 
 
@@ -118,6 +122,7 @@ def _forget_some() -> int:
 
 
 def _set_one_batch(warehouse: Warehouse, changes: list[Change], outcome: Outcome) -> None:
+    """Call Shopify until it accepts, each time without the refused elements; what is left after ROUNDS is stale."""
     for _ in range(ROUNDS):
         variables = {"input": _input(warehouse, changes)}
         errors = _deliver(warehouse.shop, _open(warehouse.shop, PushBatch.Operation.SET, variables))
@@ -137,7 +142,7 @@ def _set_one_batch(warehouse: Warehouse, changes: list[Change], outcome: Outcome
 
 
 def _input(warehouse: Warehouse, changes: Sequence[Change]) -> dict[str, Any]:
-    """InventorySetQuantitiesInput; `changeFromQuantity` must be there in every element (2026-04 and later)."""
+    """Build InventorySetQuantitiesInput; every element needs `changeFromQuantity` (2026-04 and later)."""
     location = gid("Location", warehouse.shopify_location_id)
     return {
         "name": "on_hand" if _is_on_hand(warehouse) else "available",
@@ -159,7 +164,7 @@ def _is_on_hand(warehouse: Warehouse) -> bool:
 
 
 def _by_element(errors: Collection[UserError], count: int) -> dict[int, UserError]:
-    """Index of the refused element -> its first error, from a field like ["input", "quantities", "3", "quantity"]."""
+    """Return the first error of each refused element, whose field is like ["input", "quantities", "3", "quantity"]."""
     found: dict[int, UserError] = {}
     positions = {str(index): index for index in range(count)}
     for error in errors:
@@ -171,6 +176,7 @@ def _by_element(errors: Collection[UserError], count: int) -> dict[int, UserErro
 
 
 def _judge(change: Change, error: UserError, outcome: Outcome) -> None:
+    """Note in the outcome what an element's error means. Raises Permanent if Shopify refuses the location."""
     code = error.code
     if code in STALE:
         outcome.stale.add(change.product.inventory_item)
@@ -183,13 +189,14 @@ def _judge(change: Change, error: UserError, outcome: Outcome) -> None:
 
 
 def _judge_whole(warehouse: Warehouse, errors: Collection[UserError]) -> None:
-    """Errors that name no element: to be tried anew, or not ours to mend. Raises Permanent."""
+    """Raise Permanent unless all errors that name no element mean that the quantities moved at Shopify."""
     if not all(error.code in STALE for error in errors):
         words = "; ".join(f"{error.code} {error.message}" for error in errors)
         raise Permanent(f"inventorySetQuantities at {warehouse}: {words}")
 
 
 def _open(shop: Shop, operation: PushBatch.Operation, variables: dict[str, Any]) -> PushBatch:
+    """Store a call under a new key before it is sent. Raises Transient if another call of the shop is open."""
     key = str(uuid.uuid4())
     if operation is PushBatch.Operation.SET:
         variables = {
@@ -205,7 +212,7 @@ def _open(shop: Shop, operation: PushBatch.Operation, variables: dict[str, Any])
 
 
 def _deliver(shop: Shop, batch: PushBatch) -> Sequence[UserError]:
-    """Send a batch and close it with the userErrors it got, which are returned."""
+    """Send a batch, close it with Shopify's userErrors, and return them."""
     try:
         data = client.execute(shop, batch.operation, batch.variables, priority=Priority.HIGH).data
     except Permanent as error:

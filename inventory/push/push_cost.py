@@ -1,4 +1,4 @@
-"""How much of what is due goes into one push: so much that reading it and setting it fits the shop's points."""
+"""Limits one push to as many due levels as can be read and set with the shop's points."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from shops.budget import rate_budget
 from wms.models import Warehouse
 
 STANDARD = 2000.0
-"""Points of a full bucket on the standard plan: assumed until an answer tells."""
+"""Points of a full bucket on Shopify's standard plan, assumed until an answer says otherwise."""
 
 SHARE = 0.5
-"""Of a full bucket, for one push: orders and fulfilments go on beside it, and the wait for it is bounded."""
+"""The share of a full bucket for one push. The rest serves orders and fulfilments, and the wait for it is limited."""
 
 READ_POINTS, SET_POINTS = 3.5, 15.0
-"""An inventory item in a read costs 3 to 5 points, a set 10 and a little, however much it sets (Admin API 2026-10)."""
+"""Points for one inventory item in a read (3 to 5), and for one call that sets quantities (Admin API 2026-10)."""
 
 
 def points(plan: Plan) -> float:
-    """What a push of the plan is expected to need: its reads and its sets."""
+    """Return the points that a push of the plan is expected to cost."""
     items = len(plan.inventory_items)
     return READ_POINTS * items + SET_POINTS * -(-len(plan.targets) // BATCH_SIZE)
 
 
 def fitting_plan(warehouse: Warehouse) -> Plan:
-    """What is due at the warehouse, longest due first, as much as fits. One level is always taken: where many products
-    share it, that is a work which waits between its calls.
+    """Return a plan of due levels, longest due first, that fits the shop's points.
+
+    It has at least one level. If many products share this level, the push waits for points between its calls.
     """
     room = SHARE * (rate_budget.size(warehouse.shop.domain, rate_budget.POINTS) or STANDARD)
     most = max(1, min(PLAN_SIZE, int((room - SET_POINTS) / READ_POINTS)))

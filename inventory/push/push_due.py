@@ -1,4 +1,4 @@
-"""What Shopify does not know yet: marked levels, and all that must be known to tell it. Reads the database only."""
+"""Levels that are marked for a push, and all data that the push needs. It calls no other system."""
 
 from __future__ import annotations
 
@@ -19,25 +19,27 @@ from wms.models import Warehouse
 
 COMPARED_AT_ONCE = 1000
 PLAN_SIZE = 250
-"""Levels of one plan: as many as one call may set."""
+"""The most levels of one plan: as many as one call may set."""
 
 _STOCKS = """
 SELECT level.id, level.item_code, level.available, level.on_hand, level.push_marked_at,
-       COALESCE(sum(promise.quantity) FILTER (WHERE promise.state = 'counted'), 0),
-       COALESCE(sum(promise.quantity) FILTER (WHERE promise.state = 'held' AND promise.shipped_at IS NULL), 0),
-       COALESCE(sum(promise.quantity) FILTER (WHERE promise.shipped_at IS NOT NULL), 0),
+       COALESCE(sum(reservation.quantity) FILTER (WHERE reservation.state = 'counted'), 0),
+       COALESCE(sum(reservation.quantity)
+                FILTER (WHERE reservation.state = 'held' AND reservation.shipped_at IS NULL), 0),
+       COALESCE(sum(reservation.quantity) FILTER (WHERE reservation.shipped_at IS NOT NULL), 0),
        (SELECT COALESCE(sum(shared.reserved), 0)
-        FROM inventory_cache AS shared JOIN warehouse_locations AS place ON place.id = shared.warehouse_id
-        WHERE place.connection_id = %(connection)s AND place.wms_warehouse_code = %(code)s
-          AND place.id <> %(warehouse)s AND shared.item_code = level.item_code),
-       (SELECT COALESCE(sum(known.quantity), 0) FROM inventory_commitment AS known
-        WHERE known.warehouse_id = level.warehouse_id AND known.item_code = level.item_code)
-FROM inventory_cache AS level LEFT JOIN inventory_reservation AS promise ON promise.level_id = level.id
+        FROM inventory_cache AS shared JOIN warehouse_locations AS other ON other.id = shared.warehouse_id
+        WHERE other.connection_id = %(connection)s AND other.wms_warehouse_code = %(code)s
+          AND other.id <> %(warehouse)s AND shared.item_code = level.item_code),
+       (SELECT COALESCE(sum(committed.quantity), 0) FROM inventory_commitment AS committed
+        WHERE committed.warehouse_id = level.warehouse_id AND committed.item_code = level.item_code)
+FROM inventory_cache AS level LEFT JOIN inventory_reservation AS reservation
+  ON reservation.level_id = level.id
 WHERE level.warehouse_id = %(warehouse)s AND level.item_code = ANY(%(items)s)
 GROUP BY level.id ORDER BY level.id
 """
 
-# A mapping that came, or changed, after its level was last marked: no stock event told of it.
+# Levels whose mapping was made or changed after they were last marked: no stock event marks them.
 _REMAPPED = """
 SELECT DISTINCT level.id
 FROM inventory_cache AS level
@@ -50,7 +52,7 @@ WHERE mapping.is_active AND level.observed_at IS NOT NULL
 
 @dataclass(frozen=True)
 class Plan:
-    """What is due at one warehouse, and all that must be known to tell Shopify."""
+    """The levels that are due at one warehouse, and all data that the push needs."""
 
     due: frozenset[str]  # item codes
     targets: tuple[Product, ...] = ()
@@ -59,21 +61,21 @@ class Plan:
 
     @property
     def inventory_items(self) -> set[int]:
-        """What has to be read at Shopify."""
+        """The inventory items that must be read from Shopify."""
         return {product.inventory_item for product in (*self.targets, *self.sharing)}
 
 
 def due_levels() -> QuerySet[StockLevel]:
-    """Levels that a push would take: marked, at a warehouse in use of a shop in use."""
+    """Select the levels that a push takes: marked ones at active warehouses of active shops."""
     return StockLevel.objects.filter(
         push_due_since__isnull=False, warehouse__is_active=True, warehouse__shop__is_active=True
     )
 
 
 def warehouses_with_due_levels(shop: Shop) -> list[Warehouse]:
-    """The shop's warehouses that have something to tell, the one with the longest untold change first. One query.
+    """Return the shop's warehouses with due levels, the one whose change waits longest first. One query.
 
-    So where a run ends early, out of time or points, no change waits behind another warehouse's comparisons.
+    So if a run ends early, for lack of time or points, no change waits behind another warehouse's comparisons.
     """
     due = due_levels().filter(warehouse__shop=shop)
     changed = due.filter(warehouse=OuterRef("pk"), push_compares=False).order_by("push_due_since")
@@ -83,9 +85,10 @@ def warehouses_with_due_levels(shop: Shop) -> list[Warehouse]:
 
 
 def plan(warehouse: Warehouse, *, most: int = PLAN_SIZE) -> Plan:
-    """Up to `most` levels that are due at a warehouse, what changed before what is only compared, longest due first.
+    """Return up to `most` due levels of a warehouse, with all data that the push needs. Always five queries.
 
-    Five queries, however much it is."""
+    Levels that changed come before those that are only compared; within both the longest due come first.
+    """
     due = StockLevel.objects.filter(warehouse=warehouse, push_due_since__isnull=False)
     items = frozenset(
         due.order_by("push_compares", "push_due_since", "pk").values_list("item_code", flat=True)[:most]
@@ -105,14 +108,14 @@ def plan(warehouse: Warehouse, *, most: int = PLAN_SIZE) -> Plan:
 
 
 def catch_up() -> int:
-    """What no event brought: levels whose mapping is younger than their mark become due, and every shop with due levels
-    gets its push job again. Returns the number of such shops.
+    """Make up for lost events: mark levels whose mapping is newer than their mark, and enqueue the push of all shops
+    with due levels. Return the number of these shops.
     """
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(_REMAPPED)
             remapped = [level_id for (level_id,) in cursor.fetchall()]
-        effects.ask_for_push(locking.lock_ids(remapped))
+        effects.mark_for_push(locking.lock_ids(remapped))
     shops = Shop.objects.filter(pk__in=due_levels().values("warehouse__shop"))
     for shop in shops:
         effects.enqueue_push(shop.pk, lane=shop.lane)
@@ -120,17 +123,17 @@ def catch_up() -> int:
 
 
 def compare_all() -> int:
-    """Make every level due that Shopify was ever told: whatever went astray at its end is found and set right.
+    """Mark every level that was ever pushed for a comparison, so that wrong quantities at Shopify are corrected.
 
-    COMPARED_AT_ONCE levels at a time, so that no order waits long for the lock on one. Returns the number of levels.
+    It marks COMPARED_AT_ONCE levels at a time, so that no order waits long for a lock. Returns the number of levels.
     """
-    told = StockLevel.objects.filter(
+    pushed = StockLevel.objects.filter(
         pushed_at__isnull=False, warehouse__is_active=True, warehouse__shop__is_active=True
     ).order_by("pk")
     marked = last = 0
-    while page := list(told.filter(pk__gt=last).values_list("pk", flat=True)[:COMPARED_AT_ONCE]):
+    while page := list(pushed.filter(pk__gt=last).values_list("pk", flat=True)[:COMPARED_AT_ONCE]):
         with transaction.atomic():
-            effects.ask_for_comparison(locking.lock_ids(page))
+            effects.mark_for_comparison(locking.lock_ids(page))
         marked, last = marked + len(page), page[-1]
     return marked
 
@@ -138,7 +141,7 @@ def compare_all() -> int:
 def _products(
     rows: Iterable[SkuMapping], parts_of: Mapping[int, tuple[tuple[str, int], ...]]
 ) -> tuple[Product, ...]:
-    """One product per inventory item, with all its components at the warehouse."""
+    """Return one product per inventory item, with all its components at the warehouse."""
     found: dict[int, Product] = {}
     for row in rows:
         product = Product(
@@ -152,7 +155,7 @@ def _products(
 
 
 def _sharing(rows: Iterable[SkuMapping]) -> tuple[Product, ...]:
-    """Every product that uses one of the items, with the components asked about."""
+    """Return every product that uses one of the items, with those of its components that the rows name."""
     by_variant: dict[int, list[SkuMapping]] = {}
     for row in rows:
         by_variant.setdefault(row.shopify_variant_id, []).append(row)
@@ -177,13 +180,13 @@ def _stocks(warehouse: Warehouse, items: Collection[str]) -> tuple[Stock, ...]:
         Stock(
             level_id=level_id,
             item_code=item,
-            figure=locking.figure(basis, available=available, on_hand=on_hand),
-            counted=int(counted),
-            held=int(held),
-            gone=int(gone),
-            elsewhere=int(elsewhere),
-            known=int(known),
+            quantity=locking.quantity_by_basis(basis, available=available, on_hand=on_hand),
+            netted=int(netted),
+            pending=int(pending),
+            in_transit_out=int(in_transit_out),
+            reserved_by_others=int(others),
+            commitments=int(commitments),
             marked_at=marked_at,
         )
-        for level_id, item, available, on_hand, marked_at, counted, held, gone, elsewhere, known in rows
+        for level_id, item, available, on_hand, marked_at, netted, pending, in_transit_out, others, commitments in rows
     )

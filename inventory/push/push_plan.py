@@ -1,7 +1,8 @@
-"""What Shopify should be told, worked out from what both sides know. Pure.
+"""Computes the quantities that Shopify should have, from what both sides know. The functions are pure.
 
-A variant sells in units of its own; stock lies in WMS item units. One item may be part of several variants (a single
-mug, a box of six, a gift set), so the sum is made per item: what of it is spoken for, by any variant, is gone for all.
+A variant is sold in units of its own; stock is kept in WMS item units. One item may be part of several variants (a
+single mug, a box of six, a gift set). So the sum is made per item: units that are taken for one variant are not
+free for the others.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import datetime
 from wms.models import Connection
 
 MOST_UNITS = 1_000_000_000
-"""Admin API 2026-10: a quantity above is INVALID_QUANTITY_TOO_HIGH."""
+"""The largest quantity that Shopify accepts (Admin API 2026-10, INVALID_QUANTITY_TOO_HIGH)."""
 
 
 @dataclass(frozen=True)
@@ -23,18 +24,18 @@ class Stock:
 
     level_id: int
     item_code: str
-    figure: int  # what the WMS says, by the connection's basis
-    counted: int  # promised, and the figure is net of it
-    held: int  # promised, and the figure does not know
-    gone: int  # left the warehouse, and the figure does not know
-    elsewhere: int  # promised to other shops from the same shelf
-    known: int  # committed at Shopify for orders that this warehouse was given
-    marked_at: datetime | None  # the mark that a push of this clears
+    quantity: int  # reported by the WMS, by the connection's basis
+    netted: int  # reserved, and the quantity is already without them
+    pending: int  # reserved, and the quantity still contains them
+    in_transit_out: int  # left the warehouse, and the quantity still contains them
+    reserved_by_others: int  # reserved by other shops that sell from the same shelf
+    commitments: int  # committed at Shopify for orders that this warehouse was given
+    marked_at: datetime | None  # the mark that a push of this level clears
 
 
 @dataclass(frozen=True)
 class Product:
-    """One Shopify inventory item at this warehouse: one unit is made of these WMS items."""
+    """One Shopify inventory item at this warehouse, and the WMS items that make one unit of it."""
 
     inventory_item: int
     components: tuple[tuple[str, int], ...]  # (item code, units)
@@ -44,7 +45,7 @@ class Product:
 
 @dataclass(frozen=True)
 class Reading:
-    """What Shopify says of an inventory item at the location."""
+    """The state of an inventory item at the location, as Shopify reports it."""
 
     tracked: bool
     active: bool
@@ -55,7 +56,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Change:
-    """One quantity to be set, provided that it still is `change_from`; None = the item is not stocked there yet."""
+    """A quantity to set if it still is `change_from`; None = the item is not stocked at the location yet."""
 
     product: Product
     quantity: int
@@ -64,12 +65,12 @@ class Change:
 
 @dataclass(frozen=True)
 class Decision:
-    """What to tell Shopify about one location."""
+    """The quantities to set at one location."""
 
     changes: tuple[Change, ...] = ()
     activations: tuple[Change, ...] = ()
     unknown: tuple[Product, ...] = ()  # Shopify has no such inventory item
-    told: Mapping[int, int] = field(default_factory=dict)  # level id -> item units that Shopify offers of it
+    offered: Mapping[int, int] = field(default_factory=dict)  # level id -> item units that Shopify then has
 
 
 def decide(
@@ -80,10 +81,10 @@ def decide(
     stocks: Collection[Stock],
     readings: Mapping[int, Reading],
 ) -> Decision:
-    """Compare what Shopify should say of `targets` with what it says.
+    """Compare the quantities that Shopify should have of `targets` with those that it has.
 
-    `sharing` = every product that uses any item of the targets (targets among them), `stocks` = the levels of those
-    items, `readings` by inventory item. Items that Shopify does not track are left alone.
+    `sharing` are all products that use any item of the targets (also the targets themselves), `stocks` the levels of
+    those items, and `readings` are by inventory item. Items that Shopify does not track are left alone.
     """
     demand = _demand(sharing, readings)
     sellable = {stock.item_code: _sellable(stock, demand[stock.item_code], basis) for stock in stocks}
@@ -99,13 +100,13 @@ def decide(
                 activations.append(Change(product, wanted, None))
             elif wanted != is_now:
                 changes.append(Change(product, wanted, is_now))
-    offered = demand if basis == Connection.StockBasis.ON_HAND else defaultdict[str, int](int)
-    told = {s.level_id: max(0, sellable[s.item_code] + offered[s.item_code]) for s in stocks}
-    return Decision(tuple(changes), tuple(activations), tuple(unknown), told)
+    included = demand if basis == Connection.StockBasis.ON_HAND else defaultdict[str, int](int)
+    offered = {s.level_id: max(0, sellable[s.item_code] + included[s.item_code]) for s in stocks}
+    return Decision(tuple(changes), tuple(activations), tuple(unknown), offered)
 
 
 def _demand(sharing: Iterable[Product], readings: Mapping[int, Reading]) -> defaultdict[str, int]:
-    """Item code -> units in orders that Shopify has committed at the location and not fulfilled."""
+    """Return the item units that Shopify has committed at the location for orders that are not fulfilled."""
     demand: defaultdict[str, int] = defaultdict(int)
     for product in {product.inventory_item: product for product in sharing}.values():
         reading = readings.get(product.inventory_item)
@@ -116,19 +117,20 @@ def _demand(sharing: Iterable[Product], readings: Mapping[int, Reading]) -> defa
 
 
 def _sellable(stock: Stock, demand: int, basis: str) -> int:
-    """Units of the item that nobody has been promised, by what either side knows; below 0 = oversold.
+    """Return the item units that no order has, by what both sides know; below 0 the item is oversold.
 
-    Off the figure go: what was promised and the figure does not know; and what Shopify has committed for orders that
-    this warehouse was not given (unpaid, held, on the way). What it has committed for the others is `known`: it is
-    promised, or in the figure, or gone, and counts there. On hand, the figure knows of no open order.
+    From the quantity we subtract the units of all orders that it still contains, and what Shopify has committed for
+    orders that this warehouse was not given (unpaid, on hold, not routed yet). What Shopify has committed for orders
+    that the warehouse was given is in `commitments`: it is already subtracted as reserved, netted or in transit. An
+    on-hand quantity still contains all open orders, so netted reservations are subtracted too.
     """
-    promised = stock.held + (stock.counted if basis == Connection.StockBasis.ON_HAND else 0)
-    with_nobody = max(0, demand - stock.known)
-    return stock.figure - promised - with_nobody - stock.gone - stock.elsewhere
+    reserved = stock.pending + (stock.netted if basis == Connection.StockBasis.ON_HAND else 0)
+    not_given = max(0, demand - stock.commitments)
+    return stock.quantity - reserved - not_given - stock.in_transit_out - stock.reserved_by_others
 
 
 def _quantity(product: Product, sellable: Mapping[str, int], reading: Reading, basis: str) -> int:
-    """Units of the product: as many as its scarcest component allows; 0 when one was never observed."""
+    """Return the units of the product that its scarcest component allows; 0 if a component was never observed."""
     units = min(sellable.get(item, 0) // each for item, each in product.components)
     if basis == Connection.StockBasis.ON_HAND:
         units += reading.committed

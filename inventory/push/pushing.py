@@ -1,11 +1,13 @@
-"""Marked levels -> Shopify: what is due (`push_due`), a read of Shopify, the decision (`push_plan`), the calls
-(`push_batches`), the record.
+"""Pushes the marked levels of a shop to Shopify.
+
+The steps are: collect what is due (`push_due`), read Shopify (`shopify_levels`), decide (`push_plan`), call Shopify
+(`push_batches`), and record the result.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -15,7 +17,7 @@ from django.db import connection, transaction
 from inventory.push import push_batches, push_cost, push_due, shopify_levels
 from inventory.push.push_batches import Outcome
 from inventory.push.push_due import Plan
-from inventory.push.push_plan import Change, Decision, Product, Reading, decide
+from inventory.push.push_plan import Change, Decision, Product, Reading, Stock, decide
 from inventory.stock import effects, locking
 from ops.alerting.alerts import close_alerts, raise_alert
 from ops.errors import Permanent, Throttled, Transient
@@ -26,10 +28,10 @@ from wms.models import Warehouse
 logger = structlog.get_logger(__name__)
 
 RUN_SECONDS = 25.0
-"""After this no further warehouse is begun: a run must end within 50 s, and one call may take 20."""
+"""After this time no further warehouse is started: a run must end within 50 s, and one call may take 20."""
 
 ACTIVATIONS = 20
-"""Items stocked at a location in one run: each is a call of its own."""
+"""The most items that one run stocks at a location: each is a call of its own."""
 
 NO_DELAY = timedelta(0)
 REFUSED = "stock_push_refused"
@@ -47,21 +49,21 @@ WHERE level.id = new.id
 
 @dataclass
 class Pushed:
-    """What one run did, counted in Shopify inventory items; levels without any are not counted."""
+    """The result of one run, counted in Shopify inventory items; levels without any are not counted."""
 
     sent: int = 0
     equal: int = 0
     activated: int = 0
     stale: int = 0
     refused: int = 0
-    failed: list[int] = field(default_factory=list)  # warehouses
+    failed: list[int] = field(default_factory=list)  # ids of warehouses
 
 
 def push(shop: Shop) -> Pushed:
-    """Tell Shopify what is due: up to PLAN_SIZE levels of each of the shop's warehouses; more due = enqueued again.
+    """Push up to PLAN_SIZE due levels of each of the shop's warehouses; if more are due, enqueue the job again.
 
-    Calls Shopify: not in a transaction. Raises Throttled, Transient, UnknownOutcome; a Permanent refusal of one
-    warehouse is alerted and does not hold up the others.
+    It calls Shopify, so it must not be in a transaction. Raises Throttled, Transient, UnknownOutcome. A Permanent
+    refusal of one warehouse is alerted and does not stop the others.
     """
     push_batches.resume(shop)
     pushed, began = Pushed(), time.monotonic()
@@ -74,14 +76,14 @@ def push(shop: Shop) -> Pushed:
             pushed.failed.append(warehouse.pk)
             _report_warehouse(warehouse, str(error))
     logger.info("stock_pushed", shop=shop.domain, sent=pushed.sent, equal=pushed.equal, stale=pushed.stale)
-    _go_on(shop, pushed)
+    _enqueue_rest(shop, pushed)
     return pushed
 
 
 def push_warehouse(warehouse: Warehouse, pushed: Pushed) -> None:
-    """One batch of one warehouse, as large as the shop's points allow for; what happened is added to `pushed`.
+    """Push one batch of one warehouse, as large as the shop's points allow; the result is added to `pushed`.
 
-    A work of its own: it has the points for all its calls before it reads. Raises as `push`, and Permanent.
+    The points for all its calls are taken before the first read. Raises as `push`, and Permanent.
     """
     planned = push_cost.fitting_plan(warehouse)
     with points.work(f"inventory.push:{warehouse.pk}", expected=push_cost.points(planned)):
@@ -103,41 +105,62 @@ def _push_plan(warehouse: Warehouse, planned: Plan, pushed: Pushed) -> None:
     activated, throttled = _activate(warehouse, (*decision.activations, *outcome.unstocked), outcome)
     outcome.refused |= {product.inventory_item: "Shopify has no such item" for product in decision.unknown}
     record(warehouse, planned, decision, readings, outcome)
+    _count(pushed, outcome, activated=activated, planned=len(planned.targets))
+    if throttled:
+        raise throttled
+
+
+def _count(pushed: Pushed, outcome: Outcome, *, activated: int, planned: int) -> None:
+    """Add a batch's result to that of the run; planned items of which nothing was changed were equal."""
     pushed.sent += len(outcome.done)
     pushed.activated += activated
     pushed.stale += len(outcome.stale)
     pushed.refused += len(outcome.refused)
-    changed = len(outcome.done) + activated + len(outcome.stale) + len(outcome.refused)
-    pushed.equal += len(planned.targets) - changed
-    if throttled:
-        raise throttled
+    pushed.equal += planned - (len(outcome.done) + activated + len(outcome.stale) + len(outcome.refused))
 
 
 def record(
     warehouse: Warehouse, planned: Plan, decision: Decision, readings: dict[int, Reading], outcome: Outcome
 ) -> None:
-    """Clear what Shopify knows now, unless it was marked again meanwhile; alert what it refuses."""
-    silent = outcome.refused.keys() | {item for item, reading in readings.items() if not reading.tracked}
-    told = {i for p in planned.targets if p.inventory_item not in silent for i, _ in p.components}
-    later = {i for p in planned.targets if p.inventory_item in outcome.stale for i, _ in p.components}
-    done = [stock for stock in planned.stocks if stock.item_code in planned.due - later]
-    rows = [
-        (s.level_id, decision.told[s.level_id] if s.item_code in told else None, s.marked_at) for s in done
-    ]
+    """Clear the marks of all due levels but those to be pushed again, store what Shopify has now, alert refusals.
+
+    The mark of a level that was marked again meanwhile stays.
+    """
+    untracked = {item for item, reading in readings.items() if not reading.tracked}
+    unset = outcome.refused.keys() | untracked
+    pushed_codes = _item_codes(p for p in planned.targets if p.inventory_item not in unset)
+    retry_codes = _item_codes(p for p in planned.targets if p.inventory_item in outcome.stale)
     with transaction.atomic():
-        if rows:
-            locking.lock_ids([stock.level_id for stock in done])
-            with connection.cursor() as cursor:
-                cursor.execute(_RECORD, [list(column) for column in zip(*rows, strict=True)])
+        _clear_marks(
+            {
+                stock: decision.offered[stock.level_id] if stock.item_code in pushed_codes else None
+                for stock in planned.stocks
+                if stock.item_code in planned.due - retry_codes
+            }
+        )
         _report(warehouse, planned.targets, outcome)
+
+
+def _item_codes(products: Iterable[Product]) -> set[str]:
+    return {item for product in products for item, _ in product.components}
+
+
+def _clear_marks(quantities: Mapping[Stock, int | None]) -> None:
+    """Clear the marks of levels and store the quantities that Shopify has; None = its quantity was not set."""
+    if not quantities:
+        return
+    locking.lock_ids([stock.level_id for stock in quantities])
+    rows = [(stock.level_id, units, stock.marked_at) for stock, units in quantities.items()]
+    with connection.cursor() as cursor:
+        cursor.execute(_RECORD, [list(column) for column in zip(*rows, strict=True)])
 
 
 def _activate(
     warehouse: Warehouse, changes: Sequence[Change], outcome: Outcome
 ) -> tuple[int, Throttled | None]:
-    """Stock items at the location; a refusal is noted in the outcome, and what has to wait is stale.
+    """Stock items at the location; note refusals in the outcome, and items that must wait as stale.
 
-    Returns how many it took, and what stopped it: what was done before is to be recorded first.
+    Returns the number of items stocked, and the error that stopped it. The caller records the result, then raises it.
     """
     activated = 0
     for number, change in enumerate(changes):
@@ -156,8 +179,11 @@ def _activate(
     return activated, None
 
 
-def _go_on(shop: Shop, pushed: Pushed) -> None:
-    """Enqueue the rest, if there is any that another run could do."""
+def _enqueue_rest(shop: Shop, pushed: Pushed) -> None:
+    """Enqueue the push again if levels are due that another run could push.
+
+    Raises Transient if nothing was done because all quantities moved at Shopify, so that the next run waits longer.
+    """
     rest = push_due.due_levels().filter(warehouse__shop=shop).exclude(warehouse__in=pushed.failed)
     if not rest.exists():
         return
@@ -167,6 +193,7 @@ def _go_on(shop: Shop, pushed: Pushed) -> None:
 
 
 def _report(warehouse: Warehouse, targets: Iterable[Product], outcome: Outcome) -> None:
+    """Raise an alert for each product that Shopify refused, and close those of the others."""
     well = [_subject(product) for product in targets if product.inventory_item not in outcome.refused]
     close_alerts(REFUSED, subjects=[f"warehouse:{warehouse.pk}", *well])
     for product in targets:

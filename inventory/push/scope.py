@@ -1,6 +1,7 @@
-"""What all of a warehouse's figures at Shopify depend on: its location there, its shelf, what its figures mean.
+"""The scope of a warehouse: the settings on which all its quantities at Shopify depend.
 
-When that changes, no event tells of a single level: all of them are looked at anew, once.
+These are its Shopify location, its WMS account and warehouse code, and the stock basis. If one of them changes, no
+stock event follows, so all levels are marked for a push once.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ from wms.models import Warehouse
 
 
 def check(warehouse: Warehouse) -> int:
-    """Make all levels of a warehouse due if what they depend on is not as it was; returns how many.
+    """Mark all levels of a warehouse for a push if its scope changed; return how many.
 
-    A warehouse that was added is read from its WMS at once, and one that was switched on gets what is due. Safe to
-    repeat. Transactions of its own: call it outside any other.
+    The stock of a new warehouse is read from its WMS at once, and a warehouse that was switched on is pushed. It is
+    safe to repeat. It opens transactions of its own, so call it outside any other.
     """
     if not (warehouse.is_active and warehouse.shop.is_active):
         return 0
     scope = scope_of(warehouse)
-    told = Told.objects.filter(warehouse=warehouse).first()
-    marked = _mark_all(warehouse, scope) if told is None or told.scope != scope else 0
+    last = Told.objects.filter(warehouse=warehouse).first()
+    marked = _mark_all(warehouse, scope) if last is None or last.scope != scope else 0
     _read_if_unknown(warehouse)
     if push_due.due_levels().filter(warehouse=warehouse).exists():
         effects.enqueue_push(warehouse.shop_id, lane=warehouse.shop.lane)
@@ -31,7 +32,7 @@ def check(warehouse: Warehouse) -> int:
 
 
 def scope_of(warehouse: Warehouse) -> str:
-    """Two that are equal need no push."""
+    """Return the scope as text, to be compared with the one of the last push of all levels."""
     account = warehouse.connection
     parts = [warehouse.shopify_location_id, account.pk, warehouse.wms_warehouse_code, account.stock_basis]
     return "/".join(map(str, parts))[:300]
@@ -39,15 +40,16 @@ def scope_of(warehouse: Warehouse) -> str:
 
 @transaction.atomic
 def _mark_all(warehouse: Warehouse, scope: str) -> int:
-    """One transaction: what was not marked is not taken for told."""
+    """Mark all known levels and store the scope, in one transaction, so that no level is left unmarked."""
     known = StockLevel.objects.filter(warehouse=warehouse, observed_at__isnull=False)
     levels = locking.lock_ids(list(known.values_list("pk", flat=True)))
-    effects.ask_for_push(levels)
+    effects.mark_for_push(levels)
     Told.objects.update_or_create(warehouse=warehouse, defaults={"scope": scope})
     return len(levels)
 
 
 def _read_if_unknown(warehouse: Warehouse) -> None:
+    """Request a full reading of the WMS if the warehouse has no observed level yet."""
     if (
         warehouse.connection.is_active
         and not StockLevel.objects.filter(warehouse=warehouse, observed_at__isnull=False).exists()

@@ -1,4 +1,4 @@
-"""Reading stock at Shopify. Calls out; writes nothing."""
+"""Reads stock levels from Shopify. It writes nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shops.api.shapes import Gid, Level, Shape, parse
 from shops.models import Shop
 
 READ_SIZE = 125
-"""Inventory items per read: 3 to 5 points each, and one query may cost 1000 (Admin API, rate limits)."""
+"""Inventory items per read: each costs 3 to 5 points, and one query may cost 1000 (Admin API, rate limits)."""
 
 
 class _Quantity(Shape):
@@ -37,7 +37,7 @@ class _Items(Shape):
 
 
 def read(shop: Shop, *, location: int, inventory_items: Collection[int]) -> dict[int, Reading]:
-    """Inventory item id -> what Shopify says of it at the location; items it does not have are missing.
+    """Return Shopify's state of each inventory item at the location; items that Shopify does not have are missing.
 
     Admin API 2026-10 `nodes`, `InventoryItem.inventoryLevel(includeInactive:)`. Raises as `shops.api.client.execute`.
     """

@@ -1,1 +1,1 @@
-"""Our copy of the warehouses' stock: one writer, one place that locks, what follows from a change."""
+"""Our copy of the warehouses' stock: its only writer, its locks, and what follows when it changes."""

@@ -1,6 +1,6 @@
-"""What follows when levels or reservations changed: promises counted anew, a push to Shopify asked for, waiters woken.
+"""What follows when levels or reservations changed: `reserved` is summed again, a push is requested, waiters are woken.
 
-The callers hold the locks of the levels (`inventory.stock.locking`); waking takes advisory locks and comes last.
+The callers hold the locks of the levels (`inventory.stock.locking`). Waking takes advisory locks, so it comes last.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from ops.queue import jobs
 PUSH_DELAY = timedelta(seconds=1)
 """Changes within this time go to Shopify together."""
 
-# To the hour: what is sold all day is not put in its place in an index with every order.
+# `promised_at` is exact to the hour only, so that an item that sells all day does not move in its index with each
+# order.
 _RECOUNT = """
 UPDATE inventory_cache AS level SET updated_at = now(),
     reserved = COALESCE(
@@ -37,27 +38,27 @@ UPDATE inventory_cache
 """
 
 
-def recount(level_ids: Collection[int], *, promised: Collection[int] = ()) -> dict[int, int]:
-    """Set `reserved` to the sum of the held reservations; returns level id -> reserved. One query.
+def recount(level_ids: Collection[int], *, sold: Collection[int] = ()) -> dict[int, int]:
+    """Set `reserved` to the sum of the pending reservations, and return it by level id. One query.
 
-    `promised`: the levels of which an order was just promised units: they are sold.
+    `sold` names the levels of which units were just reserved for an order.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_RECOUNT, [list(promised), list(level_ids)])
+        cursor.execute(_RECOUNT, [list(sold), list(level_ids)])
         return dict(cursor.fetchall())
 
 
-def ask_for_push(levels: Collection[LockedLevel]) -> None:
+def mark_for_push(levels: Collection[LockedLevel]) -> None:
     """Mark the changed levels as due and enqueue one coalesced push per shop. One query, and one per shop."""
-    _ask(levels, compares=False)
+    _mark(levels, compares=False)
 
 
-def ask_for_comparison(levels: Collection[LockedLevel]) -> None:
-    """As `ask_for_push`, where nothing changed and Shopify's figure is only looked at again: after what changed."""
-    _ask(levels, compares=True)
+def mark_for_comparison(levels: Collection[LockedLevel]) -> None:
+    """As `mark_for_push`, but nothing changed: Shopify's quantity is only compared, after the levels that changed."""
+    _mark(levels, compares=True)
 
 
-def _ask(levels: Collection[LockedLevel], *, compares: bool) -> None:
+def _mark(levels: Collection[LockedLevel], *, compares: bool) -> None:
     if not levels:
         return
     with connection.cursor() as cursor:
@@ -67,9 +68,10 @@ def _ask(levels: Collection[LockedLevel], *, compares: bool) -> None:
 
 
 def enqueue_push(shop_id: int, *, lane: str, delay: timedelta = timedelta(0)) -> None:
-    """One push job per shop, for ever: a further request while it waits is the same one.
+    """Enqueue the shop's only push job; a further request while it waits joins it.
 
-    As urgent as orders, and with a share of its own: in a flash sale nothing is as wrong as stock that nobody tells.
+    It is as urgent as orders and has a share of its own, because in a flash sale old stock at Shopify is the worst
+    fault.
     """
     jobs.enqueue(
         "inventory.push",
@@ -87,7 +89,10 @@ def enqueue_push(shop_id: int, *, lane: str, delay: timedelta = timedelta(0)) ->
 def wake_waiters(
     before: Iterable[LockedLevel], after: Iterable[LockedLevel], *, reserved: dict[int, int]
 ) -> int:
-    """Wake what waits for items of which there is more now; returns how many jobs became due. Whole pools in."""
+    """Wake jobs that wait for items of which more units are free now; return how many became due.
+
+    The levels must be whole pools.
+    """
     had = free_units(before)
     after = list(after)
     has = free_units(after, reserved=reserved)

@@ -1,4 +1,4 @@
-"""How old our stock figures are: of each warehouse, the actively sold item that was not synced for longest."""
+"""The age of our stock: for each warehouse, the actively sold item whose last sync is the oldest."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from wms.adapters import DECLARED
 from wms.adapters.base import Capability
 
 SOLD_WITHIN = timedelta(days=7)
-"""An item is actively sold while an order was promised units of it so lately, anywhere in the shop."""
+"""An item is actively sold if units of it were reserved for an order of the shop within this time, at any warehouse."""
 
 MOST_SOLD = 100
-"""Of a warehouse whose WMS is late so many items are looked at, those that were sold last."""
+"""If a WMS is late, this many items of a warehouse are examined: those that were sold last."""
 
-# A place is a warehouse in use. An item at a place is as of the last event that told of it, the run in progress if that
-# named it, and the last run that ended, unless the last reading of everything did not name it. OFFSET 0 has an index
-# asked for each row: the planner takes few rows for many, and would read catalogues whole.
+# A place is a warehouse in use. An item at a place was last synced at the latest of three times: its last event; the
+# run in progress, if that named it; the last run that ended, unless the last full run did not name it. OFFSET 0 makes
+# the planner use an index for each row: it overestimates the rows, and would otherwise read whole catalogues.
 _OLDEST = """
 WITH place AS MATERIALIZED (
     SELECT w.id, w.shop_id, w.created_at, mark.updated_since, mark.started_at, mark.full_at,
@@ -132,7 +132,7 @@ SELECT worst.step, worst.item_code, COALESCE(worst.shopify_sku, ''),
 
 @dataclass(frozen=True)
 class Oldest:
-    """The item at one warehouse that was not synced for longest, at one step of the way. Times in seconds."""
+    """The item at one warehouse that waits longest for one step of the sync. Times are in seconds."""
 
     step: str  # read: from the WMS; unknown: the WMS never named it; push: to Shopify
     item: str
@@ -143,22 +143,21 @@ class Oldest:
     shop: str
     since: datetime
     age: float
-    every: float  # how often it is due to be synced
-    paused: bool  # the lane of that step
+    every: float  # the interval at which it should be synced
+    paused: bool  # whether the lane of that step is paused
     circuit: str
 
     @property
     def name(self) -> str:
-        """The item as people know it, and where it lies."""
+        """The SKU or item, its warehouse and its shop."""
         item = f"{self.sku} (item {self.item})" if self.sku and self.sku != self.item else self.item
         return f"{item} at {self.warehouse} ({self.wms}/{self.code}), {self.shop}"
 
 
 def oldest(*, often: timedelta) -> list[Oldest]:
-    """One for each warehouse in use and step, the latest by its own interval first. One statement.
+    """Return one item for each warehouse in use and each step, most intervals late first. One statement.
 
-    `often`: how often stock is read from a WMS that tells what changed since a point in time; of others everything is
-    read once a day.
+    `often` is the interval at which a WMS that can report changes is read; others are read in full once a day.
     """
     parameters: dict[str, Any] = {
         "adapters": [name for name, can in DECLARED.items() if Capability.STOCK_DELTA in can],

@@ -1,4 +1,4 @@
-"""What the WMS says there is: `apply` is the only writer of a level's figures, and an older figure never wins."""
+"""The stock that the WMS reports. Only `apply` writes a level's quantities, and an older report never wins."""
 
 from __future__ import annotations
 
@@ -34,32 +34,32 @@ WHERE level.id = new.id
 
 _READ = "UPDATE inventory_cache SET read_at = now() WHERE id = ANY(%s)"
 
-# An available figure knows of an order from its acceptance on: what is still open is in it from now on (counted), and
-# what has left meanwhile needs no memory any more.
-_SETTLE_AVAILABLE = """
-WITH known AS (SELECT * FROM unnest(%s::bigint[], %s::timestamptz[]) AS known (level_id, holds_at)),
+# An available quantity is net of an order from its acceptance on. So open reservations become netted ("counted"), and
+# those of units that left are deleted.
+_NET_AVAILABLE = """
+WITH known AS (SELECT * FROM unnest(%s::bigint[], %s::timestamptz[]) AS known (level_id, valid_at)),
 counted AS (
     UPDATE inventory_reservation AS open SET state = 'counted' FROM known
-    WHERE open.level_id = known.level_id AND state = 'held' AND shipped_at IS NULL AND accepted_at <= holds_at
+    WHERE open.level_id = known.level_id AND state = 'held' AND shipped_at IS NULL AND accepted_at <= valid_at
     RETURNING open.level_id, quantity),
 gone AS (
     DELETE FROM inventory_reservation AS gone USING known
-    WHERE gone.level_id = known.level_id AND shipped_at IS NOT NULL AND accepted_at <= holds_at
+    WHERE gone.level_id = known.level_id AND shipped_at IS NOT NULL AND accepted_at <= valid_at
     RETURNING gone.level_id, quantity)
 SELECT level_id, sum(quantity) FROM (TABLE counted UNION ALL TABLE gone) AS settled GROUP BY level_id
 """
 
-# An on-hand figure knows of an order from its shipment on. Nothing is ever counted in it before; rows that say so are
-# from the time before the connection's basis was changed.
-_SETTLE_ON_HAND = """
-WITH known AS (SELECT * FROM unnest(%s::bigint[], %s::timestamptz[]) AS known (level_id, holds_at)),
+# An on-hand quantity is net of an order from its shipment on. A netted reservation of units that have not left is from
+# the time before the connection's basis was changed; it becomes pending ("held") again.
+_NET_ON_HAND = """
+WITH known AS (SELECT * FROM unnest(%s::bigint[], %s::timestamptz[]) AS known (level_id, valid_at)),
 held AS (
     UPDATE inventory_reservation AS open SET state = 'held' FROM known
     WHERE open.level_id = known.level_id AND state = 'counted'
     RETURNING open.level_id, 0 AS quantity),
 gone AS (
     DELETE FROM inventory_reservation AS gone USING known
-    WHERE gone.level_id = known.level_id AND shipped_at <= holds_at
+    WHERE gone.level_id = known.level_id AND shipped_at <= valid_at
     RETURNING gone.level_id, quantity)
 SELECT level_id, sum(quantity) FROM (TABLE held UNION ALL TABLE gone) AS settled GROUP BY level_id
 """
@@ -67,24 +67,24 @@ SELECT level_id, sum(quantity) FROM (TABLE held UNION ALL TABLE gone) AS settled
 
 @dataclass(frozen=True)
 class Applied:
-    """What became of observations, counted in levels (one item on a shelf that serves two shops is two levels)."""
+    """The result of applying observations, in levels (one item on a shelf that serves two shops is two levels)."""
 
     changed: int = 0
     stale: int = 0
     unchanged: int = 0
-    unusable: int = 0  # without the figure that the connection's basis needs
-    unexplained: tuple[str, ...] = ()  # items that moved by other than our own orders
+    unusable: int = 0  # without the quantity that the connection's basis needs
+    unexplained: tuple[str, ...] = ()  # items whose quantity moved, but not by our own orders
 
 
 def apply(warehouse: Warehouse, seen: Iterable[Observation], *, source: str) -> Applied:
-    """Take over what is newer than what we know, at this warehouse and at all that share its shelves.
+    """Store the observations that are newer than what we know, for this warehouse and all that share its shelves.
 
-    A figure that knows of accepted orders ends their holds. What changed is marked to be pushed, and what waits for
-    stock is woken. `source` is for the log. One transaction, whose queries do not grow with the observations.
+    Reservations that a new quantity takes into account are no longer subtracted. What changed is marked for a push, and
+    jobs that wait for stock are woken. `source` is for the log. One transaction, with a constant number of queries.
     """
     basis = warehouse.connection.stock_basis
     newest = observations.newest_per_item(seen, now=timezone.now())
-    usable = {item: each for item, each in newest.items() if each.figure(basis) is not None}
+    usable = {item: each for item, each in newest.items() if each.quantity(basis) is not None}
     with transaction.atomic():
         applied = _apply_usable(warehouse, usable) if usable else Applied()
         unusable = newest.keys() - usable.keys()
@@ -103,23 +103,22 @@ def apply(warehouse: Warehouse, seen: Iterable[Observation], *, source: str) -> 
 
 
 def mark_due(warehouse_id: int, item_codes: Collection[str]) -> None:
-    """Have Shopify told of these items anew (a fulfilment was created, a person asks). Unknown items are ignored.
+    """Mark these items for a push (a fulfilment was created, or a person asks for it). Unknown items are ignored.
 
-    Takes locks: call it after everything else that locks levels in the same transaction.
+    It takes locks, so call it after everything else that locks levels in the same transaction.
     """
     with transaction.atomic():
-        effects.ask_for_push(locking.lock(places=[(warehouse_id, item) for item in set(item_codes)]))
+        effects.mark_for_push(locking.lock(places=[(warehouse_id, item) for item in set(item_codes)]))
 
 
 def mark_products_due(
     shop_id: int, *, variants: Collection[int], locations: Collection[int] | None = None
 ) -> None:
-    """Have Shopify's figures looked at anew for all that shares items with these variants at these Shopify locations
-    (None = everywhere).
+    """Mark the items of these variants for a push at these Shopify locations (None = everywhere).
 
-    For what Shopify books by itself: it gives a moved or cancelled unit back to the variant that was ordered, never to
-    a kit or pack of the same items; and for variants that were mapped anew. A transaction of its own: call it outside
-    any other.
+    It serves what Shopify books by itself: Shopify returns a moved or cancelled unit to the ordered variant, but not to
+    a kit or pack of the same items. It also serves variants whose mapping changed. It opens a transaction of its own,
+    so call it outside any other.
     """
     warehouses = Warehouse.objects.filter(shop_id=shop_id)
     if locations is not None:
@@ -130,38 +129,53 @@ def mark_products_due(
     found = set(places)
     if found:
         with transaction.atomic():
-            effects.ask_for_push(locking.lock(places=found))
+            effects.mark_for_push(locking.lock(places=found))
 
 
 def _apply_usable(warehouse: Warehouse, usable: Mapping[str, Observation]) -> Applied:
+    """Store what is newer, update the reservations by it, and do what follows. Joins the caller's transaction."""
     before = locking.lock_or_create(
         connection_id=warehouse.connection_id,
         wms_warehouse_code=warehouse.wms_warehouse_code,
         items=usable.keys(),
     )
     verdicts = {level.id: observations.judge(level, usable[level.item_code]) for level in before}
-    fresh = [_told(level, usable[level.item_code]) for level in before if verdicts[level.id] is Verdict.NEWER]
-    if fresh:
-        _store(fresh)
+    newer = [
+        _updated(level, usable[level.item_code]) for level in before if verdicts[level.id] is Verdict.NEWER
+    ]
+    valid = [level for level in before if verdicts[level.id] is not Verdict.OLDER]
+    _store(newer)
     _note_read([level.id for level in before if usable[level.item_code].known_at])
-    heard = [level for level in before if verdicts[level.id] is not Verdict.OLDER]
-    settled = _settle(warehouse.connection.stock_basis, heard, usable)
-    moved = _moved(before, fresh)
-    after = list(({level.id: level for level in before} | {level.id: level for level in fresh}).values())
-    reserved = effects.recount(settled.keys()) if settled else {}
-    effects.ask_for_push([level for level in after if level.id in moved or level.id in settled])
-    effects.wake_waiters(before, after, reserved=reserved)
-    stale = len(before) - len(heard)
+    netted = _net_reservations(warehouse.connection.stock_basis, valid, usable)
+    moved = _moved(before, newer)
+    _follow_up(before, newer, changed=moved.keys() | netted.keys(), netted=netted.keys())
     return Applied(
         changed=len(moved),
-        stale=stale,
-        unchanged=len(before) - stale - len(moved),
-        unexplained=_unexplained(before, moved, settled),
+        stale=len(before) - len(valid),
+        unchanged=len(valid) - len(moved),
+        unexplained=_unexplained(before, moved, netted),
     )
 
 
-def _told(level: LockedLevel, seen: Observation) -> LockedLevel:
-    """The level with the news. What the WMS did not say stays; without a sequence, order is by time from here on."""
+def _follow_up(
+    before: Collection[LockedLevel],
+    newer: Collection[LockedLevel],
+    *,
+    changed: Collection[int],
+    netted: Collection[int],
+) -> None:
+    """Sum `reserved` again, mark the changed levels for a push, and wake jobs that wait for stock."""
+    after = list(({level.id: level for level in before} | {level.id: level for level in newer}).values())
+    reserved = effects.recount(netted) if netted else {}
+    effects.mark_for_push([level for level in after if level.id in changed])
+    effects.wake_waiters(before, after, reserved=reserved)
+
+
+def _updated(level: LockedLevel, seen: Observation) -> LockedLevel:
+    """Return the level with the observed values.
+
+    A quantity that the WMS did not report stays. If it gave no sequence, later observations are ordered by time.
+    """
     available = level.available if seen.available is None else seen.available
     on_hand = level.on_hand if seen.on_hand is None else seen.on_hand
     return replace(
@@ -170,45 +184,55 @@ def _told(level: LockedLevel, seen: Observation) -> LockedLevel:
 
 
 def _store(levels: Collection[LockedLevel]) -> None:
+    if not levels:
+        return
     columns = [(each.id, each.available, each.on_hand, each.observed_at, each.sequence) for each in levels]
     with connection.cursor() as cursor:
         cursor.execute(_STORE, [list(column) for column in zip(*columns, strict=True)])
 
 
 def _note_read(level_ids: Collection[int]) -> None:
-    """A reading named them, also where it says what was known: what none names any more goes stale."""
+    """Note that a reading named the levels, even if nothing changed; a level that no reading names goes stale."""
     if level_ids:
         with connection.cursor() as cursor:
             cursor.execute(_READ, [list(level_ids)])
 
 
-def _settle(basis: str, levels: Collection[LockedLevel], seen: Mapping[str, Observation]) -> dict[int, int]:
-    """End the holds that the figures know of; returns level id -> units, only where there were any."""
-    holds_at = [seen[level.item_code].holds_at for level in levels]
-    query = _SETTLE_ON_HAND if basis == Connection.StockBasis.ON_HAND else _SETTLE_AVAILABLE
+def _net_reservations(
+    basis: str, levels: Collection[LockedLevel], seen: Mapping[str, Observation]
+) -> dict[int, int]:
+    """Stop subtracting the reservations that the quantities are net of; return the units by level id.
+
+    Levels without such reservations are missing in the result.
+    """
+    valid_at = [seen[level.item_code].valid_at for level in levels]
+    query = _NET_ON_HAND if basis == Connection.StockBasis.ON_HAND else _NET_AVAILABLE
     with connection.cursor() as cursor:
-        cursor.execute(query, [[level.id for level in levels], holds_at])
+        cursor.execute(query, [[level.id for level in levels], valid_at])
         return {level_id: int(units) for level_id, units in cursor.fetchall()}
 
 
-def _moved(before: Iterable[LockedLevel], fresh: Iterable[LockedLevel]) -> dict[int, int]:
-    """Level id -> by how much its figure moved; a first figure counts as a move also when it is 0."""
-    now = {level.id: level for level in fresh}
+def _moved(before: Iterable[LockedLevel], newer: Iterable[LockedLevel]) -> dict[int, int]:
+    """Return by how much the quantity of each level moved; a first quantity counts as a move even if it is 0."""
+    now = {level.id: level for level in newer}
     return {
-        level.id: now[level.id].figure - level.figure
+        level.id: now[level.id].quantity - level.quantity
         for level in before
-        if level.id in now and (level.observed_at is None or now[level.id].figure != level.figure)
+        if level.id in now and (level.observed_at is None or now[level.id].quantity != level.quantity)
     }
 
 
 def _unexplained(
-    before: Iterable[LockedLevel], moved: Mapping[int, int], settled: Mapping[int, int]
+    before: Iterable[LockedLevel], moved: Mapping[int, int], netted: Mapping[int, int]
 ) -> tuple[str, ...]:
-    """Items known before whose figure moved by other than the orders that it knows of since."""
+    """Return the items whose quantity moved by another amount than the orders explain that it is net of since then.
+
+    An item that was not observed before is left out.
+    """
     ours: defaultdict[str, int] = defaultdict(int)
     known = [level for level in before if level.observed_at is not None]
     for level in known:
-        ours[level.item_code] += settled.get(level.id, 0)
+        ours[level.item_code] += netted.get(level.id, 0)
     return tuple(sorted({x.item_code for x in known if x.id in moved and moved[x.id] != -ours[x.item_code]}))
 
 

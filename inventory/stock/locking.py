@@ -1,8 +1,8 @@
-"""The only place that locks stock levels: whole pools, in primary-key order, so that nobody can deadlock with us.
+"""The only module that locks stock levels. It locks whole pools in the order of their primary keys, against deadlocks.
 
-A *pool* is what lies on one physical shelf: the levels of one item at all warehouses with the same connection and WMS
-warehouse code. One physical warehouse that serves two shops is two `Warehouse` rows, and what either shop promised is
-gone for both.
+A *pool* is the stock on one physical shelf: the levels of one item at all warehouses with the same connection and WMS
+warehouse code. If one physical warehouse serves two shops, it is two `Warehouse` rows, and units that are reserved for
+one shop are not free for the other.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ ON CONFLICT (warehouse_id, item_code) DO NOTHING
 
 @dataclass(frozen=True)
 class LockedLevel:
-    """A level as it was when its lock was taken, with what is needed to judge it. Quantities are WMS item units."""
+    """A level as it was when it was locked, with its warehouse, connection and shop. Quantities are WMS item units."""
 
     id: int
     warehouse_id: int
@@ -82,18 +82,18 @@ class LockedLevel:
 
     @property
     def pool(self) -> Pool:
-        """The physical shelf it is a view of."""
+        """The physical shelf that it belongs to."""
         return self.connection_id, self.wms_warehouse_code, self.item_code
 
     @property
     def place(self) -> Place:
-        """Its identity outside the database."""
+        """The warehouse and the item."""
         return self.warehouse_id, self.item_code
 
     @property
-    def figure(self) -> int:
-        """What the WMS says there is, by the connection's basis."""
-        return figure(self.stock_basis, available=self.available, on_hand=self.on_hand)
+    def quantity(self) -> int:
+        """The quantity that the WMS reports, by the connection's stock basis."""
+        return quantity_by_basis(self.stock_basis, available=self.available, on_hand=self.on_hand)
 
     @property
     def shop_lane(self) -> str:
@@ -101,25 +101,25 @@ class LockedLevel:
         return Shop(domain=self.shop_domain).lane
 
 
-def figure(basis: str, *, available: int, on_hand: int | None) -> int:
-    """The figure that counts, in WMS item units. On hand but never told = nothing to promise."""
+def quantity_by_basis(basis: str, *, available: int, on_hand: int | None) -> int:
+    """Return the quantity that counts, in WMS item units; an on-hand quantity that was never reported is 0."""
     return (on_hand or 0) if basis == Connection.StockBasis.ON_HAND else available
 
 
 def free_units(levels: Iterable[LockedLevel], *, reserved: dict[int, int] | None = None) -> dict[int, int]:
-    """Level id -> units not promised to anybody, never below 0. Whole pools in, else promises are missed.
+    """Return the units of each level that are not reserved, never below 0.
 
-    `reserved` overrides the levels' own (level id -> units).
+    The levels must be whole pools, or reservations are missed. `reserved` (by level id) overrides the levels' own.
     """
     levels = list(levels)
-    promised: defaultdict[Pool, int] = defaultdict(int)
+    taken: defaultdict[Pool, int] = defaultdict(int)
     for level in levels:
-        promised[level.pool] += (reserved or {}).get(level.id, level.reserved)
-    return {level.id: max(0, level.figure - promised[level.pool]) for level in levels}
+        taken[level.pool] += (reserved or {}).get(level.id, level.reserved)
+    return {level.id: max(0, level.quantity - taken[level.pool]) for level in levels}
 
 
 def lock(*, places: Collection[Place] = (), references: Collection[str] = ()) -> list[LockedLevel]:
-    """Lock the pools of these places and of everything promised to `references`. One query; inside a transaction."""
+    """Lock the pools of these places and of all reservations of `references`. One query; inside a transaction."""
     arguments: dict[str, Any] = {
         "warehouses": [warehouse for warehouse, _ in places],
         "items": [item for _, item in places],
@@ -131,9 +131,10 @@ def lock(*, places: Collection[Place] = (), references: Collection[str] = ()) ->
 def lock_or_create(
     *, connection_id: int, wms_warehouse_code: str, items: Collection[str]
 ) -> list[LockedLevel]:
-    """Lock the items' pools at one physical warehouse, levels that are missing made first. Two queries.
+    """Lock the items' pools at one physical warehouse, and create missing levels first. Two queries.
 
-    The levels are made before the first lock is taken: waiting for another maker holds nobody up.
+    The levels are created before the first lock is taken. So a wait for another transaction that creates them blocks
+    nobody else.
     """
     arguments: dict[str, Any] = {
         "connection": connection_id,
@@ -150,7 +151,7 @@ def lock_or_create(
 
 
 def lock_ids(level_ids: Collection[int]) -> list[LockedLevel]:
-    """Lock these levels only, not their pools: for bookkeeping that promises nothing."""
+    """Lock only these levels, not their pools: enough where nothing is reserved."""
     return _locked(_COLUMNS + " WHERE level.id = ANY(%(ids)s)" + _IN_ORDER, {"ids": list(level_ids)})
 
 

@@ -1,4 +1,4 @@
-"""Judging what a WMS said against what is known. Pure: nothing here touches the database."""
+"""Compares what a WMS reported with what is known. The functions are pure."""
 
 from __future__ import annotations
 
@@ -11,32 +11,33 @@ from typing import Protocol
 from wms.models import Connection
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
-"""A WMS clock that is further ahead is cut to this: one figure "from next year" must not freeze an item."""
+"""How far ahead a WMS's clock may be; later times are cut, so that a report "from next year" does not freeze an
+item."""
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What a WMS said of one item at one warehouse, in WMS item units; None = it did not say."""
+    """What a WMS reported of one item at one warehouse, in WMS item units; None = it did not report it."""
 
     item_code: str
     available: int | None
     on_hand: int | None
-    observed_at: datetime  # WMS time: when the figure came to be
+    observed_at: datetime  # when the quantity came about, by the WMS's clock
     sequence: int | None = None
-    known_at: datetime | None = None  # our time: it was told to a read begun then; None = it was no read
+    known_at: datetime | None = None  # when our read began that returned it; None = no read returned it
 
     @property
-    def holds_at(self) -> datetime:
-        """The latest moment for which the figure is known to hold: what was accepted by then is in it."""
+    def valid_at(self) -> datetime:
+        """The latest time at which the quantity is known to be valid: it is net of all orders accepted by then."""
         return max(self.observed_at, self.known_at or self.observed_at)
 
-    def figure(self, basis: str) -> int | None:
-        """The figure that the connection's basis needs; None = it was not told."""
+    def quantity(self, basis: str) -> int | None:
+        """The quantity that the connection's basis needs; None = it was not reported."""
         return self.on_hand if basis == Connection.StockBasis.ON_HAND else self.available
 
 
 class Known(Protocol):
-    """What a level knows, as far as judging needs it."""
+    """The values of a level that an observation is compared with."""
 
     @property
     def available(self) -> int: ...
@@ -49,7 +50,7 @@ class Known(Protocol):
 
 
 class Verdict(Enum):
-    """How an observation stands to what is known."""
+    """The age of an observation, compared with what is known."""
 
     NEWER = "newer"
     SAME = "same"
@@ -57,11 +58,11 @@ class Verdict(Enum):
 
 
 def judge(known: Known, seen: Observation) -> Verdict:
-    """Whether an observation is news: by sequence when both have one, else by time. A known sequence with other figures
-    is no repetition: then time decides too.
+    """Decide whether an observation is newer: by sequence if both have one, else by time.
 
-    Within one instant and without sequences the later arrival wins (clocks that tick in seconds). A read that repeats
-    what is known is no old news, whatever its time: it says that the figure still holds.
+    If a known sequence comes with other quantities, it is no repetition, and the time decides too. At the same time and
+    without sequences the later arrival wins, since some clocks tick in seconds. A read that repeats the known
+    quantities is never older, whatever its time: it says that they are still valid.
     """
     if known.observed_at is None:
         return Verdict.NEWER
@@ -79,11 +80,12 @@ def judge(known: Known, seen: Observation) -> Verdict:
 
 
 def _equal(known: Known, seen: Observation) -> bool:
+    """Whether the observation repeats the known quantities; one that was not reported differs from nothing."""
     return seen.available in (None, known.available) and seen.on_hand in (None, known.on_hand)
 
 
 def newest_per_item(observations: Iterable[Observation], *, now: datetime) -> dict[str, Observation]:
-    """Item code -> its newest observation, with times of the future cut to what a wrong clock explains."""
+    """Return the newest observation of each item; times beyond CLOCK_TOLERANCE in the future are cut to it."""
     newest: dict[str, Observation] = {}
     for seen in observations:
         sane = replace(seen, observed_at=min(seen.observed_at, now + CLOCK_TOLERANCE))
@@ -94,6 +96,7 @@ def newest_per_item(observations: Iterable[Observation], *, now: datetime) -> di
 
 
 def _is_before(one: Observation, other: Observation) -> bool:
+    """Compare two observations by sequence if both have one, else by time."""
     if one.sequence is not None and other.sequence is not None and one.sequence != other.sequence:
         return one.sequence < other.sequence
     return one.observed_at < other.observed_at

@@ -1,5 +1,6 @@
-"""The delta since the watermark, read from the WMS and given to the same `levels.apply` as its events: what an event
-that never came would have said. One page per run.
+"""Reads from a WMS what changed since the watermark, and applies it as its events are applied.
+
+So an event that never came is made up for. Each run of the job reads one page.
 """
 
 from __future__ import annotations
@@ -32,33 +33,33 @@ logger = structlog.get_logger(__name__)
 PAGE_SIZE = 500
 
 ITEMS_UNREAD = "stock_items_unread"
-MOST_UNREAD_TOLD = 10
+MOST_UNREAD_SHOWN = 10
 
 OVERLAP = timedelta(minutes=5)
-"""Read again before the watermark: clocks differ, and a WMS commits late."""
+"""Each run reads this time before the watermark again, because clocks differ and a WMS may commit late."""
 
 FULL_READ_EVERY = timedelta(days=1)
-"""A delta is silent about items that did not move, though we wait for a word on them: a warehouse that is new to us, or
-units that were sent before we were told."""
+"""A delta does not name items whose stock did not move, although we may need them: for a new warehouse, or for units
+that left before we knew of it."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """What one page brought. Readings are per item and warehouse; the rest is counted in levels."""
+    """The result of one page. `read` counts items at warehouses; the other numbers count levels."""
 
     read: int = 0
     changed: int = 0
     stale: int = 0
     unchanged: int = 0
     unusable: int = 0
-    drift: int = 0  # items that had moved without an event, by other than our own orders
+    drift: int = 0  # items that moved without an event, and not by our own orders
     unknown_warehouses: tuple[str, ...] = ()
     done: bool = True  # the last page: the watermark has moved
 
 
 @dataclass(frozen=True)
 class Run:
-    """The run in progress, and the moment at which this page is asked for."""
+    """The run in progress, and the time at which this page is requested."""
 
     watermark_id: int
     since: datetime | None  # None = everything
@@ -68,9 +69,10 @@ class Run:
 
 
 def reconcile(connection: Connection, *, full: bool = False) -> Page:
-    """Read one page from the connection's WMS and apply it; `full` ignores the watermark (and begins anew if need be).
+    """Read one page from the connection's WMS and apply it.
 
-    Calls the WMS: not in a transaction. Raises the adapter's errors; after a Permanent one the run begins anew.
+    `full` ignores the watermark; it ends a run in progress that reads only what changed. The function calls the WMS, so
+    it must not be in a transaction. It raises the adapter's errors; after a Permanent one the run starts again.
     """
     run = _begin(connection, full=full)
     try:
@@ -81,7 +83,7 @@ def reconcile(connection: Connection, *, full: bool = False) -> Page:
         _at(run).update(cursor="", started_at=None)
         raise
     page = _apply(connection, answer.readings, known_at=run.asked_at, done=answer.next_cursor is None)
-    _tell_unread(connection, answer.unread, run=run, done=page.done)
+    _report_unread(connection, answer.unread, run=run, done=page.done)
     if not _advance(run, answer.next_cursor):
         logger.info("reconcile_superseded", connection=connection.slug)
     logger.info(
@@ -96,7 +98,7 @@ def reconcile(connection: Connection, *, full: bool = False) -> Page:
 
 
 def request(connection: Connection, *, full: bool = False) -> None:
-    """Enqueue the connection's reconciliation: one job per connection, for ever."""
+    """Enqueue the connection's only reconciliation job."""
     jobs.enqueue(
         "inventory.reconcile",
         key=f"inventory.reconcile:{connection.pk}",
@@ -109,8 +111,10 @@ def request(connection: Connection, *, full: bool = False) -> None:
 
 
 def request_all() -> int:
-    """Enqueue every active connection that is due: its delta each time, everything once a day and after a warehouse
-    was added. Returns how many."""
+    """Enqueue the reconciliation of every active connection that is due; return their number.
+
+    What changed is read each time; everything is read once a day, and after a warehouse was added.
+    """
     read_whole = Q(full_at__gt=Now() - FULL_READ_EVERY) & (Q(newest=None) | Q(full_at__gt=F("newest")))
     newest = Max("connection__warehouses__created_at")
     up_to_date = set(
@@ -126,7 +130,7 @@ def request_all() -> int:
 
 
 def _begin(connection: Connection, *, full: bool) -> Run:
-    """The run in progress, or a new one. A full one that is asked for ends a partial one."""
+    """Return the run in progress or begin one. If a full run is requested, a partial one in progress ends."""
     mark, _ = Watermark.objects.get_or_create(connection=connection)
     to_begin = Q(started_at__isnull=True) | Q(full=False) if full else Q(started_at__isnull=True)
     Watermark.objects.filter(to_begin, pk=mark.pk).update(started_at=Now(), cursor="", full=full)
@@ -146,12 +150,12 @@ def _begin(connection: Connection, *, full: bool) -> Run:
 
 
 def _at(run: Run) -> QuerySet[Watermark]:
-    """The watermark, if nobody else has moved it since the page was asked for."""
+    """Select the watermark if nobody else has moved it since the page was requested."""
     return Watermark.objects.filter(pk=run.watermark_id, cursor=run.cursor, started_at=run.started_at)
 
 
 def _advance(run: Run, cursor: str | None) -> bool:
-    """To the next page, or to the end of the run: only then does the watermark move."""
+    """Store the next page's cursor, or end the run and move the watermark; return False if another run did it first."""
     if cursor is not None:
         return bool(_at(run).update(cursor=cursor))
     ended: dict[str, Any] = {"full_at": run.started_at} if run.since is None else {}
@@ -163,16 +167,17 @@ def _advance(run: Run, cursor: str | None) -> bool:
 def _apply(
     connection: Connection, readings: Iterable[StockReading], *, known_at: datetime, done: bool
 ) -> Page:
+    """Apply a page's readings, warehouse by warehouse; those of warehouses that are not configured are only logged."""
     by_code: defaultdict[str, list[Observation]] = defaultdict(list)
     for reading in readings:
         by_code[reading.wms_warehouse_code].append(_observation(reading, known_at=known_at))
     warehouses = Warehouse.objects.filter(connection=connection, wms_warehouse_code__in=by_code)
-    place = {each.wms_warehouse_code: each for each in warehouses.select_related("connection")}
-    applied = [_apply_at(place[code], seen) for code, seen in sorted(by_code.items()) if code in place]
-    unknown = tuple(sorted(by_code.keys() - place.keys()))
+    known = {each.wms_warehouse_code: each for each in warehouses.select_related("connection")}
+    applied = [_apply_at(known[code], seen) for code, seen in sorted(by_code.items()) if code in known]
+    unknown = tuple(sorted(by_code.keys() - known.keys()))
     if unknown:
         logger.info("stock_of_unknown_warehouses", connection=connection.slug, warehouses=unknown)
-    close_alerts(UNKNOWN_WAREHOUSE, subjects=[f"{connection.slug}/{code}" for code in place])
+    close_alerts(UNKNOWN_WAREHOUSE, subjects=[f"{connection.slug}/{code}" for code in known])
     return Page(
         read=sum(map(len, by_code.values())),
         changed=sum(each.changed for each in applied),
@@ -186,8 +191,8 @@ def _apply(
 
 
 @transaction.atomic
-def _tell_unread(connection: Connection, unread: Sequence[str], *, run: Run, done: bool) -> None:
-    """One alert per connection; it closes with a run through everything in which all could be read."""
+def _report_unread(connection: Connection, unread: Sequence[str], *, run: Run, done: bool) -> None:
+    """Raise the connection's alert about unreadable items; a full run in which all items were readable closes it."""
     this_run = str(run.started_at)
     if unread:
         raise_alert(
@@ -196,17 +201,18 @@ def _tell_unread(connection: Connection, unread: Sequence[str], *, run: Run, don
             cause=this_run,
             title=f"{connection.slug} shows stock that cannot be read: {len(unread)} items of a page",
             meaning="All other items are followed. The stock of these is what it was, in routing and at Shopify. "
-            f"{' | '.join(unread[:MOST_UNREAD_TOLD])}",
+            f"{' | '.join(unread[:MOST_UNREAD_SHOWN])}",
             action="Have the vendor answer GET /inventory as the contract says. Stock is read in full once a day, "
             "or by `reconcile --full`: this closes when all of it can be read.",
         )
-    elif done and run.since is None and not _was_told(connection, cause=this_run):
+    elif done and run.since is None and not _is_reported(connection, cause=this_run):
         close_alert(ITEMS_UNREAD, subject=connection.lane)
 
 
-def _was_told(connection: Connection, *, cause: str) -> bool:
-    told = Alert.objects.filter(kind=ITEMS_UNREAD, subject=connection.lane, state=Alert.State.OPEN)
-    return told.filter(causes__contains=[cause]).exists()
+def _is_reported(connection: Connection, *, cause: str) -> bool:
+    """Whether this run already reported unreadable items in the open alert."""
+    alerts = Alert.objects.filter(kind=ITEMS_UNREAD, subject=connection.lane, state=Alert.State.OPEN)
+    return alerts.filter(causes__contains=[cause]).exists()
 
 
 def _apply_at(warehouse: Warehouse, seen: list[Observation]) -> levels.Applied:

@@ -1,4 +1,4 @@
-"""What a WMS tells of its stock by callback, and what becomes of it."""
+"""Stock events that a WMS sends by callback."""
 
 from __future__ import annotations
 
@@ -33,37 +33,37 @@ class StockEvent:
     data: dict[str, Any]
 
 
-def take(event: StockEvent) -> levels.Applied | None:
-    """Apply a stock event; None = nothing to do, or nowhere to apply it (alerted).
+def apply(event: StockEvent) -> levels.Applied | None:
+    """Apply a stock event; return None if it is a repetition, or if the warehouse is not configured (alerted).
 
-    One of a day is not looked at twice, by id and content: not every WMS gives each event an id of its own. Where the
-    fast guard is empty, equal and older figures change nothing anyway.
-    Raises Permanent: the data is outside the contract.
+    A repetition within a day is found by id and content, because not every WMS gives each event an id of its own. If
+    Redis forgot the event, it changes nothing: equal and older quantities have no effect.
+    Raises Permanent if the data is outside the contract.
     """
     content = deliveries.digest([event.occurred_at.isoformat(), event.data])
     with claim(Window.STOCK, f"{event.connection_id}:{event.event_id}:{content}") as guard:
         if guard.state is ClaimState.DONE:
             return None
-        told = parse_inventory(event.data)
-        unread_fields.report(event.connection_id, told)
+        parsed = parse_inventory(event.data)
+        unread_fields.report(event.connection_id, parsed)
         warehouse = (
-            Warehouse.objects.filter(connection=event.connection_id, wms_warehouse_code=told.warehouse_id)
+            Warehouse.objects.filter(connection=event.connection_id, wms_warehouse_code=parsed.warehouse_id)
             .select_related("connection")
             .first()
         )
         if warehouse is None:
-            _report_unknown(Connection.objects.get(pk=event.connection_id), told.warehouse_id)
+            _report_unknown(Connection.objects.get(pk=event.connection_id), parsed.warehouse_id)
             return None
-        return levels.apply(warehouse, [_observation(event, told)], source=told.event_type or "event")
+        return levels.apply(warehouse, [_observation(event, parsed)], source=parsed.event_type or "event")
 
 
-def _observation(event: StockEvent, told: InventoryEvent) -> Observation:
+def _observation(event: StockEvent, parsed: InventoryEvent) -> Observation:
     return Observation(
-        told.wms_item_code,
-        available=told.available_quantity,
-        on_hand=told.on_hand_quantity,
+        parsed.wms_item_code,
+        available=parsed.available_quantity,
+        on_hand=parsed.on_hand_quantity,
         observed_at=event.occurred_at,
-        sequence=told.sequence,
+        sequence=parsed.sequence,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a WMS says reaches the level, once, and never an older figure."""
+"""What a WMS says reaches the level, once, and never an older quantity."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from inventory.stock import levels
 from inventory.stock.levels import Observation
 from ops.models import Alert, Job, Lane
 from tests.builders import make_connection, make_level, make_shop, make_warehouse
-from tests.inventory.promises import make_counted
+from tests.inventory.reservation_states import make_netted
 from wms.models import Warehouse
 
 pytestmark = pytest.mark.django_db
@@ -74,7 +74,7 @@ def test_an_equal_observation_changes_nothing(berlin: Warehouse) -> None:
     assert level(berlin).push_due_since is None
 
 
-def test_a_later_event_with_the_same_figure_moves_only_the_time(berlin: Warehouse) -> None:
+def test_a_later_event_with_the_same_quantity_moves_only_the_time(berlin: Warehouse) -> None:
     make_level(berlin, available=9)
     applied = levels.apply(berlin, [seen(available=9, at=in_future())], source="test")
     assert (applied.changed, applied.unchanged, level(berlin).push_due_since) == (0, 1, None)
@@ -89,7 +89,7 @@ def test_after_a_read_without_sequence_a_late_event_is_judged_by_time(berlin: Wa
     assert (late.stale, level(berlin).available) == (1, 2)
 
 
-def test_events_in_any_order_give_the_last_figure(berlin: Warehouse) -> None:
+def test_events_in_any_order_give_the_last_quantity(berlin: Warehouse) -> None:
     start = timezone.now() - 60 * SECOND
     for number in [3, 1, 5, 2, 4, 5]:
         levels.apply(
@@ -104,14 +104,14 @@ def test_what_the_wms_does_not_say_stays(berlin: Warehouse) -> None:
     assert (level(berlin).available, level(berlin).on_hand) == (8, 12)
 
 
-def test_a_report_without_the_figure_that_counts_is_alerted_and_changes_nothing(berlin: Warehouse) -> None:
+def test_a_report_without_the_quantity_that_counts_is_alerted_and_changes_nothing(berlin: Warehouse) -> None:
     make_level(berlin, available=9)
     applied = levels.apply(berlin, [seen(available=None, on_hand=3, at=in_future())], source="test")
     assert (applied.unusable, level(berlin).on_hand) == (1, 9)
     assert Alert.objects.get().kind == "stock_figure_missing"
 
 
-def test_an_accepted_order_is_counted_by_the_next_figure(berlin: Warehouse) -> None:
+def test_an_accepted_order_is_counted_by_the_next_quantity(berlin: Warehouse) -> None:
     make_level(berlin, available=10)
     reservations.reserve("order-1", [Need(berlin.pk, "MUG", 4)])
     reservations.confirm("order-1")
@@ -128,7 +128,7 @@ def test_an_order_that_is_not_accepted_stays_held_whatever_comes(berlin: Warehou
     assert (Reservation.objects.get().state, level(berlin).reserved) == ("held", 4)
 
 
-def test_a_figure_from_before_the_acceptance_does_not_count_the_order(berlin: Warehouse) -> None:
+def test_a_quantity_from_before_the_acceptance_does_not_count_the_order(berlin: Warehouse) -> None:
     make_level(berlin, available=10, observed_at=timezone.now() - 60 * SECOND)
     reservations.reserve("order-1", [Need(berlin.pk, "MUG", 4)])
     reservations.confirm("order-1")
@@ -136,7 +136,7 @@ def test_a_figure_from_before_the_acceptance_does_not_count_the_order(berlin: Wa
     assert (level(berlin).available, level(berlin).reserved) == (9, 4)
 
 
-def test_a_read_begun_after_the_acceptance_counts_the_order_although_its_figure_is_old(
+def test_a_read_begun_after_the_acceptance_counts_the_order_although_its_quantity_is_old(
     berlin: Warehouse,
 ) -> None:
     known = make_level(berlin, available=6, observed_at=timezone.now() - 60 * SECOND)
@@ -147,7 +147,7 @@ def test_a_read_begun_after_the_acceptance_counts_the_order_although_its_figure_
     assert (Reservation.objects.get().state, level(berlin).reserved) == ("counted", 0)
 
 
-def test_on_hand_an_accepted_order_stays_held_until_a_figure_knows_of_its_shipment(
+def test_on_hand_an_accepted_order_stays_held_until_a_quantity_knows_of_its_shipment(
     hamburg: Warehouse,
 ) -> None:
     make_level(hamburg, available=10, observed_at=timezone.now() - 60 * SECOND)
@@ -161,8 +161,8 @@ def test_on_hand_an_accepted_order_stays_held_until_a_figure_knows_of_its_shipme
     assert reservations.free([hamburg.pk], ["MUG"]) == {(hamburg.pk, "MUG"): 6}
 
 
-def test_after_a_change_of_basis_the_next_figure_puts_promises_right(berlin: Warehouse) -> None:
-    make_counted(make_level(berlin, available=6, on_hand=10), 4)
+def test_after_a_change_of_basis_the_next_quantity_puts_reservations_right(berlin: Warehouse) -> None:
+    make_netted(make_level(berlin, available=6, on_hand=10), 4)
     berlin.connection.stock_basis = "on_hand"
     berlin.connection.save()
     levels.apply(berlin, [seen(available=6, on_hand=10, at=in_future())], source="event")

@@ -1,4 +1,4 @@
-"""Which of two figures wins, decided without a database."""
+"""Which of two quantities wins, decided without a database."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def test_of_several_observations_of_an_item_the_newest_is_kept() -> None:
     assert newest_per_item([newer, other, older], now=NOON) == {"MUG": newer, "CUP": other}
 
 
-def test_a_figure_from_the_far_future_is_cut_to_what_a_wrong_clock_explains() -> None:
+def test_a_quantity_from_the_far_future_is_cut_to_what_a_wrong_clock_explains() -> None:
     kept = newest_per_item([seen(NOON + timedelta(days=365))], now=NOON)
     assert kept["MUG"].observed_at == NOON + CLOCK_TOLERANCE
 
 
 def test_a_read_is_known_to_hold_when_it_was_begun() -> None:
-    assert seen(NOON, read=True).holds_at == NOON + 60 * SECOND
-    assert seen(NOON).holds_at == NOON
+    assert seen(NOON, read=True).valid_at == NOON + 60 * SECOND
+    assert seen(NOON).valid_at == NOON

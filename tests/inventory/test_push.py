@@ -18,7 +18,7 @@ from inventory.stock import levels
 from ops.errors import Transient, UnknownOutcome
 from ops.models import Alert, Job
 from tests.builders import make_connection, make_level, make_mapping, make_shop, make_warehouse
-from tests.inventory.promises import make_counted
+from tests.inventory.reservation_states import make_netted
 from tests.inventory.shopify_stock import Item, ShopifyStock
 from wms.models import Warehouse
 
@@ -105,7 +105,7 @@ def test_orders_that_the_wms_does_not_know_of_are_not_sold_again(
 
 
 def test_orders_that_the_wms_has_are_taken_off_once(berlin: Warehouse, shopify: ShopifyStock) -> None:
-    make_counted(due(berlin, available=5), 3)
+    make_netted(due(berlin, available=5), 3)
     commitments.note({"order-1": {(berlin.pk, "MUG"): 3}})
     shopify.items[1_000_011] = Item(available=0, committed=3)
     pushing.push(berlin.shop)
@@ -140,7 +140,7 @@ def test_a_level_that_was_marked_again_meanwhile_stays_due(berlin: Warehouse, sh
     assert level().pushed_quantity == 5
 
 
-def test_a_figure_that_moved_meanwhile_is_read_again_under_a_new_key(
+def test_a_quantity_that_moved_meanwhile_is_read_again_under_a_new_key(
     berlin: Warehouse, shopify: ShopifyStock
 ) -> None:
     due(berlin)
@@ -154,7 +154,7 @@ def test_a_figure_that_moved_meanwhile_is_read_again_under_a_new_key(
     assert len({variables["key"] for variables in shopify.sets()}) == 3
 
 
-def test_when_every_figure_moves_it_is_tried_again_later(berlin: Warehouse, shopify: ShopifyStock) -> None:
+def test_when_every_quantity_moves_it_is_tried_again_later(berlin: Warehouse, shopify: ShopifyStock) -> None:
     due(berlin)
     shopify.before = lambda: setattr(shopify.items[1_000_011], "available", -1)
     with pytest.raises(Transient, match="moved"):

@@ -1,4 +1,4 @@
-"""Wherever a push of stock ends, and whatever happens meanwhile: Shopify's figure is right in the end, and no key of
+"""Wherever a push of stock ends, and whatever happens meanwhile: Shopify's quantity is right in the end, and no key of
 idempotency ever goes out with two meanings.
 """
 

@@ -16,7 +16,7 @@ from inventory.models import Reservation, StockLevel
 from inventory.reservations import Need, Shortage
 from ops.models import Job, Lane
 from tests.builders import make_connection, make_level, make_shop, make_warehouse
-from tests.inventory.promises import make_counted
+from tests.inventory.reservation_states import make_netted
 from wms.models import Warehouse
 
 pytestmark = pytest.mark.django_db
@@ -97,7 +97,7 @@ def test_reserving_other_needs_replaces_the_old_ones(berlin: Warehouse) -> None:
 
 
 def test_more_for_an_order_that_is_counted_holds_it_anew_until_it_is_confirmed(berlin: Warehouse) -> None:
-    make_counted(make_level(berlin, available=5), 2)
+    make_netted(make_level(berlin, available=5), 2)
     assert reserve(berlin, MUG=3) == []
     row = Reservation.objects.get()
     assert (row.quantity, row.state, row.accepted_at) == (3, "held", None)
@@ -117,7 +117,7 @@ def test_a_need_below_one_is_a_bug(berlin: Warehouse) -> None:
         reserve(berlin, MUG=0)
 
 
-def test_what_one_shop_promised_is_gone_for_the_other_that_sells_from_the_same_shelf(
+def test_what_one_shop_reserved_is_gone_for_the_other_that_sells_from_the_same_shelf(
     berlin: Warehouse, twin: Warehouse
 ) -> None:
     make_level(berlin, available=5)
@@ -152,8 +152,8 @@ def test_a_second_release_changes_nothing(berlin: Warehouse) -> None:
     assert StockLevel.objects.get().push_due_since is None
 
 
-def test_counted_units_come_back_with_the_next_figure_not_with_the_release(berlin: Warehouse) -> None:
-    make_counted(make_level(berlin, available=5), 2)
+def test_counted_units_come_back_with_the_next_quantity_not_with_the_release(berlin: Warehouse) -> None:
+    make_netted(make_level(berlin, available=5), 2)
     reservations.release("order-1")
     assert (free(berlin), rows()) == (5, [])
 
@@ -168,13 +168,13 @@ def test_confirming_marks_the_open_rows_once(berlin: Warehouse) -> None:
 
 
 def test_a_counted_shipment_is_simply_gone(berlin: Warehouse) -> None:
-    make_counted(make_level(berlin, available=5), 3)
+    make_netted(make_level(berlin, available=5), 3)
     reservations.ship("order-1", {"MUG": 2})
     assert (rows(), free(berlin)) == ([("order-1", "MUG", 1, "counted")], 5)
 
 
 @pytest.mark.parametrize("place", ["berlin", "hamburg"])
-def test_units_that_left_stay_held_while_the_figure_contains_them(
+def test_units_that_left_stay_held_while_the_quantity_contains_them(
     place: str, request: pytest.FixtureRequest
 ) -> None:
     warehouse = request.getfixturevalue(place)
@@ -186,7 +186,7 @@ def test_units_that_left_stay_held_while_the_figure_contains_them(
     assert free(warehouse) == 2
 
 
-def test_on_hand_a_shipment_that_the_figure_knows_already_frees_nothing_twice(hamburg: Warehouse) -> None:
+def test_on_hand_a_shipment_that_the_quantity_knows_already_frees_nothing_twice(hamburg: Warehouse) -> None:
     make_level(hamburg, available=5, observed_at=timezone.now())
     reserve(hamburg, MUG=3)
     reservations.confirm("order-1")
@@ -195,7 +195,7 @@ def test_on_hand_a_shipment_that_the_figure_knows_already_frees_nothing_twice(ha
 
 
 def test_shipping_more_than_reserved_or_unknown_items_changes_only_what_is_known(berlin: Warehouse) -> None:
-    make_counted(make_level(berlin, available=5), 3)
+    make_netted(make_level(berlin, available=5), 3)
     reservations.ship("order-1", {"MUG": 9, "CUP": 1})
     reservations.ship("order-9", {"MUG": 1})
     assert (rows(), free(berlin)) == ([], 5)

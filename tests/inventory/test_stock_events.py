@@ -57,7 +57,7 @@ def test_a_stock_event_reaches_the_level(client: Client, berlin: Warehouse) -> N
     assert level.push_due_since is not None
 
 
-def test_events_out_of_order_leave_the_newest_figure(client: Client, berlin: Warehouse) -> None:
+def test_events_out_of_order_leave_the_newest_quantity(client: Client, berlin: Warehouse) -> None:
     call_back(client, "e2", seconds_ago=10, units=2)
     call_back(client, "e1", seconds_ago=20, units=9)
     assert StockLevel.objects.get().available == 2
@@ -72,7 +72,7 @@ def test_the_same_event_under_two_jobs_is_looked_at_once(client: Client, berlin:
     assert StockLevel.objects.get().available == 1
 
 
-def test_another_figure_under_a_known_event_id_or_sequence_reaches_the_level(
+def test_another_quantity_under_a_known_event_id_or_sequence_reaches_the_level(
     client: Client, berlin: Warehouse
 ) -> None:
     for units in (5, 3, 4):

@@ -1,4 +1,4 @@
-"""`manage.py reconcile`: read stock from the WMSs now, page by page, with output."""
+"""`manage.py reconcile` reads stock from the WMSs now, page by page, and prints the results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--full", action="store_true", help="read everything, not only what changed")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Exit code 1 when a connection could not be read to its end; the others are read all the same."""
+        """Read all chosen connections; exit with code 1 if one of them could not be read to its end."""
         chosen = Connection.objects.filter(is_active=True).order_by("slug")
         if options["connection"]:
             chosen = chosen.filter(slug=options["connection"])
@@ -37,7 +37,7 @@ class Command(BaseCommand):
             raise CommandError(f"not read to the end: {', '.join(failed)}")
 
     def _read(self, connection: Connection, *, full: bool) -> bool:
-        """All pages of one connection; False when it gave up."""
+        """Read all pages of one connection; return False if an error or too many waits ended it."""
         self.stdout.write(f"{connection.slug}:")
         number, tries = 0, 0
         while tries < TRIES:
@@ -52,19 +52,19 @@ class Command(BaseCommand):
                 self.stderr.write(f"  {recorded_name(error)}: {error}")
                 return False
             number, tries = number + 1, 0
-            self.stdout.write(f"  page {number}: {_told(page)}")
+            self.stdout.write(f"  page {number}: {_summary(page)}")
             if page.done:
                 return True
         return False
 
 
-def _told(page: reconcile.Page) -> str:
-    told = (
+def _summary(page: reconcile.Page) -> str:
+    summary = (
         f"{page.read} read, {page.changed} changed, {page.unchanged} unchanged, {page.stale} older than known, "
         f"{page.drift} drifted"
     )
     if page.unusable:
-        told += f", {page.unusable} without the figure that counts"
+        summary += f", {page.unusable} without the figure that counts"
     if page.unknown_warehouses:
-        told += f"; not configured: {', '.join(page.unknown_warehouses)}"
-    return told
+        summary += f"; not configured: {', '.join(page.unknown_warehouses)}"
+    return summary

@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order: never more is promised than lies on the shelf, and the sums are right.
+"""Whatever happens in whatever order, never more is reserved than lies on the shelf, and the sums are right.
 
 A simulated warehouse knows the truth; what it tells arrives late, twice, or out of order.
 """
@@ -79,7 +79,7 @@ class Shelf(RuleBasedStateMachine):
     def now(self) -> datetime:
         return self.start + timedelta(seconds=next(self.ticks))
 
-    def promised(self) -> int:
+    def reserved(self) -> int:
         return sum(order.open for order in self.orders)
 
     def free(self) -> int:
@@ -175,7 +175,7 @@ class Shelf(RuleBasedStateMachine):
             self.learn_of_shipment(0)
         self.tell()
         self.deliver(len(self.letters) - 1)
-        assert self.free() == self.shelf - self.promised()
+        assert self.free() == self.shelf - self.reserved()
 
     @invariant()
     def reserved_is_the_sum_of_what_is_held(self) -> None:
@@ -186,8 +186,8 @@ class Shelf(RuleBasedStateMachine):
 
     @invariant()
     def no_more_is_free_than_lies_there_unpromised(self) -> None:
-        assert self.shelf >= self.promised()
-        assert self.free() <= self.shelf - self.promised()
+        assert self.shelf >= self.reserved()
+        assert self.free() <= self.shelf - self.reserved()
 
 
 class OnHandShelf(Shelf):
@@ -196,7 +196,7 @@ class OnHandShelf(Shelf):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("machine", [Shelf, OnHandShelf])
-def test_promises_hold(machine: type[Shelf]) -> None:
+def test_reservations_hold(machine: type[Shelf]) -> None:
     machine.reached.clear()
     run_state_machine_as_test(machine, settings=same_every_time(examples=8, steps=40))
     assert all(machine.reached[name] >= 2 for name in STEPS), machine.reached
