@@ -3,63 +3,58 @@
 from __future__ import annotations
 
 from celery import shared_task
-from django.utils.dateparse import parse_datetime
 
+from inventory import jobs
+from inventory.jobs import CHECK_SCOPE, PUSH, PUSH_MAPPED, RECONCILE, STOCK_REPORTED, ReconcilePayload
 from inventory.push import push_batches, push_due, pushing, scope
 from inventory.stock import levels, reconcile, stock_events
-from ops.errors import Permanent
-from ops.models import Job
-from ops.workers.runner import Queue, job
+from ops.workers.runner import handles
+from shops.jobs import ShopPayload
 from shops.models import Shop
+from skumap.jobs import VariantsPayload
+from wms.jobs import CallbackPayload, WarehousePayload
 from wms.models import Connection, Warehouse
 
 
-@job("wms.inventory", queue=Queue.INVENTORY)
-def stock_event(job: Job) -> None:
+@handles(STOCK_REPORTED)
+def stock_event(callback: CallbackPayload) -> None:
     """Apply a stock event of a WMS."""
-    occurred_at = parse_datetime(str(job.payload["occurred_at"]))
-    if occurred_at is None or occurred_at.tzinfo is None:
-        raise Permanent(f"occurred_at is no time with a zone: {job.payload['occurred_at']!r}")
     stock_events.apply(
         stock_events.StockEvent(
-            connection_id=job.payload["connection"],
-            event_id=job.payload["event_id"],
-            occurred_at=occurred_at,
-            data=job.payload["data"],
+            connection_id=callback.connection,
+            event_id=callback.event_id,
+            occurred_at=callback.occurred_at,
+            data=callback.data,
         )
     )
 
 
-@job("inventory.push", queue=Queue.INVENTORY)
-def push_stock(job: Job) -> None:
+@handles(PUSH)
+def push_stock(payload: ShopPayload) -> None:
     """Push the levels of a shop that are due to Shopify."""
-    shop = Shop.objects.filter(pk=job.payload["shop"], is_active=True).first()
+    shop = Shop.objects.filter(pk=payload.shop, is_active=True).first()
     if shop is not None:
         pushing.push(shop)
 
 
-@job("skumap.mapped", queue=Queue.INVENTORY)
-def push_mapped(job: Job) -> None:
+@handles(PUSH_MAPPED)
+def push_mapped(mapped: VariantsPayload) -> None:
     """Mark the items of variants whose mapping changed for a push, at all warehouses."""
-    levels.mark_products_due(job.payload["shop"], variants=job.payload["variants"])
+    levels.mark_products_due(mapped.shop, variants=mapped.variants)
 
 
-@job("wms.stock_scope_changed", queue=Queue.INVENTORY)
-def check_scope(job: Job) -> None:
+@handles(CHECK_SCOPE)
+def check_scope(payload: WarehousePayload) -> None:
     """Check the scope of a warehouse after it or its connection was saved."""
-    warehouse = Warehouse.objects.select_related("shop", "connection").get(pk=job.payload["warehouse"])
-    scope.check(warehouse)
+    scope.check(Warehouse.objects.select_related("shop", "connection").get(pk=payload.warehouse))
 
 
-@job("inventory.reconcile", queue=Queue.INVENTORY)
-def reconcile_page(job: Job) -> None:
+@handles(RECONCILE)
+def reconcile_page(payload: ReconcilePayload) -> None:
     """Read one page of what changed at a WMS; the next page is another run of the same job."""
-    connection = Connection.objects.filter(pk=job.payload["connection"], is_active=True).first()
-    if connection is None:
-        return
-    full = bool(job.payload.get("full"))
-    if not reconcile.reconcile(connection, full=full).done:
-        reconcile.request(connection, full=full)
+    connection = Connection.objects.filter(pk=payload.connection, is_active=True).first()
+    if connection is not None and not reconcile.reconcile(connection, full=payload.full).done:
+        jobs.reconcile(connection, full=payload.full)
 
 
 @shared_task(name="inventory.compare_all")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from celery import shared_task
 
-from ops.alerting import channels, notifications
+from ops.alerting import notifications
+from ops.alerting.jobs import NOTIFY, NotifyPayload
 from ops.doors import reused_ids
-from ops.doors.refusals import Door
-from ops.models import Job
+from ops.doors.jobs import IDS_REUSED, IdsReusedPayload
 from ops.queue import retention
+from ops.queue.kinds import TypedJob
 from ops.workers import circuits, dispatch, leases
-from ops.workers.runner import Queue, job, job_batch
+from ops.workers.runner import handles, handles_batch
 
 
 @shared_task(name="ops.dispatch")
@@ -39,22 +38,14 @@ def prune() -> None:
     retention.prune()
 
 
-@job_batch("ops.notify", queue=Queue.MAINTENANCE, size=notifications.MOST_IN_ONE, attempts=6)
-def notify(jobs: list[Job]) -> None:
+@handles_batch(NOTIFY)
+def notify(jobs: list[TypedJob[NotifyPayload]]) -> None:
     """New alerts go out by a channel, those that wait there in one message."""
-    alert_ids = [each.payload["alert"] for each in jobs]
-    if notifications.send(alert_ids, by=jobs[0].payload.get("channel", channels.MAIL)):
-        circuits.answered(jobs[0].lane_id)
+    if notifications.send([each.payload.alert for each in jobs], by=jobs[0].payload.channel):
+        circuits.answered(jobs[0].lane)
 
 
-@job(reused_ids.JOB_KIND, queue=Queue.MAINTENANCE)
-def ids_reused(job: Job) -> None:
+@handles(IDS_REUSED)
+def ids_reused(last: IdsReusedPayload) -> None:
     """A sender gave the id of one event to another, or did so a while ago."""
-    told = job.payload
-    reused_ids.look(
-        Door(told["door"]),
-        told["sender"],
-        event_id=told["event_id"],
-        lane=told["lane"],
-        at=datetime.fromisoformat(told["at"]),
-    )
+    reused_ids.look(last)

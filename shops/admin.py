@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from ops import secrets
 from ops.admin import ConsoleAdmin
 from ops.console.secret_forms import SecretsForm
-from shops import installation
+from shops import installation, jobs
 from shops.models import Shop
 
 SECRETS = ("client_secret", "access_token", "webhook_secret", "webhook_secret_previous")
@@ -110,7 +110,7 @@ class ShopAdmin(ConsoleAdmin):
             if change and {*CREDENTIALS, "domain"} & set(form.changed_data):
                 installation.credentials_changed(obj)
             elif not change:
-                installation.check_subscriptions(obj)
+                jobs.check_subscriptions(obj)
             if change:
                 installation.settings_changed(obj, form.changed_data)
 
@@ -138,5 +138,5 @@ class ShopAdmin(ConsoleAdmin):
 
 def _enqueue_check(shop: Shop) -> bool:
     with transaction.atomic():
-        installation.check_subscriptions(shop)
+        jobs.check_subscriptions(shop)
     return True

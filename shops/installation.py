@@ -14,9 +14,10 @@ from django.db.models.functions import Now
 from ops import secrets
 from ops.alerting import alerts
 from ops.errors import Blocked, Throttled
-from ops.models import Job, Priority, Severity
-from ops.queue import jobs
+from ops.models import Severity
+from ops.queue.jobs import wake
 from ops.secrets import UNREADABLE
+from shops import jobs
 from shops.models import Shop
 
 logger = structlog.get_logger(__name__)
@@ -24,10 +25,6 @@ logger = structlog.get_logger(__name__)
 REFUSED = "shop_refuses_credentials"
 UNINSTALLED = "shop_uninstalled"
 FROZEN = "shop_frozen"
-CHECK_INSTALLED = "shops.check_installed"
-REDACT_SHOP = "shopify.redact_if_gone"
-TOLD_OF_REMOVAL = ("shopify.app/uninstalled", "shopify.shop/redact")
-SETTINGS_CHANGED = "shopify.settings_changed"
 
 POLICIES = frozenset({"submit_policy", "submit_test_orders", "whole_orders_only", "routes_all_locations"})
 """Fields that decide what of an order may be sent."""
@@ -91,7 +88,7 @@ def record_refused(shop: Shop, refusal: AccessRefused) -> None:
 
     None is raised where the app was uninstalled, or while that is being found out: that has its own.
     """
-    if not (_is_uninstalled(shop) or _is_asked(shop)):
+    if not (_is_uninstalled(shop) or jobs.removal_is_examined(shop)):
         _alert_refused(shop, reason=refusal.reason, by_shopify=True)
 
 
@@ -118,13 +115,6 @@ def _alert_refused(shop: Shop, *, reason: str, by_shopify: bool) -> None:
 
 def _is_uninstalled(shop: Shop) -> bool:
     return Shop.objects.filter(pk=shop.pk, is_active=False, uninstalled_at__isnull=False).exists()
-
-
-def _is_asked(shop: Shop) -> bool:
-    told = Q(kind__in=TOLD_OF_REMOVAL, lane=shop.inbox_lane) | Q(
-        key__in=[_key_of(kind, shop) for kind in (CHECK_INSTALLED, REDACT_SHOP)]
-    )
-    return Job.objects.filter(told, state__in=[Job.State.READY, Job.State.RUNNING]).exists()
 
 
 def record_frozen(shop: Shop, *, reason: str) -> None:
@@ -195,10 +185,10 @@ def _switch_on(shop: Shop, off: Q) -> bool:
 def taken_up(shop: Shop) -> None:
     """What follows once a shop is on again, in the transaction that switched it on."""
     Shop.objects.filter(pk=shop.pk).update(uninstalled_at=None)
-    check_subscriptions(shop)
-    notices_lost(shop)
+    jobs.check_subscriptions(shop)
+    jobs.notices_lost(shop)
     alerts.close_alert(UNINSTALLED, subject=subject(shop))
-    jobs.wake(key(shop))
+    wake(key(shop))
     logger.info("shop_switched_on", shop=shop.domain)
 
 
@@ -226,7 +216,7 @@ def credentials_changed(shop: Shop) -> None:
     )
     alerts.close_alert(REFUSED, subject=subject(shop))
     if not installed_again(shop):
-        jobs.wake(key(shop))
+        wake(key(shop))
 
 
 def secret_unreadable(shop: Shop) -> None:
@@ -249,53 +239,13 @@ def secrets_changed(shop: Shop) -> None:
     alerts.close_alert(UNREADABLE, subject=subject(shop))
 
 
-def check_subscriptions(shop: Shop) -> None:
-    """Enqueue a look at the shop's webhook subscriptions, in the caller's transaction."""
-    _enqueue(shop, "shops.check_subscriptions", Priority.LOW)
-
-
-def check_installed(shop: Shop) -> None:
-    """Enqueue the question whether the app is still, or again, installed, in the caller's transaction."""
-    _enqueue(shop, CHECK_INSTALLED, Priority.HIGH)
-
-
-def redact(shop: Shop) -> None:
-    """Enqueue the question whether the shop is gone, and the erasing of its customers if so, in the caller's
-    transaction."""
-    _enqueue(shop, REDACT_SHOP, Priority.LOW)
-
-
-def notices_lost(shop: Shop) -> None:
-    """Shopify has not told us of the shop's changes for a while: whoever reads them should look now.
-
-    In the caller's transaction; local work.
-    """
-    _enqueue(shop, "shopify.notices_lost", Priority.HIGH, lane=shop.inbox_lane)
-
-
 def settings_changed(shop: Shop, fields: Collection[str]) -> None:
     """What may be sent of the shop's orders was changed: those that were not sent are to be read again.
 
     `fields`: the fields of the shop that were changed. In the transaction that saved them; local work.
     """
     if shop.is_active and POLICIES.intersection(fields):
-        _enqueue(shop, SETTINGS_CHANGED, Priority.HIGH, lane=shop.inbox_lane)
-
-
-def _enqueue(shop: Shop, kind: str, priority: Priority, *, lane: str = "") -> None:
-    jobs.enqueue(
-        kind,
-        key=_key_of(kind, shop),
-        lane=lane or shop.lane,
-        payload={"shop": shop.pk},
-        subject=subject(shop),
-        priority=priority,
-        coalesce=True,
-    )
-
-
-def _key_of(kind: str, shop: Shop) -> str:
-    return f"{kind}:{shop.pk}"
+        jobs.settings_changed(shop)
 
 
 def _fingerprint(shop: Shop) -> str:

@@ -11,13 +11,19 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from ops.alerting import alerts
-from ops.models import Job
-from ops.workers.runner import Queue, job
-from shops import installation
+from ops.workers.runner import handles
+from shops import installation, jobs
 from shops.api import client
+from shops.jobs import (
+    APP_UNINSTALLED,
+    CHECK_INSTALLED,
+    CHECK_SUBSCRIPTIONS,
+    UNHANDLED,
+    ShopPayload,
+    WebhookPayload,
+)
 from shops.models import Shop
 from shops.webhooks import subscriptions
-from shops.webhooks.topics import UNHANDLED
 
 logger = structlog.get_logger(__name__)
 
@@ -25,20 +31,20 @@ TRIED_AFTER_REMOVAL = timedelta(days=30)
 """How long a shop is asked every hour whether the app was installed again."""
 
 
-@job("shopify.app/uninstalled", queue=Queue.MAINTENANCE)
-def app_uninstalled(job: Job) -> None:
+@handles(APP_UNINSTALLED)
+def app_uninstalled(webhook: WebhookPayload) -> None:
     """The notice may be hours old and the app back again: have the shop asked, in the lane of calls to it."""
     with transaction.atomic():
-        installation.check_installed(Shop.objects.get(pk=job.payload["shop"]))
+        jobs.check_installed(Shop.objects.get(pk=webhook.shop))
 
 
-@job("shops.check_installed", queue=Queue.MAINTENANCE)
-def check_installed(job: Job) -> None:
+@handles(CHECK_INSTALLED)
+def check_installed(payload: ShopPayload) -> None:
     """Ask the shop anything; when it refuses us, the app is gone and the shop is switched off. Else it goes on.
 
     A shop that a person switched off is left alone.
     """
-    shop = Shop.objects.get(pk=job.payload["shop"])
+    shop = Shop.objects.get(pk=payload.shop)
     if not (shop.is_active or shop.uninstalled_at):
         return
     if client.lets_us_in(shop):
@@ -48,23 +54,23 @@ def check_installed(job: Job) -> None:
         installation.uninstalled(shop)
 
 
-@job(UNHANDLED, queue=Queue.MAINTENANCE)
-def unhandled(job: Job) -> None:
+@handles(UNHANDLED)
+def unhandled(webhook: WebhookPayload) -> None:
     """A topic nobody asked for: told, and done."""
-    logger.info("webhook_unhandled", topic=job.payload["topic"], shop=job.payload["shop"])
+    logger.info("webhook_unhandled", topic=webhook.topic, shop=webhook.shop)
 
 
-@job("shops.check_subscriptions", queue=Queue.MAINTENANCE)
-def check_subscriptions(job: Job) -> None:
+@handles(CHECK_SUBSCRIPTIONS)
+def check_subscriptions(payload: ShopPayload) -> None:
     """Make the shop's subscriptions what they should be; alert on what Shopify refuses."""
-    shop = Shop.objects.get(pk=job.payload["shop"])
+    shop = Shop.objects.get(pk=payload.shop)
     if not (shop.is_active and settings.PUBLIC_URL):
         return
     report = subscriptions.register(shop, base_url=settings.PUBLIC_URL)
     installation.reachable(shop)
     with transaction.atomic():
         if report.notices_lost:
-            installation.notices_lost(shop)
+            jobs.notices_lost(shop)
         _alert_or_close(shop, report)
 
 
@@ -90,7 +96,7 @@ def check_subscriptions_all() -> None:
     removed = Shop.objects.filter(is_active=False, uninstalled_at__gt=Now() - TRIED_AFTER_REMOVAL)
     with transaction.atomic():
         for shop in removed.only("id", "domain"):
-            installation.check_installed(shop)
+            jobs.check_installed(shop)
         if settings.PUBLIC_URL:
             for shop in Shop.objects.filter(is_active=True).only("id", "domain"):
-                installation.check_subscriptions(shop)
+                jobs.check_subscriptions(shop)

@@ -1,52 +1,61 @@
-"""Job kinds of the SKU map."""
+"""What the jobs of the SKU map do."""
 
 from __future__ import annotations
 
 from django.db import transaction
 
-from ops.models import Job
-from ops.workers.runner import Queue, job
+from ops.workers.runner import handles
+from shops.jobs import WebhookPayload
 from shops.models import Shop
+from skumap import jobs
+from skumap.jobs import (
+    INVENTORY_ITEM_UPDATED,
+    PRODUCT_DELETED,
+    PRODUCT_UPDATED,
+    VERIFY,
+    WAKE,
+    VariantsPayload,
+    VerifyPayload,
+)
 from skumap.verification import review, shopify_variants
 
 
-@job("shopify.products/update", queue=Queue.MAINTENANCE)
-def product_updated(job: Job) -> None:
+@handles(PRODUCT_UPDATED)
+def product_updated(webhook: WebhookPayload) -> None:
     """Shopify sends this for orders of the product too: mostly nothing differs."""
-    review.sku_changed_in_product(_shop(job), job.payload["body"])
+    review.sku_changed_in_product(_shop(webhook), webhook.body)
 
 
-@job("shopify.products/delete", queue=Queue.MAINTENANCE)
-def product_deleted(job: Job) -> None:
+@handles(PRODUCT_DELETED)
+def product_deleted(webhook: WebhookPayload) -> None:
     """The body names only the product, which no mapping knows: the shop's variants are looked through."""
-    review.ask_all(_shop(job), delay=review.AFTER_DELETION)
+    jobs.verify_all(_shop(webhook), delay=review.AFTER_DELETION)
 
 
-@job("shopify.inventory_items/update", queue=Queue.MAINTENANCE)
-def inventory_item_updated(job: Job) -> None:
+@handles(INVENTORY_ITEM_UPDATED)
+def inventory_item_updated(webhook: WebhookPayload) -> None:
     """There is no variants/update topic; a changed SKU comes here and in products/update."""
-    review.sku_changed_in_item(_shop(job), job.payload["body"])
+    review.sku_changed_in_item(_shop(webhook), webhook.body)
 
 
-@job("skumap.verify", queue=Queue.MAINTENANCE)
-def verify(job: Job) -> None:
+@handles(VERIFY)
+def verify(page: VerifyPayload) -> None:
     """One page of variants: those named, or the next ones of the shop."""
-    shop = _shop(job)
-    named = job.payload.get("variants")
-    variants = named or shopify_variants.page(shop, after=job.payload["after"])
+    shop = _shop(page)
+    variants = page.variants or shopify_variants.page(shop, after=page.after or 0)
     if not variants:
         return
-    shopify_variants.verify(shop, variants=variants, adopt=job.payload.get("adopt", False))
-    if not named and len(variants) == review.PAGE:
-        review.ask_all(shop, after=variants[-1])
+    shopify_variants.verify(shop, variants=variants, adopt=bool(page.adopt))
+    if not page.variants and len(variants) == review.PAGE:
+        jobs.verify_all(shop, after=variants[-1])
 
 
-@job("skumap.wake", queue=Queue.MAINTENANCE)
-def wake(job: Job) -> None:
+@handles(WAKE)
+def wake(page: VariantsPayload) -> None:
     """One page of variants that an import mapped."""
     with transaction.atomic():
-        review.wake(job.payload["shop"], variants=job.payload["variants"])
+        review.wake(page.shop, variants=page.variants)
 
 
-def _shop(job: Job) -> Shop:
-    return Shop.objects.get(pk=job.payload["shop"])
+def _shop(payload: WebhookPayload | VerifyPayload) -> Shop:
+    return Shop.objects.get(pk=payload.shop)

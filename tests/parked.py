@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.db.models.functions import Now
 
 from ops.models import Job
-from ops.queue import jobs
-from ops.workers.runner import Queue, job
+from ops.queue.kinds import JobKind
+from ops.queue.queues import Queue
+from ops.workers.runner import handles
 
 
-@job("test.waits", queue=Queue.MAINTENANCE)
-def waits(_: Job) -> None:
+@dataclass(frozen=True)
+class Nothing:
+    """No payload."""
+
+
+WAITS = JobKind("test.waits", Nothing, queue=Queue.MAINTENANCE, work="wait", if_dead="It is a test.")
+
+
+@handles(WAITS)
+def waits(_: Nothing) -> None:
     """Goes on, once its cause is gone."""
 
 
 def park(*keys: str) -> int:
     """A job that waits under the keys; returns its id."""
-    job_id = jobs.enqueue("test.waits", key="waits:" + "+".join(keys), lane="internal")
+    job_id = WAITS.enqueue(Nothing(), key="waits:" + "+".join(keys), lane="internal")
     assert job_id is not None
     Job.objects.filter(pk=job_id).update(parked_on=list(keys), parked_since=Now())
     return job_id

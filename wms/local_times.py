@@ -26,11 +26,6 @@ def zone_named(name: str) -> tzinfo:
         ) from error
 
 
-def zone_of_event(payload: dict[str, Any]) -> tzinfo:
-    """The zone that a stored callback was taken in with. Raises Permanent: this machine knows no such."""
-    return zone_named(str(payload.get("zone", "UTC")))
-
-
 def _moment(value: Any, info: ValidationInfo) -> datetime:
     return moments.parse(value, zone=(info.context or {}).get("zone", UTC))
 

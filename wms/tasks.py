@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ops.errors import Permanent
-from ops.models import Job
-from ops.workers.runner import Queue, job
+from ops.workers.runner import handles
+from wms.jobs import UNRECOGNISED, CallbackPayload
 
 
-@job("wms.unrecognised", queue=Queue.CALLBACKS, attempts=1)
-def unrecognised(job: Job) -> None:
+@handles(UNRECOGNISED)
+def unrecognised(callback: CallbackPayload) -> None:
     """A callback of a type that the contract does not have: a dead letter, so that a person sees it."""
     raise Permanent(
-        f"the WMS sent a callback of type {job.payload['type']!r}, which nothing here handles. "
+        f"the WMS sent a callback of type {callback.type!r}, which nothing here handles. "
         "Ask the vendor what it means; replay it once the application knows the type."
     )

@@ -9,20 +9,19 @@ import sys
 
 from celery import Celery
 from django_structlog.celery.steps import DjangoStructLogInitStep
-from kombu import Exchange, Queue
+from kombu import Exchange
+from kombu import Queue as Route
 
+from ops.queue.queues import Queue
 from wmsbridge.monitoring.workers import Heartbeat, Watch
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "wmsbridge.settings")
 
-# One queue per concern: fleets are scaled apart. `dispatch` hands lanes out and never waits behind work.
-QUEUES = ("submission", "callbacks", "cancellation", "inventory", "maintenance", "dispatch")
-
 app = Celery("wmsbridge")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # Each with its own exchange and key: under the default ones every queue would get a copy of every message.
-app.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name in QUEUES]
-app.conf.task_default_queue = "maintenance"
+app.conf.task_queues = [Route(name, Exchange(name), routing_key=name) for name in map(str, Queue)]
+app.conf.task_default_queue = str(Queue.MAINTENANCE)
 app.steps["worker"].add(DjangoStructLogInitStep)
 app.steps["worker"].add(Heartbeat)
 app.steps["worker"].add(Watch)

@@ -24,9 +24,11 @@ from inventory.stock import levels, reconcile
 from inventory.stock.levels import Observation
 from ops.alerting import alerts
 from ops.doors import signatures
-from ops.models import Job, JobAttempt
+from ops.models import Job, JobAttempt, Priority
 from ops.queue import depth, jobs, retention
+from ops.queue.kinds import TypedJob
 from ops.workers import leases, scheduling
+from shops.jobs import WebhookPayload
 from shops.models import Shop
 from wms.adapters.base import OrderAnswer
 from wms.callbacks.events import OrderStatusEvent, ShipmentEvent, ShippedItem
@@ -231,11 +233,14 @@ def _named(found: Sample) -> None:
         {"id": f"gid://shopify/FulfillmentOrder/{8_000_000_000_000 + found.shipped.id - SHOPS * n}"}
         for n in range(50)
     ]
-    payload = {"shop": found.shop.id, "topic": "fulfillment_orders/moved"}
+    webhooks = [
+        WebhookPayload(found.shop.id, "fulfillment_orders/moved", body={"fulfillment_order": each})
+        for each in named
+    ]
     topics.orders_changed(
         [
-            Job(subject="fulfillment_order:8:1", payload={**payload, "body": {"fulfillment_order": each}})
-            for each in named
+            TypedJob(each, found.shop.inbox_lane, "fulfillment_order:8:1", priority=Priority.NORMAL)
+            for each in webhooks
         ]
     )
 

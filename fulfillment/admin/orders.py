@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.timesince import timesince
 from unfold.decorators import action, display
 
-from fulfillment import enqueue
+from fulfillment import jobs
 from fulfillment.admin.list_filters import OrderQuestions
 from fulfillment.admin.pages import Button, PageAdmin
 from fulfillment.console import order_page, order_text, search, unsent
@@ -23,7 +23,7 @@ DECIDED_ANEW = (Reason.WMS_REJECTED, Reason.WMS_CANCELLED)
 
 
 def _read(order: Order) -> bool:
-    enqueue.read(order.shop, order.shopify_order_id)
+    jobs.read_order(order.shop, order.shopify_order_id)
     return True
 
 

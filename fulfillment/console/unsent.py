@@ -12,7 +12,8 @@ from django.utils.dateparse import parse_datetime
 
 from fulfillment.models import Order, WmsOrder
 from fulfillment.wms_order_states import UNCONFIRMED
-from ops.models import Alert, Circuit, Job, Lane
+from ops.models import Alert, Circuit, Lane
+from ops.queue.jobs import parked_jobs
 
 ANNOTATION = "unsent_part"
 
@@ -26,7 +27,7 @@ def annotated(orders: QuerySet[Order]) -> QuerySet[Order]:
     """The orders, each with its first such part and what stands in its way: no further statement."""
     lane = Concat(Value("wms:"), F("warehouse__connection__slug"))
     outer = Concat(Value("wms:"), OuterRef("warehouse__connection__slug"))
-    jobs = Job.objects.filter(key=Concat(Value("submit:"), OuterRef("external_id"))).exclude(parked_on=[])
+    jobs = parked_jobs(Concat(Value("submit:"), OuterRef("external_id")))
     lanes = Lane.objects.filter(name=outer)
     down = Alert.objects.filter(kind="circuit_open", subject=outer, state=Alert.State.OPEN)
     parts = WmsOrder.objects.filter(order=OuterRef("pk"), wms_status__in=UNCONFIRMED).annotate(

@@ -8,7 +8,7 @@ import structlog
 from django.db.models import F
 from django.db.models.functions import Now
 
-from fulfillment import enqueue
+from fulfillment import jobs
 from fulfillment.models import ShipmentUnit, WmsOrder, WmsOrderLine
 from fulfillment.readiness import GOING_STATUSES
 from fulfillment.shopify import our_locations, queries
@@ -106,7 +106,9 @@ def move(wms_order_id: int) -> None:
     if not refused:
         WmsOrder.objects.filter(id=row.id).update(stands_here_since=Now())
     if moved:
-        enqueue.read(shop, order.shopify_order_id)  # what is committed where, also if no notice tells of it
+        jobs.read_order(
+            shop, order.shopify_order_id
+        )  # what is committed where, also if no notice tells of it
     mark_due(row.warehouse_id, list(row.lines.values_list("item_code", flat=True)))
 
 

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Least, Now
 
-from fulfillment import commitments, enqueue, order_states
+from fulfillment import commitments, jobs, order_states
 from fulfillment.models import Fulfillment, Shipment
 from fulfillment.models.states import FulfillmentState, ShipmentState
 from fulfillment.shipments import held_shipments
@@ -37,7 +37,7 @@ def record(attempt: Fulfillment, fulfillment_id: int) -> bool:
     commitments.after_telling(shipment)
     order_states.settle(order)
     if attempt.tracking != tracking_input(shipment):
-        enqueue.update_tracking(shipment, order)
+        jobs.update_tracking(shipment, order)
     logger.info("shipment_fulfilled", shipment=shipment.id, fulfillment=fulfillment_id)
     return True
 

@@ -6,17 +6,17 @@ need not change their order. Watermarks are Shopify's time, never ours: a clock 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from fulfillment import enqueue
+from fulfillment import jobs
+from fulfillment.jobs.orders import Place
 from fulfillment.models import FulfillmentOrder, Order
 from fulfillment.shopify import queries
 from fulfillment.shopify.queries import Changed
@@ -75,29 +75,6 @@ FEEDS = {
 }
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a backfill stands: it began at the watermark `since`, asks for what changed from `asked` on, and goes on
-    behind `cursor`. `until` is where the watermark will stand, in Shopify's time."""
-
-    since: datetime
-    asked: datetime
-    cursor: str | None = None
-    pages: int = 0
-    newest: datetime | None = None
-    until: datetime | None = None
-
-    @classmethod
-    def parse(cls, stored: Mapping[str, Any]) -> Place:
-        """From a job's payload."""
-        times = {
-            name: datetime.fromisoformat(stored[name])
-            for name in ("since", "asked", "newest", "until")
-            if stored[name]
-        }
-        return cls(**{**stored, **times})
-
-
 def backfill_all() -> int:
     """Enqueue the backfills of every active shop, but for those under way; returns how many shops."""
     shops = list(Shop.objects.filter(is_active=True))
@@ -109,8 +86,8 @@ def backfill_all() -> int:
 def request(shop: Shop) -> None:
     """Have read what changed at the shop since its watermarks, unless that is under way."""
     for name in FEEDS:
-        if not enqueue.backfill_under_way(shop, name):
-            enqueue.backfill(shop, name)
+        if not jobs.backfill_under_way(shop, name):
+            jobs.backfill(shop, name)
 
 
 def start_from(shop: Shop, since: datetime) -> None:
@@ -119,7 +96,7 @@ def start_from(shop: Shop, since: datetime) -> None:
         for feed in FEEDS.values():
             ahead = Q(**{f"{feed.watermark}__isnull": True}) | Q(**{f"{feed.watermark}__gt": since})
             Shop.objects.filter(ahead, id=shop.id).update(**{feed.watermark: since})
-            enqueue.backfill(shop, feed.name)
+            jobs.backfill(shop, feed.name)
 
 
 def page(shop_id: int, feed_name: str, place: Place | None = None) -> int:
@@ -155,10 +132,10 @@ def _record(shop: Shop, feed: Feed, place: Place, found: Changed) -> int:
         if (until := known.get(thing.id)) is None or until < thing.updated_at
     )
     for order_id in stale:
-        enqueue.read(shop, order_id, priority=Priority.LOW)
+        jobs.read_order(shop, order_id, priority=Priority.LOW)
     here = _behind(place, found)
     if found.next_cursor:
-        enqueue.backfill(shop, feed.name, **vars(here))
+        jobs.backfill(shop, feed.name, here)
     else:
         _move_watermark(shop, feed, here)
         close_alert(FAILED, subject=_subject(shop, feed))

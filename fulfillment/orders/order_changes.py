@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from fulfillment import coverage, enqueue, order_states, readiness
+from fulfillment import coverage, jobs, order_states, readiness
 from fulfillment.models import Order
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.order_states import PERSON_DECIDES
@@ -15,7 +15,7 @@ from fulfillment.wms_order_states import NOT_AT_THE_WMS, NOT_ENDED, OVER
 from fulfillment.wms_orders import attempts, cancellation
 from ops.alerting.alerts import close_alert, raise_alert
 from ops.models import Severity
-from ops.queue import jobs
+from ops.queue.jobs import wake
 from wms.statuses import WmsStatus
 
 SOONEST_LOOK = timedelta(seconds=2)
@@ -52,7 +52,7 @@ def follow(
         anew = part_opened or order.state == OrderState.WAITING
         _go_on(order, verdict, anew=anew, noticed=noticed)
         if waits_for_this:
-            jobs.wake(f"order:{order.id}")
+            wake(f"order:{order.id}")
     else:
         _hold_back(order, verdict)
     if verdict.rest and verdict.rest.at:
@@ -81,7 +81,7 @@ def _go_on(order: Order, verdict: readiness.Verdict, *, anew: bool, noticed: dat
     begins = order.state == OrderState.WAITING or not order.wms_orders.filter(NOT_ENDED).exists()
     if not stays_held and begins:
         order_states.stand(order, OrderState.READY, noticed=noticed)
-    enqueue.route(order)
+    jobs.route(order)
 
 
 def _hold_back(order: Order, verdict: readiness.Verdict) -> None:
@@ -101,7 +101,7 @@ def _hold_back(order: Order, verdict: readiness.Verdict) -> None:
         close_alert("no_warehouse", subject=order.subject)
     if verdict.reason == Reason.NO_FULFILLMENT_ORDERS:
         waited = timezone.now() - order.received_at
-        enqueue.read(
+        jobs.read_order(
             order.shop, order.shopify_order_id, delay=min(max(waited / 4, SOONEST_LOOK), LATEST_LOOK)
         )
     if verdict.state == OrderState.HELD:
@@ -133,7 +133,9 @@ def _look_again_when_it_is_due(order: Order, due: datetime) -> None:
     if ahead > BACKFILL_LOOKS:
         return
     late = min(max(-ahead / 4, SOONEST_LOOK), MOST_LATE_LOOK)
-    enqueue.read(order.shop, order.shopify_order_id, delay=late if ahead <= NO_TIME else ahead + SOONEST_LOOK)
+    jobs.read_order(
+        order.shop, order.shopify_order_id, delay=late if ahead <= NO_TIME else ahead + SOONEST_LOOK
+    )
 
 
 def _at_work(order: Order) -> bool:
@@ -189,7 +191,7 @@ def _address_changed(order: Order) -> None:
     """A new address reaches orders that were not sent, or were refused; for the others a person is told."""
     parts = order.wms_orders.exclude(wms_status=WmsStatus.CANCELLED)
     for part in parts.filter(wms_status=WmsStatus.REJECTED).select_related("warehouse__connection", "order"):
-        enqueue.submit(part)
+        jobs.submit(part)
     if parts.exclude(wms_status__in=[*NOT_AT_THE_WMS, WmsStatus.SHIPPED]).exists():
         raise_alert(
             "order_address_changed",

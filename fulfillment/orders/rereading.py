@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
-from fulfillment import enqueue
+from fulfillment import jobs
 from fulfillment.models import FulfillmentOrder, Order
 from fulfillment.models.states import OrderState
 from fulfillment.readiness import OPEN_STATUSES
@@ -76,5 +76,5 @@ def _read_page(orders: QuerySet[Order]) -> int | None:
 def _read(orders: Iterable[Order]) -> int:
     found = list(orders.select_related("shop") if isinstance(orders, QuerySet) else orders)
     for order in found:
-        enqueue.read(order.shop, order.shopify_order_id, priority=Priority.LOW)
+        jobs.read_order(order.shop, order.shopify_order_id, priority=Priority.LOW)
     return len(found)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, F, Min, OuterRef, Q, Subquery, Sum
+from django.db.models import Exists, F, OuterRef, Q, Sum
 from django.utils import timezone
 
 from fulfillment import commitments, readiness
@@ -23,7 +23,9 @@ from fulfillment.shopify.our_locations import OurPlaces
 from fulfillment.shopify.snapshots import LineNode, OrderNode
 from inventory.stock import levels
 from ops.alerting.alerts import close_alert, raise_alert
-from ops.models import Job, Priority
+from ops.models import Priority
+from ops.queue.jobs import first_seen, first_seen_after
+from shops.jobs import WEBHOOKS
 from shops.models import Shop
 
 logger = structlog.get_logger(__name__)
@@ -141,21 +143,17 @@ def _work(order: Order) -> dict[tuple[int | None, int | None], tuple[int, int, i
 def _locked_row(shop: Shop, node: OrderNode) -> tuple[Order, datetime | None]:
     """The order's row, and when Shopify first told of what was not read yet."""
     subject = f"order:{shop.id}:{node.id}"
-    notices = Job.objects.filter(
-        subject=subject, kind__startswith="shopify.", created_at__gt=OuterRef("read_at")
-    )
-    first = notices.order_by().values("subject").values(at=Min("created_at"))
+    noticed = first_seen_after(subject, kinds=WEBHOOKS, after=OuterRef("read_at"))
     rows = Order.objects.select_for_update(of=("self",)).filter(shop=shop, shopify_order_id=node.id)
-    order = rows.annotate(noticed=Subquery(first)).first()
+    order = rows.annotate(noticed=noticed).first()
     if order is None:
-        first_notice = Job.objects.filter(subject=subject).aggregate(at=Min("created_at"))["at"]
         fresh = Order(
             shop=shop,
             shopify_order_id=node.id,
             name=node.name[:100],
             reason=Reason.NO_FULFILLMENT_ORDERS,
             shopify_updated_at=node.updated_at,
-            received_at=first_notice or timezone.now(),
+            received_at=first_seen(subject) or timezone.now(),
         )
         Order.objects.bulk_create([fresh], ignore_conflicts=True)
         order = rows.annotate(noticed=F("received_at")).get()

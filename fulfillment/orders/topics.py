@@ -7,35 +7,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from fulfillment import enqueue
+from fulfillment import jobs
 from fulfillment.models import FulfillmentOrder
-from ops.models import Job
+from ops.queue.kinds import AT_ONCE, TypedJob
+from shops.jobs import WebhookPayload
 from shops.models import Shop
-
-ORDER_TOPICS = (
-    "orders/create",
-    "orders/paid",
-    "orders/updated",
-    "orders/edited",
-    "orders/cancelled",
-    "orders/fulfilled",
-    "orders/partially_fulfilled",
-    "refunds/create",
-    "fulfillments/create",
-    "fulfillments/update",
-    "fulfillment_holds/added",
-    "fulfillment_holds/released",
-    "fulfillment_orders/order_routing_complete",
-    "fulfillment_orders/placed_on_hold",
-    "fulfillment_orders/hold_released",
-    "fulfillment_orders/moved",
-    "fulfillment_orders/split",
-    "fulfillment_orders/merged",
-    "fulfillment_orders/cancelled",
-    "fulfillment_orders/rescheduled",
-    "fulfillment_orders/scheduled_fulfillment_order_ready",
-)
-"""Topics of the Admin API 2026-10 that lead to one coalesced read of the order they are about."""
 
 PROMPT_TOPICS = frozenset(
     {
@@ -72,34 +48,34 @@ def named_fulfillment_orders(body: Any) -> list[int]:
     return list(found)
 
 
-def orders_changed(jobs: Sequence[Job]) -> None:
+def orders_changed(webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
     """Have the orders read that webhooks of one topic are about: by subject, or by the fulfilment orders they name."""
-    shop = Shop.objects.get(id=jobs[0].payload["shop"])
-    delay = enqueue.NOW if jobs[0].payload["topic"] in PROMPT_TOPICS else SWARM
-    if jobs[0].payload["topic"] == "fulfillments/update":
-        _compare_cancelled(shop, jobs)
-    by_subject = {number for job in jobs if (number := _order_of(shop, job)) is not None}
-    nameless = [job for job in jobs if _order_of(shop, job) is None]
+    first = webhooks[0].payload
+    shop = Shop.objects.get(id=first.shop)
+    if first.topic == "fulfillments/update":
+        _compare_cancelled(shop, webhooks)
+    by_subject = {number for each in webhooks if (number := _order_of(shop, each)) is not None}
+    nameless = [each.payload.body for each in webhooks if _order_of(shop, each) is None]
     for order_id in by_subject | _owners(shop, nameless):
-        enqueue.read(shop, order_id, delay=delay)
+        jobs.read_order(shop, order_id, delay=AT_ONCE if first.topic in PROMPT_TOPICS else SWARM)
 
 
-def _compare_cancelled(shop: Shop, jobs: Sequence[Job]) -> None:
+def _compare_cancelled(shop: Shop, webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
     """A reading of the order need not show that a fulfilment was cancelled."""
-    for job in jobs:
-        body, order_id = job.payload.get("body"), _order_of(shop, job)
-        if order_id is not None and isinstance(body, dict) and body.get("status") == "cancelled":
-            enqueue.compare(shop, order_id)
+    for each in webhooks:
+        order_id = _order_of(shop, each)
+        if order_id is not None and each.payload.body.get("status") == "cancelled":
+            jobs.compare(shop, order_id)
 
 
-def _order_of(shop: Shop, job: Job) -> int | None:
-    owner, _, order_id = job.subject.rpartition(":")
+def _order_of(shop: Shop, webhook: TypedJob[WebhookPayload]) -> int | None:
+    owner, _, order_id = webhook.subject.rpartition(":")
     return int(order_id) if owner == f"order:{shop.id}" else None
 
 
-def _owners(shop: Shop, jobs: Sequence[Job]) -> set[int]:
+def _owners(shop: Shop, bodies: Sequence[object]) -> set[int]:
     """Orders of the fulfilment orders that the bodies name; Shopify is asked where none of a body's is known."""
-    named = [named_fulfillment_orders(job.payload.get("body")) for job in jobs]
+    named = [named_fulfillment_orders(body) for body in bodies]
     known = dict(
         FulfillmentOrder.objects.filter(
             order__shop=shop,
@@ -110,5 +86,5 @@ def _owners(shop: Shop, jobs: Sequence[Job]) -> set[int]:
     )
     for numbers in named:
         if numbers and not known.keys() & set(numbers):
-            enqueue.find_order(shop, numbers[0])
+            jobs.find_order(shop, numbers[0])
     return set(known.values())

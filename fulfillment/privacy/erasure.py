@@ -14,14 +14,15 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from fulfillment import coverage, enqueue
+from fulfillment import coverage, jobs
 from fulfillment.models import Order, Return, WmsOrder
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.readiness import OF_A_PART
 from fulfillment.wms_order_states import MAY_BE_SENT
 from ops import secrets
 from ops.errors import Blocked, Throttled
-from ops.queue import jobs, retention
+from ops.queue import retention
+from ops.queue.jobs import wake
 from ops.queue.retention import Chore
 from shops.models import Shop
 
@@ -109,7 +110,7 @@ def restore_if_needed(order: Order, address: str) -> bool:
     Order.objects.filter(id=order.id).update(
         ship_to=secrets.sealed(order, "ship_to", address), erased_at=None
     )
-    jobs.wake(f"order:{order.id}")
+    wake(f"order:{order.id}")
     logger.info("address_restored", order=order.id, shop=order.shop_id)
     return True
 
@@ -121,7 +122,7 @@ def require_address(order: Order) -> None:
     """
     if order.erased_at is None:
         return
-    enqueue.read(order.shop, order.shopify_order_id)
+    jobs.read_order(order.shop, order.shopify_order_id)
     raise Blocked(
         "the address was erased; it comes back with the next reading, if Shopify still wants the order sent",
         on=[f"order:{order.id}"],

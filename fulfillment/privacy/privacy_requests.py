@@ -17,6 +17,7 @@ from ops.alerting import alerts
 from ops.errors import Permanent
 from ops.models import Severity
 from shops import installation
+from shops import jobs as shop_jobs
 from shops.api import client
 from shops.api.gids import number_or_none
 from shops.models import Shop
@@ -96,7 +97,7 @@ def _question(shopify_order_ids: Collection[int], request_id: int | None) -> str
 def shop_redaction_asked(shop: Shop) -> None:
     """Shopify asks this 48 hours after the app was removed: see whether it was, in the lane of calls to the shop."""
     with transaction.atomic():
-        installation.redact(shop)
+        shop_jobs.redact(shop)
 
 
 def redact_if_gone(shop: Shop) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from django.db.models.functions import Now
 
-from fulfillment import enqueue
+from fulfillment import jobs
 from fulfillment.models import Order, WmsOrder
 from fulfillment.reductions.units_at_work import Part, Units, Work
 from fulfillment.shopify import our_locations
@@ -51,7 +51,7 @@ def missing_here(part: Part, parts: Iterable[Part], work: Work) -> Units:
 def _was_moved(part: Part) -> bool:
     row = part.row
     seen_here = row.stands_here_since is not None and row.order.read_at > row.stands_here_since
-    return seen_here and not enqueue.moving(row)
+    return seen_here and not jobs.moving(row)
 
 
 def _tell(order: Order, moved: list[Part], work: Work, away: dict[int, Units]) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.db.models import F
 from django.utils import timezone
 
-from fulfillment import enqueue, order_states
+from fulfillment import jobs, order_states
 from fulfillment.models import Order, WmsOrder, WmsOrderLine
 from fulfillment.models.states import Wish
 from fulfillment.reductions import (
@@ -90,7 +90,7 @@ def _remember(order: Order, found: Surplus) -> None:
     order.surplus = {"since": since, "units": units} if units else None
     Order.objects.filter(id=order.id).update(surplus=order.surplus)
     if units and grown:
-        enqueue.read(order.shop, order.shopify_order_id, delay=SECOND_LOOK)
+        jobs.read_order(order.shop, order.shopify_order_id, delay=SECOND_LOOK)
 
 
 def _agreed(order: Order, work: Work, found: Surplus) -> Surplus:
@@ -117,7 +117,7 @@ def _make_unsent_smaller(work: Work, found: Surplus, *, goes: bool) -> bool:
         shrink(unsent[0], found.of(unsent[0]))
     if len(over or unsent[:1]) < len(unsent):
         order = unsent[0].row.order
-        enqueue.read(order.shop, order.shopify_order_id)
+        jobs.read_order(order.shop, order.shopify_order_id)
     return True
 
 
@@ -149,9 +149,9 @@ def _ask(part: Part, agreed: Surplus) -> None:
         if row.wms_status in MAY_BE_STOPPED or (
             too_late and row.cancel_requested_at is None and is_refunded(row)
         ):
-            enqueue.cancel(row)
+            jobs.cancel(row)
     elif can_be_reduced(row) and Capability.UPDATE_ORDER in can:
-        enqueue.reduce(row)
+        jobs.reduce(row)
 
 
 def can_be_reduced(row: WmsOrder) -> bool:
@@ -176,7 +176,7 @@ def _leave_the_rest(work: Work, found: Surplus, agreed: Surplus) -> None:
         if unwanted != row.rest_unwanted:
             WmsOrder.objects.filter(id=row.id).update(rest_unwanted=unwanted)
             if not unwanted and row.finished_at:
-                enqueue.expect_shipment(row, all_of_it=True)
+                jobs.expect_shipment(row, all_of_it=True)
         if unwanted:
             close_kinds(["shipment_missing", "shipment_incomplete"], subject=row.external_id)
             released.append(row.external_id)
@@ -243,7 +243,7 @@ def is_fresh(order: Order) -> bool:
     """Whether it was read at Shopify a moment ago; else it will be."""
     fresh = order.read_at > timezone.now() - FRESH
     if not fresh:
-        enqueue.read(order.shop, order.shopify_order_id)
+        jobs.read_order(order.shop, order.shopify_order_id)
     return fresh
 
 
@@ -279,4 +279,4 @@ def after_end(row: WmsOrder) -> None:
 
 def look_again(order: Order) -> None:
     """Have the order read: where it stands after an answer of a WMS, and what is wanted again by then."""
-    enqueue.read(order.shop, order.shopify_order_id)
+    jobs.read_order(order.shop, order.shopify_order_id)

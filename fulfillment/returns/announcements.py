@@ -8,7 +8,7 @@ import structlog
 from django.db import transaction
 from django.db.models.functions import Now
 
-from fulfillment import enqueue
+from fulfillment import jobs
 from fulfillment.models import Return, ReturnLine, WmsOrder
 from fulfillment.models.states import ReturnState
 from fulfillment.returns.return_states import advance
@@ -38,7 +38,7 @@ def open_return(row: WmsOrder, *, reason: str, items: Mapping[str, int] | None =
         for item, quantity in (_all_of(row) if items is None else items).items()
     )
     if Capability.RETURNS in capabilities_of(row.warehouse.connection):
-        enqueue.announce_return(parent)
+        jobs.announce_return(parent)
     else:
         _refused(parent, "it takes no announcements by its interface")
     return parent

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Count, Max
 from django.db.models.functions import Now, TruncDay
 
-from fulfillment import commitments, coverage, enqueue, order_states
+from fulfillment import commitments, coverage, jobs, order_states
 from fulfillment.models import Order, OrderLine, WmsOrder, WmsOrderLine
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.order_states import PERSON_DECIDES
@@ -239,7 +239,7 @@ def _routed(order: Order, row: WmsOrder, found: Plan) -> None:
         order_states.stand(order, OrderState.READY)
     for kind in ("no_warehouse", line_products.CUSTOM_LINE, line_products.PRODUCT_DELETED):
         close_alert(kind, subject=order.subject)
-    enqueue.submit(row)
+    jobs.submit(row)
     logger.info("order_routed", order=order.id, shop=order.shop_id, warehouse=row.warehouse_id, part=row.part)
 
 

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import F, Sum
 from django.db.models.functions import Greatest
 
-from fulfillment import coverage, enqueue, order_states
+from fulfillment import coverage, jobs, order_states
 from fulfillment.models import Fulfillment, Order, Shipment, ShipmentUnit, WmsOrderLine
 from fulfillment.models.states import FulfillmentState, ShipmentState
 from fulfillment.readiness import OPEN_STATUSES
@@ -149,9 +149,9 @@ def _decide(shipment_id: int, *, user_id: int | None, state: ShipmentState) -> b
     if state == ShipmentState.CLOSED:
         _give_up(shipment)
         held_shipments.let_go(shipment)
-        enqueue.read(order.shop, order.shopify_order_id)
+        jobs.read_order(order.shop, order.shopify_order_id)
     else:
-        enqueue.fulfil(order)
+        jobs.fulfill(order)
     close_alert("fulfillment_cancelled", subject=held_shipments.subject_of(shipment))
     order_states.settle(order)
     logger.info("cancelled_fulfillment_decided", shipment=shipment_id, order=order.id, to=state, user=user_id)

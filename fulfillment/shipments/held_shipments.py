@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Case, DateTimeField, F, Q, QuerySet, Sum, When
 from django.db.models.functions import Now
 
-from fulfillment import coverage, enqueue, order_states
+from fulfillment import coverage, jobs, order_states
 from fulfillment.models import FulfillmentOrderLine, Order, Shipment, ShipmentUnit
 from fulfillment.models.states import FulfillmentState, OrderState, ShipmentState
 from fulfillment.shipments import requested_units
@@ -82,7 +82,7 @@ def hold(order: Order, shipment: Shipment, rest: Sequence[Rest], *, left: Sequen
         as_stored(order), units, cancelled=cancelled
     ):
         # The cause may be gone by now, and the reading that says so may have come before this was stored.
-        enqueue.read(order.shop, order.shopify_order_id)
+        jobs.read_order(order.shop, order.shopify_order_id)
     _tell(order, shipment, reason(shipment, rest))
     order_states.settle(order)
     logger.warning("shipment_held", shipment=shipment.id, order=order.id, units=sum(units.values()))
@@ -169,7 +169,7 @@ def follow(order: Order) -> bool:
     ]
     if changed:
         Shipment.objects.filter(id__in=changed).update(state=ShipmentState.RECEIVED, went_on_at=goes_on())
-        enqueue.fulfil(order)
+        jobs.fulfill(order)
         logger.info("held_shipments_tried_again", order=order.id, shipments=len(changed))
     return bool(changed)
 

@@ -12,7 +12,7 @@ from django.db.models import DateTimeField, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Greatest, Least, Now
 
-from fulfillment import enqueue, order_states
+from fulfillment import jobs, order_states
 from fulfillment.models import (
     Order,
     Shipment,
@@ -199,7 +199,7 @@ def _stand(order: Order, shipment: Shipment) -> bool:
     untold = held_shipments.untold(shipment)
     if untold:
         rows.update(state=ShipmentState.RECEIVED, reason="", went_on_at=held_shipments.goes_on())
-        enqueue.fulfil(order)
+        jobs.fulfill(order)
     elif misfits:
         rows.update(state=ShipmentState.HELD)
     else:

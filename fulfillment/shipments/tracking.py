@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from django.db.models import Q
 
-from fulfillment import enqueue
+from fulfillment import jobs
 from fulfillment.models import Fulfillment, Order, Shipment
 from fulfillment.models.states import FulfillmentState
 from fulfillment.shipments import cancelled_fulfillments, held_shipments, kits
@@ -81,7 +81,7 @@ def correct(order: Order, shipment: Shipment, event: ShipmentEvent, *, occurred_
     if not changed:
         return False
     logger.info("tracking_corrected", shipment=shipment.id, order=order.id)
-    enqueue.update_tracking(shipment, order)
+    jobs.update_tracking(shipment, order)
     return True
 
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
-from fulfillment import enqueue, order_states
+from fulfillment import jobs, order_states
 from fulfillment.models import Order, WmsOrder
 from fulfillment.models.states import OrderState, Outcome, Reason
 from fulfillment.reductions import ending, withdrawal
@@ -21,7 +21,7 @@ from inventory import reservations
 from ops.alerting.alerts import close_alert, raise_alert
 from ops.errors import Blocked, Transient
 from ops.models import Severity
-from ops.queue import jobs
+from ops.queue.jobs import wake
 from wms.adapters import capabilities_of
 from wms.adapters.base import Capability, OrderRequest
 from wms.models import Connection
@@ -132,7 +132,7 @@ def end_absent(attempt: Attempt) -> None:
         cancellation.end_absent(order, attempt.wms_order.id)
         if not order.cancelled_at:
             close_alert("order_edited", subject=order.subject)
-            enqueue.read(order.shop, order.shopify_order_id)  # where it stands without this part
+            jobs.read_order(order.shop, order.shopify_order_id)  # where it stands without this part
         is_known(order, attempt.wms_order)
 
 
@@ -193,7 +193,7 @@ def is_known(order: Order, row: WmsOrder) -> None:
     """Whether the WMS has it is known by now, so no person is asked (any more). Last in its transaction."""
     release_unless_in_question(order)
     if close_alert("outcome_unknown", subject=row.external_id):
-        jobs.wake(decision_key(row))
+        wake(decision_key(row))
 
 
 def release_unless_in_question(order: Order) -> None:
@@ -212,4 +212,4 @@ def release_unless_in_question(order: Order) -> None:
     close_alert("wms_rejected", subject=order.subject)
     order_states.stand(order, OrderState.READY)
     order_states.settle(order)
-    enqueue.read(order.shop, order.shopify_order_id)
+    jobs.read_order(order.shop, order.shopify_order_id)

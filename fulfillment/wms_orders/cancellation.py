@@ -11,7 +11,7 @@ import structlog
 from django.db import transaction
 from django.db.models.functions import Coalesce, Now
 
-from fulfillment import coverage, enqueue, order_states
+from fulfillment import coverage, jobs, order_states
 from fulfillment.models import Order, WmsOrder
 from fulfillment.models.states import OrderState, Outcome, Reason, Wish
 from fulfillment.reductions import change_requests, withdrawal
@@ -31,7 +31,7 @@ from inventory import reservations
 from ops.alerting.alerts import close_alert, close_kinds, raise_alert
 from ops.errors import Permanent
 from ops.models import Severity
-from ops.queue import jobs
+from ops.queue.jobs import wake
 from wms.adapters import adapter_for, capabilities_of
 from wms.adapters.base import CancelAnswer, Capability
 from wms.statuses import WmsStatus
@@ -50,7 +50,7 @@ def stop(order: Order) -> None:
         )
         if first or (row.wish == Wish.CANCEL_ASKED and row.wms_status != WmsStatus.CANCEL_REQUESTED):
             # One in flight is cancelled once its outcome is known; its job may be a dead letter by now.
-            (enqueue.submit if row.wms_status == WmsStatus.SUBMITTING else enqueue.cancel)(row)
+            (jobs.submit if row.wms_status == WmsStatus.SUBMITTING else jobs.cancel)(row)
     change_requests.note(order)
     for kind in (
         "no_warehouse",
@@ -70,7 +70,7 @@ def stop(order: Order) -> None:
         order_states.settle(order)
     else:
         order_states.settle(order)
-    jobs.wake(f"order:{order.id}")
+    wake(f"order:{order.id}")
 
 
 def withdraw_unsent(order: Order) -> int:
@@ -184,7 +184,7 @@ def record(wms_order_id: int, answer: CancelAnswer) -> None:
     if answer.status not in (WmsStatus.CANCEL_REQUESTED, WmsStatus.UNKNOWN):
         declined(row, answer=change_requests.answer(answer.status, answer.reason))
     if waits:
-        enqueue.expect_cancellation(row)
+        jobs.expect_cancellation(row)
     _stand_with(row.order)
 
 
@@ -210,7 +210,7 @@ def _record_too_late(row: WmsOrder, answer: CancelAnswer) -> None:
     this.update(wish=Wish.CANCEL_DECLINED, wish_answer=change_requests.answer(answer.status, answer.reason))
     advance(this, Event.TOO_LATE, to=before_parcels(answer.status))
     if answer.status in BY_PARCELS:
-        enqueue.expect_shipment(row, all_of_it=answer.status == WmsStatus.SHIPPED)
+        jobs.expect_shipment(row, all_of_it=answer.status == WmsStatus.SHIPPED)
     too_late(row.id)
     _stand_with(row.order)
 
@@ -349,5 +349,5 @@ def route_again(order_id: int) -> bool:
     for kind in ("wms_rejected", "wms_cancelled"):
         close_alert(kind, subject=order.subject)
     # By a reading, not straight to routing: Shopify may hold the order back by now.
-    enqueue.read(order.shop, order.shopify_order_id)
+    jobs.read_order(order.shop, order.shopify_order_id)
     return True

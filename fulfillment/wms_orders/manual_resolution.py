@@ -6,7 +6,7 @@ import structlog
 from django.db import transaction
 from django.db.models.functions import Now
 
-from fulfillment import enqueue, order_states
+from fulfillment import jobs, order_states
 from fulfillment.models import Return, WmsOrder
 from fulfillment.models.states import Outcome, ReturnState
 from fulfillment.returns import announcements
@@ -15,7 +15,7 @@ from fulfillment.wms_orders import attempts, cancellation, submission
 from ops import idempotency
 from ops.alerting.alerts import close_alert
 from ops.idempotency import Window
-from ops.queue import jobs
+from ops.queue.jobs import lock_keys, wake
 from wms.adapters.base import OrderAnswer
 from wms.statuses import WmsStatus
 
@@ -37,12 +37,12 @@ def is_there(wms_order_id: int, *, as_id: str, user_id: int) -> None:
     Raises NothingToDecide, also when that id belongs to another of our WMS orders.
     """
     row = _in_question(wms_order_id)
-    jobs.lock_keys([order_states.arrival_key(row.warehouse.connection_id, as_id)])
+    lock_keys([order_states.arrival_key(row.warehouse.connection_id, as_id)])
     if whose := known_as(row, as_id):
         raise NothingToDecide(whose)
     answer = OrderAnswer(wms_order_id=as_id, status=WmsStatus.ACCEPTED, raw_status="decided by a person")
     submission.record(row.id, answer, decided_by_id=user_id)
-    jobs.wake(attempts.decision_key(row))
+    wake(attempts.decision_key(row))
     logger.info("outcome_decided", wms_order=row.id, there=True, user=user_id)
 
 
@@ -60,10 +60,10 @@ def is_not_there(wms_order_id: int, *, user_id: int) -> bool:
     transaction.on_commit(lambda: idempotency.forget(Window.SUBMISSION, row.external_id))
     goes_on = row.order.cancelled_at is None
     if goes_on:
-        enqueue.submit(row)
+        jobs.submit(row)
     else:
         cancellation.end_absent(row.order, row.id)
-        jobs.wake(attempts.decision_key(row))
+        wake(attempts.decision_key(row))
     attempts.release_unless_in_question(row.order)
     logger.info("outcome_decided", wms_order=row.id, there=False, user=user_id)
     return goes_on
@@ -140,5 +140,5 @@ def _return_in_question(return_id: int) -> Return:
 
 def _return_decided(row: Return, *, there: bool, user_id: int) -> None:
     close_alert("outcome_unknown", subject=row.external_id)
-    jobs.wake(announcements.decision_key(row))
+    wake(announcements.decision_key(row))
     logger.info("outcome_decided", wms_return=row.id, there=there, user=user_id)

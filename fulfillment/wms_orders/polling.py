@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from fulfillment import enqueue
+from fulfillment import jobs
 from fulfillment.models import WmsOrder
 from fulfillment.reductions import withdrawal
 from fulfillment.wms_order_states import AT_THE_WMS, FIRST_LOOK_UP, CancellationPhase, phase
@@ -48,8 +48,8 @@ def request_all() -> int:
     """Enqueue the look-ups of every active connection with orders that are due; returns how many connections."""
     asked = 0
     for connection in Connection.objects.filter(is_active=True):
-        if _can_be_asked(connection) and not enqueue.looking_up(connection) and due(connection).exists():
-            enqueue.look_up(connection)
+        if _can_be_asked(connection) and not jobs.looking_up(connection) and due(connection).exists():
+            jobs.look_up(connection)
             asked += 1
     return asked
 
@@ -96,7 +96,7 @@ def look_up(connection_id: int) -> int:
         _put_off(row, by=pause(row.clock - row.status_at))
     _report_refused(connection, refused, answered=answered)
     if due(connection).exists():
-        enqueue.look_up(connection)
+        jobs.look_up(connection)
     logger.info("wms_orders_looked_up", connection=connection.slug, answered=answered, refused=len(refused))
     return answered + len(refused)
 

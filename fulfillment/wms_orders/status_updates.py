@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
-from fulfillment import coverage, enqueue, order_states
+from fulfillment import coverage, jobs, order_states
 from fulfillment.models import WmsOrder
 from fulfillment.models.states import ShipmentState, Wish
 from fulfillment.reductions import change_requests, withdrawal
@@ -100,7 +100,7 @@ def take(row: WmsOrder, status: WmsStatus, *, word: str, reason: str = "", occur
         cancellation.confirmed(row.id, ended_as=status, reason=reason)
     elif status in BY_PARCELS:
         # The state follows the shipment callbacks, which say what was sent; one that is lost must be noticed.
-        enqueue.expect_shipment(row, all_of_it=status == WmsStatus.SHIPPED)
+        jobs.expect_shipment(row, all_of_it=status == WmsStatus.SHIPPED)
         if status == WmsStatus.SHIPPED:
             _note_finished(row, at=occurred_at)
     else:

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from fulfillment import coverage, enqueue, order_states
+from fulfillment import coverage, jobs, order_states
 from fulfillment.models import WmsOrder
 from fulfillment.models.states import Outcome
 from fulfillment.privacy import erasure
@@ -38,7 +38,7 @@ from ops import idempotency
 from ops.alerting.alerts import close_alert
 from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
 from ops.idempotency import ClaimState, Window
-from ops.queue import jobs
+from ops.queue.jobs import wake
 from wms.adapters import adapter_for
 from wms.adapters.base import Address, Capability, OrderAnswer, OrderLineRequest, OrderRequest
 from wms.availability import warehouses
@@ -230,7 +230,7 @@ def record(wms_order_id: int, answer: OrderAnswer, *, decided_by_id: int | None 
     if not recorded:
         return False
     if said in BY_PARCELS:
-        enqueue.expect_shipment(row, all_of_it=said == WmsStatus.SHIPPED)
+        jobs.expect_shipment(row, all_of_it=said == WmsStatus.SHIPPED)
     if ended:
         cancellation.ended_by_wms(row, wished=wished)
     else:
@@ -253,9 +253,9 @@ def _after_acceptance(row: WmsOrder, *, stands_here: bool) -> None:
         withdrawal.follow(order)
     order_states.settle(order)
     if order.cancelled_at:
-        enqueue.cancel(row)
+        jobs.cancel(row)
     if not stands_here:
-        enqueue.move(row)
+        jobs.move(row)
 
 
 def _is_known_as(row: WmsOrder, wms_order_id: str) -> None:
@@ -265,5 +265,5 @@ def _is_known_as(row: WmsOrder, wms_order_id: str) -> None:
         close_alert("wms_rejected", subject=order.subject)
     arrival = order_states.arrival_key(row.warehouse.connection_id, wms_order_id)
     close_alert("unknown_wms_order", subject=arrival)
-    jobs.wake(arrival)
+    wake(arrival)
     attempts.is_known(order, row)

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
+from inventory import jobs
 from inventory.models import StockLevel
 from inventory.push.push_plan import Product, Stock
 from inventory.stock import effects, locking
@@ -118,7 +119,7 @@ def catch_up() -> int:
         effects.mark_for_push(locking.lock_ids(remapped))
     shops = Shop.objects.filter(pk__in=due_levels().values("warehouse__shop"))
     for shop in shops:
-        effects.enqueue_push(shop.pk, lane=shop.lane)
+        jobs.push(shop.pk, lane=shop.lane)
     return len(shops)
 
 

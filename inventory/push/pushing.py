@@ -14,6 +14,7 @@ from datetime import timedelta
 import structlog
 from django.db import connection, transaction
 
+from inventory import jobs
 from inventory.push import push_batches, push_cost, push_due, shopify_levels
 from inventory.push.push_batches import Outcome
 from inventory.push.push_due import Plan
@@ -189,7 +190,7 @@ def _enqueue_rest(shop: Shop, pushed: Pushed) -> None:
         return
     if pushed.stale and not (pushed.sent or pushed.activated or pushed.equal or pushed.refused):
         raise Transient(f"the figures of {pushed.stale} items at {shop.domain} moved while they were set")
-    effects.enqueue_push(shop.pk, lane=shop.lane, delay=effects.PUSH_DELAY if pushed.stale else NO_DELAY)
+    jobs.push(shop.pk, lane=shop.lane, delay=effects.PUSH_DELAY if pushed.stale else NO_DELAY)
 
 
 def _report(warehouse: Warehouse, targets: Iterable[Product], outcome: Outcome) -> None:

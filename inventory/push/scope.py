@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from django.db import transaction
 
+from inventory import jobs
 from inventory.models import StockLevel, Told
 from inventory.push import push_due
-from inventory.stock import effects, locking, reconcile
+from inventory.stock import effects, locking
 from wms.models import Warehouse
 
 
@@ -27,7 +28,7 @@ def check(warehouse: Warehouse) -> int:
     marked = _mark_all(warehouse, scope) if last is None or last.scope != scope else 0
     _read_if_unknown(warehouse)
     if push_due.due_levels().filter(warehouse=warehouse).exists():
-        effects.enqueue_push(warehouse.shop_id, lane=warehouse.shop.lane)
+        jobs.push(warehouse.shop_id, lane=warehouse.shop.lane)
     return marked
 
 
@@ -54,4 +55,4 @@ def _read_if_unknown(warehouse: Warehouse) -> None:
         warehouse.connection.is_active
         and not StockLevel.objects.filter(warehouse=warehouse, observed_at__isnull=False).exists()
     ):
-        reconcile.request(warehouse.connection, full=True)
+        jobs.reconcile(warehouse.connection, full=True)

@@ -10,9 +10,9 @@ from datetime import timedelta
 
 from django.db import connection
 
+from inventory import jobs
 from inventory.stock.locking import LockedLevel, free_units
-from ops.models import Priority
-from ops.queue import jobs
+from ops.queue.jobs import wake
 
 PUSH_DELAY = timedelta(seconds=1)
 """Changes within this time go to Shopify together."""
@@ -64,26 +64,7 @@ def _mark(levels: Collection[LockedLevel], *, compares: bool) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_MARK, {"ids": [level.id for level in levels], "compares": compares})
     for shop_id, lane in sorted({(level.shop_id, level.shop_lane) for level in levels}):
-        enqueue_push(shop_id, lane=lane, delay=PUSH_DELAY)
-
-
-def enqueue_push(shop_id: int, *, lane: str, delay: timedelta = timedelta(0)) -> None:
-    """Enqueue the shop's only push job; a further request while it waits joins it.
-
-    It is as urgent as orders and has a share of its own, because in a flash sale old stock at Shopify is the worst
-    fault.
-    """
-    jobs.enqueue(
-        "inventory.push",
-        key=f"inventory.push:{shop_id}",
-        lane=lane,
-        payload={"shop": shop_id},
-        subject=f"stock:{shop_id}",
-        share="stock",
-        priority=Priority.HIGH,
-        delay=delay,
-        coalesce=True,
-    )
+        jobs.push(shop_id, lane=lane, delay=PUSH_DELAY)
 
 
 def wake_waiters(
@@ -97,7 +78,7 @@ def wake_waiters(
     after = list(after)
     has = free_units(after, reserved=reserved)
     more = [level.place for level in after if has[level.id] > had.get(level.id, 0)]
-    return jobs.wake(*(stock_key(warehouse, item) for warehouse, item in sorted(more)))
+    return wake(*(stock_key(warehouse, item) for warehouse, item in sorted(more)))
 
 
 def stock_key(warehouse_id: int, item_code: str) -> str:

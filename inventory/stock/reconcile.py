@@ -16,14 +16,14 @@ from django.db import transaction
 from django.db.models import F, Max, Q, QuerySet
 from django.db.models.functions import Now
 
+from inventory import jobs
 from inventory.models import Watermark
 from inventory.stock import levels
 from inventory.stock.levels import Observation
 from inventory.stock.stock_events import UNKNOWN_WAREHOUSE
 from ops.alerting.alerts import close_alert, close_alerts, raise_alert
 from ops.errors import Permanent
-from ops.models import Alert, Priority
-from ops.queue import jobs
+from ops.models import Alert
 from wms.adapters import adapter_for, capabilities_of
 from wms.adapters.base import Capability, StockReading
 from wms.models import Connection, Warehouse
@@ -97,19 +97,6 @@ def reconcile(connection: Connection, *, full: bool = False) -> Page:
     return page
 
 
-def request(connection: Connection, *, full: bool = False) -> None:
-    """Enqueue the connection's only reconciliation job."""
-    jobs.enqueue(
-        "inventory.reconcile",
-        key=f"inventory.reconcile:{connection.pk}",
-        lane=connection.lane,
-        payload={"connection": connection.pk, "full": full},
-        subject=f"reconcile:{connection.slug}",
-        priority=Priority.LOW,
-        coalesce=True,
-    )
-
-
 def request_all() -> int:
     """Enqueue the reconciliation of every active connection that is due; return their number.
 
@@ -124,7 +111,7 @@ def request_all() -> int:
     for connection in Connection.objects.filter(is_active=True):
         full = connection.pk not in up_to_date
         if full or Capability.STOCK_DELTA in capabilities_of(connection):
-            request(connection, full=full)
+            jobs.reconcile(connection, full=full)
             asked += 1
     return asked
 

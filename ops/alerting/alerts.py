@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from datetime import timedelta
 
 import structlog
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from ops.alerting import channels
-from ops.alerting.channels import Channel
-from ops.models import Alert, Priority, Severity
-from ops.queue import jobs
+from ops.alerting.jobs import notify
+from ops.models import Alert, Severity
 from ops.text import untrusted
 from ops.text.masking import mask_text
 
 logger = structlog.get_logger(__name__)
-
-AGAIN_AFTER = timedelta(minutes=2)
-"""For so long further incidents are gathered before people are told of them."""
 
 MOST_CAUSES = 1000
 """Causes that an alert remembers; of more, the oldest are forgotten."""
@@ -90,26 +85,13 @@ def raise_alert(
     if first or again:
         for channel in channels.configured():
             if channel.lane != subject:  # that a channel is away is not told by it
-                _notify(alert_id, channel, again=not first)
+                notify(alert_id, channel, again=not first)
     return bool(first)
 
 
 def _domain_in(*texts: str) -> str:
     found = next(filter(None, map(_DOMAIN.search, texts)), None)
     return found[0] if found else ""
-
-
-def _notify(alert_id: int, channel: Channel, *, again: bool) -> None:
-    jobs.enqueue(
-        "ops.notify",
-        key=f"notify:{alert_id}:{channel.name}{':again' if again else ''}",
-        lane=channel.lane,
-        payload={"alert": alert_id, "channel": channel.name},
-        subject=f"alert:{alert_id}",
-        priority=Priority.HIGH,
-        delay=AGAIN_AFTER if again else timedelta(0),
-        coalesce=again,
-    )
 
 
 def close_alert(kind: str, *, subject: str) -> bool:

@@ -23,9 +23,6 @@ from ops.errors import Scope, Throttled, Transient
 from ops.models import Alert, Severity
 from ops.text import untrusted
 
-MOST_IN_ONE = 40
-"""Alerts that one message holds: with their full texts some 20,000 characters, which every channel takes."""
-
 BETWEEN = "\n\n----\n\n"
 REST = timedelta(minutes=1)
 

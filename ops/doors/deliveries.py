@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from django.db import transaction
 
 from ops.doors import reused_ids
 from ops.doors.refusals import Door
 from ops.models import Job
-from ops.queue import jobs
-
-DIGEST = "digest"
-"""Where a payload keeps the digest of its content. It outlives the content when that is erased."""
+from ops.queue.kinds import EventKind
 
 
 class Outcome(StrEnum):
@@ -28,6 +26,17 @@ class Outcome(StrEnum):
 
     STORED = "stored"
     DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True)
+class DeliveredPayload:
+    """What every payload that came through a door has: the digest of its content, which outlives the content when that
+    is erased. Rows from before there were digests have none."""
+
+    digest: str | None = field(default=None, kw_only=True)
+
+
+D = TypeVar("D", bound=DeliveredPayload)
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ def digest(content: Any) -> str:
 
 
 def keep(
-    kind: str, delivery: Delivery, *, payload: dict[str, Any], subject: str, share: str = ""
+    event: EventKind[D], delivery: Delivery, payload: D, *, subject: str, share: str = ""
 ) -> tuple[Outcome, int | None]:
     """Store a delivery as a job; returns what became of it, and the job's id unless it is a duplicate.
 
@@ -63,22 +72,16 @@ def keep(
     known: it is worked on once more, which is harmless, and nobody is told.
     """
     found = digest(delivery.content)
-    row: dict[str, Any] = {
-        "lane": delivery.lane,
-        "payload": {**payload, DIGEST: found},
-        "subject": subject,
-        "share": share,
-    }
-    job_id = jobs.enqueue(kind, key=delivery.key, **row)
+    stored = replace(payload, digest=found)
+    enqueue = partial(event.enqueue, stored, lane=delivery.lane, subject=subject, share=share)
+    job_id = enqueue(key=delivery.key)
     if job_id is not None:
         return Outcome.STORED, job_id
-    known = (
-        Job.objects.filter(key=delivery.key).order_by().values_list(f"payload__{DIGEST}", flat=True).first()
-    )
+    known = Job.objects.filter(key=delivery.key).order_by().values_list("payload__digest", flat=True).first()
     if known == found:
         return Outcome.DUPLICATE, None
     with transaction.atomic():
-        job_id = jobs.enqueue(kind, key=f"{delivery.key}#{found}", **row)
+        job_id = enqueue(key=f"{delivery.key}#{found}")
         if job_id is not None and known is not None:
             reused_ids.noticed(delivery.door, delivery.sender, event_id=delivery.event_id, lane=delivery.lane)
     return (Outcome.DUPLICATE if job_id is None else Outcome.STORED), job_id

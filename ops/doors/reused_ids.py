@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
 from ops.alerting.alerts import close_alert, raise_alert
+from ops.doors.jobs import IdsReusedPayload, report_reused_ids
 from ops.doors.refusals import Door
-from ops.queue import jobs
 
 KIND = "event_ids_reused"
-JOB_KIND = "ops.ids_reused"
 
 GATHERED_FOR = timedelta(minutes=1)
 """However many such events come, staff's alert is seen to this often at most."""
@@ -30,43 +29,31 @@ _ACTION = {
 
 def noticed(door: Door, sender: str, *, event_id: str, lane: str) -> None:
     """An event came with the id of another one. In the caller's transaction: one statement, the rest is a job's."""
-    _look(door, sender, event_id=event_id, lane=lane, at=timezone.now(), delay=GATHERED_FOR)
+    report_reused_ids(IdsReusedPayload(door, sender, event_id, lane, at=timezone.now()), delay=GATHERED_FOR)
 
 
-def look(door: Door, sender: str, *, event_id: str, lane: str, at: datetime) -> None:
+def look(last: IdsReusedPayload) -> None:
     """Tell staff of the last such event of a sender; when that is a day ago, close the alert."""
-    subject = f"{door}:{sender}"
-    quiet_for = timezone.now() - at
+    subject = f"{last.door}:{last.sender}"
+    quiet_for = timezone.now() - last.at
     with transaction.atomic():
         if quiet_for >= QUIET_AFTER:
             close_alert(KIND, subject=subject)
             return
-        _report(door, sender, event_id=event_id, subject=subject, at=at)
-        _look(door, sender, event_id=event_id, lane=lane, at=at, delay=QUIET_AFTER - quiet_for)
+        _report(last, subject=subject)
+        report_reused_ids(last, delay=QUIET_AFTER - quiet_for)
 
 
-def _look(door: Door, sender: str, *, event_id: str, lane: str, at: datetime, delay: timedelta) -> None:
-    jobs.enqueue(
-        JOB_KIND,
-        key=f"ids-reused:{door}:{sender}",
-        lane=lane,
-        payload={"door": door, "sender": sender, "event_id": event_id, "lane": lane, "at": at.isoformat()},
-        subject=f"{door}:{sender}",
-        delay=delay,
-        coalesce=True,
-    )
-
-
-def _report(door: Door, sender: str, *, event_id: str, subject: str, at: datetime) -> None:
-    sent = door.sent
+def _report(last: IdsReusedPayload, *, subject: str) -> None:
+    door, sender, sent = last.door, last.sender, last.door.sent
     raise_alert(
         KIND,
         subject=subject,
         shop=sender if door == Door.SHOPIFY else "",
-        cause=at.isoformat(),
+        cause=last.at.isoformat(),
         title=f"{sender} does not number its {sent}: different ones come with the same id",
-        meaning=f"The id {event_id} came again with another type or other content, so it says nothing about what is a "
-        f"repetition. Nothing is lost: each of these {sent} was taken as one of its own, and what is the same in type "
-        "and content is still worked on once.",
+        meaning=f"The id {last.event_id} came again with another type or other content, so it says nothing about what "
+        f"is a repetition. Nothing is lost: each of these {sent} was taken as one of its own, and what is the same in "
+        "type and content is still worked on once.",
         action=f"{_ACTION[door]} This alert closes by itself after a day without another one.",
     )

@@ -30,6 +30,16 @@ class Done:
     more: bool
 
 
+def waiting() -> QuerySet[Job]:
+    """Every dead letter."""
+    return Job.objects.filter(state=Job.State.DEAD)
+
+
+def kinds_and_lanes() -> set[tuple[str, str]]:
+    """The kinds of dead letters with the lanes that they are in."""
+    return set(waiting().values_list("kind", "lane_id").order_by().distinct())
+
+
 def replay(
     chosen: QuerySet[Job],
     *,

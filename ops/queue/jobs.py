@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
+from django.db.models import Expression, Min, OuterRef, Q, QuerySet, Subquery
 
-from ops.models import Priority
+from ops.models import Job, Priority
 from ops.queue import lanes
 
 RECHECK_PARKED = timedelta(minutes=15)
@@ -87,6 +88,34 @@ def enqueue(
     if not delay:
         transaction.on_commit(partial(lanes.wake, lane))
     return int(found[0])
+
+
+def is_pending(*keys: str, kinds: Collection[str] = (), lane: str = "") -> bool:
+    """Whether a job with one of the keys, or of one of the kinds in the lane, waits or runs. A dead one does not."""
+    asked = Q(key__in=keys) | Q(kind__in=kinds, lane=lane) if kinds else Q(key__in=keys)
+    return Job.objects.filter(asked, state__in=[Job.State.READY, Job.State.RUNNING]).exists()
+
+
+def is_busy() -> bool:
+    """Whether any job runs, or will run without that somebody wakes it."""
+    return Job.objects.filter(Q(state=Job.State.RUNNING) | Q(state=Job.State.READY, parked_on=[])).exists()
+
+
+def parked_jobs(key: Expression) -> QuerySet[Job]:
+    """The parked job of a key, for a statement of the caller's."""
+    return Job.objects.filter(key=key).exclude(parked_on=[])
+
+
+def first_seen(subject: str) -> datetime | None:
+    """When the first job about the subject came in, of those that are kept."""
+    found: datetime | None = Job.objects.filter(subject=subject).aggregate(at=Min("created_at"))["at"]
+    return found
+
+
+def first_seen_after(subject: str, *, kinds: str, after: OuterRef) -> Subquery:
+    """As `first_seen`, for a statement of the caller's: of jobs whose kind begins so, later than that."""
+    later = Job.objects.filter(subject=subject, kind__startswith=kinds, created_at__gt=after)
+    return Subquery(later.order_by().values("subject").values(at=Min("created_at")))
 
 
 def lock_keys(keys: Collection[str]) -> None:

@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 
 from ops import redis
 from ops.models import Circuit, Lane
+from ops.queue.queues import Queue
 
 logger = structlog.get_logger(__name__)
 
@@ -51,7 +52,7 @@ def wake(name: str) -> None:
         return
     try:
         if redis.client().set(_awake_key(name), "1", nx=True, ex=AWAKE_SECONDS):
-            current_app.send_task("ops.dispatch", args=[name], queue="dispatch", retry=False)
+            current_app.send_task("ops.dispatch", args=[name], queue=str(Queue.DISPATCH), retry=False)
     except (redis.RedisError, OperationalError):
         redis.failed()
         logger.info("wake_lost", lane=name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from functools import cache
+from typing import TYPE_CHECKING
 
 import structlog
 from celery import current_app
@@ -11,16 +13,19 @@ from kombu.exceptions import OperationalError
 
 from ops import redis
 from ops.alerting.alerts import raise_alert
+from ops.alerting.jobs import NOTIFY
 from ops.models import Job, JobAttempt, Severity
 from ops.queue import lanes, subjects
+from ops.queue.kinds import DEFAULT_ATTEMPTS, JobKind
 from ops.workers import leases, scheduling
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 logger = structlog.get_logger(__name__)
 
-DEFAULT_ATTEMPTS = 10
 MOST_LOSSES = 3
 """A job whose worker died so often is taken for the cause of it."""
-DEFAULT_QUEUE = "maintenance"
 
 
 class WorkerLost(Exception):
@@ -33,13 +38,31 @@ class NoOwner(Exception):
 
 def attempts_of(kind: str) -> int:
     """How many attempts a job of this kind has."""
-    return int(getattr(current_app.tasks.get(kind), "job_attempts", DEFAULT_ATTEMPTS))
+    known = _kind_of(kind)
+    return known.attempts if known else DEFAULT_ATTEMPTS
 
 
-def kinds() -> list[str]:
+def kinds() -> dict[str, JobKind[DataclassInstance]]:
     """Every job kind that this version has a handler for, by name."""
-    current_app.loader.import_default_modules()  # only a worker has loaded them
-    return sorted(name for name, task in current_app.tasks.items() if hasattr(task, "job_attempts"))
+    _load_handlers()
+    found = {name: _kind_of(name) for name in sorted(current_app.tasks)}
+    return {name: kind for name, kind in found.items() if kind}
+
+
+@cache
+def _load_handlers() -> None:
+    """Only a worker has loaded them when it starts; and Celery runs all of Django's checks with it."""
+    current_app.loader.import_default_modules()
+
+
+def kind_named(name: str) -> JobKind[DataclassInstance] | None:
+    """The declaration of a kind; None when this version has no handler for it."""
+    _load_handlers()
+    return _kind_of(name)
+
+
+def _kind_of(name: str) -> JobKind[DataclassInstance] | None:
+    return getattr(current_app.tasks.get(name), "job_kind", None)
 
 
 def serve(lane: str) -> int:
@@ -53,13 +76,13 @@ def serve(lane: str) -> int:
 
 def offer(claimed: leases.Claimed) -> None:
     """Send one claimed job to its Celery task. A message that cannot be sent is offered again by the sweep."""
-    task = current_app.tasks.get(claimed.kind)
-    if task is None:
+    kind = _kind_of(claimed.kind)
+    if kind is None:
         _put_off_orphan(claimed)
         return
     try:
-        queue: str = getattr(task, "job_queue", DEFAULT_QUEUE)
-        task.apply_async(args=(claimed.id, str(claimed.token)), queue=queue, retry=False)
+        arguments = (claimed.id, str(claimed.token))
+        current_app.tasks[kind.name].apply_async(args=arguments, queue=str(kind.queue), retry=False)
     except (OperationalError, redis.RedisError):
         logger.warning("offer_lost", job=claimed.id, kind=claimed.kind)
 
@@ -79,7 +102,7 @@ def _put_off_orphan(claimed: leases.Claimed) -> None:
 @transaction.atomic
 def bury(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) -> None:
     """Make a job a dead letter and alert a person. Raises LeaseLost."""
-    known = job.kind == "ops.notify" or job.history.filter(outcome=JobAttempt.Outcome.PERMANENT).exists()
+    known = job.kind == NOTIFY.name or job.history.filter(outcome=JobAttempt.Outcome.PERMANENT).exists()
     if not leases.bury(job, outcome, error_class, error):
         return
     about = subjects.in_words([job.subject]).get(job.subject)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import time
 import uuid
 from collections.abc import Callable
@@ -25,63 +24,49 @@ from ops.errors import (
 from ops.models import Job, JobAttempt
 from ops.net import http
 from ops.queue import lanes
+from ops.queue.kinds import JobKind, P, TypedJob
 from ops.workers import circuits, dispatch, leases, run_context
 
 logger = structlog.get_logger(__name__)
 
-Handler = Callable[[Job], None]
 BatchHandler = Callable[[list[Job]], None]
 
 
-class Queue(enum.StrEnum):
-    """Celery queues, one per concern, so that fleets of workers are scaled apart."""
-
-    SUBMISSION = "submission"
-    CALLBACKS = "callbacks"
-    CANCELLATION = "cancellation"
-    INVENTORY = "inventory"
-    MAINTENANCE = "maintenance"
-    DISPATCH = "dispatch"
-
-
-def job(
-    kind: str, *, queue: Queue, attempts: int = dispatch.DEFAULT_ATTEMPTS
-) -> Callable[[Handler], Handler]:
+def handles(kind: JobKind[P]) -> Callable[[Callable[[P], None]], Callable[[P], None]]:
     """Make a function the handler of a job kind: the Celery task of that name runs it.
 
-    The handler gets the Job, is called outside any transaction, must be safe to run again, and ends within 50 s.
+    The handler gets the payload, is called outside any transaction, must be safe to run again, and ends within 50 s.
     """
 
-    def decorate(handler: Handler) -> Handler:
-        def each(batch: list[Job]) -> None:
-            handler(batch[0])
-
-        _bind(kind, each, queue=queue, attempts=attempts, size=1)
+    def decorate(handler: Callable[[P], None]) -> Callable[[P], None]:
+        bind(kind, lambda batch: handler(kind.read(batch[0].payload)))
         return handler
 
     return decorate
 
 
-def job_batch(
-    kind: str, *, queue: Queue, size: int, attempts: int = dispatch.DEFAULT_ATTEMPTS
-) -> Callable[[BatchHandler], BatchHandler]:
-    """As `job`, for a handler that takes up to `size` due jobs of its kind and lane at once.
+def handles_batch(
+    kind: JobKind[P],
+) -> Callable[[Callable[[list[TypedJob[P]]], None]], Callable[[list[TypedJob[P]]], None]]:
+    """As `handles`, for a handler that takes up to `kind.batch_size` due jobs of one lane and priority at once.
 
     When a batch fails, its jobs are tried again one by one: none pays for another's permanent error.
     """
 
-    def decorate(handler: BatchHandler) -> BatchHandler:
-        _bind(kind, handler, queue=queue, attempts=attempts, size=size)
+    def decorate(handler: Callable[[list[TypedJob[P]]], None]) -> Callable[[list[TypedJob[P]]], None]:
+        bind(kind, lambda batch: handler([kind.typed(job) for job in batch]))
         return handler
 
     return decorate
 
 
-def _bind(kind: str, handler: BatchHandler, *, queue: Queue, attempts: int, size: int) -> None:
-    def task(job_id: int, token: str) -> None:
-        run(handler, job_id, uuid.UUID(token), size=size)
+def bind(kind: JobKind[P], handler: BatchHandler) -> None:
+    """Make the Celery task of this job kind, which carries its declaration."""
 
-    options: dict[str, Any] = {"name": kind, "job_queue": str(queue), "job_attempts": attempts}
+    def task(job_id: int, token: str) -> None:
+        run(handler, job_id, uuid.UUID(token), size=kind.batch_size)
+
+    options: dict[str, Any] = {"name": kind.name, "job_kind": kind}
     shared_task(**options)(task)
 
 

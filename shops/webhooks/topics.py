@@ -1,4 +1,4 @@
-"""Webhook topics as data: which we subscribe to, and what a body is about. Kinds of jobs are named after them."""
+"""Webhook topics as data: which we subscribe to, what a body is about, and the event that each becomes here."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ops.queue.kinds import EventKind
 from shops.api.gids import number_or_none
-
-UNHANDLED = "shopify.unhandled"
-"""The kind of every notice that nobody asked for."""
+from shops.jobs import UNHANDLED, WebhookPayload, webhook
 
 Body = Mapping[str, Any]
 Subject = Callable[[Body], tuple[str, int | None]]
@@ -25,9 +24,9 @@ class Topic:
     subject: Subject
 
     @property
-    def kind(self) -> str:
-        """The job kind of its notices."""
-        return f"shopify.{self.name}" if self.handled else UNHANDLED
+    def event(self) -> EventKind[WebhookPayload]:
+        """What its webhooks are enqueued as."""
+        return webhook(self.name) if self.handled else UNHANDLED
 
 
 def _own(name: str) -> Subject:
@@ -124,10 +123,10 @@ TOPICS: dict[str, Topic] = {
 SUBSCRIBED: tuple[str, ...] = tuple(_WANTED)
 
 
-def kind_of(topic: str) -> str:
-    """The job kind of a notice of this topic; `UNHANDLED` for one we do not know or did not ask for."""
+def event_of(topic: str) -> EventKind[WebhookPayload]:
+    """What a webhook of this topic is enqueued as: `UNHANDLED` for one we do not know or did not ask for."""
     known = TOPICS.get(topic)
-    return known.kind if known else UNHANDLED
+    return known.event if known else UNHANDLED
 
 
 def subject_of(topic: str, body: Body, *, shop_id: int) -> str:

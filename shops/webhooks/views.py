@@ -19,8 +19,9 @@ from ops.doors.signed_webhooks import Door, Refusal, bounded_body, require_signa
 from ops.secrets import SecretUnreadable
 from ops.text import untrusted
 from shops import installation
+from shops.jobs import WebhookPayload
 from shops.models import Shop
-from shops.webhooks.topics import kind_of, subject_of
+from shops.webhooks.topics import event_of, subject_of
 
 logger = structlog.get_logger(__name__)
 
@@ -113,16 +114,16 @@ def _store(
     documentation of webhook headers), so it is no key.
     """
     return deliveries.keep(
-        kind_of(topic),
+        event_of(topic),
         Delivery(refusals.Door.SHOPIFY, shop.domain, webhook_id, content=[topic, body], lane=shop.inbox_lane),
-        payload={
-            "shop": shop.pk,
-            "topic": topic,
-            "event_id": _short(request, "Event-Id"),
-            "triggered_at": _short(request, "Triggered-At"),
-            "api_version": _short(request, "API-Version"),
-            "body": body,
-        },
+        WebhookPayload(
+            shop=shop.pk,
+            topic=topic,
+            event_id=_short(request, "Event-Id"),
+            triggered_at=_short(request, "Triggered-At"),
+            api_version=_short(request, "API-Version"),
+            body=body,
+        ),
         subject=subject_of(topic, body, shop_id=shop.pk),
     )
 

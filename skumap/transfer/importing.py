@@ -10,7 +10,7 @@ import structlog
 from django.db import connection, transaction
 
 from shops.models import Shop
-from skumap import identities
+from skumap import identities, jobs
 from skumap.transfer import staging
 from skumap.transfer.csv_rows import Reader, RowError
 from skumap.verification import review
@@ -124,4 +124,4 @@ def _let_follow(shop: Shop) -> None:
     if checked:
         review.ask(shop, variants=checked)
     elif count:
-        review.ask_all(shop)
+        jobs.verify_all(shop)

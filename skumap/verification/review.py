@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,10 +14,10 @@ from django.db.models.functions import Now
 from django.utils.dateparse import parse_datetime
 
 from ops.alerting import alerts
-from ops.models import Priority
-from ops.queue import jobs
+from ops.queue.jobs import wake as wake_parked
 from shops.api import gids
 from shops.models import Shop
+from skumap import jobs
 from skumap.models import SkuMapping
 from skumap.verification.suggestions import suggest
 
@@ -85,29 +84,7 @@ def ask(shop: Shop, *, variants: Iterable[int], adopt: bool = False) -> None:
     wanted = sorted(set(variants))
     for start in range(0, len(wanted), PAGE):
         page = wanted[start : start + PAGE]
-        jobs.enqueue(
-            "skumap.verify",
-            key=f"skumap.verify:{shop.pk}:{'adopt' if adopt else 'look'}:{_digest(page)}",
-            lane=shop.lane,
-            payload={"shop": shop.pk, "variants": page, "adopt": adopt},
-            subject=f"shop:{shop.domain}",
-            priority=Priority.LOW,
-            coalesce=True,
-        )
-
-
-def ask_all(shop: Shop, *, after: int = 0, delay: timedelta = timedelta(0)) -> None:
-    """Have all mapped variants of a shop read, a page per job, beginning behind `after`."""
-    jobs.enqueue(
-        "skumap.verify",
-        key=f"skumap.verify:{shop.pk}:all:{after}",
-        lane=shop.lane,
-        payload={"shop": shop.pk, "after": after},
-        subject=f"shop:{shop.domain}",
-        priority=Priority.LOW,
-        delay=delay,
-        coalesce=True,
-    )
+        jobs.verify(shop, page, adopt=adopt)
 
 
 def report_unmapped(shop: Shop, unmapped: Mapping[int, str], *, by: str = "") -> int:
@@ -157,32 +134,12 @@ def _go_on(shop: Shop, mapped: list[int]) -> None:
     """Their stock is told anew, and what waited for them goes on."""
     pages = [mapped[start : start + WAKE_AT_ONCE] for start in range(0, len(mapped), WAKE_AT_ONCE)]
     for page in pages:
-        _have_stock_told(shop, page)
+        jobs.mapped(shop, page)
     if len(pages) <= 1:
         wake(shop.pk, variants=mapped)
         return
     for page in pages:
-        jobs.enqueue(
-            "skumap.wake",
-            key=f"skumap.wake:{shop.pk}:{_digest(page)}",
-            lane="internal",
-            payload={"shop": shop.pk, "variants": page},
-            priority=Priority.HIGH,
-            coalesce=True,
-        )
-
-
-def _have_stock_told(shop: Shop, variants: list[int]) -> None:
-    """A job of its own: it runs once the mappings are there to be read, whenever their stock was last told."""
-    jobs.enqueue(
-        "skumap.mapped",
-        key=f"skumap.mapped:{shop.pk}:{_digest(variants)}",
-        lane="internal",
-        payload={"shop": shop.pk, "variants": variants},
-        subject=f"stock:{shop.pk}",
-        priority=Priority.HIGH,
-        coalesce=True,
-    )
+        jobs.wake(shop, page)
 
 
 def wake(shop_id: int, *, variants: Iterable[int]) -> int:
@@ -190,7 +147,7 @@ def wake(shop_id: int, *, variants: Iterable[int]) -> int:
     mapped = list(variants)
     found = SkuMapping.objects.filter(shop_id=shop_id, shopify_variant_id__in=mapped).exclude(shopify_sku="")
     skus = found.values_list("shopify_sku", flat=True).order_by("shopify_sku").distinct()
-    return jobs.wake(
+    return wake_parked(
         *(f"sku:{shop_id}:{variant}" for variant in mapped), *(key_of_sku(shop_id, sku) for sku in skus)
     )
 
@@ -273,10 +230,6 @@ def _alert_unmapped(shop: Shop, *, variant: int, sku: str, hint: str, by: str) -
 
 def _active(shop: Shop) -> QuerySet[SkuMapping]:
     return SkuMapping.objects.filter(shop=shop, is_active=True).order_by("pk")
-
-
-def _digest(numbers: list[int]) -> str:
-    return hashlib.sha256(repr(numbers).encode()).hexdigest()[:32]
 
 
 def _dicts(value: object) -> list[dict[str, Any]]:

@@ -14,12 +14,13 @@ from django.conf import settings
 from django.core.management import get_commands
 
 from fulfillment.models import states
+from ops.queue.queues import Queue
 from tests.architecture.layers import APPS, ROOT, sources
 from wms.adapters import ADAPTERS
 from wms.adapters.base import Capability
 from wms.statuses import WmsStatus
 from wmsbridge import health
-from wmsbridge.celery import QUEUES, app
+from wmsbridge.celery import app
 from wmsbridge.configuration import config_file
 from wmsbridge.schedules.defaults import SCHEDULES
 
@@ -172,13 +173,13 @@ def test_every_state_that_staff_see_is_explained() -> None:
 
 def test_the_architecture_names_job_kinds_queues_and_states_that_exist() -> None:
     app.loader.import_default_modules()
-    known = {*app.tasks, *SCHEDULES, *QUEUES}
+    known = {*app.tasks, *SCHEDULES, *Queue}
     prefixes = "fulfillment|inventory|skumap|shops|ops|wmsbridge"
     words = {word for page in PAGES for word in _named(page)}
     named = {word for word in words if re.fullmatch(rf"(?:{prefixes})\.(?!toml|csv)[a-z_]+", word)}
     modules = {word for word in named if _is_module(word)}
     assert named - modules - known == set()
-    assert set(QUEUES) - _named(ARCHITECTURE) == set()
+    assert set(Queue) - _named(ARCHITECTURE) == set()
     assert "wms.unrecognised" in known
     assert WmsStatus.SUBMITTING in _named(ARCHITECTURE)
 

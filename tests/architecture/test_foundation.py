@@ -11,8 +11,9 @@ import sys
 import pytest
 import yaml
 
+from ops.queue.queues import Queue
 from tests.architecture.layers import APPS, ROOT
-from wmsbridge.celery import QUEUES, app
+from wmsbridge.celery import app
 from wmsbridge.schedules.defaults import SCHEDULES
 from wmsbridge.web import command
 
@@ -62,7 +63,7 @@ def test_compose_serves_every_queue_with_exactly_one_kind_of_worker() -> None:
         if "--queues" in command
         for queue in command[command.index("--queues") + 1].split(",")
     ]
-    assert sorted(served) == sorted(QUEUES)
+    assert sorted(served) == sorted(Queue)
 
 
 def test_every_service_but_the_one_shot_has_a_health_check_and_is_not_privileged() -> None:
@@ -91,13 +92,12 @@ def test_the_image_holds_every_app_and_not_the_sandbox() -> None:
 
 def test_a_message_reaches_exactly_the_queue_it_is_sent_to() -> None:
     routes = {(queue.exchange.name, queue.routing_key) for queue in app.conf.task_queues}
-    assert routes == {(name, name) for name in QUEUES}
+    assert routes == {(name, name) for name in Queue}
 
 
-def test_every_tick_of_the_beat_table_has_a_task_and_a_queue() -> None:
+def test_every_tick_of_the_beat_table_has_a_task() -> None:
     app.loader.import_default_modules()
     assert set(SCHEDULES) - set(app.tasks) == set()
-    assert {each.queue for each in SCHEDULES.values()} <= set(QUEUES)
 
 
 def _settings_refusal(**changes: str | None) -> str:

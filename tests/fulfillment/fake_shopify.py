@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 from unittest import mock
 
-from fulfillment import enqueue
+from fulfillment import jobs
 from fulfillment.fulfillments import creation
 from fulfillment.shopify import queries
 from inventory.push import pushing
@@ -47,7 +47,9 @@ class FakeShopify:
             for caller in (creation, queries):
                 stack.enter_context(mock.patch.object(caller, "execute", self.execute))
             stack.enter_context(mock.patch.object(pushing, "push"))
-            stack.enter_context(mock.patch.object(enqueue, "read"))  # the rows know nothing of this Shopify
+            stack.enter_context(
+                mock.patch.object(jobs, "read_order")
+            )  # the rows know nothing of this Shopify
             yield
 
     def execute(self, _: Shop, operation: str, variables: Json, **__: Any) -> Answer:

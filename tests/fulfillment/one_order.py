@@ -15,7 +15,8 @@ from django.db.models import F, Q, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from fulfillment import enqueue, order_states, wms_order_states
+from fulfillment import jobs as fulfillment_jobs
+from fulfillment import order_states, wms_order_states
 from fulfillment.models import (
     FulfillmentOrder,
     FulfillmentOrderLine,
@@ -81,7 +82,7 @@ class OneOrder:
             make_level(self.warehouse, item, 100)
         self.wms = FakeWms(can | OTHERS)
         self.order = ordered(shop)
-        enqueue.route(self.order)
+        fulfillment_jobs.route(self.order)
 
     def rows(self) -> list[WmsOrder]:
         return list(WmsOrder.objects.filter(order=self.order).order_by("part"))
@@ -143,8 +144,8 @@ class OneOrder:
 
     def a_message_comes_twice(self) -> None:
         for row in self.rows():
-            enqueue.submit(row)
-        enqueue.route(self.order)
+            fulfillment_jobs.submit(row)
+        fulfillment_jobs.route(self.order)
 
     # What happens at Shopify; each is what a reading of the order does
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import requests
 from django.db.models import F
 
-from fulfillment import enqueue
+from fulfillment import jobs as fulfillment_jobs
 from fulfillment.models import Order, Return, WmsOrder
 from fulfillment.wms_orders import attempts
 from ops.queue import jobs
@@ -162,7 +162,7 @@ class Scene:
 
     def notice(self, order: Json) -> None:
         """Shopify tells us that the order changed."""
-        enqueue.read(self.shop, order["id"])
+        fulfillment_jobs.read_order(self.shop, order["id"])
 
     def arrive(self, *lines: tuple[int, int], **more: Any) -> Json:
         """An order is placed, noticed, and everything due is done."""

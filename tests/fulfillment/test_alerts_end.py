@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fulfillment import enqueue
+from fulfillment.jobs.wms_orders import SHIPMENT_GRACE
 from fulfillment.models import WmsOrder
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.reductions import withdrawal
@@ -113,7 +113,7 @@ def called_shipped(scene: Scene) -> Json:
     """An order that its WMS calls shipped, and of which no shipment is reported."""
     order = scene.arrive((MUG, 1))
     says(scene, "shipped")
-    drain(advance=enqueue.SHIPMENT_GRACE)
+    drain(advance=SHIPMENT_GRACE)
     assert open_alerts() == {"shipment_missing"}
     return order
 
@@ -141,7 +141,7 @@ def test_it_is_missed_again_when_that_fulfilment_is_cancelled(scene: Scene) -> N
     scene.cancel_fulfillment(made)
     scene.notice(order)
     drain()
-    drain(advance=enqueue.SHIPMENT_GRACE)
+    drain(advance=SHIPMENT_GRACE)
     assert open_alerts() == {"shipment_missing"}
     assert scene.row(order).state == OrderState.AT_WAREHOUSE
     assert WmsOrder.objects.count() == 1

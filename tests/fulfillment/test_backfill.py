@@ -12,7 +12,9 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from fulfillment import enqueue, tasks
+from fulfillment import jobs as fulfillment_jobs
+from fulfillment import tasks
+from fulfillment.jobs.orders import Place
 from fulfillment.models import Order
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.orders import backfill, rereading
@@ -237,7 +239,7 @@ def test_what_shopify_refuses_is_alerted_once_and_tried_again_until_it_goes(
 
 def test_a_page_that_died_does_not_keep_the_next_backfill_from_going_on(scene: Scene) -> None:
     order = scene.place((MUG, 1))
-    enqueue.backfill(scene.shop, "orders")
+    fulfillment_jobs.backfill(scene.shop, "orders")
     Job.objects.filter(kind="fulfillment.backfill").update(state="dead", attempts=10, finished_at=Now())
     run(scene)
     assert scene.row(order).state == OrderState.AT_WAREHOUSE
@@ -264,7 +266,7 @@ def test_a_running_page_does_not_take_the_watermark_forward_that_a_person_set_ba
     assert mark
     since = timezone.now() - timedelta(days=30)
     backfill.start_from(scene.shop, since)
-    backfill.page(scene.shop.id, "orders", backfill.Place(since=mark, asked=mark))
+    backfill.page(scene.shop.id, "orders", Place(since=mark, asked=mark))
     assert watermarks(scene)[0] == since
 
 

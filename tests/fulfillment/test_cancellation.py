@@ -8,7 +8,8 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from fulfillment import enqueue, order_states
+from fulfillment import order_states
+from fulfillment.jobs.wms_orders import CANCELLATION_GRACE
 from fulfillment.models import Return, WmsOrder
 from fulfillment.models.states import OrderState, Reason, ReturnState
 from fulfillment.wms_orders import attempts, cancellation, manual_resolution
@@ -102,7 +103,7 @@ def test_a_word_that_decides_nothing_leaves_the_wish_to_cancel(scene: Scene) -> 
     order = picking(scene, "ask")
     scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "on_hold"})
     assert WmsOrder.objects.get().wms_status == "cancel_requested"
-    drain(advance=enqueue.CANCELLATION_GRACE)
+    drain(advance=CANCELLATION_GRACE)
     assert Alert.objects.filter(kind="cancel_unanswered", state="open").exists()
     scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "cancelled"})
     assert scene.row(order).state == OrderState.CANCELLED
@@ -295,7 +296,7 @@ def test_a_cancellation_that_the_wms_declines_in_its_answer_is_told_at_once(scen
     assert (row.state, row.reason) == (OrderState.AT_WAREHOUSE, Reason.CANCEL_ASKED)
     assert "declined to cancel" in row.reason_detail
     assert "already picking" in row.reason_detail
-    drain(advance=enqueue.CANCELLATION_GRACE)
+    drain(advance=CANCELLATION_GRACE)
     assert Alert.objects.filter(state="open").count() == 1
     scene.ship(order)
     assert Return.objects.count() == 1

@@ -11,7 +11,7 @@ import pytest
 from django.db.models import F
 from django.db.models.functions import Now
 
-from fulfillment import enqueue
+from fulfillment import jobs
 from fulfillment.fulfillments import creation
 from fulfillment.models import Order, Shipment, ShipmentLine, ShipmentUnit
 from fulfillment.models.states import ShipmentState
@@ -55,7 +55,7 @@ class TwoParcels:
             ShipmentUnit.objects.create(shipment=parcel, order_line=line, quantity=1)
         self.shopify = FakeShopify(line.shopify_line_id, warehouse.shopify_location_id, left=3)
         Job.objects.all().delete()
-        enqueue.fulfil(self.order)
+        jobs.fulfill(self.order)
 
     def work(self, *faults: str, at: str = "", befalls: str = "") -> None:
         self.shopify.faults[:] = faults

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fulfillment import enqueue
+from fulfillment import jobs
 from fulfillment.models import Order, Shipment, ShipmentLine, ShipmentUnit
 from ops.models import Alert, Job
 from tests.builders import make_shipment
@@ -71,7 +71,7 @@ def test_a_hundred_orders_are_fulfilled_within_what_the_standard_points_allow(
     bucket = {"max": MAXIMUM, "restore": RESTORE, "points": 0, "by_hand": True}
     scene.build_shopify(bucket=bucket)
     for order in [sent(scene) for _ in range(ORDERS)]:
-        enqueue.fulfil(order)
+        jobs.fulfill(order)
     took = work_until_told(scene, within=200)
     after = books(scene)
     assert all(len(order["fulfillments"]) == 1 for order in after["orders"])

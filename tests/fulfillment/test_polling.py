@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 
-from fulfillment import enqueue, tasks, wms_order_states
+from fulfillment import tasks, wms_order_states
+from fulfillment.jobs.wms_orders import SHIPMENT_GRACE
 from fulfillment.models import Return, WmsOrder
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.wms_orders import polling
@@ -123,7 +124,7 @@ def test_a_lost_shipment_is_told_and_its_alert_closes_when_it_comes(scene: Scene
     lost = shipped_unheard(scene, order=order)
     tick()
     assert open_alerts() == set()
-    drain(advance=enqueue.SHIPMENT_GRACE)
+    drain(advance=SHIPMENT_GRACE)
     assert open_alerts() == {"shipment_missing"}
     heard(scene, lost)
     assert open_alerts() == set()
@@ -135,7 +136,7 @@ def test_the_rest_of_an_order_whose_shipment_was_lost_is_told_too(scene: Scene) 
     heard(scene, shipped_unheard(scene, ("MUG", 2), order=order))
     lost = shipped_unheard(scene, ("TEE", 1), order=order)
     tick()
-    drain(advance=enqueue.SHIPMENT_GRACE)
+    drain(advance=SHIPMENT_GRACE)
     assert open_alerts() == {"shipment_incomplete"}
     assert "2 of 3 units" in Alert.objects.get(kind="shipment_incomplete").meaning
     heard(scene, lost)
@@ -146,13 +147,13 @@ def test_nobody_is_told_of_a_lost_shipment_that_was_fulfilled_by_hand(scene: Sce
     order = scene.arrive((MUG, 1))
     shipped_unheard(scene, order=order)
     tick()
-    drain(advance=enqueue.SHIPMENT_GRACE)
+    drain(advance=SHIPMENT_GRACE)
     assert open_alerts() == {"shipment_missing"}
     scene.staff(order, "fulfill")
     drain()
     assert open_alerts() == set()
     tick()
-    drain(advance=enqueue.SHIPMENT_GRACE)
+    drain(advance=SHIPMENT_GRACE)
     assert open_alerts() == set()
 
 
@@ -161,7 +162,7 @@ def test_one_that_is_held_has_its_own_alert(scene: Scene) -> None:
     scene.ship(order, ("MUG", 9))
     scene.in_warehouse(order, "ship", {"callback": False})
     tick()
-    drain(advance=enqueue.SHIPMENT_GRACE)
+    drain(advance=SHIPMENT_GRACE)
     assert open_alerts() == {"shipment_held"}
 
 
@@ -171,7 +172,7 @@ def test_an_order_found_shipped_after_a_lost_answer_waits_for_its_shipment(scene
     lost = shipped_unheard(scene, order=order)
     drain(advance=LATER)
     assert status() == "manifested"
-    drain(advance=enqueue.SHIPMENT_GRACE)
+    drain(advance=SHIPMENT_GRACE)
     assert open_alerts() == {"shipment_missing"}
     heard(scene, lost)
     assert (status(), open_alerts()) == ("shipped", set())

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from fulfillment.orders.topics import ORDER_TOPICS, PROMPT_TOPICS, named_fulfillment_orders
+from fulfillment.jobs.webhooks import ORDER_TOPICS
+from fulfillment.orders.topics import PROMPT_TOPICS, named_fulfillment_orders
 from ops.models import Job
 from ops.queue import jobs
 from tests.drain import drain
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 def webhook(scene: Scene, topic: str, *, subject: str = "", body: Any = None, key: str = "w1") -> None:
-    payload = {"shop": scene.shop.id, "topic": topic, "body": body}
+    payload = {"shop": scene.shop.id, "topic": topic, "body": body or {}}
     jobs.enqueue(f"shopify.{topic}", key=key, lane=scene.shop.inbox_lane, payload=payload, subject=subject)
 
 

@@ -39,7 +39,7 @@ from ops.models import Job, Lane
 from ops.workers import dispatch, leases, runner
 from shops.budget import points
 from shops.models import Shop
-from skumap.verification import review
+from skumap import jobs as skumap_jobs
 from tests.drain import BACKOFF, load_tasks
 from tests.fuzz import stage
 from tests.fuzz.bodies import Delivery, delivery
@@ -228,7 +228,7 @@ def _tick() -> None:
     for name in TICKS:
         current_app.tasks[name]()
     for shop in Shop.objects.all():
-        review.ask_all(shop)
+        skumap_jobs.verify_all(shop)
 
 
 def _work(played: Played) -> None:

@@ -15,6 +15,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from structlog.testing import capture_logs
 
+from inventory import jobs as inventory_jobs
 from inventory import reservations
 from inventory.models import StockLevel, Watermark
 from inventory.reservations import Need
@@ -200,8 +201,8 @@ def test_that_items_cannot_be_read_is_over_once_a_whole_run_could_read_all(
 
 def test_every_page_is_a_run_of_one_job(north: Connection, berlin: Warehouse, wms: Wms) -> None:
     wms.pages = [[item("A")], [item("B")], [item("C")]]
-    reconcile.request(north)
-    reconcile.request(north)
+    inventory_jobs.reconcile(north)
+    inventory_jobs.reconcile(north)
     ran = drain()
     assert ran.count("inventory.reconcile") == 3
     assert Job.objects.get(kind="inventory.reconcile").state == "done"
@@ -242,7 +243,7 @@ def test_everything_is_read_once_a_day_and_when_a_warehouse_is_new(
 
 
 def test_a_connection_switched_off_meanwhile_is_not_read(north: Connection, wms: Wms) -> None:
-    reconcile.request(north)
+    inventory_jobs.reconcile(north)
     Connection.objects.update(is_active=False)
     drain()
     assert wms.asked == []

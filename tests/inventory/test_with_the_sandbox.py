@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from inventory import commitments, reservations
+from inventory import jobs as inventory_jobs
 from inventory.models import PushBatch, StockLevel
 from inventory.reservations import Need
 from inventory.stock import reconcile
@@ -99,7 +100,7 @@ def callback_arrived(count: int) -> None:
 def test_stock_goes_from_the_wms_to_shopify_by_callback_and_by_reconciliation(
     outside: Outside, berlin: Warehouse
 ) -> None:
-    reconcile.request(berlin.connection)
+    inventory_jobs.reconcile(berlin.connection)
     drain()
     drain(advance=timedelta(seconds=2))
     assert outside.stock() == {311: (50, True), 312: (8, True)}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import responses
 
 from ops.models import Job
 from ops.net import http
-from ops.workers.runner import Queue, job, job_batch
+from ops.queue.kinds import JobKind
+from ops.queue.queues import Queue
+from ops.workers.runner import bind
 
 KIND, BATCH_KIND = "test.acts", "test.acts_on_many"
 Act = Callable[[list[Job]], object]
@@ -38,11 +41,26 @@ def answered(_: list[Job]) -> None:
         http.send("GET", url, changes=False, what="a look", pool="test")
 
 
-@job(KIND, queue=Queue.MAINTENANCE, attempts=3)
-def act_on_one(job: Job) -> None:
-    _act([job])
+def act_on(jobs: list[Job]) -> None:
+    _act(jobs)  # looked up at each run: tests put another in its place
 
 
-@job_batch(BATCH_KIND, queue=Queue.MAINTENANCE, size=3, attempts=3)
-def act_on_many(jobs: list[Job]) -> None:
-    _act(jobs)
+@dataclass(frozen=True)
+class Nothing:
+    """No payload: what a run does is given by the test."""
+
+
+ONE = JobKind(
+    KIND, Nothing, queue=Queue.MAINTENANCE, attempts=3, work="do what the test says", if_dead="It is a test."
+)
+MANY = JobKind(
+    BATCH_KIND,
+    Nothing,
+    queue=Queue.MAINTENANCE,
+    attempts=3,
+    batch_size=3,
+    work="do what the test says",
+    if_dead="It is a test.",
+)
+for _kind in (ONE, MANY):
+    bind(_kind, act_on)

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from ops.errors import Blocked
 from ops.models import Alert, Job, JobAttempt, Lane
 from ops.queue import jobs, lanes
+from ops.queue.kinds import DEFAULT_ATTEMPTS
 from ops.workers import dispatch, leases, scheduling
 from tests.drain import drain
 from tests.ops.acting import BATCH_KIND, KIND, acts, raising
@@ -130,7 +131,7 @@ def test_jobs_of_a_failed_batch_are_tried_one_by_one() -> None:
 
 def test_a_kind_that_nobody_owns_is_a_dead_letter_not_a_loop() -> None:
     jobs.enqueue("nobody.knows", key="x", lane="internal")
-    for attempt in range(dispatch.DEFAULT_ATTEMPTS):  # a newer worker may come during a deployment
+    for attempt in range(DEFAULT_ATTEMPTS):  # a newer worker may come during a deployment
         assert Job.objects.get(key="x").attempts == attempt
         Job.objects.update(run_at=Now())
         dispatch.serve("internal")

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from django.core import mail
 
-from ops.alerting.alerts import AGAIN_AFTER, close_alert, raise_alert
+from ops.alerting.alerts import close_alert, raise_alert
+from ops.alerting.jobs import AGAIN_AFTER
 from ops.models import Alert, Job, Lane, Severity
 from tests.drain import drain
 

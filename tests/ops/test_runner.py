@@ -6,7 +6,7 @@ import pytest
 from django.core import mail
 from django.db import OperationalError
 
-from ops.alerting.alerts import AGAIN_AFTER
+from ops.alerting.jobs import AGAIN_AFTER
 from ops.errors import EndpointFailed, Permanent, Scope, Throttled, Transient, UnknownOutcome
 from ops.models import Alert, Circuit, Job, JobAttempt, Lane
 from ops.queue import jobs, lanes

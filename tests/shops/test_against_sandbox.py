@@ -12,7 +12,7 @@ from django.db import connection
 
 from ops.errors import Throttled
 from ops.models import Alert, Priority
-from shops import installation
+from shops import jobs as shop_jobs
 from shops.api import client
 from shops.models import Shop
 from shops.webhooks import subscriptions
@@ -92,7 +92,7 @@ def test_an_uninstalled_app_switches_the_shop_off(sandbox: Sandbox) -> None:
     shop = open_shop(sandbox, granted=True)
     client.execute(shop, "shop", {})
     sandbox.shopify.post(f"/shops/{DOMAIN}/uninstall")
-    installation.check_installed(shop)
+    shop_jobs.check_installed(shop)
     drain()
     assert not Shop.objects.get().is_active
 

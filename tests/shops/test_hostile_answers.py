@@ -11,7 +11,7 @@ from shops.api import client, credentials, pages, shapes
 from shops.api.shapes import PageInfo, Payload
 from shops.models import Shop
 from shops.webhooks import subscriptions
-from shops.webhooks.topics import TOPICS, kind_of, subject_of
+from shops.webhooks.topics import TOPICS, event_of, subject_of
 from tests.fuzz.answering import answering, not_allowed
 from tests.fuzz.bodies import sample
 from tests.fuzz.hostile import KINDS, everywhere
@@ -119,7 +119,7 @@ def test_every_body_of_every_topic_is_about_something(topic: str) -> None:
 
     tries = ((what, body) for what, body in everywhere(sample(topic), KINDS) if isinstance(body, dict))
     assert not_allowed(tries, received, allowed=()) == {}
-    assert kind_of(topic).startswith("shopify.")
+    assert event_of(topic).name.startswith("shopify.")
 
 
 @pytest.mark.parametrize("cursor", [None, "", "the same"])

@@ -15,8 +15,10 @@ from pytest_django import DjangoAssertNumQueries
 from ops import secrets
 from ops.models import Alert, Job
 from shops import installation, tasks
+from shops import jobs as shop_jobs
 from shops.api import client as shopify_client
 from shops.api import documents, gids
+from shops.jobs import CHECK_INSTALLED
 from shops.models import Shop
 from tests.builders import make_shop
 from tests.drain import drain
@@ -68,7 +70,7 @@ def gone(shopify: responses.RequestsMock, *, since: timedelta = timedelta(0)) ->
 
 def ask_again() -> None:
     tasks.check_subscriptions_all()
-    tasks.check_installed(Job.objects.get(kind=installation.CHECK_INSTALLED))
+    tasks.check_installed(CHECK_INSTALLED.read(Job.objects.get(kind=CHECK_INSTALLED.name).payload))
 
 
 @LIVE
@@ -95,7 +97,7 @@ def test_one_that_still_refuses_us_stays_off_without_another_alert(shopify: resp
 def test_one_that_is_gone_for_months_is_not_asked_any_more(shopify: responses.RequestsMock, db: None) -> None:
     gone(shopify, since=tasks.TRIED_AFTER_REMOVAL)
     tasks.check_subscriptions_all()
-    assert not Job.objects.filter(kind=installation.CHECK_INSTALLED).exists()
+    assert not Job.objects.filter(kind=CHECK_INSTALLED.name).exists()
 
 
 def test_a_person_who_switches_it_off_closes_the_matter(shopify: responses.RequestsMock, db: None) -> None:
@@ -103,7 +105,7 @@ def test_a_person_who_switches_it_off_closes_the_matter(shopify: responses.Reque
     assert installation.switch_off(shop)
     assert Alert.objects.get().state == Alert.State.CLOSED
     tasks.check_subscriptions_all()
-    assert not Job.objects.filter(kind=installation.CHECK_INSTALLED).exists()
+    assert not Job.objects.filter(kind=CHECK_INSTALLED.name).exists()
     assert not installation.installed_again(shop)
 
 
@@ -153,7 +155,7 @@ def test_credentials_that_we_lack_or_cannot_read_are_no_uninstallation(
     shop = Shop.objects.only("is_active", "uninstalled_at").get()
     assert (shop.is_active, shop.uninstalled_at) == (True, None)
     assert set(Alert.objects.values_list("kind", flat=True)) == kinds
-    assert Job.objects.get(kind=installation.CHECK_INSTALLED).parked_on
+    assert Job.objects.get(kind=CHECK_INSTALLED.name).parked_on
 
 
 @LIVE
@@ -169,7 +171,7 @@ def test_an_outage_is_no_uninstallation(client: Client, shopify: responses.Reque
 @LIVE
 def test_work_of_a_switched_off_shop_waits_and_goes_on(shopify: responses.RequestsMock) -> None:
     shop = make_shop()
-    installation.check_subscriptions(shop)
+    shop_jobs.check_subscriptions(shop)
     assert installation.switch_off(shop)
     assert not installation.switch_off(shop)
     assert drain() == ["shops.check_subscriptions"]  # nothing to do for a shop that is off
@@ -258,7 +260,7 @@ def test_an_error_is_built_without_a_look_at_the_database(
 
 def test_while_it_is_asked_whether_the_app_is_gone_only_unusable_credentials_are_told(db: None) -> None:
     shop = make_shop()
-    installation.check_installed(shop)
+    shop_jobs.check_installed(shop)
     installation.record_refused(shop, installation.AccessRefused(shop, reason="HTTP 401"))
     assert not Alert.objects.exists()
     installation.record_unusable(shop, installation.CredentialsUnusable(shop, reason="none is stored"))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ops.models import Alert, Job
 from ops.queue import jobs
+from skumap import jobs as skumap_jobs
 from skumap.models import SkuMapping
 from skumap.verification import review, shopify_variants
 from tests.builders import make_connection, make_mapping, make_shop, make_warehouse
@@ -172,7 +173,7 @@ def test_a_deleted_product_has_the_shop_looked_through(mug: SkuMapping, variants
 def test_a_read_goes_through_all_pages(berlin: Warehouse, variants: Variants) -> None:
     for number in range(1, 231):
         make_mapping(berlin, number, f"ITEM-{number}")
-    review.ask_all(berlin.shop)
+    skumap_jobs.verify_all(berlin.shop)
     drain()
     assert [len(ids) for ids in variants.asked] == [100, 100, 30]
     assert len(doubts()) == 230

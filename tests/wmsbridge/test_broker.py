@@ -8,16 +8,17 @@ import pytest
 import redis
 from kombu.exceptions import OperationalError
 
-from wmsbridge.celery import QUEUES, app
+from ops.queue.queues import Queue
+from wmsbridge.celery import app
 
 DEAD = "redis://127.0.0.1:1/0"
 
 
-@pytest.mark.parametrize("queue", QUEUES)
+@pytest.mark.parametrize("queue", Queue)
 def test_a_message_reaches_its_queue_and_no_other(queue: str, redis_server: redis.Redis) -> None:
     app.send_task("a.task", queue=queue)
-    assert {name: redis_server.llen(f"celery:{name}") for name in QUEUES} == {
-        name: int(name == queue) for name in QUEUES
+    assert {name: redis_server.llen(f"celery:{name}") for name in Queue} == {
+        name: int(name == queue) for name in Queue
     }
 
 

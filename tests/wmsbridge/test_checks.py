@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core.checks import run_checks
 
+from shops.jobs import webhook
 from wmsbridge.configuration import checks
 from wmsbridge.schedules.defaults import SCHEDULES
 
@@ -17,7 +18,7 @@ def test_this_installation_is_sound() -> None:
 
 def test_a_subscribed_topic_without_a_task_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "SUBSCRIBED", ("orders/paid", "orders/sung"))
-    monkeypatch.setattr(checks, "kind_of", lambda topic: f"shopify.{topic}")
+    monkeypatch.setattr(checks, "event_of", webhook)
     (found,) = checks.every_topic_has_an_owner()
     assert found.id == "wmsbridge.E001"
     assert "shopify.orders/sung" in found.msg
@@ -27,12 +28,6 @@ def test_a_schedule_without_a_task_is_an_error(monkeypatch: pytest.MonkeyPatch) 
     schedule = SCHEDULES["ops.sweep"]
     monkeypatch.setattr(checks, "SCHEDULES", {"ops.sweep": schedule, "ops.sleep": schedule})
     assert [found.id for found in checks.every_schedule_has_a_task()] == ["wmsbridge.E002"]
-
-
-def test_a_queue_that_only_one_side_knows_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "QUEUES", ("submission",))
-    found = {each.msg.split()[2] for each in checks.every_queue_is_declared()}
-    assert found == {"callbacks", "cancellation", "inventory", "maintenance", "dispatch"}
 
 
 @pytest.mark.parametrize("threshold", [-1.0, float("nan")])

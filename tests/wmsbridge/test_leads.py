@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from celery import current_app
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
@@ -13,7 +12,6 @@ from ops.alerting.alerts import raise_alert
 from ops.models import Alert
 from tests.builders import make_connection, make_dead_letter, make_shipment, make_shop, make_warehouse
 from tests.fulfillment.told import at_warehouse, place
-from wmsbridge.console import job_descriptions
 from wmsbridge.console.related_links import leads, of_alert
 
 pytestmark = pytest.mark.django_db
@@ -106,14 +104,6 @@ def test_a_health_alert_leads_to_what_it_names(
     raise_alert(f"health_{kind}", subject=kind, cause=cause, title="t", meaning="m", action="a")
     found = of_alert(Alert.objects.get(kind=f"health_{kind}"), user=admin_user)
     assert [lead.text for lead in found] == texts
-
-
-def test_every_kind_of_job_has_words() -> None:
-    current_app.loader.import_default_modules()
-    kinds = [name for name, task in current_app.tasks.items() if hasattr(task, "job_attempts")]
-    ours = [kind for kind in kinds if not kind.startswith(("test.", "model."))]
-    assert [kind for kind in ours if job_descriptions.words_of(kind) is job_descriptions.UNKNOWN] == []
-    assert [kind for kind in job_descriptions.WORDS if kind not in kinds] == []
 
 
 def test_a_health_alert_leads_to_its_order_or_parcel_and_to_the_list(

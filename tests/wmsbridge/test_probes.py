@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ops import redis
 from ops.models import Lane
+from ops.queue.queues import Queue
 from tests.builders import make_dead_letter, make_job
-from wmsbridge.celery import QUEUES
 from wmsbridge.monitoring import readiness, workers
 
 WORKER = "wmsbridge:worker:one@host"
@@ -24,7 +24,7 @@ WORKER = "wmsbridge:worker:one@host"
 @pytest.fixture
 def fleet(redis_server: redis_client.Redis) -> redis_client.Redis:
     """A worker for every queue, and beat."""
-    redis_server.set(WORKER, json.dumps(QUEUES))
+    redis_server.set(WORKER, json.dumps(Queue))
     workers.note_tick()
     return redis_server
 
@@ -63,7 +63,7 @@ def test_who_asks_again_at_once_costs_the_database_nothing(
 
 @pytest.mark.django_db
 def test_not_ready_names_the_queues_without_a_worker(client: Client, fleet: redis_client.Redis) -> None:
-    fleet.set(WORKER, json.dumps([queue for queue in QUEUES if queue != "submission"]))
+    fleet.set(WORKER, json.dumps([queue for queue in Queue if queue != "submission"]))
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["reasons"] == {"workers": "none seen for submission in the last 35 s"}

@@ -18,9 +18,10 @@ from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from ops.models import Alert, ScheduledRun
+from ops.queue.queues import Queue
 from tests.drain import drain
 from tests.end_to_end.waiting import until
-from wmsbridge.celery import QUEUES, app
+from wmsbridge.celery import app
 from wmsbridge.monitoring.workers import send_watch
 from wmsbridge.schedules import rows, watch
 from wmsbridge.schedules.defaults import SCHEDULES
@@ -270,7 +271,7 @@ def test_each_queue_looks_at_the_schedules_once_a_minute_since_one_may_stand(
     monkeypatch.setattr(app, "send_task", lambda name, *, queue, **_: sent.append((name, queue)))
     send_watch(Worker())
     send_watch(Worker())
-    assert sorted(sent) == [("wmsbridge.watch_schedules", queue) for queue in sorted(QUEUES)]
+    assert sorted(sent) == [("wmsbridge.watch_schedules", queue) for queue in sorted(Queue)]
 
 
 @pytest.mark.usefixtures("all_ran")

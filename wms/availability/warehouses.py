@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from django.db.models import Q
 
 from ops.errors import Blocked
-from ops.queue import jobs
+from ops.queue.jobs import wake
+from wms import jobs
 from wms.availability import access
 from wms.models import Connection, Warehouse
 
@@ -18,24 +19,18 @@ def changed(warehouse: Warehouse) -> int:
     Call it last in the transaction that saved the warehouse: waking takes locks that come last. Orders that lie at its
     location, and were not ours before, are looked for.
     """
-    jobs.enqueue(
-        "wms.warehouses_changed",
-        key=f"wms.warehouses_changed:{warehouse.shop_id}",
-        lane=warehouse.shop.inbox_lane,
-        payload={"shop": warehouse.shop_id},
-        subject=f"shop:{warehouse.shop.domain}",
-        coalesce=True,
-    )
-    _tell([warehouse.pk])
-    return jobs.wake(*_keys([(warehouse.pk, warehouse.shop_id)]))
+    jobs.warehouses_changed(warehouse.shop)
+    jobs.stock_scope_changed(warehouse.pk)
+    return wake(*_keys([(warehouse.pk, warehouse.shop_id)]))
 
 
 def connection_changed(connection: Connection) -> int:
     """The same for all warehouses of a connection, and for what its refused credentials had stopped."""
     access.credentials_changed(connection)
     places = list(Warehouse.objects.filter(connection=connection).values_list("pk", "shop_id"))
-    _tell(pk for pk, _ in places)
-    return jobs.wake(*_keys(places), access.key(connection.pk))
+    for pk, _ in places:
+        jobs.stock_scope_changed(pk)
+    return wake(*_keys(places), access.key(connection.pk))
 
 
 def require_open(warehouse: Warehouse, *, or_on: str = "") -> None:
@@ -65,19 +60,6 @@ def find(*, shop_id: int, code: str) -> list[Warehouse]:
         .select_related("shop", "connection")
         .order_by("pk")
     )
-
-
-def _tell(warehouses: Iterable[int]) -> None:
-    """Whoever follows what a warehouse is (its location, its stock basis) looks at it, once it is committed."""
-    for pk in warehouses:
-        jobs.enqueue(
-            "wms.stock_scope_changed",
-            key=f"wms.stock_scope_changed:{pk}",
-            lane="internal",
-            payload={"warehouse": pk},
-            subject=f"warehouse:{pk}",
-            coalesce=True,
-        )
 
 
 def _keys(warehouses: Iterable[tuple[int, int]]) -> list[str]:

@@ -27,9 +27,6 @@ from wms.callbacks.tracking import Tracking
 from wms.local_times import Moment
 from wms.statuses import WmsStatus, parse_status
 
-EVENT_TYPES = frozenset({"shipment", "inventory", "order_status", "return_receipt"})
-"""The types of the contract. Jobs of kind `wms.<type>` are owned by the apps above."""
-
 
 class EnvelopeError(ValueError):
     """The body is not a callback of the contract; the message says why."""

@@ -16,13 +16,13 @@ from ops.secrets import SecretUnreadable
 from ops.text import moments, untrusted
 from wms.availability import access
 from wms.callbacks.events import (
-    EVENT_TYPES,
     Envelope,
     EnvelopeError,
     parse_envelope,
     subject_of,
     warehouse_of,
 )
+from wms.jobs import CALLBACKS, UNRECOGNISED, CallbackPayload
 from wms.models import Connection
 
 logger = structlog.get_logger(__name__)
@@ -90,24 +90,23 @@ def _secrets(connection: Connection) -> list[str]:
 
 def _store(connection: Connection, envelope: Envelope) -> tuple[Outcome, int | None]:
     """One statement, in its own transaction; more only where the event id is known. See `ops.doors.deliveries`."""
-    occurred_at = envelope.occurred_at.isoformat()
     return deliveries.keep(
-        f"wms.{envelope.type}" if envelope.type in EVENT_TYPES else "wms.unrecognised",
+        CALLBACKS.get(envelope.type, UNRECOGNISED),
         Delivery(
             refusals.Door.WMS,
             connection.slug,
             envelope.event_id,
-            content=[envelope.type, occurred_at, envelope.data],
+            content=[envelope.type, envelope.occurred_at.isoformat(), envelope.data],
             lane=connection.inbox_lane,
         ),
-        payload={
-            "connection": connection.pk,
-            "event_id": envelope.event_id,
-            "type": envelope.type,
-            "occurred_at": occurred_at,
-            "zone": connection.time_zone,
-            "data": envelope.data,
-        },
+        CallbackPayload(
+            connection=connection.pk,
+            event_id=envelope.event_id,
+            type=envelope.type,
+            occurred_at=envelope.occurred_at,
+            data=envelope.data,
+            zone=connection.time_zone,
+        ),
         subject=f"wms:{connection.slug}:{subject_of(envelope)}",
         share=warehouse_of(envelope),
     )

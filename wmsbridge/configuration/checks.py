@@ -14,9 +14,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.utils.module_loading import module_has_submodule
 
 from ops.net import targets
-from ops.workers.runner import Queue
-from shops.webhooks.topics import SUBSCRIBED, kind_of
-from wmsbridge.celery import QUEUES
+from shops.webhooks.topics import SUBSCRIBED, event_of
 from wmsbridge.schedules.defaults import SCHEDULES
 
 
@@ -32,7 +30,7 @@ def _task_names() -> set[str]:
 def every_topic_has_an_owner(**_: Any) -> Sequence[CheckMessage]:
     """A subscribed topic whose kind no task owns would fill the dead letters."""
     owned = _task_names()
-    kinds = {topic: kind_of(topic) for topic in SUBSCRIBED}
+    kinds = {topic: event_of(topic).name for topic in SUBSCRIBED}
     return [
         Error(
             f"no Celery task is named {kind}, the job kind of the subscribed topic {topic}",
@@ -56,21 +54,6 @@ def every_schedule_has_a_task(**_: Any) -> Sequence[CheckMessage]:
         )
         for name in SCHEDULES
         if name not in owned
-    ]
-
-
-@register(Tags.compatibility)
-def every_queue_is_declared(**_: Any) -> Sequence[CheckMessage]:
-    """A job sent to a queue that no worker is told of would wait for ever."""
-    unknown = {str(queue) for queue in Queue} ^ set(QUEUES)
-    unknown |= {each.queue for each in SCHEDULES.values() if each.queue not in QUEUES}
-    return [
-        Error(
-            f"the queue {queue} is not in both wmsbridge.celery.QUEUES and ops.workers.runner.Queue",
-            hint="Declare it in both, and give it a worker in docker-compose.yml.",
-            id="wmsbridge.E003",
-        )
-        for queue in sorted(unknown)
     ]
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from ops import secrets
 from ops.queue import jobs
 from shops import installation
+from shops import jobs as shop_jobs
 from shops.models import Shop
 from wms.availability import access, warehouses
 from wms.models import Connection, Warehouse
@@ -109,12 +110,12 @@ class _Run:
     def wake(self) -> None:
         """Last in the transaction: waking takes locks that come last."""
         for shop in self._new_shops:
-            installation.check_subscriptions(shop)
+            shop_jobs.check_subscriptions(shop)
         for shop, changed in self._changed_shops:
             if "is_active" in changed and shop.is_active:
                 installation.taken_up(shop)
             elif shop.is_active:
-                installation.check_subscriptions(shop)
+                shop_jobs.check_subscriptions(shop)
             installation.settings_changed(shop, changed)
             installation.secrets_changed(shop)
             if changed & CREDENTIALS:

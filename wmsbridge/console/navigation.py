@@ -11,7 +11,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
-from ops.models import Alert, Job
+from ops.models import Alert
+from ops.queue import dead_letters
 
 MOST_COUNTED = 99
 
@@ -21,7 +22,7 @@ def _open_alerts() -> str:
 
 
 def _dead_letters() -> str:
-    return _capped(Job.objects.filter(state=Job.State.DEAD))
+    return _capped(dead_letters.waiting())
 
 
 def _capped(rows: QuerySet[Any]) -> str:

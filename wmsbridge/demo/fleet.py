@@ -15,7 +15,7 @@ import requests
 from django.conf import settings
 
 from ops import redis
-from wmsbridge.celery import QUEUES
+from ops.queue.queues import Queue
 from wmsbridge.demo import world
 from wmsbridge.demo.sandbox_api import Sandbox
 from wmsbridge.embedded.processes import running
@@ -122,6 +122,6 @@ def _all_there(stage: Stage) -> bool:
         served = {queue for queues in workers.seen().values() for queue in queues}
     except redis.RedisError as error:
         raise OSError(str(error)) from error
-    if not served.issuperset(QUEUES):
+    if not served.issuperset(Queue):
         raise OSError("workers are still starting")
     return True

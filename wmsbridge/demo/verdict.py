@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ops.models import Job
+from ops.queue import dead_letters
 from wmsbridge.demo.order_snapshot import Sighting
 from wmsbridge.demo.sandbox_api import Sandbox
 from wmsbridge.demo.scenarios import Shipping
@@ -134,5 +134,5 @@ def _of_systems(shopify: dict[str, Any], wms: dict[str, Any]) -> list[str]:
         for domain, shop in shopify["shops"].items()
         if shop["throttled"] or shop["rest_429"]
     ]
-    dead = Job.objects.filter(state=Job.State.DEAD).defer("payload")[:20]
+    dead = dead_letters.waiting().defer("payload")[:20]
     return faults + [f"dead letter {job.kind} {job.subject}: {job.error[:200]}" for job in dead]

@@ -6,19 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from fulfillment.orders.topics import ORDER_TOPICS
+from fulfillment.jobs.orders import FIND_ORDER, READ_ORDERS
+from fulfillment.jobs.shipments import MOVE
+from fulfillment.jobs.wms_orders import ROUTE, SUBMIT
+from ops.queue.queues import Queue
+from ops.workers import dispatch
 from wmsbridge.console import job_descriptions
 from wmsbridge.health.measuring import Metric, Part, Reading, Words, rows
 
-WAY_OF_AN_ORDER = (
-    "fulfillment.submit",
-    "fulfillment.route",
-    "fulfillment.read_orders",
-    "fulfillment.find_order",
-    "fulfillment.move",
-)
-SUBMISSION = frozenset({*WAY_OF_AN_ORDER, *(f"shopify.{topic}" for topic in ORDER_TOPICS)})
-"""Kinds of the queue `submission`: from the notice of an order to its warehouse."""
+WAY_OF_AN_ORDER = tuple(kind.name for kind in (SUBMIT, ROUTE, READ_ORDERS, FIND_ORDER, MOVE))
+"""Kinds that the metric shows at 0 too."""
 
 MOST_NAMED = 5
 """Kinds and lanes that an alert names, of the submission and of the rest."""
@@ -38,23 +35,34 @@ class Heap:
     since: datetime
 
     @property
+    def is_submission(self) -> bool:
+        """Whether it lies between the notice of an order and its warehouse, as all work of that queue does."""
+        known = dispatch.kind_named(self.kind)
+        return known is not None and known.queue == Queue.SUBMISSION
+
+    @property
     def told(self) -> str:
         """In words."""
-        work = job_descriptions.words_of(self.kind).work
+        work = job_descriptions.work_of(self.kind)
         return f"{self.count} × {self.kind} in {self.lane} (to {work}), the oldest since {self.since:%d %b %H:%M} UTC"
+
+
+def heaps() -> list[Heap]:
+    """Dead letters by kind and lane, the largest heap first."""
+    return [Heap(*row) for row in rows(_DEAD)]
 
 
 def dead_letter_depth() -> Reading:
     """Jobs that wait for a person."""
-    heaps = [Heap(*row) for row in rows(_DEAD)]
-    orders = [heap for heap in heaps if heap.kind in SUBMISSION]
-    others = [heap for heap in heaps if heap.kind not in SUBMISSION]
+    found = heaps()
+    orders = [heap for heap in found if heap.is_submission]
+    others = [heap for heap in found if not heap.is_submission]
     told = f"{_count(orders)} of the order submission, {_count(others)} of other work"
     return Reading(
-        float(_count(heaps)),
-        told if heaps else "",
-        _parts(heaps),
-        words=_words(told, orders, others) if heaps else None,
+        float(_count(found)),
+        told if found else "",
+        _parts(found),
+        words=_words(told, orders, others) if found else None,
     )
 
 
@@ -65,8 +73,8 @@ def _count(heaps: Iterable[Heap]) -> int:
 def _parts(heaps: Iterable[Heap]) -> dict[Part, float]:
     """By queue and kind, the submission first; what it mostly consists of is there at 0 too."""
     found: dict[Part, float] = {("submission", kind): 0.0 for kind in WAY_OF_AN_ORDER}
-    for heap in sorted(heaps, key=lambda heap: heap.kind not in SUBMISSION):
-        part = ("submission" if heap.kind in SUBMISSION else "other", heap.kind)
+    for heap in sorted(heaps, key=lambda heap: not heap.is_submission):
+        part = ("submission" if heap.is_submission else "other", heap.kind)
         found[part] = found.get(part, 0.0) + heap.count
     return found
 

@@ -6,7 +6,8 @@ from django.db import transaction
 
 from ops import secrets
 from ops.alerting.alerts import close_alerts, raise_alert
-from ops.models import Alert, Job
+from ops.models import Alert
+from ops.queue import dead_letters
 from shops import installation
 from shops.models import Shop
 from wms.availability import access
@@ -59,8 +60,7 @@ def close_settled_dead_letters() -> int:
     opened = list(alerts.order_by("id").values_list("subject", flat=True))
     if not opened:
         return 0
-    dead = Job.objects.filter(state=Job.State.DEAD).values_list("kind", "lane_id").order_by().distinct()
-    still = {f"{kind} {lane}"[:300] for kind, lane in dead}
+    still = {f"{kind} {lane}"[:300] for kind, lane in dead_letters.kinds_and_lanes()}
     return close_alerts("dead_letter", subjects=[subject for subject in opened if subject not in still])
 
 

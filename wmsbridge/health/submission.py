@@ -7,7 +7,9 @@ from typing import Any
 
 from django.conf import settings
 
+from fulfillment.jobs.orders import READ_ORDERS
 from ops.models import Priority
+from shops.jobs import WEBHOOKS
 from wmsbridge.health.measuring import Metric, Part, Reading, Words, mappings, spoken
 
 LATEST = 100
@@ -32,8 +34,8 @@ WITH unfinished AS (
      UNION ALL
     SELECT kind, subject, priority, created_at, run_at FROM ops_job WHERE state = 'running'
 ), told AS MATERIALIZED (
-    SELECT subject, min(CASE WHEN kind LIKE 'shopify.%%' THEN created_at ELSE run_at END) AS due FROM unfinished
-     WHERE priority < %(by_itself)s AND (kind LIKE 'shopify.%%' OR kind = 'fulfillment.read_orders')
+    SELECT subject, min(CASE WHEN kind LIKE %(webhooks)s THEN created_at ELSE run_at END) AS due FROM unfinished
+     WHERE priority < %(by_itself)s AND (kind LIKE %(webhooks)s OR kind = %(read)s)
      GROUP BY subject ORDER BY due LIMIT %(unread)s
 ), named AS MATERIALIZED (
     SELECT subject, split_part(subject, ':', 2)::bigint AS shop_id, split_part(subject, ':', 3)::bigint AS number
@@ -46,7 +48,7 @@ WITH unfinished AS (
       LEFT JOIN fulfillment_order o ON o.shop_id = n.shop_id AND o.shopify_order_id = n.number
      CROSS JOIN LATERAL (
            SELECT min(j.created_at) AS at FROM ops_job j
-            WHERE j.subject = n.subject AND j.kind LIKE 'shopify.%%'
+            WHERE j.subject = n.subject AND j.kind LIKE %(webhooks)s
               AND j.created_at > COALESCE(o.read_at, '-infinity')) first
      WHERE first.at IS NOT NULL AND (o.id IS NULL OR o.state = 'waiting')
      UNION ALL
@@ -138,7 +140,14 @@ def longest_wait() -> float:
 
 def order_submission_lag() -> Reading:
     """The median in seconds over the orders that wait on us and the latest confirmed; the worst of those that wait."""
-    (row,) = mappings(_LAGS, latest=LATEST, unread=MOST_UNREAD, by_itself=int(Priority.LOW))
+    (row,) = mappings(
+        _LAGS,
+        latest=LATEST,
+        unread=MOST_UNREAD,
+        by_itself=int(Priority.LOW),
+        webhooks=f"{WEBHOOKS}%",
+        read=READ_ORDERS.name,
+    )
     figures = {
         name: float(row[name] or 0)
         for name in ("median", "p99", "waiting", "confirmed", "at_shopify", "for_a_person")

@@ -8,7 +8,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from ops import redis
-from wmsbridge.celery import QUEUES
+from ops.queue.queues import Queue
 from wmsbridge.monitoring import workers
 
 
@@ -51,7 +51,7 @@ def _fleet() -> dict[str, str]:
     except redis.RedisError as error:
         return {"redis": f"does not answer ({type(error).__name__}); whether workers live is not known"}
     found = {}
-    if missing := [queue for queue in QUEUES if queue not in served]:
+    if missing := [queue for queue in Queue if queue not in served]:
         found["workers"] = f"none seen for {', '.join(missing)} in the last {workers.MISSED_AFTER} s"
     if not ticking:
         found["scheduler"] = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ops.queue.queues import Queue
+
 MINUTE, HOUR, DAY = 60, 60 * 60, 24 * 60 * 60
 
 
@@ -12,7 +14,7 @@ class Schedule:
     """Seconds between two runs. `work` completes «It is to …»; `without` says what happens when it does not run."""
 
     seconds: int
-    queue: str
+    queue: Queue
     least: int
     most: int
     work: str
@@ -22,7 +24,7 @@ class Schedule:
 SCHEDULES = {
     "ops.sweep": Schedule(
         2,
-        "dispatch",
+        Queue.DISPATCH,
         1,
         10,
         "find the jobs whose message was lost, and those that are due again",
@@ -30,7 +32,7 @@ SCHEDULES = {
     ),
     "wmsbridge.tick": Schedule(
         10,
-        "maintenance",
+        Queue.MAINTENANCE,
         5,
         30,
         "show that beat, broker and workers work together",
@@ -38,7 +40,7 @@ SCHEDULES = {
     ),
     "ops.recheck_parked": Schedule(
         MINUTE,
-        "maintenance",
+        Queue.MAINTENANCE,
         30,
         10 * MINUTE,
         "let work that waits long look at its cause again",
@@ -46,7 +48,7 @@ SCHEDULES = {
     ),
     "wmsbridge.measure_health": Schedule(
         MINUTE,
-        "maintenance",
+        Queue.MAINTENANCE,
         30,
         5 * MINUTE,
         "measure the six metrics and alert staff",
@@ -54,7 +56,7 @@ SCHEDULES = {
     ),
     "fulfillment.backfill_all": Schedule(
         3 * MINUTE,
-        "maintenance",
+        Queue.MAINTENANCE,
         MINUTE,
         HOUR,
         "read what changed at Shopify, told or not",
@@ -62,7 +64,7 @@ SCHEDULES = {
     ),
     "fulfillment.look_up_all": Schedule(
         5 * MINUTE,
-        "maintenance",
+        Queue.MAINTENANCE,
         MINUTE,
         HOUR,
         "ask WMSs about orders of which they told nothing",
@@ -70,7 +72,7 @@ SCHEDULES = {
     ),
     "inventory.reconcile_all": Schedule(
         15 * MINUTE,
-        "maintenance",
+        Queue.MAINTENANCE,
         MINUTE,
         DAY,
         "read the stock that changed at each WMS (the delta)",
@@ -78,7 +80,7 @@ SCHEDULES = {
     ),
     "ops.prune": Schedule(
         10 * MINUTE,
-        "maintenance",
+        Queue.MAINTENANCE,
         MINUTE,
         DAY,
         "remove payloads and finished jobs past their age",
@@ -86,7 +88,7 @@ SCHEDULES = {
     ),
     "fulfillment.erase_personal_data": Schedule(
         10 * MINUTE,
-        "maintenance",
+        Queue.MAINTENANCE,
         MINUTE,
         DAY,
         "erase customers' addresses past their age",
@@ -94,18 +96,23 @@ SCHEDULES = {
     ),
     "inventory.compare_all": Schedule(
         DAY,
-        "maintenance",
+        Queue.MAINTENANCE,
         HOUR,
         7 * DAY,
         "compare all stock with the WMSs and with Shopify",
         "A figure that is wrong in Shopify for whatever reason stays wrong until it moves.",
     ),
     "wmsbridge.clear_sessions": Schedule(
-        DAY, "maintenance", HOUR, 30 * DAY, "remove staff's sessions that are over", "Old sessions pile up."
+        DAY,
+        Queue.MAINTENANCE,
+        HOUR,
+        30 * DAY,
+        "remove staff's sessions that are over",
+        "Old sessions pile up.",
     ),
     "shops.check_subscriptions_all": Schedule(
         HOUR,
-        "maintenance",
+        Queue.MAINTENANCE,
         10 * MINUTE,
         DAY,
         "see that each shop still sends its webhooks",

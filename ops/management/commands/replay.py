@@ -89,7 +89,7 @@ def _require_known(options: dict[str, Any]) -> None:
     """A typing error must not look like "nothing to do". Raises CommandError naming what there is."""
     kind, lane = options["kind"], options["lane"]
     dead = Job.objects.filter(state=Job.State.DEAD)
-    known = dispatch.kinds()
+    known = list(dispatch.kinds())
     # An older version's dead letters may be of a kind that this one has no more.
     if kind is not None and kind not in known and not dead.filter(kind=kind).exists():
         raise CommandError(f"there is no job kind {kind}{_nearest(kind, known)}")

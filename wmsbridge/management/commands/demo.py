@@ -20,7 +20,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 
 from inventory.models import StockLevel
-from ops.models import Job
+from ops.queue.jobs import is_busy
 from wmsbridge import health
 from wmsbridge.demo import fleet, world
 from wmsbridge.demo.actors import People
@@ -172,10 +172,7 @@ class Command(BaseCommand):
 
     def _at_rest(self, people: People) -> bool:
         """Whether each story has ended and no job is under way."""
-        busy = Job.objects.filter(state=Job.State.RUNNING) | Job.objects.filter(
-            state=Job.State.READY, parked_on=[]
-        )
-        return not busy.exists() and all(each.settled for each in look(list(people.placed.values())))
+        return not is_busy() and all(each.settled for each in look(list(people.placed.values())))
 
     # --- The end ---
 

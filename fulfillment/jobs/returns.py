@@ -1,0 +1,45 @@
+"""The job kinds of returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fulfillment.jobs.wms_orders import share_of
+from fulfillment.models import Return
+from ops.queue.kinds import JobKind
+from ops.queue.queues import Queue
+from wms.jobs import from_callback
+
+RETURN_REPORTED = from_callback(
+    "return_receipt",
+    queue=Queue.CALLBACKS,
+    work="book returned goods",
+    if_dead="Nobody is told that the goods are back.",
+)
+
+
+@dataclass(frozen=True)
+class ReturnPayload:
+    """A return, by our key."""
+
+    return_: int
+
+
+ANNOUNCE_RETURN = JobKind(
+    "fulfillment.announce_return",
+    ReturnPayload,
+    queue=Queue.CANCELLATION,
+    work="announce a return to the warehouse",
+    if_dead="The warehouse does not expect the goods.",
+)
+
+
+def announce_return(row: Return) -> None:
+    """Have a return announced to its warehouse."""
+    ANNOUNCE_RETURN.enqueue(
+        ReturnPayload(row.id),
+        key=f"return:{row.external_id}",
+        lane=row.wms_order.warehouse.connection.lane,
+        share=share_of(row.wms_order),
+        subject=row.wms_order.order.subject,
+    )

@@ -1,0 +1,125 @@
+"""The job kinds of shipments and of what Shopify is told of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fulfillment.jobs.orders import ShopifyOrderPayload
+from fulfillment.jobs.wms_orders import OrderPayload, WmsOrderPayload
+from fulfillment.models import Order, Shipment, WmsOrder
+from ops.models import Priority
+from ops.queue.jobs import is_pending
+from ops.queue.kinds import JobKind
+from ops.queue.queues import Queue
+from shops.jobs import SCOPES
+from shops.models import Shop
+from wms.jobs import from_callback
+
+SHIPMENTS = "shipments"
+"""Share of a shop's lane: parcels that left are not told behind a backlog of orders."""
+
+SHIPMENT_REPORTED = from_callback(
+    "shipment",
+    queue=Queue.CALLBACKS,
+    work="book a shipment",
+    if_dead="The parcel is not counted, and Shopify not told.",
+)
+
+FULFILL = JobKind(
+    "fulfillment.fulfil",
+    OrderPayload,
+    queue=Queue.CALLBACKS,
+    priority=Priority.HIGH,
+    work="tell Shopify of the shipment",
+    if_dead="The parcel is on its way and the customer has no tracking number.",
+    remedy=SCOPES,
+)
+
+
+def fulfill(order: Order) -> None:
+    """Have the order's shipments told to Shopify: one job per order, so two parcels never race."""
+    FULFILL.enqueue(
+        OrderPayload(order.id),
+        key=f"fulfil:{order.id}",
+        lane=order.shop.lane,
+        subject=order.subject,
+        share=SHIPMENTS,
+    )
+
+
+@dataclass(frozen=True)
+class ShipmentPayload:
+    """A shipment, by our key."""
+
+    shipment: int
+
+
+UPDATE_TRACKING = JobKind(
+    "fulfillment.update_tracking",
+    ShipmentPayload,
+    queue=Queue.CALLBACKS,
+    work="tell Shopify the corrected tracking number",
+    if_dead="The customer has the old one.",
+    remedy=SCOPES,
+)
+
+
+def update_tracking(shipment: Shipment, order: Order) -> None:
+    """Have a corrected tracking number told to Shopify."""
+    UPDATE_TRACKING.enqueue(
+        ShipmentPayload(shipment.id),
+        key=f"tracking:{shipment.id}",
+        lane=order.shop.lane,
+        subject=order.subject,
+        share=SHIPMENTS,
+    )
+
+
+COMPARE = JobKind(
+    "fulfillment.compare",
+    ShopifyOrderPayload,
+    queue=Queue.CALLBACKS,
+    work="see whether a fulfilment of ours was cancelled in Shopify",
+    if_dead="Nobody is told that Shopify asks again for goods that left.",
+    remedy="Look at the order's fulfilments in Shopify. Remove the reason, then replay it.",
+)
+
+
+def compare(shop: Shop, order_id: int) -> None:
+    """Have seen whether fulfilments of ours were cancelled in Shopify."""
+    COMPARE.enqueue(
+        ShopifyOrderPayload(shop.id, order_id),
+        key=f"compare:{shop.id}:{order_id}",
+        lane=shop.lane,
+        subject=f"order:{shop.id}:{order_id}",
+        share=SHIPMENTS,
+    )
+
+
+MOVE = JobKind(
+    "fulfillment.move",
+    WmsOrderPayload,
+    queue=Queue.SUBMISSION,
+    work="move the fulfilment order to the chosen location in Shopify",
+    if_dead="It ships all the same; Shopify counts the stock at another location.",
+    remedy=SCOPES,
+)
+
+
+def move(wms_order: WmsOrder) -> None:
+    """Have Shopify's fulfilment orders moved to the location of the chosen warehouse."""
+    MOVE.enqueue(
+        WmsOrderPayload(wms_order.id),
+        key=_move_key(wms_order),
+        lane=wms_order.order.shop.lane,
+        subject=wms_order.order.subject,
+    )
+
+
+def moving(wms_order: WmsOrder) -> bool:
+    """Whether we are about to move Shopify's fulfilment orders to its location ourselves."""
+    return is_pending(_move_key(wms_order))
+
+
+def _move_key(wms_order: WmsOrder) -> str:
+    return f"move:{wms_order.external_id}"

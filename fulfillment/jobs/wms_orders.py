@@ -1,0 +1,204 @@
+"""The job kinds of WMS orders, from the choice of a warehouse to the end at the WMS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from fulfillment.models import Order, WmsOrder
+from ops.models import Priority
+from ops.queue.jobs import is_pending
+from ops.queue.kinds import JobKind
+from ops.queue.queues import Queue
+from wms.jobs import from_callback
+from wms.models import Connection
+
+SHIPMENT_GRACE = timedelta(minutes=10)
+CANCELLATION_GRACE = timedelta(hours=1)
+
+STATUS_REPORTED = from_callback(
+    "order_status",
+    queue=Queue.CALLBACKS,
+    work="note an order's state at the WMS",
+    if_dead="The order's state here is old.",
+)
+
+
+@dataclass(frozen=True)
+class OrderPayload:
+    """An order, by our key."""
+
+    order: int
+
+
+@dataclass(frozen=True)
+class WmsOrderPayload:
+    """A WMS order, by our key."""
+
+    wms_order: int
+
+
+def share_of(wms_order: WmsOrder) -> str:
+    """One WMS serves several shops: none waits behind another's backlog."""
+    return f"shop:{wms_order.order.shop_id}"
+
+
+ROUTE = JobKind(
+    "fulfillment.route",
+    OrderPayload,
+    queue=Queue.SUBMISSION,
+    priority=Priority.HIGH,
+    work="choose a warehouse for the order",
+    if_dead="The order goes nowhere.",
+)
+
+
+def route(order: Order) -> None:
+    """Have the order's uncovered units routed to a warehouse: local work, so it waits for no endpoint."""
+    ROUTE.enqueue(
+        OrderPayload(order.id), key=f"route:{order.id}", lane=order.shop.inbox_lane, subject=order.subject
+    )
+
+
+SUBMIT = JobKind(
+    "fulfillment.submit",
+    WmsOrderPayload,
+    queue=Queue.SUBMISSION,
+    priority=Priority.HIGH,
+    work="place the order at the warehouse",
+    if_dead="The order is not placed, or nobody knows it. Its stock stays reserved.",
+    remedy="Correct the item's mapping, the warehouse's code, or the address in Shopify.",
+)
+
+
+def submit(wms_order: WmsOrder) -> None:
+    """Have a WMS order placed at its warehouse."""
+    _at_the_wms(SUBMIT, wms_order, key=f"submit:{wms_order.external_id}")
+
+
+CANCEL = JobKind(
+    "fulfillment.cancel",
+    WmsOrderPayload,
+    queue=Queue.CANCELLATION,
+    priority=Priority.URGENT,
+    work="cancel the order at the warehouse",
+    if_dead="It was cancelled in Shopify and may still be picked and shipped.",
+    remedy="Look in the WMS now, and cancel it there.",
+)
+
+
+def cancel(wms_order: WmsOrder) -> None:
+    """Have a WMS order cancelled at its warehouse."""
+    _at_the_wms(CANCEL, wms_order, key=f"cancel:{wms_order.external_id}")
+
+
+REDUCE = JobKind(
+    "fulfillment.reduce",
+    WmsOrderPayload,
+    queue=Queue.CANCELLATION,
+    priority=Priority.URGENT,
+    work="have the warehouse send less, as fewer units are asked for in Shopify",
+    if_dead="The warehouse may send more than was ordered.",
+    remedy="Look in the WMS now, and reduce or cancel the order there.",
+)
+
+
+def reduce(wms_order: WmsOrder) -> None:
+    """Have a WMS asked to send less of an order than it was given."""
+    _at_the_wms(REDUCE, wms_order, key=f"reduce:{wms_order.external_id}")
+
+
+def _at_the_wms(kind: JobKind[WmsOrderPayload], wms_order: WmsOrder, *, key: str) -> None:
+    kind.enqueue(
+        WmsOrderPayload(wms_order.id),
+        key=key,
+        lane=wms_order.warehouse.connection.lane,
+        share=share_of(wms_order),
+        subject=wms_order.order.subject,
+    )
+
+
+@dataclass(frozen=True)
+class ExpectShipmentPayload:
+    """A WMS order, by our key; `all_of_it`: the WMS said that all of it was shipped."""
+
+    wms_order: int
+    all_of_it: bool
+
+
+EXPECT_SHIPMENT = JobKind(
+    "fulfillment.expect_shipment",
+    ExpectShipmentPayload,
+    queue=Queue.CALLBACKS,
+    priority=Priority.LOW,
+    work="look whether a shipment was reported",
+    if_dead="A missing shipment report may go unnoticed.",
+)
+
+
+def expect_shipment(wms_order: WmsOrder, *, all_of_it: bool) -> None:
+    """Have looked, after a while, whether the shipment came of an order that the WMS called shipped (or partly so)."""
+    EXPECT_SHIPMENT.enqueue(
+        ExpectShipmentPayload(wms_order.id, all_of_it),
+        key=f"expect:{wms_order.external_id}:{'all' if all_of_it else 'part'}",
+        lane=wms_order.warehouse.connection.inbox_lane,
+        subject=wms_order.order.subject,
+        delay=SHIPMENT_GRACE,
+    )
+
+
+EXPECT_CANCELLATION = JobKind(
+    "fulfillment.expect_cancellation",
+    WmsOrderPayload,
+    queue=Queue.CALLBACKS,
+    priority=Priority.LOW,
+    work="look whether the WMS answered a cancellation",
+    if_dead="A cancelled order may be shipped unnoticed.",
+)
+
+
+def expect_cancellation(wms_order: WmsOrder) -> None:
+    """Have looked, after a while, whether the WMS answered that was asked to cancel."""
+    EXPECT_CANCELLATION.enqueue(
+        WmsOrderPayload(wms_order.id),
+        key=f"expect-cancellation:{wms_order.external_id}",
+        lane=wms_order.warehouse.connection.inbox_lane,
+        subject=wms_order.order.subject,
+        delay=CANCELLATION_GRACE,
+    )
+
+
+@dataclass(frozen=True)
+class ConnectionPayload:
+    """A connection, by our key."""
+
+    connection: int
+
+
+LOOK_UP = JobKind(
+    "fulfillment.look_up",
+    ConnectionPayload,
+    queue=Queue.CALLBACKS,
+    priority=Priority.LOW,
+    work="ask the WMS about orders of which it has reported nothing for a while",
+    if_dead="Missed callbacks stay missed until the next round.",
+)
+
+
+def look_up(connection: Connection) -> None:
+    """Have a WMS asked about orders of which it has told nothing for a while: one job per connection, for ever."""
+    LOOK_UP.enqueue(
+        ConnectionPayload(connection.id),
+        key=_look_up_key(connection),
+        lane=connection.lane,
+        subject=f"connection:{connection.slug}",
+    )
+
+
+def looking_up(connection: Connection) -> bool:
+    """Whether the WMS is being asked, or will be once its turn comes."""
+    return is_pending(_look_up_key(connection))
+
+
+def _look_up_key(connection: Connection) -> str:
+    return f"look-up:{connection.id}"

@@ -1,0 +1,41 @@
+"""The job kind that watches senders which give several events one id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ops.doors.refusals import Door
+from ops.queue.kinds import JobKind
+from ops.queue.queues import Queue
+
+
+@dataclass(frozen=True)
+class IdsReusedPayload:
+    """The last event that came with the id of another one."""
+
+    door: Door
+    sender: str
+    event_id: str
+    lane: str
+    at: datetime
+
+
+IDS_REUSED = JobKind(
+    "ops.ids_reused",
+    IdsReusedPayload,
+    queue=Queue.MAINTENANCE,
+    work="tell staff of a sender that gives several events one id",
+    if_dead="The events are worked on; nobody is told of it.",
+)
+
+
+def report_reused_ids(event: IdsReusedPayload, *, delay: timedelta) -> None:
+    """Have staff told of a sender that reuses its ids, or the alert closed: one job per sender, in its lane."""
+    IDS_REUSED.enqueue(
+        event,
+        key=f"ids-reused:{event.door}:{event.sender}",
+        lane=event.lane,
+        subject=f"{event.door}:{event.sender}",
+        delay=delay,
+    )

@@ -1,0 +1,175 @@
+"""What can be enqueued, declared once: its name, what its payload holds, who works it off, and its words for staff.
+
+A `JobKind` is declared in the `jobs` of the app that does the work. Where a lower app causes the work, it declares an
+`EventKind`, and the higher app makes its job of it: a lower app names no higher one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, fields, is_dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from keyword import iskeyword
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from ops.errors import Permanent
+from ops.models import Job, Priority
+from ops.queue.jobs import enqueue
+from ops.queue.queues import Queue
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+P = TypeVar("P", bound="DataclassInstance")
+
+DEFAULT_ATTEMPTS = 10
+
+AT_ONCE = timedelta(0)
+
+
+@dataclass(frozen=True)
+class EventKind(Generic[P]):
+    """A name under which work is enqueued, and the frozen dataclass that its payload is.
+
+    The fields of the payload are the keys of the stored JSON; `return_` is the key "return". A field that is added
+    later needs a default, because rows of the version before are in the queue. `coalesces`: one row per key, which
+    becomes ready again; else a known key is a duplicate. See `ops.queue.jobs`.
+    """
+
+    name: str
+    payload: type[P]
+    _: KW_ONLY
+    priority: Priority = Priority.NORMAL
+    coalesces: bool = True
+
+    def enqueue(
+        self,
+        payload: P,
+        *,
+        key: str,
+        lane: str,
+        subject: str = "",
+        share: str = "",
+        priority: Priority | None = None,
+        delay: timedelta = AT_ONCE,
+    ) -> int | None:
+        """Put one such piece of work in, in the caller's transaction; its id, or None when its key is a duplicate."""
+        return enqueue(
+            self.name,
+            key=key,
+            lane=lane,
+            payload=self.write(payload),
+            subject=subject,
+            share=share,
+            priority=self.priority if priority is None else priority,
+            delay=delay,
+            coalesce=self.coalesces,
+        )
+
+    def write(self, payload: P) -> dict[str, object]:
+        """The payload as a row holds it. What is None by default is left out while it is None."""
+        return {
+            _key_of(each.name): _plain(value)
+            for each in fields(payload)
+            if (value := getattr(payload, each.name)) is not None or each.default is not None
+        }
+
+    def read(self, stored: object) -> P:
+        """The payload of a row. Keys that it does not declare are left aside.
+
+        Raises Permanent when the row does not hold what it declares: the row stays, as a dead letter.
+        """
+        if isinstance(stored, dict):
+            stored = {_field_of(key): value for key, value in stored.items()}
+        try:
+            return self._parser.validate_python(stored)
+        except ValidationError as error:
+            wrong = "; ".join(
+                f"{'.'.join(_key_of(str(part)) for part in each['loc'])}: {each['msg']}"
+                for each in error.errors(include_url=False, include_input=False, include_context=False)
+            )
+            raise Permanent(f"the payload does not fit the job kind {self.name}: {wrong}") from error
+
+    def typed(self, job: Job) -> TypedJob[P]:
+        """A row of this kind. Raises Permanent as `read` does."""
+        return TypedJob(self.read(job.payload), job.lane_id, job.subject, Priority(job.priority))
+
+    @cached_property
+    def _parser(self) -> TypeAdapter[P]:
+        return TypeAdapter(self.payload)
+
+
+@dataclass(frozen=True)
+class JobKind(EventKind[P]):
+    """An event kind with the queue whose workers do it, and with words for staff.
+
+    `work` completes «Its work is to …». `if_dead` says in sentences what its death means, and `remedy` what removes the
+    usual cause; where `replay_helps` is False, a replay of the same payload fails again. `batch_size`: how many due
+    jobs of one lane its handler takes at once.
+    """
+
+    _: KW_ONLY
+    queue: Queue
+    work: str
+    if_dead: str
+    remedy: str = ""
+    replay_helps: bool = True
+    attempts: int = DEFAULT_ATTEMPTS
+    batch_size: int = 1
+
+    @classmethod
+    def of(
+        cls,
+        event: EventKind[P],
+        *,
+        queue: Queue,
+        work: str,
+        if_dead: str,
+        remedy: str = "",
+        replay_helps: bool = True,
+        batch_size: int = 1,
+    ) -> JobKind[P]:
+        """The job that this app makes of an event which a lower app declares."""
+        return JobKind(
+            event.name,
+            event.payload,
+            priority=event.priority,
+            coalesces=event.coalesces,
+            queue=queue,
+            work=work,
+            if_dead=if_dead,
+            remedy=remedy,
+            replay_helps=replay_helps,
+            batch_size=batch_size,
+        )
+
+
+@dataclass(frozen=True)
+class TypedJob(Generic[P]):
+    """A job as the handler of a batch sees it."""
+
+    payload: P
+    lane: str
+    subject: str
+    priority: Priority
+
+
+def _plain(value: object) -> object:
+    """The value as JSON has it. Times keep their microseconds, which Django's encoder cuts off."""
+    match value:
+        case datetime():
+            return value.isoformat()
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+        case _:
+            return value
+
+
+def _field_of(key: str) -> str:
+    return f"{key}_" if iskeyword(key) else key
+
+
+def _key_of(field: str) -> str:
+    return field.removesuffix("_")
