@@ -22,12 +22,12 @@ from django.db.models import (
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Greatest, Least, Now
 
-from fulfillment import coverage
+from fulfillment import alerts, coverage
 from fulfillment.models import Order, Shipment, WmsOrder
 from fulfillment.models.states import OrderState, Reason, ShipmentState
 from fulfillment.readiness import OF_A_PART
 from fulfillment.wms_order_states import BY_PARCELS, ENDED, UNCONFIRMED
-from ops.alerting.alerts import close_kinds
+from ops.alerting.kinds import close_kinds
 from wms.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
@@ -37,10 +37,7 @@ STANDS_STILL = (OrderState.WAITING, OrderState.HELD)
 
 GOES_NOWHERE = (OrderState.CANCELLED, OrderState.NOTHING_TO_SHIP)
 
-ASKED_IN_VAIN = ("cancel_by_hand", "cancel_declined")
-"""Alerts that say that only a person can still stop a parcel: once it left, or is wanted again, nobody shall try."""
-
-_END_WITH_THE_WORK = (*ASKED_IN_VAIN, "order_moved", "move_refused")
+_END_WITH_THE_WORK = (*alerts.ONLY_A_PERSON_CAN_STOP, alerts.ORDER_MOVED, alerts.MOVE_REFUSED)
 """Alerts about work under way: once no warehouse works on the order any more, there is nothing left to do."""
 
 PERSON_DECIDES = frozenset({Reason.WMS_REJECTED, Reason.WMS_CANCELLED, Reason.OUTCOME_UNKNOWN})
@@ -127,7 +124,7 @@ def stand(
     order.state, order.reason, order.reason_detail = state, reason, detail
     if changed:
         if state in (OrderState.SHIPPED, *GOES_NOWHERE):
-            close_kinds(_END_WITH_THE_WORK, subject=order.subject)
+            close_kinds(_END_WITH_THE_WORK, order.subject)
         logger.info("order_state", order=order.id, shop=order.shop_id, state=state, reason=reason)
     return bool(changed)
 

@@ -15,9 +15,6 @@ from django.conf import settings
 from django.db import models
 from django.db.models.query_utils import DeferredAttribute
 
-UNREADABLE = "secret_unreadable"
-"""The alert that a stored secret cannot be read; its subject is whose it is."""
-
 _MARK = "\x00"
 """Begins and ends the place. No secret of ours begins with it."""
 

@@ -12,19 +12,15 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from ops import secrets
-from ops.alerting import alerts
+from ops.alerting.kinds import close_kinds
+from ops.alerting.own_alerts import SECRET_UNREADABLE
 from ops.errors import Blocked, Throttled
-from ops.models import Severity
 from ops.queue.jobs import wake
-from ops.secrets import UNREADABLE
-from shops import jobs
+from shops import alerts, jobs
 from shops.models import Shop
 
 logger = structlog.get_logger(__name__)
 
-REFUSED = "shop_refuses_credentials"
-UNINSTALLED = "shop_uninstalled"
-FROZEN = "shop_frozen"
 
 POLICIES = frozenset({"submit_policy", "submit_test_orders", "whole_orders_only", "routes_all_locations"})
 """Fields that decide what of an order may be sent."""
@@ -58,11 +54,6 @@ def key(shop: Shop) -> str:
     return f"shop:{shop.pk}"
 
 
-def subject(shop: Shop) -> str:
-    """What alerts about the shop itself are about."""
-    return f"shop:{shop.domain}"
-
-
 def paused(shop: Shop) -> Blocked:
     """The error for work that needs a shop which is switched off."""
     return Blocked(
@@ -89,52 +80,22 @@ def record_refused(shop: Shop, refusal: AccessRefused) -> None:
     None is raised where the app was uninstalled, or while that is being found out: that has its own.
     """
     if not (_is_uninstalled(shop) or jobs.removal_is_examined(shop)):
-        _alert_refused(shop, reason=refusal.reason, by_shopify=True)
+        alerts.shop_refuses_credentials(shop, reason=refusal.reason, by_shopify=True)
 
 
 def record_unusable(shop: Shop, unusable: CredentialsUnusable) -> None:
     """Raise the alert that the shop has no credentials that could be shown, unless the app was uninstalled."""
     if not _is_uninstalled(shop):
-        _alert_refused(shop, reason=unusable.reason, by_shopify=False)
-
-
-@transaction.atomic
-def _alert_refused(shop: Shop, *, reason: str, by_shopify: bool) -> None:
-    what = "refuses our credentials" if by_shopify else "cannot be called: we have no credentials for it"
-    alerts.raise_alert(
-        REFUSED,
-        subject=subject(shop),
-        title=f"{shop.domain} {what}",
-        meaning="Nothing can be read from or written to this shop; its work waits. "
-        f"{'Shopify said' if by_shopify else 'The reason'}: {reason}",
-        action="Check that the app is installed on the shop, then correct the client id and secret (or the access "
-        "token) of the shop in the admin. Waiting work goes on by itself.",
-        severity=Severity.CRITICAL,
-    )
+        alerts.shop_refuses_credentials(shop, reason=unusable.reason, by_shopify=False)
 
 
 def _is_uninstalled(shop: Shop) -> bool:
     return Shop.objects.filter(pk=shop.pk, is_active=False, uninstalled_at__isnull=False).exists()
 
 
-def record_frozen(shop: Shop, *, reason: str) -> None:
-    """Raise the alert that Shopify has frozen or locked the shop."""
-    with transaction.atomic():
-        alerts.raise_alert(
-            FROZEN,
-            subject=subject(shop),
-            title=f"{shop.domain} is frozen or locked by Shopify",
-            meaning=f"Shopify answers no call for this shop ({reason}); its work waits and is tried every ten minutes.",
-            action="Ask the merchant to settle the shop's bill or status with Shopify. Work goes on by itself.",
-            severity=Severity.CRITICAL,
-        )
-
-
 def reachable(shop: Shop) -> None:
     """The shop answers: close what said otherwise."""
-    with transaction.atomic():
-        for kind in (REFUSED, FROZEN):
-            alerts.close_alert(kind, subject=subject(shop))
+    close_kinds([alerts.SHOP_REFUSES_CREDENTIALS, alerts.SHOP_FROZEN], shop.subject)
 
 
 def uninstalled(shop: Shop) -> bool:
@@ -145,18 +106,8 @@ def uninstalled(shop: Shop) -> bool:
         )
         if not changed:
             return False
-        alerts.close_alert(REFUSED, subject=subject(shop))
-        alerts.raise_alert(
-            UNINSTALLED,
-            subject=subject(shop),
-            title=f"The app was uninstalled from {shop.domain}",
-            meaning="The shop is switched off here: its orders, shipments and stock are no longer exchanged. "
-            "Work that waits is kept.",
-            action="If this was meant, “Switch off” the shop in the admin: that closes the matter. Else install the "
-            "app again, and correct the shop's credentials if they changed. It is tried every hour for a month and "
-            "goes on by itself; at once with new credentials, or with “Switch on”. Then what was missed is read.",
-            severity=Severity.CRITICAL,
-        )
+        alerts.SHOP_REFUSES_CREDENTIALS.close(shop.subject)
+        alerts.shop_uninstalled(shop)
     logger.warning("shop_uninstalled", shop=shop.domain)
     return True
 
@@ -187,7 +138,7 @@ def taken_up(shop: Shop) -> None:
     Shop.objects.filter(pk=shop.pk).update(uninstalled_at=None)
     jobs.check_subscriptions(shop)
     jobs.notices_lost(shop)
-    alerts.close_alert(UNINSTALLED, subject=subject(shop))
+    alerts.SHOP_UNINSTALLED.close(shop.subject)
     wake(key(shop))
     logger.info("shop_switched_on", shop=shop.domain)
 
@@ -198,7 +149,7 @@ def switch_off(shop: Shop) -> bool:
     on_or_uninstalled = Q(is_active=True) | Q(uninstalled_at__isnull=False)
     changed = Shop.objects.filter(on_or_uninstalled, pk=shop.pk).update(is_active=False, uninstalled_at=None)
     if changed:
-        alerts.close_alert(UNINSTALLED, subject=subject(shop))
+        alerts.SHOP_UNINSTALLED.close(shop.subject)
         logger.info("shop_switched_off", shop=shop.domain)
     return changed == 1
 
@@ -214,29 +165,14 @@ def credentials_changed(shop: Shop) -> None:
         issued_token_expires_at=None,
         token_renewal_started_at=None,
     )
-    alerts.close_alert(REFUSED, subject=subject(shop))
+    alerts.SHOP_REFUSES_CREDENTIALS.close(shop.subject)
     if not installed_again(shop):
         wake(key(shop))
 
 
-def secret_unreadable(shop: Shop) -> None:
-    """Raise the alert that a stored secret of the shop cannot be read."""
-    alerts.raise_alert(
-        UNREADABLE,
-        subject=subject(shop),
-        severity=Severity.CRITICAL,
-        title=f"A stored secret of {shop.domain} cannot be read",
-        meaning="It was encrypted with a key that FIELD_ENCRYPTION_KEYS does not hold, or belongs to another row or "
-        "domain. Webhooks of this shop are answered 503 (Shopify sends them again for hours), its calls wait; "
-        "everybody else's work goes on.",
-        action="Put the old key back behind the current one, or enter the shop's secrets anew in the admin. Waiting "
-        "work goes on by itself; what was not received meanwhile is read from Shopify.",
-    )
-
-
 def secrets_changed(shop: Shop) -> None:
     """Secrets were saved: that one could not be read is in the past."""
-    alerts.close_alert(UNREADABLE, subject=subject(shop))
+    SECRET_UNREADABLE.close(shop.subject)
 
 
 def settings_changed(shop: Shop, fields: Collection[str]) -> None:

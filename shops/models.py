@@ -170,6 +170,11 @@ class Shop(models.Model):
         return self.domain
 
     @property
+    def subject(self) -> str:
+        """What jobs and alerts about the shop itself are about."""
+        return f"shop:{self.domain}"
+
+    @property
     def lane(self) -> str:
         """The lane of calls to this shop."""
         return f"shop:{self.domain}"

@@ -10,9 +10,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
-from ops.alerting import alerts
 from ops.workers.runner import handles
-from shops import installation, jobs
+from shops import alerts, installation, jobs
 from shops.api import client
 from shops.jobs import (
     APP_UNINSTALLED,
@@ -75,18 +74,10 @@ def check_subscriptions(payload: ShopPayload) -> None:
 
 
 def _alert_or_close(shop: Shop, report: subscriptions.Report) -> None:
-    subject = installation.subject(shop)
     if not report.refused:
-        alerts.close_alert("subscriptions_refused", subject=subject)
+        alerts.SUBSCRIPTIONS_REFUSED.close(shop.subject)
         return
-    told = "; ".join(f"{topic}: {message}" for topic, message in report.refused)
-    alerts.raise_alert(
-        "subscriptions_refused",
-        subject=subject,
-        title=f"{shop.domain} refuses {len(report.refused)} webhook subscriptions",
-        meaning=f"Changes of these kinds arrive only with the backfill, minutes late. {told}",
-        action="Give the app the access scopes these topics need; the check runs every hour.",
-    )
+    alerts.subscriptions_refused(shop, refused=report.refused)
 
 
 @shared_task(name="shops.check_subscriptions_all")

@@ -162,7 +162,7 @@ def _queue(found: Sample) -> list[Hot]:
         Hot("replay 500 dead letters", lambda: jobs.replay(dead), CHORE),
         Hot("discard 500 dead letters", lambda: jobs.discard(dead), CHORE),
         Hot("raise an alert", lambda: _alert(found)),
-        Hot("close an alert", lambda: alerts.close_alert("no_warehouse", subject=found.ready.subject)),
+        Hot("close an alert", lambda: alerts.close_alerts(["no_warehouse"], subjects=[found.ready.subject])),
     ]
 
 

@@ -24,7 +24,6 @@ from fulfillment.console.sections import (
     link,
 )
 from fulfillment.models import FulfillmentOrder, Order, OrderLine, Return, Shipment, WmsOrder
-from fulfillment.shipments.held_shipments import subject_of
 from ops.console import timeline
 from ops.models import Alert
 from ops.text.masking import mask_personal
@@ -51,7 +50,7 @@ class OrderFacts:
             self.order.subject,
             *named,
             *(part.external_id for part in self.parts),
-            *(subject_of(parcel) for parcel in self.parcels),
+            *(parcel.subject for parcel in self.parcels),
             *(row.external_id for row in self.returns),
         ]
 

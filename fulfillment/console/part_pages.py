@@ -11,7 +11,6 @@ from fulfillment.console import search
 from fulfillment.console.order_page import fulfillment_of
 from fulfillment.console.sections import SHIPMENT_TONES, Cell, Link, Section, badge, link
 from fulfillment.models import Order, Return, Shipment, WmsOrder
-from fulfillment.shipments.held_shipments import subject_of
 from fulfillment.shipments.tracking import numbers_in
 from ops.console import timeline
 from ops.models import Alert
@@ -124,7 +123,7 @@ def shipment(row: Shipment) -> PartPage:
     ]
     parts = [link(row.wms_order, f"WMS order, part {row.wms_order.part}")] if row.wms_order else []
     order = row.wms_order.order if row.wms_order else None
-    subjects = [subject_of(row), f"wms:{row.connection.slug}:{row.wms_order_ref}"]
+    subjects = [row.subject, f"wms:{row.connection.slug}:{row.wms_order_ref}"]
     return _page(order, row, sections, links=parts, subjects=subjects)
 
 

@@ -12,7 +12,8 @@ from django.utils.dateparse import parse_datetime
 
 from fulfillment.models import Order, WmsOrder
 from fulfillment.wms_order_states import UNCONFIRMED
-from ops.models import Alert, Circuit, Lane
+from ops.alerting.own_alerts import CIRCUIT_OPEN
+from ops.models import Circuit, Lane
 from ops.queue.jobs import parked_jobs
 
 ANNOTATION = "unsent_part"
@@ -29,7 +30,7 @@ def annotated(orders: QuerySet[Order]) -> QuerySet[Order]:
     outer = Concat(Value("wms:"), OuterRef("warehouse__connection__slug"))
     jobs = parked_jobs(Concat(Value("submit:"), OuterRef("external_id")))
     lanes = Lane.objects.filter(name=outer)
-    down = Alert.objects.filter(kind="circuit_open", subject=outer, state=Alert.State.OPEN)
+    down = CIRCUIT_OPEN.opened().filter(subject=outer)
     parts = WmsOrder.objects.filter(order=OuterRef("pk"), wms_status__in=UNCONFIRMED).annotate(
         lane_name=lane,
         parked=Subquery(jobs.values("error")[:1]),

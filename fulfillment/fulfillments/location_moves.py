@@ -8,14 +8,13 @@ import structlog
 from django.db.models import F
 from django.db.models.functions import Now
 
-from fulfillment import jobs
+from fulfillment import alerts, jobs
 from fulfillment.models import ShipmentUnit, WmsOrder, WmsOrderLine
 from fulfillment.readiness import GOING_STATUSES
 from fulfillment.shopify import our_locations, queries
 from fulfillment.shopify.snapshots import WorkNode
 from fulfillment.wms_order_states import CancellationPhase, phase
 from inventory.stock.levels import mark_due
-from ops.alerting.alerts import raise_alert
 from shops.api.client import execute
 from shops.api.gids import gid
 from shops.api.shapes import Payload, parse
@@ -99,7 +98,7 @@ def move(wms_order_id: int) -> None:
         refusal = parse(Payload, data.get("fulfillmentOrderMove"), changes=True).messages
         refused = refused or bool(refusal)
         if refusal:
-            _report(row, refusal)
+            alerts.move_refused(row, said=refusal)
         else:
             logger.info("fulfillment_order_moved", order=order.id, fulfillment_order=fulfillment_order_id)
             moved = True
@@ -110,14 +109,3 @@ def move(wms_order_id: int) -> None:
             shop, order.shopify_order_id
         )  # what is committed where, also if no notice tells of it
     mark_due(row.warehouse_id, list(row.lines.values_list("item_code", flat=True)))
-
-
-def _report(row: WmsOrder, messages: str) -> None:
-    raise_alert(
-        "move_refused",
-        subject=row.order.subject,
-        shop=row.order.shop.domain,
-        title=f"Shopify did not move order {row.order.name} to {row.warehouse.place}",
-        meaning=f"The order ships all the same, but Shopify counts its stock at another location. It says: {messages}",
-        action="Check that the products are stocked at the location in Shopify, and move the order there by hand.",
-    )

@@ -175,6 +175,11 @@ class Shipment(models.Model):
         return self.wms_shipment_id
 
     @property
+    def subject(self) -> str:
+        """What alerts about it are filed under."""
+        return f"shipment:{self.connection_id}:{self.wms_shipment_id}"
+
+    @property
     def numbers(self) -> list[str]:
         """All its tracking numbers."""
         return self.tracking_numbers or ([self.tracking_number] if self.tracking_number else [])

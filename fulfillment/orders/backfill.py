@@ -15,12 +15,11 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from fulfillment import jobs
+from fulfillment import alerts, jobs
 from fulfillment.jobs.orders import Place
 from fulfillment.models import FulfillmentOrder, Order
 from fulfillment.shopify import queries
 from fulfillment.shopify.queries import Changed
-from ops.alerting.alerts import close_alert, raise_alert
 from ops.errors import Permanent
 from ops.models import Priority
 from shops.models import Shop
@@ -34,8 +33,6 @@ FIRST_LOOK_BACK = timedelta(days=1)
 PAGE = 50
 PAGES_OF_A_QUERY = 400
 """Shopify ends a list after 25,000 objects: before that the rest is asked for anew, by time."""
-
-FAILED = "backfill_failed"
 
 
 @dataclass(frozen=True)
@@ -138,7 +135,7 @@ def _record(shop: Shop, feed: Feed, place: Place, found: Changed) -> int:
         jobs.backfill(shop, feed.name, here)
     else:
         _move_watermark(shop, feed, here)
-        close_alert(FAILED, subject=_subject(shop, feed))
+        alerts.BACKFILL_FAILED.close(_subject(shop, feed))
     logger.info(
         "backfilled",
         shop=shop.id,
@@ -182,11 +179,4 @@ def _subject(shop: Shop, feed: Feed) -> str:
 
 @transaction.atomic
 def _report(shop: Shop, feed: Feed, error: str) -> None:
-    raise_alert(
-        FAILED,
-        subject=_subject(shop, feed),
-        title=f"{shop.domain} does not let us look for missed changes ({feed.name.replace('_', ' ')})",
-        meaning=f"Webhooks that get lost are not made up for; the others go on. Shopify said: {error[:500]}",
-        action="Usually a scope is missing, or the API version is retired: give the app its scopes. It is tried again "
-        "every few minutes and goes on where it stood.",
-    )
+    alerts.backfill_failed(shop, subject=_subject(shop, feed), feed=feed.name.replace("_", " "), error=error)

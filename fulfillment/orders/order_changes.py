@@ -6,15 +6,14 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from fulfillment import coverage, jobs, order_states, readiness
+from fulfillment import alerts, coverage, jobs, order_states, readiness
 from fulfillment.models import Order
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.order_states import PERSON_DECIDES
 from fulfillment.reductions import withdrawal
 from fulfillment.wms_order_states import NOT_AT_THE_WMS, NOT_ENDED, OVER
 from fulfillment.wms_orders import attempts, cancellation
-from ops.alerting.alerts import close_alert, raise_alert
-from ops.models import Severity
+from ops.alerting.kinds import close_kinds
 from ops.queue.jobs import wake
 from wms.statuses import WmsStatus
 
@@ -66,9 +65,9 @@ def _go_on(order: Order, verdict: readiness.Verdict, *, anew: bool, noticed: dat
         measured = coverage.measure(order)
     order_states.note_ready(order, anew=anew, owes=bool(measured.uncovered), noticed=noticed)
     if measured.held and verdict.rest:
-        _report_held_after_submission(order, verdict.rest)
+        alerts.order_held_back(order, reason=verdict.rest.reason, detail=verdict.rest.detail)
     else:
-        close_alert("order_held_back", subject=order.subject)
+        alerts.ORDER_HELD_BACK.close(order.subject)
     if order.state == OrderState.HELD and order.reason in PERSON_DECIDES:
         return
     if not measured.uncovered:
@@ -98,16 +97,18 @@ def _hold_back(order: Order, verdict: readiness.Verdict) -> None:
     if order.state == OrderState.HELD and order.reason in PERSON_DECIDES:
         return
     if order_states.stand(order, verdict.state, verdict.reason, verdict.detail):
-        close_alert("no_warehouse", subject=order.subject)
+        alerts.NO_WAREHOUSE.close(order.subject)
     if verdict.reason == Reason.NO_FULFILLMENT_ORDERS:
         waited = timezone.now() - order.received_at
         jobs.read_order(
             order.shop, order.shopify_order_id, delay=min(max(waited / 4, SOONEST_LOOK), LATEST_LOOK)
         )
-    if verdict.state == OrderState.HELD:
-        _report_cannot_be_sent(order, verdict.reason)
+    if verdict.state != OrderState.HELD:
+        alerts.ORDER_HELD_BACK.close(order.subject)
+    elif verdict.reason == Reason.NO_LOCATION:
+        alerts.order_without_location(order)
     else:
-        close_alert("order_held_back", subject=order.subject)
+        alerts.order_without_address(order)
 
 
 def _is_for_a_person(order: Order, verdict: readiness.Verdict) -> bool:
@@ -122,9 +123,9 @@ def _tell_of_what_was_sent(order: Order, verdict: readiness.Verdict) -> None:
         return  # what is too many by that is told, and stopped, by `withdrawal`
     measured = coverage.measure(order)
     if measured.held if verdict.reason in readiness.OF_A_PART else _at_work(order):
-        _report_held_after_submission(order, verdict)
+        alerts.order_held_back(order, reason=verdict.reason, detail=verdict.detail)
     else:
-        close_alert("order_held_back", subject=order.subject)
+        alerts.ORDER_HELD_BACK.close(order.subject)
 
 
 def _look_again_when_it_is_due(order: Order, due: datetime) -> None:
@@ -145,46 +146,9 @@ def _at_work(order: Order) -> bool:
 
 def _nobody_decides(order: Order) -> None:
     """What the WMS cancelled was refunded, or fulfilled by others: the cancellation is what was wanted."""
-    for kind in ("wms_cancelled", "custom_line", "no_warehouse"):
-        close_alert(kind, subject=order.subject)
+    close_kinds([alerts.WMS_CANCELLED, alerts.CUSTOM_LINE, alerts.NO_WAREHOUSE], order.subject)
     shipped = order.wms_orders.filter(lines__shipped__gt=0).exists()
     order_states.stand(order, OrderState.SHIPPED if shipped else OrderState.NOTHING_TO_SHIP)
-
-
-def _report_cannot_be_sent(order: Order, reason: Reason) -> None:
-    if reason == Reason.NO_LOCATION:
-        raise_alert(
-            "order_held_back",
-            subject=order.subject,
-            shop=order.shop.domain,
-            title=f"Shopify names no location for order {order.name} of {order.shop.domain}",
-            meaning="Nobody can tell whether it is ours to send, so nobody does. Its customer waits.",
-            action="Assign its fulfilment order to a location in Shopify: it goes on by itself. If Shopify shows one, "
-            "the app lacks the scope read_locations.",
-        )
-        return
-    raise_alert(
-        "order_held_back",
-        subject=order.subject,
-        shop=order.shop.domain,
-        title=f"Order {order.name} of {order.shop.domain} has no complete shipping address",
-        meaning="No warehouse can send it. Its customer waits.",
-        action="Complete the address in Shopify (name, street, country): the order goes on by itself. If Shopify "
-        "shows it complete, the app lacks access to protected customer data.",
-    )
-
-
-def _report_held_after_submission(order: Order, held: readiness.Verdict | readiness.Rest) -> None:
-    raise_alert(
-        "order_held_back",
-        subject=order.subject,
-        shop=order.shop.domain,
-        severity=Severity.CRITICAL,
-        title=f"Order {order.name} of {order.shop.domain} was held back after it went to the warehouse: "
-        f"{held.reason.label}",
-        meaning=f"The warehouse has it, or may have it, and will ship it then. {held.detail}".strip(),
-        action="If it must not ship, ask the warehouse to stop it, or cancel the order in Shopify.",
-    )
 
 
 def _address_changed(order: Order) -> None:
@@ -193,11 +157,4 @@ def _address_changed(order: Order) -> None:
     for part in parts.filter(wms_status=WmsStatus.REJECTED).select_related("warehouse__connection", "order"):
         jobs.submit(part)
     if parts.exclude(wms_status__in=[*NOT_AT_THE_WMS, WmsStatus.SHIPPED]).exists():
-        raise_alert(
-            "order_address_changed",
-            subject=order.subject,
-            shop=order.shop.domain,
-            title=f"The address of order {order.name} changed after it went to the warehouse",
-            meaning="The warehouse has the old address.",
-            action="Tell the warehouse the new address before the parcel is packed.",
-        )
+        alerts.order_address_changed(order)

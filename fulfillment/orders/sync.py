@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, Sum
 from django.utils import timezone
 
-from fulfillment import commitments, readiness
+from fulfillment import alerts, commitments, readiness
 from fulfillment.models import Fulfillment, FulfillmentOrder, FulfillmentOrderLine, Order, OrderLine
 from fulfillment.models.states import FulfillmentState, OrderState, Reason
 from fulfillment.orders import order_changes
@@ -22,7 +22,6 @@ from fulfillment.shopify import our_locations, queries
 from fulfillment.shopify.our_locations import OurPlaces
 from fulfillment.shopify.snapshots import LineNode, OrderNode
 from inventory.stock import levels
-from ops.alerting.alerts import close_alert, raise_alert
 from ops.models import Priority
 from ops.queue.jobs import first_seen, first_seen_after
 from shops.jobs import WEBHOOKS
@@ -52,7 +51,7 @@ def read(shop_id: int, order_ids: Sequence[int], *, priority: Priority = Priorit
         if order_id in found:
             _have_restocked(shop, store(shop, found[order_id]))
         else:
-            _report_unreadable(shop, order_id)
+            alerts.order_unreadable(shop, subject=f"order:{shop.id}:{order_id}", shopify_order_id=order_id)
             _have_restocked(shop, _count_no_more(shop, order_id))
 
 
@@ -64,16 +63,6 @@ def _count_no_more(shop: Shop, order_id: int) -> Places:
         return frozenset()
     commitments.forget(order)
     return frozenset(place for place, (_, remaining, _) in _work(order).items() if remaining)
-
-
-def _report_unreadable(shop: Shop, order_id: int) -> None:
-    raise_alert(
-        "order_unreadable",
-        subject=f"order:{shop.id}:{order_id}",
-        title=f"Shopify does not show order {order_id} of {shop.domain}",
-        meaning="It was deleted, or is older than 60 days and the app lacks read_all_orders. It goes no further.",
-        action="Look the order up in Shopify. If it exists, grant the scope read_all_orders and read it again.",
-    )
 
 
 def _have_restocked(shop: Shop, places: Places) -> None:
@@ -106,7 +95,7 @@ def store(shop: Shop, node: OrderNode) -> Places:
     address_changed = _write_header(order, node, verdict)
     line_ids = _write_lines(order, node)
     _write_fulfillment_orders(order, node, line_ids, places=places)
-    close_alert("order_unreadable", subject=order.subject)
+    alerts.ORDER_UNREADABLE.close(order.subject)
     part_opened = bool(rest_before) and order.rest_detail != rest_before
     order_changes.follow(
         order, verdict, address_changed=address_changed, part_opened=part_opened, noticed=noticed

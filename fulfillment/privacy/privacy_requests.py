@@ -12,10 +12,9 @@ from typing import Any
 import structlog
 from django.db import transaction
 
+from fulfillment import alerts
 from fulfillment.privacy import erasure
-from ops.alerting import alerts
 from ops.errors import Permanent
-from ops.models import Severity
 from shops import installation
 from shops import jobs as shop_jobs
 from shops.api import client
@@ -24,8 +23,6 @@ from shops.models import Shop
 
 logger = structlog.get_logger(__name__)
 
-DATA_REQUEST = "customer_data_request"
-NOT_GONE = "shop_redaction_refused"
 _LONGEST_SUBJECT = 120
 
 
@@ -71,15 +68,10 @@ def report_data_request(
     shop: Shop, shopify_order_ids: Collection[int], *, request_id: int | None = None
 ) -> None:
     """A customer wants to know what is stored: tell a person, who has 30 days to answer. Each question is an alert."""
-    named = ", ".join(str(number) for number in shopify_order_ids) or "none"
-    alerts.raise_alert(
-        DATA_REQUEST,
+    alerts.customer_data_request(
+        shop,
         subject=f"shop:{shop.domain} {_question(shopify_order_ids, request_id)}",
-        shop=shop.domain,
-        title=f"A customer of {shop.domain} asks which of their data is stored",
-        meaning=f"Shopify forwarded the request. It names these orders: {named}. By law it is answered within 30 days.",
-        action="Search each order id in Orders: what its page shows as «Ship to» is all that is stored. Send it to the "
-        "merchant, then close this alert.",
+        orders=", ".join(map(str, shopify_order_ids)) or "none",
     )
 
 
@@ -107,22 +99,10 @@ def redact_if_gone(shop: Shop) -> None:
     """
     if _is_gone(shop):
         erasure.redact_shop(shop)
-        with transaction.atomic():
-            alerts.close_alert(NOT_GONE, subject=installation.subject(shop))
+        alerts.SHOP_REDACTION_REFUSED.close(shop.subject)
         return
     logger.warning("shop_redaction_refused", shop=shop.domain)
-    with transaction.atomic():
-        alerts.raise_alert(
-            NOT_GONE,
-            subject=installation.subject(shop),
-            severity=Severity.WARNING,
-            title=f"{shop.domain} was to be erased, but the app is still installed",
-            meaning="A notice asked for the data of all customers of this shop to be erased, which Shopify asks only "
-            "after the app was removed. Shopify still lets us in, so nothing was erased. The notice is late (the app "
-            "was installed again), or somebody sent it who is not Shopify.",
-            action="Ask the merchant whether the app was removed and installed again. If so, close this alert. If "
-            "not, replace the app's client secret in Shopify and here.",
-        )
+    alerts.shop_redaction_refused(shop)
 
 
 def _is_gone(shop: Shop) -> bool:

@@ -10,14 +10,11 @@ from collections.abc import Iterable
 
 from django.db.models.functions import Now
 
-from fulfillment import jobs
+from fulfillment import alerts, jobs
 from fulfillment.models import Order, WmsOrder
 from fulfillment.reductions.units_at_work import Part, Units, Work
 from fulfillment.shopify import our_locations
 from fulfillment.wms_order_states import AT_THE_WMS
-from ops.alerting.alerts import close_alert, raise_alert
-
-KIND = "order_moved"
 
 
 def follow(order: Order, work: Work) -> None:
@@ -31,7 +28,7 @@ def follow(order: Order, work: Work) -> None:
     if moved:
         _tell(order, moved, work, away)
     elif any(part.row.stands_here_since for part in work.parts):
-        close_alert(KIND, subject=order.subject)
+        alerts.ORDER_MOVED.close(order.subject)
 
 
 def missing_here(part: Part, parts: Iterable[Part], work: Work) -> Units:
@@ -57,15 +54,7 @@ def _was_moved(part: Part) -> bool:
 def _tell(order: Order, moved: list[Part], work: Work, away: dict[int, Units]) -> None:
     names = our_locations.names(order.shop_id)
     facts = [_fact(part, away[part.row.id], work, names) for part in moved]
-    raise_alert(
-        KIND,
-        subject=order.subject,
-        title=f"Order {order.name} of {order.shop.domain} was moved in Shopify after it went to the warehouse",
-        meaning=f"{' '.join(facts)} The warehouse that has it sends it all the same, and Shopify counts the stock "
-        "elsewhere.",
-        action="Let it go as it is, and move it back in Shopify. Or ask the warehouse to stop it: once its WMS reports "
-        "it as cancelled, choose «Route again» on the order.",
-    )
+    alerts.order_moved(order, facts=facts)
 
 
 def _fact(part: Part, units: Units, work: Work, names: dict[int, str]) -> str:

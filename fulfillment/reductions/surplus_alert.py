@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fulfillment import alerts
 from fulfillment.models import Order
 from fulfillment.models.states import Wish
 from fulfillment.reductions import change_requests
@@ -9,8 +10,6 @@ from fulfillment.reductions.surplus import Surplus
 from fulfillment.reductions.units_at_work import Asked, Part, Units, Work
 from fulfillment.shopify import our_locations
 from fulfillment.wms_order_states import CancellationPhase, phase
-from ops.alerting.alerts import raise_alert
-from ops.models import Severity
 from wms.adapters import capabilities_of
 from wms.adapters.base import Capability
 from wms.statuses import WmsStatus
@@ -25,18 +24,7 @@ def tell(order: Order, work: Work, found: Surplus) -> None:
         f"{_where(part)}: {change_requests.units(found.of(part), part)}. {words}"
         for part, (words, _) in zip(parts, done, strict=True)
     ]
-    raise_alert(
-        "order_edited",
-        subject=order.subject,
-        severity=Severity.CRITICAL if by_hand else Severity.WARNING,
-        title=f"Order {order.name} of {order.shop.domain}: a warehouse works on units that Shopify no longer asks for",
-        meaning=f"{_causes(order, work, found.units)} Unless they are stopped, the customer gets more than is wanted, "
-        f"or gets it twice. {' '.join(facts)}",
-        action="Speak with the warehouse: only there the units can be stopped, or be expected back as a return. This "
-        "closes once nothing is too many."
-        if by_hand
-        else "Nothing, while the WMS is being asked: this closes once it agrees, and says so when it does not.",
-    )
+    alerts.order_edited(order, causes=_causes(order, work, found.units), facts=facts, by_hand=by_hand)
 
 
 def _where(part: Part) -> str:
@@ -50,18 +38,21 @@ def _what_is_done(part: Part, *, all_of_it: bool) -> tuple[str, bool]:
     status = WmsStatus(row.wms_status)
     can = capabilities_of(row.warehouse.connection)
     if row.wish in (Wish.CANCEL_DECLINED, Wish.LESS_DECLINED):
-        return f"It {Wish(row.wish).label}; it says: {row.wish_answer or 'no'}.", True
+        return f"The WMS {Wish(row.wish).label}. It said: {row.wish_answer or 'no'}.", True
     if status == WmsStatus.SUBMITTING:
-        return "It is not known yet whether the WMS has it; once it is, the WMS is asked.", False
+        return (
+            "We do not know yet whether the WMS has the order. As soon as we know, the WMS is asked.",
+            False,
+        )
     if phase(status) == CancellationPhase.UNCANCELLABLE:
-        return f"It is {status.label.lower()}: too late to be asked.", True
+        return f"The WMS order is {status.label.lower()}, so it is too late to ask the WMS.", True
     if all_of_it and Capability.CANCEL_ORDER in can:
         return "The WMS is asked to cancel it.", False
     if not all_of_it and Capability.UPDATE_ORDER in can and status == WmsStatus.ACCEPTED:
         return "The WMS is asked to send less.", False
     if not all_of_it and status != WmsStatus.ACCEPTED:
-        return f"It is {status.label.lower()}: what is picked is not changed by interface.", True
-    return "This WMS cannot be told so by its interface.", True
+        return f"The WMS order is {status.label.lower()}, and the WMS takes no change of it any more.", True
+    return "This WMS has no interface for such a change.", True
 
 
 def _causes(order: Order, work: Work, units: Units) -> str:
@@ -81,10 +72,10 @@ def _cause(asked: Asked, count: int, names: dict[int, str]) -> str:
     what = f"{count} × {line.sku or line.title}"
     if asked.others:
         places = ", ".join(_place(place, names) for place in asked.others)
-        return f"{what}: moved to {places}, which is not ours to send from."
+        return f"{what}: moved to {places}, which is not one of our locations."
     if not asked.known or sum(asked.ours.values()) > line.quantity or not line.quantity:
         return f"{what}: removed from the order, or refunded."
-    return f"{what}: removed or refunded, fulfilled by hand or by another app, or its fulfilment order was closed."
+    return f"{what}: removed, refunded, or fulfilled by hand or by another app, or its fulfilment order was closed."
 
 
 def _place(location_id: int | None, names: dict[int, str]) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.db.models import F
 from django.utils import timezone
 
-from fulfillment import jobs, order_states
+from fulfillment import alerts, jobs, order_states
 from fulfillment.models import Order, WmsOrder, WmsOrderLine
 from fulfillment.models.states import Wish
 from fulfillment.reductions import (
@@ -33,7 +33,7 @@ from fulfillment.wms_order_states import (
     phase,
 )
 from inventory import reservations
-from ops.alerting.alerts import close_alert, close_kinds
+from ops.alerting.kinds import close_kinds
 from wms.adapters import capabilities_of
 from wms.adapters.base import Capability
 from wms.statuses import WmsStatus
@@ -69,10 +69,11 @@ def follow(order: Order, *, goes: bool = True) -> None:
         change_requests.note(order)
     if sent:
         surplus_alert.tell(order, work, found)
+    elif told and found.units:
+        alerts.ORDER_EDITED.close(order.subject)
     elif told:
         # What is wanted again shall be stopped by nobody.
-        again = () if found.units else order_states.ASKED_IN_VAIN
-        close_kinds(("order_edited", *again), subject=order.subject)
+        close_kinds([alerts.ORDER_EDITED, *alerts.ONLY_A_PERSON_CAN_STOP], order.subject)
 
 
 def _sent(work: Work) -> list[Part]:
@@ -178,7 +179,7 @@ def _leave_the_rest(work: Work, found: Surplus, agreed: Surplus) -> None:
             if not unwanted and row.finished_at:
                 jobs.expect_shipment(row, all_of_it=True)
         if unwanted:
-            close_kinds(["shipment_missing", "shipment_incomplete"], subject=row.external_id)
+            close_kinds([alerts.SHIPMENT_MISSING, alerts.SHIPMENT_INCOMPLETE], row.external_id)
             released.append(row.external_id)
     if released:
         reservations.release(*released)
@@ -273,7 +274,7 @@ def after_end(row: WmsOrder) -> None:
         _finish(part)
     order_states.settle(row.order)
     if not row.order.cancelled_at:
-        close_alert("order_edited", subject=row.order.subject)
+        alerts.ORDER_EDITED.close(row.order.subject)
         look_again(row.order)
 
 

@@ -8,13 +8,11 @@ import structlog
 from django.db import transaction
 from django.db.models.functions import Now
 
-from fulfillment import jobs
+from fulfillment import alerts, jobs
 from fulfillment.models import Return, ReturnLine, WmsOrder
 from fulfillment.models.states import ReturnState
 from fulfillment.returns.return_states import advance
-from ops.alerting.alerts import raise_alert
 from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
-from ops.models import Severity
 from wms.adapters import adapter_for, capabilities_of
 from wms.adapters.base import Capability, OrderLineRequest, ReturnRequest
 
@@ -117,27 +115,10 @@ def _hand_to_a_person(row: Return) -> None:
     this = Return.objects.filter(id=row.id)
     if not advance(this, before=ReturnState.REQUESTING, to=ReturnState.UNKNOWN):
         return
-    wms_order = row.wms_order
-    slug, order = wms_order.warehouse.connection.slug, wms_order.order
-    raise_alert(
-        "outcome_unknown",
-        subject=row.external_id,
-        severity=Severity.CRITICAL,
-        title=f"Does {slug} expect the return of order {order.name}?",
-        meaning="The answer to our announcement was lost, and this WMS may not be told twice.",
-        action="Look for it in the WMS. Then open the return in the admin and say «It is there as …» or, from "
-        "the time on that its page names, «It is not there».",
-    )
+    alerts.return_outcome_unknown(row)
 
 
 @transaction.atomic
 def _refused(row: Return, reason: str) -> None:
     advance(Return.objects.filter(id=row.id), before=ReturnState.REQUESTING, to=ReturnState.FAILED)
-    raise_alert(
-        "return_refused",
-        subject=row.wms_order.order.subject,
-        shop=row.wms_order.order.shop.domain,
-        title=f"The WMS did not take the return of order {row.wms_order.order.name}",
-        meaning=f"The warehouse does not expect the goods. It says: {reason[:500]}",
-        action="Announce the return to the warehouse by hand.",
-    )
+    alerts.return_refused(row, reason=reason)

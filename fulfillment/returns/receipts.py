@@ -10,12 +10,11 @@ import structlog
 from django.db import transaction
 from django.db.models.functions import Greatest, Now
 
-from fulfillment import order_states
+from fulfillment import alerts, order_states
 from fulfillment.models import Order, Return, ReturnLine, WmsOrder
 from fulfillment.models.states import ReturnState
 from fulfillment.returns import announcements
 from fulfillment.returns.return_states import advance
-from ops.alerting.alerts import close_alert, raise_alert
 from ops.errors import Blocked
 from ops.queue import jobs
 from wms.callbacks.events import Condition, ReturnReceiptEvent
@@ -50,12 +49,10 @@ def receive(connection_id: int, event: ReturnReceiptEvent, *, occurred_at: datet
         if row is not None:
             _take(order_states.lock(row.order_id), row, event, occurred_at=occurred_at)
             return
-        raise_alert(
-            "unknown_return",
+        alerts.unknown_return(
             subject=f"return:{connection_id}:{event.wms_return_id}",
-            title=f"A return arrived that nobody announced: {event.wms_return_id}",
-            meaning=f"The warehouse names its order {event.wms_order_id}, which we do not know.",
-            action="Find out with the warehouse whose goods these are, and put them right in Shopify by hand.",
+            remote_id=event.wms_return_id,
+            wms_order=event.wms_order_id,
         )
     key = order_states.arrival_key(connection_id, event.wms_order_id)
     raise Blocked(
@@ -124,16 +121,11 @@ def _record(
         wms_return_id=event.wms_return_id,
     )
     _write(parent, said)
-    close_alert("cancel_too_late", subject=order.subject)
-    if close_alert("outcome_unknown", subject=parent.external_id):
+    alerts.CANCEL_TOO_LATE.close(order.subject)
+    if alerts.OUTCOME_UNKNOWN.close(parent.external_id):
         jobs.wake(announcements.decision_key(parent))
     twin = others.select_related("wms_order__order").first()
-    doubt = (
-        f" A return of order {twin.wms_order.order.name} has the same ID {event.wms_return_id}."
-        if twin
-        else ""
-    )
-    _tell(order, parent, further=False, doubt=doubt)
+    _tell(order, parent, further=False, twin=twin.wms_order.order.name if twin else "")
 
 
 def _compare(order: Order, parent: Return, said: Mapping[str, Goods], *, occurred_at: datetime) -> None:
@@ -175,27 +167,12 @@ def _write(parent: Return, goods: Mapping[str, Goods]) -> None:
     )
 
 
-def _tell(order: Order, parent: Return, *, further: bool, doubt: str = "") -> None:
+def _tell(order: Order, parent: Return, *, further: bool, twin: str = "") -> None:
     goods = "; ".join(f"{item}: {each}" for item, each in sorted(_recorded(parent).items()))
-    raise_alert(
-        "return_received",
-        subject=parent.external_id,
-        title=f"{'More goods' if further else 'Goods'} of order {order.name} came back to the warehouse",
-        meaning=f"In all {goods or 'nothing'}. The WMS has booked them; stock follows by its own callbacks.{doubt}",
-        action="Refund the customer in Shopify if that is due, then close this alert.",
-        again=further,
-    )
+    alerts.return_received(order, parent, goods=goods, further=further, twin=twin)
     logger.info("return_recorded", order=order.id, parent=parent.id, further=further)
 
 
 def _report(order: Order, parent: Return, contradictions: list[str], *, older: bool) -> None:
-    raise_alert(
-        "return_contradicted",
-        subject=parent.external_id,
-        shop=order.shop.domain,
-        title=f"A return of order {order.name} was reported again with other goods",
-        meaning=f"The return {parent.wms_return_id} was recorded before. {'An older' if older else 'Another'} report "
-        f"says {'; '.join(contradictions)}. What was recorded stays as it is.",
-        action="Ask the warehouse what really came back. Refund in Shopify what is due, then close this alert.",
-    )
+    alerts.return_contradicted(order, parent, contradictions=contradictions, older=older)
     logger.warning("return_contradicted", order=order.id, parent=parent.id)

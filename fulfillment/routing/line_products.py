@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from fulfillment import alerts
 from fulfillment.models import Order, OrderLine
-from ops.alerting.alerts import close_alert, raise_alert
 from skumap.resolve import Resolution, resolve, variants_of_skus
-
-CUSTOM_LINE, PRODUCT_DELETED = "custom_line", "product_deleted"
 
 
 @dataclass(frozen=True)
@@ -50,27 +48,10 @@ def report(order: Order, lines: Collection[OrderLine]) -> None:
     """Tell a person about lines without a product that nothing is mapped for; the alerts of others are closed."""
     gone = [line.sku or line.title for line in lines if has_lost_its_product(line)]
     if gone:
-        raise_alert(
-            PRODUCT_DELETED,
-            subject=order.subject,
-            shop=order.shop.domain,
-            title=f"A product of order {order.name} was deleted in Shopify",
-            meaning=f"{', '.join(gone)}: Shopify has no product for it any more, and its SKU is mapped for none or for "
-            "several. The whole order waits.",
-            action="Is the item still in a warehouse, map its SKU to it (SKU mappings, Add; the variant's id may be "
-            "the old one, or that of the product that took its place): the order goes on by itself. Else refund the "
-            "line in Shopify.",
-        )
+        alerts.product_deleted(order, items=gone)
     else:
-        close_alert(PRODUCT_DELETED, subject=order.subject)
+        alerts.PRODUCT_DELETED.close(order.subject)
     if any(line.shopify_variant_id is None and not has_lost_its_product(line) for line in lines):
-        raise_alert(
-            CUSTOM_LINE,
-            subject=order.subject,
-            shop=order.shop.domain,
-            title=f"Order {order.name} has a line without a product",
-            meaning="A custom line is no item that a warehouse knows; the whole order waits.",
-            action="Replace the line by a product in Shopify (edit the order), or remove it and send it by hand.",
-        )
+        alerts.custom_line(order)
     else:
-        close_alert(CUSTOM_LINE, subject=order.subject)
+        alerts.CUSTOM_LINE.close(order.subject)

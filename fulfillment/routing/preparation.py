@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Count, Max
 from django.db.models.functions import Now, TruncDay
 
-from fulfillment import commitments, coverage, jobs, order_states
+from fulfillment import alerts, commitments, coverage, jobs, order_states
 from fulfillment.models import Order, OrderLine, WmsOrder, WmsOrderLine
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.order_states import PERSON_DECIDES
@@ -20,9 +20,8 @@ from fulfillment.wms_order_states import NOT_ENDED
 from fulfillment.wms_orders import attempts
 from inventory import reservations
 from inventory.reservations import Need
-from ops.alerting.alerts import close_alert, raise_alert
+from ops.alerting.kinds import close_kinds
 from ops.errors import Blocked, Transient
-from ops.models import Severity
 from skumap.resolve import Component, Resolution
 from skumap.verification.review import key_of_sku, report_unmapped
 from wms.models import Warehouse
@@ -237,8 +236,7 @@ def _routed(order: Order, row: WmsOrder, found: Plan) -> None:
     Order.objects.filter(id=order.id).update(routing=found.decision.as_json(), owed_from=None)
     if order.state in (OrderState.HELD, OrderState.READY):
         order_states.stand(order, OrderState.READY)
-    for kind in ("no_warehouse", line_products.CUSTOM_LINE, line_products.PRODUCT_DELETED):
-        close_alert(kind, subject=order.subject)
+    close_kinds([alerts.NO_WAREHOUSE, alerts.CUSTOM_LINE, alerts.PRODUCT_DELETED], order.subject)
     jobs.submit(row)
     logger.info("order_routed", order=order.id, shop=order.shop_id, warehouse=row.warehouse_id, part=row.part)
 
@@ -280,14 +278,4 @@ def _hold(order: Order, found: Plan) -> None:
         return
     detail = "; ".join(map(str, found.decision.verdicts))
     order_states.stand(order, OrderState.HELD, Reason.NO_WAREHOUSE, detail or "the shop has no warehouse")
-    raise_alert(
-        "no_warehouse",
-        subject=order.subject,
-        shop=order.shop.domain,
-        cause=order.subject,
-        severity=Severity.CRITICAL,
-        title=f"No warehouse can send order {order.name}",
-        meaning=f"The order waits. {order.reason_detail}",
-        action="Remove one of these causes (stock, item code, country, mapping, pause, capacity): the order goes on by "
-        "itself.",
-    )
+    alerts.no_warehouse(order)

@@ -9,15 +9,13 @@ from django.db import transaction
 from django.db.models import F, Sum
 from django.db.models.functions import Greatest
 
-from fulfillment import coverage, jobs, order_states
+from fulfillment import alerts, coverage, jobs, order_states
 from fulfillment.models import Fulfillment, Order, Shipment, ShipmentUnit, WmsOrderLine
 from fulfillment.models.states import FulfillmentState, ShipmentState
 from fulfillment.readiness import OPEN_STATUSES
 from fulfillment.shipments import held_shipments
 from fulfillment.shopify import queries
 from fulfillment.shopify.snapshots import OrderNode
-from ops.alerting.alerts import close_alert, raise_alert
-from ops.models import Severity
 from shops.models import Shop
 
 logger = structlog.get_logger(__name__)
@@ -104,17 +102,7 @@ def _undo(order: Order, told: Fulfillment) -> None:
         shopify_fulfillment_id=others.values_list("shopify_fulfillment_id", flat=True).first(),
         reason=why[:2000],
     )
-    raise_alert(
-        "fulfillment_cancelled",
-        subject=held_shipments.subject_of(shipment),
-        severity=Severity.CRITICAL,
-        title=f"A fulfilment of order {order.name} of {order.shop.domain} was cancelled after its parcel left",
-        meaning="It was cancelled in Shopify, which shows as unfulfilled, or asks for again, what counts as sent here "
-        f"with the parcel {shipment.wms_shipment_id}: {units}. Nothing is sent or told a second time by itself.",
-        action="Did the parcel arrive, or is it on its way, choose «Tell Shopify again» on the shipment. Is it lost or "
-        "back, and are the goods still wanted, choose «Send again»: they go to a warehouse once more. Else choose "
-        "«Nothing more to tell».",
-    )
+    alerts.fulfillment_cancelled(order, shipment, units=units)
     logger.warning("fulfillment_cancelled", order=order.id, shipment=shipment.id, fulfillment=told.id)
 
 
@@ -152,7 +140,7 @@ def _decide(shipment_id: int, *, user_id: int | None, state: ShipmentState) -> b
         jobs.read_order(order.shop, order.shopify_order_id)
     else:
         jobs.fulfill(order)
-    close_alert("fulfillment_cancelled", subject=held_shipments.subject_of(shipment))
+    alerts.FULFILLMENT_CANCELLED.close(shipment.subject)
     order_states.settle(order)
     logger.info("cancelled_fulfillment_decided", shipment=shipment_id, order=order.id, to=state, user=user_id)
     return True

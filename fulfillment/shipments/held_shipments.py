@@ -9,14 +9,12 @@ from django.db import transaction
 from django.db.models import Case, DateTimeField, F, Q, QuerySet, Sum, When
 from django.db.models.functions import Now
 
-from fulfillment import coverage, jobs, order_states
+from fulfillment import alerts, coverage, jobs, order_states
 from fulfillment.models import FulfillmentOrderLine, Order, Shipment, ShipmentUnit
 from fulfillment.models.states import FulfillmentState, OrderState, ShipmentState
 from fulfillment.shipments import requested_units
 from fulfillment.shipments.requested_units import Asked, Rest
-from ops.alerting.alerts import close_alert, raise_alert
 from ops.errors import Transient
-from ops.models import Severity
 
 logger = structlog.get_logger(__name__)
 
@@ -27,11 +25,6 @@ _MAY_HAVE_SOME = (
     OrderState.CANCELLED,
 )
 """Where an order stands that may have held shipments: readings of all others are spared the look."""
-
-
-def subject_of(shipment: Shipment) -> str:
-    """What alerts about a shipment are filed under."""
-    return f"shipment:{shipment.connection_id}:{shipment.wms_shipment_id}"
 
 
 def untold(shipment: Shipment) -> dict[int, int]:
@@ -137,21 +130,8 @@ def hold_misfits(order: Order, shipment: Shipment) -> None:
 
 
 def _tell(order: Order, shipment: Shipment, text: str) -> None:
-    told = ShipmentUnit.objects.filter(shipment=shipment).aggregate(units=Sum("told"))["units"]
-    part = "A part of a parcel" if told else "A parcel"
-    fits = "Shopify has been told of the rest." if told else "What fits, if anything, is told all the same."
-    raise_alert(
-        "shipment_held",
-        subject=subject_of(shipment),
-        severity=Severity.CRITICAL,
-        title=f"{part} of order {order.name} of {order.shop.domain} is not told to Shopify",
-        meaning=f"The parcel {shipment.wms_shipment_id} left, and the customer hears nothing of what is held. Held: "
-        f"{text}. {fits}",
-        action="Look at the order in Shopify. Once a hold is released, or its fulfilment order open again, it goes on "
-        "by itself. Was it fulfilled by hand, or were items sent that nobody asked for, choose «Nothing more to tell» "
-        "on the shipment once that is settled with the customer. Do not add units to the order in Shopify: they would "
-        "be sent once more.",
-    )
+    fulfilled = ShipmentUnit.objects.filter(shipment=shipment).aggregate(units=Sum("told"))["units"]
+    alerts.shipment_held(order, shipment, reason=text, partly_fulfilled=bool(fulfilled))
 
 
 def follow(order: Order) -> bool:
@@ -190,7 +170,7 @@ def _lines(shipment: Shipment) -> list[int]:
 
 def let_go(shipment: Shipment) -> None:
     """Nothing of it is held any more."""
-    close_alert("shipment_held", subject=subject_of(shipment))
+    alerts.SHIPMENT_HELD.close(shipment.subject)
 
 
 @transaction.atomic
@@ -204,7 +184,7 @@ def close(shipment_id: int, *, user_id: int | None) -> bool:
     if not waiting.update(state=ShipmentState.CLOSED, decided_by_id=user_id):
         return False
     let_go(shipment)
-    close_alert("fulfillment_cancelled", subject=subject_of(shipment))
+    alerts.FULFILLMENT_CANCELLED.close(shipment.subject)
     order_states.settle(order)
     logger.info("shipment_closed", shipment=shipment_id, order=order.id, user=user_id)
     return True

@@ -8,11 +8,10 @@ from datetime import datetime
 import structlog
 from django.db.models.functions import Greatest
 
+from fulfillment import alerts
 from fulfillment.models import Order, Shipment, ShipmentLine, WmsOrder
 from fulfillment.models.states import ShipmentState
-from fulfillment.shipments import held_shipments, tracking
-from ops.alerting.alerts import close_alert, raise_alert
-from ops.models import Severity
+from fulfillment.shipments import tracking
 from wms.callbacks.events import ShipmentEvent
 
 logger = structlog.get_logger(__name__)
@@ -53,15 +52,7 @@ def hold_twin(order: Order, shipment: Shipment, event: ShipmentEvent) -> None:
     """A parcel whose id was another order's: nobody knows which of the two reports is wrong, if any is."""
     why = f"the id {event.wms_shipment_id} was reported before, as a parcel of another order"
     Shipment.objects.filter(id=shipment.id).update(state=ShipmentState.HELD, reason=why)
-    raise_alert(
-        "shipment_held",
-        subject=held_shipments.subject_of(shipment),
-        severity=Severity.CRITICAL,
-        title=f"A parcel of order {order.name} of {order.shop.domain} has the id of another order's parcel",
-        meaning=f"Nothing of it is counted or told to Shopify ({_listed(items(event))}): {why}.",
-        action="Ask the warehouse. Are they two parcels, choose «Look again» on this shipment: it is counted and told. "
-        "Was one of the reports wrong, put the other order right in Shopify, then choose «Nothing more to tell».",
-    )
+    alerts.shipment_id_reused(order, shipment, items=_listed(items(event)), why=why)
     logger.warning("shipment_id_reused", shipment=shipment.id, order=order.id)
 
 
@@ -92,7 +83,7 @@ def compare(order: Order, shipment: Shipment, event: ShipmentEvent, *, occurred_
     if contradictions:
         _report(order, shipment, before, contradictions)
     elif not older and event.warehouse_id == shipment.warehouse_code:
-        close_alert("shipment_contradicted", subject=held_shipments.subject_of(shipment))
+        alerts.SHIPMENT_CONTRADICTED.close(shipment.subject)
     return not older and bool(more or fewer)
 
 
@@ -127,17 +118,7 @@ def _raise_to(shipment: Shipment, lines: dict[str, ShipmentLine], more: dict[str
 
 
 def _report(order: Order, shipment: Shipment, before: dict[str, int], problems: list[str]) -> None:
-    told = "; ".join(problems)
-    raise_alert(
-        "shipment_contradicted",
-        subject=held_shipments.subject_of(shipment),
-        severity=Severity.CRITICAL,
-        title=f"A parcel of order {order.name} of {order.shop.domain} was reported again with other content",
-        meaning=f"The parcel {shipment.wms_shipment_id} was reported with {_listed(before)}. Now: {told}. "
-        "What was counted and told to Shopify stays as it is.",
-        action="Ask the warehouse what was really in the parcel. Lacks something that Shopify calls sent, have it sent "
-        "and the fulfilment put right in Shopify, then close this alert. Is the report corrected, it closes by itself.",
-    )
+    alerts.shipment_contradicted(order, shipment, before=_listed(before), problems=problems)
     logger.warning("shipment_contradicted", shipment=shipment.id, order=order.id)
 
 

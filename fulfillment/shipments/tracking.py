@@ -8,11 +8,10 @@ from typing import Any
 import structlog
 from django.db.models import Q
 
-from fulfillment import jobs
+from fulfillment import alerts, jobs
 from fulfillment.models import Fulfillment, Order, Shipment
 from fulfillment.models.states import FulfillmentState
-from fulfillment.shipments import cancelled_fulfillments, held_shipments, kits
-from ops.alerting.alerts import close_alert, raise_alert
+from fulfillment.shipments import cancelled_fulfillments, kits
 from ops.errors import Permanent
 from shops.api.client import execute
 from shops.api.gids import gid
@@ -92,16 +91,9 @@ def report_unusable(order: Order, shipment: Shipment, said: Tracking, *, mends: 
     """
     if not said.unusable:
         if mends and (said.numbers or said.urls):
-            close_alert("tracking_unusable", subject=held_shipments.subject_of(shipment))
+            alerts.TRACKING_UNUSABLE.close(shipment.subject)
         return
-    raise_alert(
-        "tracking_unusable",
-        subject=held_shipments.subject_of(shipment),
-        title=f"Tracking of a parcel of order {order.name} of {order.shop.domain} cannot be used",
-        meaning=f"The parcel {shipment.wms_shipment_id} is told to Shopify without it: {'; '.join(said.unusable)}.",
-        action="Ask the warehouse for the right number or link, and have it report the parcel again under the same id: "
-        "this closes then; or enter it at the fulfilment in Shopify, then close this alert.",
-    )
+    alerts.tracking_unusable(order, shipment, unusable=said.unusable)
 
 
 def update(shipment_id: int) -> None:

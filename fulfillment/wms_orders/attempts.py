@@ -11,16 +11,14 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
-from fulfillment import jobs, order_states
+from fulfillment import alerts, jobs, order_states
 from fulfillment.models import Order, WmsOrder
 from fulfillment.models.states import OrderState, Outcome, Reason
 from fulfillment.reductions import ending, withdrawal
 from fulfillment.wms_order_states import Event, advance
 from fulfillment.wms_orders import cancellation
 from inventory import reservations
-from ops.alerting.alerts import close_alert, raise_alert
 from ops.errors import Blocked, Transient
-from ops.models import Severity
 from ops.queue.jobs import wake
 from wms.adapters import capabilities_of
 from wms.adapters.base import Capability, OrderRequest
@@ -97,15 +95,7 @@ def hand_to_a_person(attempt: Attempt) -> None:
         order_states.stand(
             order, OrderState.HELD, Reason.OUTCOME_UNKNOWN, f"{attempt.connection.slug}, {row.external_id}"
         )
-        raise_alert(
-            "outcome_unknown",
-            subject=row.external_id,
-            severity=Severity.CRITICAL,
-            title=f"Does {attempt.connection.slug} have order {order.name}?",
-            meaning="The answer to our request was lost, and this WMS can neither be asked nor told twice safely.",
-            action="Look for it in the WMS. Then open the WMS order in the admin and say «It is there as …» or, "
-            "from the time on that its page names, «It is not there».",
-        )
+        alerts.outcome_unknown(order, row, attempt.connection)
     raise undecided(row)
 
 
@@ -131,7 +121,7 @@ def end_absent(attempt: Attempt) -> None:
     if _standing(attempt).exists():
         cancellation.end_absent(order, attempt.wms_order.id)
         if not order.cancelled_at:
-            close_alert("order_edited", subject=order.subject)
+            alerts.ORDER_EDITED.close(order.subject)
             jobs.read_order(order.shop, order.shopify_order_id)  # where it stands without this part
         is_known(order, attempt.wms_order)
 
@@ -177,22 +167,13 @@ def refuse(attempt: Attempt, reason: str) -> None:
 def hold_refused(order: Order, reason: str) -> None:
     """A person decides what becomes of what the WMS refused. The order is locked."""
     order_states.stand(order, OrderState.HELD, Reason.WMS_REJECTED, reason[:2000])
-    raise_alert(
-        "wms_rejected",
-        subject=order.subject,
-        shop=order.shop.domain,
-        severity=Severity.CRITICAL,
-        title=f"The WMS refused order {order.name}",
-        meaning=f"It was not placed. The WMS says: {reason[:500]}",
-        action="Fix what it names, then replay the dead letter «fulfillment.submit» (same warehouse), or choose "
-        "«Route again» on the order.",
-    )
+    alerts.wms_rejected(order, reason=reason)
 
 
 def is_known(order: Order, row: WmsOrder) -> None:
     """Whether the WMS has it is known by now, so no person is asked (any more). Last in its transaction."""
     release_unless_in_question(order)
-    if close_alert("outcome_unknown", subject=row.external_id):
+    if alerts.OUTCOME_UNKNOWN.close(row.external_id):
         wake(decision_key(row))
 
 
@@ -209,7 +190,7 @@ def release_unless_in_question(order: Order) -> None:
     if refused:
         order_states.stand(order, OrderState.HELD, Reason.WMS_REJECTED, refused.outcome_detail)
         return
-    close_alert("wms_rejected", subject=order.subject)
+    alerts.WMS_REJECTED.close(order.subject)
     order_states.stand(order, OrderState.READY)
     order_states.settle(order)
     jobs.read_order(order.shop, order.shopify_order_id)

@@ -11,7 +11,7 @@ import structlog
 from django.db import transaction
 from django.db.models.functions import Coalesce, Now
 
-from fulfillment import coverage, jobs, order_states
+from fulfillment import alerts, coverage, jobs, order_states
 from fulfillment.models import Order, WmsOrder
 from fulfillment.models.states import OrderState, Outcome, Reason, Wish
 from fulfillment.reductions import change_requests, withdrawal
@@ -28,9 +28,8 @@ from fulfillment.wms_order_states import (
     phase,
 )
 from inventory import reservations
-from ops.alerting.alerts import close_alert, close_kinds, raise_alert
+from ops.alerting.kinds import close_kinds
 from ops.errors import Permanent
-from ops.models import Severity
 from ops.queue.jobs import wake
 from wms.adapters import adapter_for, capabilities_of
 from wms.adapters.base import CancelAnswer, Capability
@@ -38,7 +37,16 @@ from wms.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 
-UNANSWERED = "cancel_unanswered"
+_OVER_ONCE_CANCELLED = (
+    alerts.NO_WAREHOUSE,
+    alerts.ORDER_HELD_BACK,
+    alerts.ORDER_EDITED,
+    alerts.WMS_REJECTED,
+    alerts.WMS_CANCELLED,
+    alerts.CUSTOM_LINE,
+    alerts.PRODUCT_DELETED,
+)
+"""What they say is settled when the order is cancelled in Shopify."""
 
 
 def stop(order: Order) -> None:
@@ -52,16 +60,7 @@ def stop(order: Order) -> None:
             # One in flight is cancelled once its outcome is known; its job may be a dead letter by now.
             (jobs.submit if row.wms_status == WmsStatus.SUBMITTING else jobs.cancel)(row)
     change_requests.note(order)
-    for kind in (
-        "no_warehouse",
-        "order_held_back",
-        "order_edited",
-        "wms_rejected",
-        "wms_cancelled",
-        "custom_line",
-        "product_deleted",
-    ):
-        close_alert(kind, subject=order.subject)
+    close_kinds(_OVER_ONCE_CANCELLED, order.subject)
     if not order.wms_orders.filter(NOT_ENDED).exists():
         order_states.stand(order, OrderState.CANCELLED)
     elif order.state == OrderState.HELD and order.reason != Reason.OUTCOME_UNKNOWN:
@@ -96,7 +95,7 @@ def cancel(wms_order_id: int) -> None:
     if phase(WmsStatus(row.wms_status)) == CancellationPhase.UNCANCELLABLE:
         too_late(row.id)
     elif Capability.CANCEL_ORDER not in capabilities_of(connection):
-        _ask_a_person(row)
+        alerts.cancel_by_hand(row)
     else:
         try:
             answer = adapter_for(connection).cancel_order(
@@ -135,30 +134,6 @@ def _wish(row: WmsOrder) -> Wish:
     """What it is asked from now on: where it is too late, nothing."""
     asked = phase(WmsStatus(row.wms_status)) != CancellationPhase.UNCANCELLABLE
     return Wish.CANCEL_ASKED if asked else Wish(row.wish)
-
-
-def _ask_a_person(row: WmsOrder) -> None:
-    raise_alert(
-        "cancel_by_hand",
-        subject=row.order.subject,
-        shop=row.order.shop.domain,
-        severity=Severity.CRITICAL,
-        title=f"Order {_name(row.order)} must be cancelled in {row.warehouse.connection.slug} by hand",
-        meaning=f"{_why(row.order)}, and this WMS cannot be told so by its interface.",
-        action=f"Cancel {row.wms_order_id} in the WMS. Its status callback then ends the order here.",
-    )
-
-
-def _name(order: Order) -> str:
-    return f"{order.name} of {order.shop.domain}"
-
-
-def _why(order: Order) -> str:
-    return (
-        "It was cancelled in Shopify"
-        if order.cancelled_at
-        else "Shopify asks for nothing any more that is left of it (refunded, fulfilled by others, or moved away)"
-    )
 
 
 @transaction.atomic
@@ -221,14 +196,7 @@ def check_answer(wms_order_id: int) -> None:
     row = WmsOrder.objects.select_related("order__shop", "warehouse").get(id=wms_order_id)
     if row.wms_status != WmsStatus.CANCEL_REQUESTED or row.wish == Wish.CANCEL_DECLINED:
         return
-    raise_alert(
-        UNANSWERED,
-        subject=row.external_id,
-        severity=Severity.CRITICAL,
-        title=f"{row.warehouse.place} has not said whether it cancels order {_name(row.order)}",
-        meaning=f"It was asked an hour ago. The parcel may go out. {_why(row.order)}.",
-        action=f"Ask the warehouse, and have the WMS report the state of {row.wms_order_id}.",
-    )
+    alerts.cancel_unanswered(row)
 
 
 @transaction.atomic
@@ -261,24 +229,18 @@ def ended_by_wms(row: WmsOrder, *, wished: bool, reason: str = "") -> None:
     What is wanted of it (again) goes to a warehouse anew, after a look at Shopify. The order is locked.
     """
     order = row.order
-    close_kinds(order_states.ASKED_IN_VAIN, subject=order.subject)
-    close_kinds([UNANSWERED, "shipment_missing", "shipment_incomplete"], subject=row.external_id)
+    close_kinds(alerts.ONLY_A_PERSON_CAN_STOP, order.subject)
+    close_kinds(
+        [alerts.CANCEL_UNANSWERED, alerts.SHIPMENT_MISSING, alerts.SHIPMENT_INCOMPLETE], row.external_id
+    )
     reservations.release(row.external_id)
     change_requests.note(order)
     if wished:
         withdrawal.after_end(row)
         return
     order_states.stand(order, OrderState.HELD, Reason.WMS_CANCELLED, reason or row.external_id)
-    rest = "The rest of it" if row.lines.filter(shipped__gt=0).exists() else "It"
-    raise_alert(
-        "wms_cancelled",
-        subject=order.subject,
-        shop=order.shop.domain,
-        severity=Severity.CRITICAL,
-        title=f"{row.warehouse.place} cancelled order {_name(order)}",
-        meaning=f"The customer has paid. {rest} will not be sent. {reason}".strip(),
-        action="Ask the warehouse why. Then choose «Route again» on the order, or cancel or refund it in Shopify.",
-    )
+    partly_shipped = row.lines.filter(shipped__gt=0).exists()
+    alerts.wms_cancelled(row, order, partly_shipped=partly_shipped, reason=reason)
 
 
 def left_all_the_same(order: Order) -> None:
@@ -287,7 +249,7 @@ def left_all_the_same(order: Order) -> None:
     if (order.state, order.reason) != (OrderState.HELD, Reason.WMS_CANCELLED):
         return
     if not coverage.measure(order).uncovered:
-        close_alert("wms_cancelled", subject=order.subject)
+        alerts.WMS_CANCELLED.close(order.subject)
         order_states.stand(order, OrderState.READY)
 
 
@@ -296,25 +258,15 @@ def too_late(wms_order_id: int) -> None:
     """It is packed or shipped: open a return for what goes out, and tell staff. Unless it is wanted again."""
     row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_id)
     row.order = order_states.lock(row.order_id)
-    close_alert(UNANSWERED, subject=row.external_id)
+    alerts.CANCEL_UNANSWERED.close(row.external_id)
     if not row.order.cancelled_at and not withdrawal.is_refunded(row):
         return
     items = None if row.order.cancelled_at else withdrawal.items_left(row)
     opened = announcements.open_return(row, reason="order cancelled after packing", items=items)
     if not opened:
         return
-    close_kinds(order_states.ASKED_IN_VAIN, subject=row.order.subject)
-    raise_alert(
-        "cancel_too_late",
-        subject=row.order.subject,
-        shop=row.order.shop.domain,
-        severity=Severity.CRITICAL,
-        title=f"Order {_name(row.order)} was {'cancelled' if row.order.cancelled_at else 'refunded'} too late: "
-        f"it is {row.get_wms_status_display().lower()}",
-        meaning="The parcel goes out. A return was announced to the warehouse.",
-        action="Try to stop the parcel at the warehouse. Else tell the customer that it will arrive and may be "
-        "sent back.",
-    )
+    close_kinds(alerts.ONLY_A_PERSON_CAN_STOP, row.order.subject)
+    alerts.cancel_too_late(row)
 
 
 def declined(row: WmsOrder, *, answer: str) -> None:
@@ -323,19 +275,10 @@ def declined(row: WmsOrder, *, answer: str) -> None:
     Nobody is alarmed of goods that are wanted again by now.
     """
     WmsOrder.objects.filter(id=row.id).update(wish=Wish.CANCEL_DECLINED, wish_answer=answer)
-    close_alert(UNANSWERED, subject=row.external_id)
+    alerts.CANCEL_UNANSWERED.close(row.external_id)
     if not row.order.cancelled_at and not row.order.surplus:
         return
-    raise_alert(
-        "cancel_declined",
-        subject=row.order.subject,
-        shop=row.order.shop.domain,
-        severity=Severity.CRITICAL,
-        title=f"{row.warehouse.place} declined to cancel order {_name(row.order)}",
-        meaning=f"It will be shipped all the same. {_why(row.order)}. The WMS says: {answer or 'no'}",
-        action="Speak with the warehouse: only there it can be stopped. A return will be opened once it is packed. "
-        "Should it be cancelled after all, this closes by itself.",
-    )
+    alerts.cancel_declined(row, answer=answer)
 
 
 @transaction.atomic
@@ -346,8 +289,7 @@ def route_again(order_id: int) -> bool:
         return False
     end(order_states.refused(order))
     order_states.stand(order, OrderState.READY)
-    for kind in ("wms_rejected", "wms_cancelled"):
-        close_alert(kind, subject=order.subject)
+    close_kinds([alerts.WMS_REJECTED, alerts.WMS_CANCELLED], order.subject)
     # By a reading, not straight to routing: Shopify may hold the order back by now.
     jobs.read_order(order.shop, order.shopify_order_id)
     return True

@@ -6,14 +6,13 @@ import structlog
 from django.db import transaction
 from django.db.models.functions import Now
 
-from fulfillment import jobs, order_states
+from fulfillment import alerts, jobs, order_states
 from fulfillment.models import Return, WmsOrder
 from fulfillment.models.states import Outcome, ReturnState
 from fulfillment.returns import announcements
 from fulfillment.returns.return_states import advance
 from fulfillment.wms_orders import attempts, cancellation, submission
 from ops import idempotency
-from ops.alerting.alerts import close_alert
 from ops.idempotency import Window
 from ops.queue.jobs import lock_keys, wake
 from wms.adapters.base import OrderAnswer
@@ -56,7 +55,7 @@ def is_not_there(wms_order_id: int, *, user_id: int) -> bool:
     row = _in_question(wms_order_id)
     _require_settled(row)
     WmsOrder.objects.filter(id=row.id).update(outcome=Outcome.ABSENT, decided_by_id=user_id)
-    close_alert("outcome_unknown", subject=row.external_id)
+    alerts.OUTCOME_UNKNOWN.close(row.external_id)
     transaction.on_commit(lambda: idempotency.forget(Window.SUBMISSION, row.external_id))
     goes_on = row.order.cancelled_at is None
     if goes_on:
@@ -139,6 +138,6 @@ def _return_in_question(return_id: int) -> Return:
 
 
 def _return_decided(row: Return, *, there: bool, user_id: int) -> None:
-    close_alert("outcome_unknown", subject=row.external_id)
+    alerts.OUTCOME_UNKNOWN.close(row.external_id)
     wake(announcements.decision_key(row))
     logger.info("outcome_decided", wms_return=row.id, there=there, user=user_id)

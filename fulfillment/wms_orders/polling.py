@@ -15,14 +15,14 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from fulfillment import jobs
+from fulfillment import alerts, jobs
 from fulfillment.models import WmsOrder
 from fulfillment.reductions import withdrawal
 from fulfillment.wms_order_states import AT_THE_WMS, FIRST_LOOK_UP, CancellationPhase, phase
 from fulfillment.wms_orders import status_updates
-from ops.alerting.alerts import close_alert, raise_alert
+from ops.alerting.kinds import close_kinds
 from ops.errors import Permanent, Transient
-from ops.models import Circuit, Lane, Severity
+from ops.models import Circuit, Lane
 from wms.adapters import adapter_for, capabilities_of
 from wms.adapters.base import Capability, OrderAnswer
 from wms.models import Connection
@@ -40,8 +40,6 @@ LONGEST_TURN = timedelta(hours=1)
 LONGEST_PAUSE = timedelta(days=1)
 ASKED_FOR = timedelta(days=60)
 """After that an order is left to people: nothing comes of it any more."""
-
-REFUSED, GONE = "look_up_refused", "wms_order_gone"
 
 
 def request_all() -> int:
@@ -127,8 +125,7 @@ def apply(row: WmsOrder, answer: OrderAnswer | None, *, asked_at: datetime) -> N
     if answer is None or answer.wms_order_id != row.wms_order_id:
         _report_gone(row, answer)
         return
-    close_alert(GONE, subject=row.external_id)
-    close_alert(REFUSED, subject=row.external_id)
+    close_kinds([alerts.WMS_ORDER_GONE, alerts.LOOK_UP_REFUSED], row.external_id)
     if answer.status == row.wms_status or _is_no_answer(row, answer.status):
         return
     logger.info("wms_order_news", wms_order=row.id, was=row.wms_status, status=answer.status)
@@ -147,31 +144,16 @@ def _is_no_answer(row: WmsOrder, status: WmsStatus) -> bool:
 def _report_refused(connection: Connection, refused: Mapping[WmsOrder, str], *, answered: int) -> None:
     """One alert per order, or one for all where the WMS tells of none."""
     if answered:
-        close_alert(REFUSED, subject=connection.lane)
-    of_none = len(refused) > 1 and not answered
-    for row, reason in list(refused.items())[: 1 if of_none else None]:
-        what = "orders" if of_none else f"order {row.order.name}"
-        raise_alert(
-            REFUSED,
-            subject=connection.lane if of_none else row.external_id,
-            title=f"{connection.slug} cannot be asked about {what}",
-            meaning=f"Should callbacks get lost, nobody would notice. It says: {reason[:500]}",
-            action="Ask the WMS why. If it cannot look orders up, take «find_order» from its capabilities.",
-        )
+        alerts.LOOK_UP_REFUSED.close(connection.lane)
+    if len(refused) > 1 and not answered:
+        alerts.all_look_ups_refused(connection, reason=next(iter(refused.values())))
+        return
+    for row, reason in refused.items():
+        alerts.look_up_refused(row, reason=reason)
 
 
 @transaction.atomic
 def _report_gone(row: WmsOrder, answer: OrderAnswer | None) -> None:
     if answer is None and (row.order.cancelled_at or withdrawal.nothing_is_wanted_of(row)):
         return  # what nobody wants any more nobody misses
-    slug = row.warehouse.connection.slug
-    found = f"It has {answer.wms_order_id} instead." if answer else "It knows no such order."
-    raise_alert(
-        GONE,
-        subject=row.external_id,
-        severity=Severity.CRITICAL,
-        title=f"{slug} does not know order {row.order.name} any more, which it had accepted as {row.wms_order_id}",
-        meaning=f"{found} It may never be shipped.",
-        action=f"Ask the WMS what became of {row.external_id}. If it was removed there, have the WMS report it as "
-        "cancelled; then choose «Route again» on the order.",
-    )
+    alerts.wms_order_gone(row, found=answer.wms_order_id if answer else "")

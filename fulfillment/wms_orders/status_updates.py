@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
-from fulfillment import coverage, jobs, order_states
+from fulfillment import alerts, coverage, jobs, order_states
 from fulfillment.models import WmsOrder
 from fulfillment.models.states import ShipmentState, Wish
 from fulfillment.reductions import change_requests, withdrawal
@@ -26,7 +26,7 @@ from fulfillment.wms_order_states import (
     phase,
 )
 from fulfillment.wms_orders import cancellation
-from ops.alerting.alerts import close_kinds, raise_alert
+from ops.alerting.kinds import close_kinds
 from ops.errors import Blocked
 from wms.callbacks.events import OrderStatusEvent
 from wms.statuses import WmsStatus
@@ -69,14 +69,8 @@ def _report_unexplained(connection_id: int, wms_order_ref: str, *, occurred_at: 
         warehouse__connection_id=connection_id, wms_status__in=UNCONFIRMED
     ).exists()
     if not under_way or occurred_at < timezone.now() - SOON_KNOWN:
-        raise_alert(
-            "unknown_wms_order",
-            subject=order_states.arrival_key(connection_id, wms_order_ref),
-            title=f"The WMS reports on an order that we do not know: {wms_order_ref}",
-            meaning="Its callback waits and changes nothing until the order is known.",
-            action="Compare the WMS with the WMS orders in the admin, those under way or in question first: once one "
-            "is known by this id, it goes on by itself. Was it placed by hand in the WMS, choose «Discard» on the "
-            "parked job.",
+        alerts.unknown_wms_order(
+            order_states.arrival_key(connection_id, wms_order_ref), remote_id=wms_order_ref
         )
 
 
@@ -95,7 +89,7 @@ def take(row: WmsOrder, status: WmsStatus, *, word: str, reason: str = "", occur
     `occurred_at` is when it was so at the earliest: states move forward only, whichever arrives first.
     """
     if status == WmsStatus.UNKNOWN:
-        _report_word(row, word)
+        alerts.unknown_wms_status(row.warehouse.connection, word=word)
     elif status in ENDED:
         cancellation.confirmed(row.id, ended_as=status, reason=reason)
     elif status in BY_PARCELS:
@@ -115,17 +109,6 @@ def _note_finished(row: WmsOrder, *, at: datetime) -> None:
     if rows.update(finished_at=at) and order.surplus:
         withdrawal.follow(order)
         order_states.settle(order)
-
-
-def _report_word(row: WmsOrder, word: str) -> None:
-    connection = row.warehouse.connection
-    raise_alert(
-        "unknown_wms_status",
-        subject=f"{connection.slug}:{word}"[:300],
-        title=f"{connection.slug} uses an order status that we do not know: {word[:100]}",
-        meaning="The order's state here stays as it was.",
-        action="Ask the WMS what the word means and have it added to wms/statuses.py.",
-    )
 
 
 @transaction.atomic
@@ -176,28 +159,12 @@ def check_shipment(wms_order_id: int, *, all_of_it: bool) -> None:
     if row.wms_status == WmsStatus.PARTIALLY_SHIPPED:
         _report_rest_missing(row)
         return
-    raise_alert(
-        "shipment_missing",
-        subject=row.external_id,
-        title=f"{row.warehouse.place} says that order {row.order.name} of {row.order.shop.domain}"
-        " is shipped, but reported no shipment",
-        meaning="The customer has no tracking number, and Shopify shows the order as unfulfilled.",
-        action="Have the WMS send the shipment callback of this order again.",
-    )
+    alerts.shipment_missing(row)
 
 
 def _report_rest_missing(row: WmsOrder) -> None:
     units = row.lines.aggregate(asked=Sum("quantity"), shipped=Sum("shipped"))
-    raise_alert(
-        "shipment_incomplete",
-        subject=row.external_id,
-        title=f"{row.warehouse.place} says that order {row.order.name} of {row.order.shop.domain}"
-        " is shipped, but reported a part of it only",
-        meaning=f"Shipments were reported of {units['shipped']} of {units['asked']} units. Shopify shows the rest as "
-        "unfulfilled.",
-        action="Have the WMS send all shipment callbacks of this order again. If it sent less for good, put that right "
-        "in Shopify (refund, or send the rest anew), then close this alert.",
-    )
+    alerts.shipment_incomplete(row, shipped=units["shipped"], asked=units["asked"])
 
 
 def note_shipped(row: WmsOrder, *, complete: bool, shipped_at: datetime | None) -> None:
@@ -214,5 +181,7 @@ def note_shipped(row: WmsOrder, *, complete: bool, shipped_at: datetime | None) 
 
 
 def _close_missing(row: WmsOrder, *, complete: bool) -> None:
-    more = ["shipment_incomplete"] if complete else []
-    close_kinds(["shipment_missing", *more], subject=row.external_id)
+    if complete:
+        close_kinds([alerts.SHIPMENT_MISSING, alerts.SHIPMENT_INCOMPLETE], row.external_id)
+    else:
+        alerts.SHIPMENT_MISSING.close(row.external_id)

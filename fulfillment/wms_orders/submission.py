@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from fulfillment import coverage, jobs, order_states
+from fulfillment import alerts, coverage, jobs, order_states
 from fulfillment.models import WmsOrder
 from fulfillment.models.states import Outcome
 from fulfillment.privacy import erasure
@@ -35,7 +35,6 @@ from fulfillment.wms_orders import attempts, cancellation
 from fulfillment.wms_orders.attempts import Attempt
 from inventory import reservations
 from ops import idempotency
-from ops.alerting.alerts import close_alert
 from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
 from ops.idempotency import ClaimState, Window
 from ops.queue.jobs import wake
@@ -262,8 +261,8 @@ def _is_known_as(row: WmsOrder, wms_order_id: str) -> None:
     """Whatever waited for it goes on. Last in its transaction."""
     order = row.order
     if row.outcome_detail and not order_states.refused(order).exists():
-        close_alert("wms_rejected", subject=order.subject)
+        alerts.WMS_REJECTED.close(order.subject)
     arrival = order_states.arrival_key(row.warehouse.connection_id, wms_order_id)
-    close_alert("unknown_wms_order", subject=arrival)
+    alerts.UNKNOWN_WMS_ORDER.close(arrival)
     wake(arrival)
     attempts.is_known(order, row)

@@ -14,13 +14,12 @@ from datetime import timedelta
 import structlog
 from django.db import connection, transaction
 
-from inventory import jobs
+from inventory import alerts, jobs
 from inventory.push import push_batches, push_cost, push_due, shopify_levels
 from inventory.push.push_batches import Outcome
 from inventory.push.push_due import Plan
 from inventory.push.push_plan import Change, Decision, Product, Reading, Stock, decide
 from inventory.stock import effects, locking
-from ops.alerting.alerts import close_alerts, raise_alert
 from ops.errors import Permanent, Throttled, Transient
 from shops.budget import points
 from shops.models import Shop
@@ -35,7 +34,6 @@ ACTIVATIONS = 20
 """The most items that one run stocks at a location: each is a call of its own."""
 
 NO_DELAY = timedelta(0)
-REFUSED = "stock_push_refused"
 
 _RECORD = """
 UPDATE inventory_cache AS level
@@ -195,34 +193,19 @@ def _enqueue_rest(shop: Shop, pushed: Pushed) -> None:
 
 def _report(warehouse: Warehouse, targets: Iterable[Product], outcome: Outcome) -> None:
     """Raise an alert for each product that Shopify refused, and close those of the others."""
-    well = [_subject(product) for product in targets if product.inventory_item not in outcome.refused]
-    close_alerts(REFUSED, subjects=[f"warehouse:{warehouse.pk}", *well])
+    accepted = [
+        alerts.mapping_subject(product.mapping_id)
+        for product in targets
+        if product.inventory_item not in outcome.refused
+    ]
+    alerts.STOCK_PUSH_REFUSED.close(alerts.warehouse_subject(warehouse), *accepted)
     for product in targets:
         if (words := outcome.refused.get(product.inventory_item)) is not None:
-            raise_alert(
-                REFUSED,
-                subject=_subject(product),
-                shop=warehouse.shop.domain,
-                title=f"Shopify refuses the stock of {product.label} at {warehouse}",
-                meaning=f"Shopify goes on selling by an old figure. It says: {words}",
-                action="Correct the SKU mapping, or the product in Shopify. It is tried again when the mapping is "
-                "saved or the item's stock changes.",
+            alerts.stock_push_refused(
+                warehouse, mapping_id=product.mapping_id, label=product.label, said=words
             )
-
-
-def _subject(product: Product) -> str:
-    return f"mapping:{product.mapping_id}"
 
 
 def _report_warehouse(warehouse: Warehouse, words: str) -> None:
     logger.warning("stock_push_refused", warehouse=warehouse.pk, error=words)
-    with transaction.atomic():
-        raise_alert(
-            REFUSED,
-            subject=f"warehouse:{warehouse.pk}",
-            shop=warehouse.shop.domain,
-            title=f"Shopify refuses the stock of {warehouse}",
-            meaning=f"Shopify goes on selling by old figures there. It says: {words}",
-            action="Check the warehouse's Shopify location and the app's permissions (read and write inventory, read "
-            "locations). It is tried again within a quarter of an hour.",
-        )
+    alerts.stock_push_refused_at(warehouse, said=words)

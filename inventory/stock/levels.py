@@ -10,18 +10,16 @@ import structlog
 from django.db import connection, transaction
 from django.utils import timezone
 
+from inventory import alerts
 from inventory.stock import effects, locking, observations
 from inventory.stock.locking import LockedLevel
 from inventory.stock.observations import Observation, Verdict
-from ops.alerting.alerts import raise_alert
 from skumap.models import SkuMapping
 from wms.models import Connection, Warehouse
 
 __all__ = ["Applied", "Observation", "apply", "mark_due"]
 
 logger = structlog.get_logger(__name__)
-
-FIGURE_MISSING = "stock_figure_missing"
 
 _STORE = """
 UPDATE inventory_cache AS level
@@ -89,7 +87,7 @@ def apply(warehouse: Warehouse, seen: Iterable[Observation], *, source: str) -> 
         applied = _apply_usable(warehouse, usable) if usable else Applied()
         unusable = newest.keys() - usable.keys()
         if unusable:
-            _report_unusable(warehouse, unusable)
+            alerts.stock_figure_missing(warehouse, unusable)
     applied = replace(applied, unusable=len(unusable))
     logger.info(
         "stock_applied",
@@ -234,17 +232,3 @@ def _unexplained(
     for level in known:
         ours[level.item_code] += netted.get(level.id, 0)
     return tuple(sorted({x.item_code for x in known if x.id in moved and moved[x.id] != -ours[x.item_code]}))
-
-
-def _report_unusable(warehouse: Warehouse, items: Collection[str]) -> None:
-    account = warehouse.connection
-    raise_alert(
-        FIGURE_MISSING,
-        subject=f"connection:{account.slug}",
-        title=f"{account.slug} reports stock without the figure that counts",
-        meaning=(
-            f"The connection's stock basis is “{account.get_stock_basis_display()}”, but reports for {len(items)} "
-            f"items at {warehouse.wms_warehouse_code} lack it (e.g. {min(items)}). Their stock is not followed."
-        ),
-        action="Set the connection's stock basis to the figure this WMS reports, or ask the vendor to report it.",
-    )

@@ -16,14 +16,11 @@ from django.db import transaction
 from django.db.models import F, Max, Q, QuerySet
 from django.db.models.functions import Now
 
-from inventory import jobs
+from inventory import alerts, jobs
 from inventory.models import Watermark
 from inventory.stock import levels
 from inventory.stock.levels import Observation
-from inventory.stock.stock_events import UNKNOWN_WAREHOUSE
-from ops.alerting.alerts import close_alert, close_alerts, raise_alert
 from ops.errors import Permanent
-from ops.models import Alert
 from wms.adapters import adapter_for, capabilities_of
 from wms.adapters.base import Capability, StockReading
 from wms.models import Connection, Warehouse
@@ -31,9 +28,6 @@ from wms.models import Connection, Warehouse
 logger = structlog.get_logger(__name__)
 
 PAGE_SIZE = 500
-
-ITEMS_UNREAD = "stock_items_unread"
-MOST_UNREAD_SHOWN = 10
 
 OVERLAP = timedelta(minutes=5)
 """Each run reads this time before the watermark again, because clocks differ and a WMS may commit late."""
@@ -164,7 +158,7 @@ def _apply(
     unknown = tuple(sorted(by_code.keys() - known.keys()))
     if unknown:
         logger.info("stock_of_unknown_warehouses", connection=connection.slug, warehouses=unknown)
-    close_alerts(UNKNOWN_WAREHOUSE, subjects=[f"{connection.slug}/{code}" for code in known])
+    alerts.UNKNOWN_WAREHOUSE.close(*[alerts.unknown_warehouse_subject(connection, code) for code in known])
     return Page(
         read=sum(map(len, by_code.values())),
         changed=sum(each.changed for each in applied),
@@ -182,24 +176,15 @@ def _report_unread(connection: Connection, unread: Sequence[str], *, run: Run, d
     """Raise the connection's alert about unreadable items; a full run in which all items were readable closes it."""
     this_run = str(run.started_at)
     if unread:
-        raise_alert(
-            ITEMS_UNREAD,
-            subject=connection.lane,
-            cause=this_run,
-            title=f"{connection.slug} shows stock that cannot be read: {len(unread)} items of a page",
-            meaning="All other items are followed. The stock of these is what it was, in routing and at Shopify. "
-            f"{' | '.join(unread[:MOST_UNREAD_SHOWN])}",
-            action="Have the vendor answer GET /inventory as the contract says. Stock is read in full once a day, "
-            "or by `reconcile --full`: this closes when all of it can be read.",
-        )
+        alerts.stock_items_unread(connection, unread, cause=this_run)
     elif done and run.since is None and not _is_reported(connection, cause=this_run):
-        close_alert(ITEMS_UNREAD, subject=connection.lane)
+        alerts.STOCK_ITEMS_UNREAD.close(connection.lane)
 
 
 def _is_reported(connection: Connection, *, cause: str) -> bool:
     """Whether this run already reported unreadable items in the open alert."""
-    alerts = Alert.objects.filter(kind=ITEMS_UNREAD, subject=connection.lane, state=Alert.State.OPEN)
-    return alerts.filter(causes__contains=[cause]).exists()
+    opened = alerts.STOCK_ITEMS_UNREAD.opened().filter(subject=connection.lane)
+    return opened.filter(causes__contains=[cause]).exists()
 
 
 def _apply_at(warehouse: Warehouse, seen: list[Observation]) -> levels.Applied:

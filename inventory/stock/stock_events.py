@@ -7,11 +7,10 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from django.db import transaction
 
+from inventory import alerts
 from inventory.stock import levels
 from inventory.stock.levels import Observation
-from ops.alerting.alerts import raise_alert
 from ops.doors import deliveries
 from ops.idempotency import ClaimState, Window, claim
 from wms.callbacks import unread_fields
@@ -19,8 +18,6 @@ from wms.callbacks.events import InventoryEvent, parse_inventory
 from wms.models import Connection, Warehouse
 
 logger = structlog.get_logger(__name__)
-
-UNKNOWN_WAREHOUSE = "unknown_warehouse"
 
 
 @dataclass(frozen=True)
@@ -69,12 +66,4 @@ def _observation(event: StockEvent, parsed: InventoryEvent) -> Observation:
 
 def _report_unknown(connection: Connection, code: str) -> None:
     logger.warning("stock_of_unknown_warehouse", connection=connection.slug, warehouse=code)
-    with transaction.atomic():
-        raise_alert(
-            UNKNOWN_WAREHOUSE,
-            subject=f"{connection.slug}/{code}",
-            title=f"{connection.slug} reports stock of warehouse {code}, which is not configured",
-            meaning="Its stock is not followed and no order is sent there.",
-            action=f"Add a warehouse with WMS code {code} to the connection; the next reconciliation brings its "
-            "figures. If it is none of ours, ask the vendor to stop reporting it.",
-        )
+    alerts.unknown_warehouse(connection, code=code)

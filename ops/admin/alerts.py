@@ -55,7 +55,7 @@ class AlertAdmin(ReadOnlyAdmin):
         """It opens again when its cause comes back."""
         still_open = list(chosen.filter(state=Alert.State.OPEN)[:MOST_AT_ONCE])
         with transaction.atomic():
-            closed = sum(alerts.close_alert(alert.kind, subject=alert.subject) for alert in still_open)
+            closed = sum(alerts.close_alerts([alert.kind], subjects=[alert.subject]) for alert in still_open)
             self.log(request, still_open, "Closed.")
         self.message_user(request, f"{closed} alerts closed.", messages.SUCCESS)
         if len(still_open) == MOST_AT_ONCE:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 
 import structlog
@@ -19,8 +18,6 @@ logger = structlog.get_logger(__name__)
 
 MOST_CAUSES = 1000
 """Causes that an alert remembers; of more, the oldest are forgotten."""
-
-_DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com")
 
 # Another occurrence is what the caller calls one, a cause that is new, or, where no cause is named, another text.
 _OCCURS = """(%(again)s OR CASE WHEN %(cause)s <> '' THEN NOT %(cause)s = ANY(ops_alert.causes)
@@ -51,20 +48,20 @@ def raise_alert(
     action: str,
     severity: Severity = Severity.WARNING,
     again: bool = False,
-    shop: str = "",
+    shop: str | None = None,
     cause: str = "",
 ) -> bool:
-    """Open the alert of this kind and subject; one that is open already says from now on what is said here.
+    """Open the alert of this kind and subject. If it is open already, it gets the severity and the texts of this call.
 
-    Returns True when it is new; then its notification is enqueued for each channel, in the same transaction. `again`:
-    each time is another incident, so that people hear of further ones too, in one message after AGAIN_AFTER. `shop`:
-    the domain that it is about, which its title begins with unless it names it. `cause`: what it is raised for this
-    time; raised for the same once more, it was looked at again, which is no other occurrence, whatever changed in its
-    text. Without a cause, the same text is another look.
+    Returns True when it is new; then its notification is enqueued for each channel, in the same transaction.
+
+    `again`: each call is another incident. People hear of the further ones too, in one message after AGAIN_AFTER.
+    `shop`: the domain of the shop that it is about. The title begins with it, unless it names it anyway.
+    `cause`: what the alert is raised for this time. The same cause once more is not another occurrence, whatever
+    changed in the text. Without a cause, the same text is not another occurrence.
     """
-    domain = shop or _domain_in(subject, title)
-    if domain and domain not in title:
-        title = f"{domain}: {title}"
+    if shop and shop not in title:
+        title = f"{shop}: {title}"
     row: dict[str, str | int | bool] = {
         "kind": kind,
         "subject": subject[:300],
@@ -72,7 +69,7 @@ def raise_alert(
         "title": untrusted.one_line(mask_text(title))[:300],
         "meaning": mask_text(meaning),
         "action": mask_text(action),
-        "shop": domain,
+        "shop": shop or "",
         "cause": cause[:300],
         "again": again,
         "most": MOST_CAUSES,
@@ -89,31 +86,11 @@ def raise_alert(
     return bool(first)
 
 
-def _domain_in(*texts: str) -> str:
-    found = next(filter(None, map(_DOMAIN.search, texts)), None)
-    return found[0] if found else ""
-
-
-def close_alert(kind: str, *, subject: str) -> bool:
-    """Close the open alert of this kind and subject; False when there was none."""
-    return close_alerts(kind, subjects=[subject]) > 0
-
-
-def close_kinds(kinds: Collection[str], *, subject: str) -> int:
-    """Close the open alerts of several kinds about one subject, in one statement; returns how many were open."""
-    closed = Alert.objects.filter(kind__in=kinds, subject=subject[:300], state=Alert.State.OPEN).update(
-        state=Alert.State.CLOSED, closed_at=Now()
-    )
-    if closed:
-        logger.info("alerts_closed", kinds=list(kinds), count=closed)
-    return closed
-
-
-def close_alerts(kind: str, *, subjects: Collection[str]) -> int:
-    """Close the open alerts of this kind for the subjects; returns how many were open."""
+def close_alerts(kinds: Collection[str], *, subjects: Collection[str]) -> int:
+    """Close the open alerts of these kinds about these subjects, in one statement; returns how many were open."""
     closed = Alert.objects.filter(
-        kind=kind, subject__in=[s[:300] for s in subjects], state=Alert.State.OPEN
+        kind__in=kinds, subject__in=[subject[:300] for subject in subjects], state=Alert.State.OPEN
     ).update(state=Alert.State.CLOSED, closed_at=Now())
     if closed:
-        logger.info("alerts_closed", kind=kind, count=closed)
+        logger.info("alerts_closed", kinds=list(kinds), count=closed)
     return closed

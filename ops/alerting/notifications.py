@@ -16,9 +16,7 @@ from django.core.mail import EmailMessage
 from django.db.models import Case, IntegerField, Value, When
 from django.urls import reverse
 
-from ops.alerting import channels
-from ops.alerting.alerts import close_alert, raise_alert
-from ops.alerting.channels import Channel
+from ops.alerting import channels, own_alerts
 from ops.errors import Scope, Throttled, Transient
 from ops.models import Alert, Severity
 from ops.text import untrusted
@@ -56,11 +54,11 @@ def send(alert_ids: Collection[int], *, by: str) -> bool:
         else:
             _send_mail(found)
     except _Away as away:
-        _report_away(channel, reason=str(away))
+        own_alerts.alerts_unsent(channel.lane, channel=channel.name, reason=str(away))
         raise Throttled(
             f"alerts cannot be sent by {channel.name}: {away}", wait=REST, scope=Scope.ENDPOINT
         ) from away
-    close_alert("alerts_unsent", subject=channel.lane)
+    own_alerts.ALERTS_UNSENT.close(channel.lane)
     return True
 
 
@@ -79,19 +77,6 @@ def _send_chat(url: str, alerts: Sequence[Alert]) -> None:
     sender = apprise.Apprise()
     if not sender.add(url) or not sender.notify(title=_subject(alerts), body=_text(alerts)):
         raise _Away("it took no message")
-
-
-def _report_away(channel: Channel, *, reason: str) -> None:
-    """Nothing goes out by this channel for a while: the console and the other channels say so."""
-    raise_alert(
-        "alerts_unsent",
-        subject=channel.lane,
-        severity=Severity.CRITICAL,
-        title=f"Alerts cannot be sent by {channel.name}",
-        meaning=f"Nobody is told of anything this way. The alerts wait and are in the console. Reason: {reason}",
-        action="Look at the mail server, or at ALERT_URLS and ALERT_EMAILS in the settings. Once it works, what "
-        "still is open goes out in one message.",
-    )
 
 
 def _subject(alerts: Sequence[Alert]) -> str:

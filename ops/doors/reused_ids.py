@@ -7,11 +7,9 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from ops.alerting.alerts import close_alert, raise_alert
+from ops.alerting import own_alerts
 from ops.doors.jobs import IdsReusedPayload, report_reused_ids
 from ops.doors.refusals import Door
-
-KIND = "event_ids_reused"
 
 GATHERED_FOR = timedelta(minutes=1)
 """However many such events come, staff's alert is seen to this often at most."""
@@ -38,22 +36,19 @@ def look(last: IdsReusedPayload) -> None:
     quiet_for = timezone.now() - last.at
     with transaction.atomic():
         if quiet_for >= QUIET_AFTER:
-            close_alert(KIND, subject=subject)
+            own_alerts.EVENT_IDS_REUSED.close(subject)
             return
         _report(last, subject=subject)
         report_reused_ids(last, delay=QUIET_AFTER - quiet_for)
 
 
 def _report(last: IdsReusedPayload, *, subject: str) -> None:
-    door, sender, sent = last.door, last.sender, last.door.sent
-    raise_alert(
-        KIND,
-        subject=subject,
-        shop=sender if door == Door.SHOPIFY else "",
-        cause=last.at.isoformat(),
-        title=f"{sender} does not number its {sent}: different ones come with the same id",
-        meaning=f"The id {last.event_id} came again with another type or other content, so it says nothing about what "
-        f"is a repetition. Nothing is lost: each of these {sent} was taken as one of its own, and what is the same in "
-        "type and content is still worked on once.",
-        action=f"{_ACTION[door]} This alert closes by itself after a day without another one.",
+    own_alerts.event_ids_reused(
+        subject,
+        sender=last.sender,
+        shop=last.sender if last.door == Door.SHOPIFY else None,
+        sent=last.door.sent,
+        event_id=last.event_id,
+        at=last.at,
+        action=_ACTION[last.door],
     )

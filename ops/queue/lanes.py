@@ -42,6 +42,12 @@ def room_at_first(name: str) -> int:
     return LOCAL_ROOM if name.endswith(LOCAL) else ROOM
 
 
+def shop_of(name: str) -> str | None:
+    """The domain of the shop whose lane this is ("shop:<domain>", or its inbox); None when it is no shop's."""
+    kind, _, owner = name.removesuffix(LOCAL).partition(":")
+    return owner if kind == "shop" else None
+
+
 def _awake_key(name: str) -> str:
     return f"wmsbridge:awake:{name}"
 

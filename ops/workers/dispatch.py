@@ -12,9 +12,9 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from ops import redis
-from ops.alerting.alerts import raise_alert
+from ops.alerting import own_alerts
 from ops.alerting.jobs import NOTIFY
-from ops.models import Job, JobAttempt, Severity
+from ops.models import Job, JobAttempt
 from ops.queue import lanes, subjects
 from ops.queue.kinds import DEFAULT_ATTEMPTS, JobKind
 from ops.workers import leases, scheduling
@@ -107,15 +107,12 @@ def bury(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) ->
         return
     about = subjects.in_words([job.subject]).get(job.subject)
     logger.error("job_dead", job=job.id, kind=job.kind, subject=job.subject, error=error[:500])
-    raise_alert(
-        "dead_letter",
-        subject=f"{job.kind} {job.lane_id}",
-        severity=Severity.CRITICAL,
-        title=f"Dead letter: {job.kind} for {about or job.subject or job.key}",
-        shop=about.shop if about else "",
-        meaning=f"This work will not go on by itself. Reason: {error[:500]}",
-        action="Open Dead letters in the admin, fix the cause it names, then choose «Replay».",
-        again=not known,  # neither the same death on every schedule, nor of messages by ever more of them
+    own_alerts.dead_letter(
+        job,
+        about=about,
+        error=error,
+        # Neither the same death on every schedule, nor that of messages, which would only cause more messages.
+        again=not known,
     )
 
 

@@ -16,13 +16,11 @@ from typing import Any
 import requests
 import structlog
 from django.conf import settings
-from django.db import transaction
 
-from ops.alerting import alerts
 from ops.errors import Permanent, Throttled, recorded_name
 from ops.models import Priority
 from ops.net import http
-from shops import installation
+from shops import alerts, installation
 from shops.api import answers, credentials, documents
 from shops.budget import points, rate_budget
 from shops.models import Shop
@@ -40,7 +38,6 @@ REST_SECONDS_TO_RESTORE = 20
 REFUSED_FOR_NOW = 430
 """Shopify's own status for calls that look abusive: a 429 by another name."""
 
-FALL_FORWARD = "shopify_version_fell_forward"
 
 _told: set[tuple[str, ...]] = set()
 """What this process has warned of already: on every call it would drown the log."""
@@ -196,7 +193,7 @@ def _send(shop: Shop, call: Call, *, token: str, meter: Meter) -> requests.Respo
         installation.record_refused(shop, refusal)
         raise refusal
     if response.status_code in installation.FROZEN_STATUSES:
-        installation.record_frozen(shop, reason=f"HTTP {response.status_code}")
+        alerts.shop_frozen(shop, reason=f"HTTP {response.status_code}")
         raise installation.frozen(shop, reason=f"HTTP {response.status_code}")
     raise Permanent(f"{call.what}: HTTP {response.status_code} {_explanation(response)}".rstrip())
 
@@ -234,7 +231,7 @@ def _data(shop: Shop, body: Mapping[str, Any], *, call: Call) -> dict[str, Any]:
         "graphql_refused", shop=shop.domain, what=call.what, codes=codes, error=recorded_name(error)
     )
     if "SHOP_INACTIVE" in codes:
-        installation.record_frozen(shop, reason="SHOP_INACTIVE")
+        alerts.shop_frozen(shop, reason="SHOP_INACTIVE")
         raise installation.frozen(shop, reason="SHOP_INACTIVE")
     raise error
 
@@ -262,14 +259,7 @@ def _warn_of_version(shop: Shop, response: requests.Response, *, call: Call) -> 
     if served == shop.api_version or not _first_time(shop.domain, shop.api_version, served):
         return
     logger.warning("shopify_version_fell_forward", shop=shop.domain, asked=shop.api_version, served=served)
-    with transaction.atomic():
-        alerts.raise_alert(
-            FALL_FORWARD,
-            subject=installation.subject(shop),
-            title=f"{shop.domain} was asked for API version {shop.api_version} and answered with {served}",
-            meaning="The version we ask for is retired: fields may have changed or gone, calls may fail at any time.",
-            action="Update wmsbridge, then set the shop's API version in the admin to the newest it supports.",
-        )
+    alerts.shopify_version_fell_forward(shop, served=served)
 
 
 def _first_time(*what: str) -> bool:

@@ -9,7 +9,6 @@ from typing import Annotated
 import requests
 import structlog
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -19,7 +18,7 @@ from ops import secrets
 from ops.errors import EndpointFailed, JobError, Throttled
 from ops.net import http
 from ops.text.entered_text import is_token
-from shops import installation
+from shops import alerts, installation
 from shops.models import Shop
 
 logger = structlog.get_logger(__name__)
@@ -74,8 +73,7 @@ def token_for(shop: Shop, *, rejected: str = "") -> str:
     try:
         return _token_for(shop, rejected=rejected)
     except secrets.SecretUnreadable as error:
-        with transaction.atomic():
-            installation.secret_unreadable(shop)
+        alerts.secret_unreadable(shop)
         unusable = installation.CredentialsUnusable(shop, reason=str(error))
         installation.record_unusable(shop, unusable)
         raise unusable from error
@@ -164,7 +162,7 @@ def _request(shop: Shop) -> Grant:
         pool=shop.lane,
     )
     if response.status_code in installation.FROZEN_STATUSES:
-        installation.record_frozen(shop, reason=f"HTTP {response.status_code}")
+        alerts.shop_frozen(shop, reason=f"HTTP {response.status_code}")
         raise installation.frozen(shop, reason=f"HTTP {response.status_code}")
     if response.status_code != 200:
         refusal = installation.AccessRefused(

@@ -16,18 +16,16 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 import structlog
-from django.db import transaction
 
-from ops.alerting.alerts import close_alert, raise_alert
 from ops.errors import Throttled
 from ops.models import Priority
 from ops.workers import run_context
+from shops import alerts
 from shops.budget import rate_budget
 from shops.budget.rate_budget import POINTS, Limits, Purse, Receipt, Reservation
 
 logger = structlog.get_logger(__name__)
 
-BURNT = "points_burnt"
 BURNT_RUNS = 10
 """Runs in a row that spent points and were then refused: by then what is lacking is known, and was asked for."""
 
@@ -142,22 +140,16 @@ def _close(domain: str, under_way: Work, account: Account, *, ended: str) -> Non
     if ended == "refused" and burns >= BURNT_RUNS:
         _tell(domain, under_way, runs_in_row=burns, account=account)
     elif ended == "done" and burns >= BURNT_RUNS:
-        close_alert(BURNT, subject=f"shop:{domain}")
+        alerts.POINTS_BURNT.close(f"shop:{domain}")
 
 
 def _tell(domain: str, under_way: Work, *, runs_in_row: int, account: Account) -> None:
     logger.warning("points_burnt", shop=domain, who=under_way.who, runs=runs_in_row, spent=account.spent)
-    need = account.spent + account.purse.short_of
-    with transaction.atomic():
-        raise_alert(
-            BURNT,
-            subject=f"shop:{domain}",
-            title=f"Work for {domain} uses up its Shopify points and gets nothing done",
-            meaning=(
-                f"{under_way.who} was begun {runs_in_row} times in a row, spent about {account.spent:.0f} points each "
-                f"time and was then refused the rest: it needs {need:.0f} of the {account.purse.maximum:.0f} that "
-                f"{domain} has at most. What it should do is not done, and other work for this shop goes slower."
-            ),
-            action="See whether another app uses up the points of this shop, or whether Shopify lowered them. It goes "
-            "on by itself once there are enough; if it does not, ask the engineers, with this text.",
-        )
+    alerts.points_burnt(
+        domain,
+        work=under_way.who,
+        runs_in_row=runs_in_row,
+        spent=account.spent,
+        needed=account.spent + account.purse.short_of,
+        maximum=account.purse.maximum,
+    )

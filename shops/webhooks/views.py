@@ -18,7 +18,7 @@ from ops.doors.refusals import Why
 from ops.doors.signed_webhooks import Door, Refusal, bounded_body, require_signature
 from ops.secrets import SecretUnreadable
 from ops.text import untrusted
-from shops import installation
+from shops import alerts
 from shops.jobs import WebhookPayload
 from shops.models import Shop
 from shops.webhooks.topics import event_of, subject_of
@@ -93,7 +93,7 @@ def _secrets(shop: Shop) -> list[str]:
     try:
         return shop.hmac_secrets
     except SecretUnreadable as error:
-        installation.secret_unreadable(shop)
+        alerts.secret_unreadable(shop)
         raise Refusal(503, "the secret of this shop cannot be read", None) from error
 
 

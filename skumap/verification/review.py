@@ -13,15 +13,14 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils.dateparse import parse_datetime
 
-from ops.alerting import alerts
+from ops.alerting.kinds import close_kinds
 from ops.queue.jobs import wake as wake_parked
 from shops.api import gids
 from shops.models import Shop
-from skumap import jobs
+from skumap import alerts, jobs
 from skumap.models import SkuMapping
 from skumap.verification.suggestions import suggest
 
-UNMAPPED, CHANGED, GONE = "unmapped_sku", "sku_changed", "sku_gone"
 PAGE = 100
 """Variants that are read at Shopify at once; also what webhooks carry in full."""
 WAKE_AT_ONCE = 500
@@ -37,11 +36,6 @@ class Seen:
     variant: int
     sku: str | None
     inventory_item: int | None
-
-
-def subject(shop: Shop, variant: int) -> str:
-    """What alerts about a variant are filed under."""
-    return f"sku:{shop.domain}:{variant}"
 
 
 def sku_changed_in_product(shop: Shop, body: Mapping[str, Any]) -> int:
@@ -95,7 +89,7 @@ def report_unmapped(shop: Shop, unmapped: Mapping[int, str], *, by: str = "") ->
     nearest = suggest(shop.pk, skus={sku for sku in unmapped.values() if sku})
     with transaction.atomic():
         return sum(
-            _alert_unmapped(shop, variant=variant, sku=sku, hint=nearest.get(sku, ""), by=by)
+            alerts.unmapped_sku(shop, variant=variant, sku=sku, hint=nearest.get(sku, ""), by=by)
             for variant, sku in sorted(unmapped.items())
         )
 
@@ -125,7 +119,7 @@ def variants_mapped(shop: Shop, *, variants: Iterable[int]) -> None:
         .filter(shopify_variant_id__in=mapped, needs_verification=True)
         .values_list("shopify_variant_id", flat=True)
     )
-    alerts.close_alerts(UNMAPPED, subjects=[subject(shop, variant) for variant in mapped])
+    alerts.UNMAPPED_SKU.close(*[alerts.subject(shop, variant) for variant in mapped])
     close_doubts(shop, variants=[variant for variant in mapped if variant not in in_doubt])
     _go_on(shop, mapped)
 
@@ -166,7 +160,7 @@ def mark_doubtful(shop: Shop, differing: Mapping[SkuMapping, Seen]) -> int:
         needs_verification=True, updated_at=Now()
     )
     for mapping, seen in {m.shopify_variant_id: (m, seen) for m, seen in differing.items()}.values():
-        _alert_changed(shop, mapping, seen)
+        alerts.sku_changed(shop, mapping, sku=seen.sku or "", inventory_item=seen.inventory_item)
     return marked
 
 
@@ -178,9 +172,8 @@ def differs(mapping: SkuMapping, seen: Seen) -> bool:
 
 def close_doubts(shop: Shop, *, variants: Iterable[int]) -> None:
     """Close the alerts of variants that are as mapped."""
-    subjects = [subject(shop, variant) for variant in variants]
-    for kind in (CHANGED, GONE):
-        alerts.close_alerts(kind, subjects=subjects)
+    subjects = [alerts.subject(shop, variant) for variant in variants]
+    close_kinds([alerts.SKU_CHANGED, alerts.SKU_GONE], *subjects)
 
 
 def _compare(
@@ -196,36 +189,6 @@ def _compare(
 def _older(told_at: datetime | None, mapping: SkuMapping) -> bool:
     """Whether news of that time was overtaken by a read of the mapping's variant."""
     return bool(told_at and mapping.last_verified_at and told_at < mapping.last_verified_at)
-
-
-def _alert_changed(shop: Shop, mapping: SkuMapping, seen: Seen) -> None:
-    alerts.raise_alert(
-        CHANGED,
-        subject=subject(shop, mapping.shopify_variant_id),
-        title=f"SKU {mapping.shopify_sku or '(blank)'} of {shop.domain} is now {seen.sku or '(blank)'}",
-        meaning=(
-            f"Variant {mapping.shopify_variant_id} was mapped to item {mapping.wms_item_code} as SKU "
-            f"{mapping.shopify_sku or '(blank)'}, inventory item {mapping.shopify_inventory_item_id}. "
-            f"Shopify shows SKU {seen.sku or '(blank)'}, inventory item "
-            f"{seen.inventory_item or 'as before'}. Orders still go to the old item."
-        ),
-        action=(
-            "Check which item the variant is. Then correct its SKU mappings in the admin or by import_skus; "
-            "or, where the item is still right, choose them there and run 'Adopt what Shopify shows'."
-        ),
-    )
-
-
-def _alert_unmapped(shop: Shop, *, variant: int, sku: str, hint: str, by: str) -> bool:
-    nearest = f" Nearest known: {hint}." if hint else ""
-    return alerts.raise_alert(
-        UNMAPPED,
-        subject=subject(shop, variant),
-        cause=by,
-        title=f"SKU {sku or '(blank)'} of {shop.domain} is not mapped",
-        meaning=f"Nobody said which warehouse item variant {variant} is. Orders with it are held whole.",
-        action=f"Add its mapping in the admin or by import_skus; the orders go on by themselves.{nearest}",
-    )
 
 
 def _active(shop: Shop) -> QuerySet[SkuMapping]:

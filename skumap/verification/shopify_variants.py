@@ -11,15 +11,15 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from ops.alerting import alerts
 from ops.models import Priority
 from shops.api import gids
 from shops.api.client import execute
 from shops.api.shapes import Gid, Ref, Shape, Text, parse
 from shops.models import Shop
+from skumap import alerts
 from skumap.models import SkuMapping
 from skumap.verification import review
-from skumap.verification.review import GONE, PAGE, Seen
+from skumap.verification.review import PAGE, Seen
 
 logger = structlog.get_logger(__name__)
 
@@ -109,13 +109,7 @@ def _mark_gone(shop: Shop, mappings: list[SkuMapping]) -> None:
         needs_verification=True, updated_at=Now()
     )
     for variant, sku in {m.shopify_variant_id: m.shopify_sku for m in mappings}.items():
-        alerts.raise_alert(
-            GONE,
-            subject=review.subject(shop, variant),
-            title=f"Variant {variant} (SKU {sku or 'blank'}) of {shop.domain} is gone",
-            meaning="Shopify no longer has the variant that is mapped. Its stock is told to nobody.",
-            action="Map the variant that took its place, and switch the old SKU mappings off.",
-        )
+        alerts.sku_gone(shop, variant=variant, sku=sku)
 
 
 def _adopt(differing: Mapping[SkuMapping, Seen]) -> None:

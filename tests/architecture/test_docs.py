@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from pkgutil import resolve_name
 
@@ -74,70 +71,6 @@ def test_every_key_of_the_configuration_file_is_documented() -> None:
     tables = (config_file.ShopTable, config_file.ConnectionTable, config_file.WarehouseTable)
     keys = {key for table in tables for key in table.model_fields}
     assert (keys | {str(each) for each in Capability} | ADAPTERS.keys()) - _named(CONFIGURATION) == set()
-
-
-@cache
-def _parsed(file: Path) -> ast.Module:
-    return ast.parse(file.read_text())
-
-
-@cache
-def _constants(file: Path) -> dict[str, str]:
-    """Name -> text of a module's string constants: `A, B = "a", "b"` among them, and those it imports from ours."""
-    found: dict[str, str] = {}
-    for node in _parsed(file).body:
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in APPS:
-            origin = ROOT / f"{node.module.replace('.', '/')}.py"
-            theirs = _constants(origin) if origin.exists() else {}
-            found |= {
-                alias.asname or alias.name: theirs[alias.name] for alias in node.names if alias.name in theirs
-            }
-        elif isinstance(node, ast.Assign):
-            found |= _assigned(node.targets[0], node.value)
-    return found
-
-
-def _assigned(target: ast.expr, value: ast.expr) -> dict[str, str]:
-    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
-        pairs = [_assigned(*pair) for pair in zip(target.elts, value.elts, strict=True)]
-        return {name: text for pair in pairs for name, text in pair.items()}
-    if isinstance(target, ast.Name) and isinstance(value, ast.Constant) and isinstance(value.value, str):
-        return {target.id: value.value}
-    return {}
-
-
-def _alert_kinds() -> Iterator[tuple[Path, str | None]]:
-    """The kind of each call of `raise_alert`; None where it is no constant."""
-    for file in sources(*APPS):
-        if "raise_alert" not in file.read_text():
-            continue
-        for node in ast.walk(_parsed(file)):
-            if isinstance(node, ast.Call) and "raise_alert" in (
-                getattr(node.func, "id", ""),
-                getattr(node.func, "attr", ""),
-            ):
-                kind = node.args[0]
-                text = (
-                    kind.value if isinstance(kind, ast.Constant) else _constants(file).get(ast.unparse(kind))
-                )
-                yield file, text if isinstance(text, str) else None
-
-
-def test_every_alert_is_in_the_operators_manual_and_no_other() -> None:
-    raised = {kind for _, kind in _alert_kinds() if kind}
-    raised |= {f"health_{metric.name}" for metric in health.METRICS}
-    table = OPERATIONS.read_text().partition("## Every alert")[2].partition("\n## ")[0]
-    listed = {
-        kind
-        for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
-        for kind in re.findall(r"`(\w+)`", row)
-    }
-    assert listed == raised
-
-
-def test_only_the_health_alerts_have_kinds_that_are_worked_out() -> None:
-    worked_out = [str(file.relative_to(ROOT)) for file, kind in _alert_kinds() if kind is None]
-    assert worked_out == ["wmsbridge/health/health_alerts.py"]
 
 
 def test_every_command_is_documented_and_every_documented_one_exists() -> None:

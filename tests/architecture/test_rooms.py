@@ -9,7 +9,18 @@ import grimp
 from tests.architecture.layers import APPS, ROOT
 
 MANUAL = (ROOT / "docs/architecture.md").read_text().partition("## Rooms and arrows")[2].partition("\n## ")[0]
-IN_EVERY_APP = {"apps", "jobs", "models", "refs", "ids", "tasks", "admin", "management", "migrations"}
+IN_EVERY_APP = {
+    "alerts",
+    "apps",
+    "jobs",
+    "models",
+    "refs",
+    "ids",
+    "tasks",
+    "admin",
+    "management",
+    "migrations",
+}
 OF_THE_PROJECT = {"settings", "urls", "asgi", "wsgi", "celery", "templatetags"}
 """What a Django project has anyway."""
 

@@ -49,7 +49,7 @@ ALERT_OF = {
     Reason.WMS_REJECTED: "wms_rejected",
     Reason.WMS_CANCELLED: "wms_cancelled",
     Reason.OUTCOME_UNKNOWN: "outcome_unknown",
-    Reason.UNMAPPED_SKU: review.UNMAPPED,
+    Reason.UNMAPPED_SKU: "unmapped_sku",
     Reason.NO_WAREHOUSE: "no_warehouse",
 }
 PLACES = {

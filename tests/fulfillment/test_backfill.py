@@ -228,7 +228,7 @@ def test_what_shopify_refuses_is_alerted_once_and_tried_again_until_it_goes(
     for _ in range(2):
         run(scene)
     alert = Alert.objects.get()
-    assert (alert.kind, alert.count) == (backfill.FAILED, 1)
+    assert (alert.kind, alert.count) == ("backfill_failed", 1)
     assert not Job.objects.filter(state="dead").exists()
     assert [mark is not None for mark in watermarks(scene)] == [True, False]
     refused.undo()

@@ -87,7 +87,7 @@ class TwoParcels:
             Shipment.objects.update(attempt_at=F("attempt_at") - creation.SETTLE - timedelta(seconds=1))
             self.is_given_up()
             for parcel in Shipment.objects.filter(wms_order__order=self.order, state=ShipmentState.HELD):
-                assert Alert.objects.filter(subject=held_shipments.subject_of(parcel), state="open").exists()
+                assert Alert.objects.filter(subject=parcel.subject, state="open").exists()
                 assert intake.look_again(parcel.id)
             self.work()
             if not Job.objects.exclude(state="done").exists() and not self.staff.hung:

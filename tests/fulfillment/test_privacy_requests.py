@@ -86,7 +86,7 @@ def test_a_shop_that_refuses_us_is_gone_and_erased(
     notify(client, "shop/redact")
     assert addressed(shop) == 0
     assert not Shop.objects.get().is_active
-    assert not Alert.objects.filter(kind__in=[installation.REFUSED, "shop_redaction_refused"]).exists()
+    assert not Alert.objects.filter(kind__in=["shop_refuses_credentials", "shop_redaction_refused"]).exists()
 
 
 @LIVE

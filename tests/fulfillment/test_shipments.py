@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fulfillment.fulfillments import creation
 from fulfillment.models import Shipment, WmsOrder, WmsOrderLine
 from fulfillment.models.states import OrderState, ShipmentState
-from fulfillment.shipments import held_shipments, intake
+from fulfillment.shipments import intake
 from fulfillment.shipments.intake import allocate
 from fulfillment.shopify import queries
 from inventory.models import Reservation
@@ -125,7 +125,7 @@ def test_what_does_not_fit_the_order_holds_only_itself_and_is_told_by_item(
     scene.ship(order, *items)
     shipment = Shipment.objects.get()
     assert (shipment.state, shipment.reason) == (ShipmentState.HELD, held)
-    alert = Alert.objects.get(kind="shipment_held", subject=held_shipments.subject_of(shipment))
+    alert = Alert.objects.get(kind="shipment_held", subject=shipment.subject)
     assert held in alert.meaning
     assert "berlin" in alert.title
     made = scene.fulfillments(order)

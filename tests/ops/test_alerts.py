@@ -10,6 +10,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
+from ops.alerting import own_alerts
 from ops.alerting.alerts import raise_alert
 from ops.models import Alert, Severity
 from tests.drain import drain
@@ -81,22 +82,30 @@ def test_what_was_closed_begins_anew() -> None:
 @pytest.mark.parametrize(
     ("said", "title"),
     [
-        ({"shop": "paris.myshopify.com", "title": "Order #1 waits"}, "paris.myshopify.com: Order #1 waits"),
-        ({"subject": "wms:order:paris.myshopify.com:5:1", "title": "Gone"}, "paris.myshopify.com: Gone"),
-        ({"subject": "shop:paris.myshopify.com", "title": "Late"}, "paris.myshopify.com: Late"),
-        ({"title": "SKU A of paris.myshopify.com is gone"}, "SKU A of paris.myshopify.com is gone"),
+        ("Order #1 waits", "paris.myshopify.com: Order #1 waits"),
+        ("SKU A of paris.myshopify.com is gone", "SKU A of paris.myshopify.com is gone"),
     ],
 )
-def test_every_title_names_its_shop_in_the_console_and_in_mails(said: dict[str, str], title: str) -> None:
-    alert = raised(**said)
+def test_every_title_names_its_shop_in_the_console_and_in_mails(said: str, title: str) -> None:
+    alert = raised(shop="paris.myshopify.com", title=said)
     assert (alert.title, alert.shop) == (title, "paris.myshopify.com")
     drain()
     assert mail.outbox[0].subject == f"[wmsbridge] warning: {title}"
 
 
-def test_an_alert_of_no_shop_names_none() -> None:
-    alert = raised(subject="wms:north", title="north does not answer")
-    assert (alert.title, alert.shop) == ("north does not answer", "")
+@pytest.mark.parametrize(
+    ("lane", "shop"),
+    [("shop:paris.myshopify.com", "paris.myshopify.com"), ("wms:north", ""), ("alerts:mail", "")],
+)
+def test_the_shop_of_a_lane_that_does_not_answer_is_named(lane: str, shop: str) -> None:
+    own_alerts.circuit_open(lane, error="connection refused")
+    alert = Alert.objects.get()
+    assert (alert.title, alert.shop) == (f"{lane} does not answer", shop)
+
+
+def test_no_shop_is_guessed_from_a_text() -> None:
+    alert = raised(subject="shop:paris.myshopify.com", title="SKU A of paris.myshopify.com is gone")
+    assert alert.shop == ""
 
 
 def test_its_age_is_since_it_began_on_the_front_page_and_in_the_list(admin_client: Client) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core import mail
 
-from ops.alerting.alerts import close_alert, raise_alert
+from ops.alerting.alerts import close_alerts, raise_alert
 from ops.alerting.jobs import AGAIN_AFTER
 from ops.models import Alert, Job, Lane, Severity
 from tests.drain import drain
@@ -73,7 +73,7 @@ def test_an_outage_of_hours_loses_no_alert_and_ends_in_one_message(
         drain(advance=HOURS)
     assert server.tried <= 30
     assert not Job.objects.filter(state="dead").exists()
-    close_alert("unmapped_sku", subject="TEE-7")
+    close_alerts(["unmapped_sku"], subjects=["TEE-7"])
     server.trouble = None
     drain(advance=HOURS)
     drain(advance=HOURS)

@@ -63,7 +63,7 @@ def test_a_retired_version_is_told(sandbox: Sandbox) -> None:
     shop = open_shop(sandbox)
     shop.api_version = "2024-01"
     client.execute(shop, "shop", {})
-    assert Alert.objects.get().kind == client.FALL_FORWARD
+    assert Alert.objects.get().kind == "shopify_version_fell_forward"
 
 
 def test_a_token_is_granted_once_and_renewed_when_it_is_revoked(sandbox: Sandbox) -> None:

@@ -177,7 +177,7 @@ def test_a_frozen_shop_raises_an_alert_and_its_bucket_stays_open(
     with pytest.raises(Throttled) as refusal:
         read(shop)
     assert refusal.value.wait == installation.FROZEN_WAIT
-    assert Alert.objects.get().kind == installation.FROZEN
+    assert Alert.objects.get().kind == "shop_frozen"
     shopify.upsert(responses.POST, GRAPHQL, json=DATA)
     assert read(shop)
 
@@ -198,7 +198,7 @@ def test_a_refused_permanent_token_parks_until_it_is_changed(
     with pytest.raises(Blocked) as blocked:
         read(shop)
     assert blocked.value.on == (f"shop:{shop.pk}",)
-    assert Alert.objects.get(kind=installation.REFUSED).subject == "shop:berlin.myshopify.com"
+    assert Alert.objects.get(kind="shop_refuses_credentials").subject == "shop:berlin.myshopify.com"
     assert blocked.value.recheck() is True
     Shop.objects.update(access_token="shpat_new")
     assert blocked.value.recheck() is False

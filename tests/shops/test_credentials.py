@@ -144,13 +144,13 @@ def test_wrong_credentials_park_the_work_and_tell_staff(shopify: responses.Reque
         credentials.token_for(app_shop())
     assert "invalid_client" in str(refusal.value)
     assert "csec" not in str(refusal.value)
-    assert Alert.objects.get().kind == installation.REFUSED
+    assert Alert.objects.get().kind == "shop_refuses_credentials"
 
 
 def test_without_any_credentials_it_is_told(shopify: responses.RequestsMock) -> None:
     with pytest.raises(installation.CredentialsUnusable):
         credentials.token_for(make_shop(access_token=""))
-    assert Alert.objects.get().kind == installation.REFUSED
+    assert Alert.objects.get().kind == "shop_refuses_credentials"
 
 
 def test_a_token_that_no_header_can_hold_parks_the_work_and_is_told() -> None:
@@ -158,7 +158,7 @@ def test_a_token_that_no_header_can_hold_parks_the_work_and_is_told() -> None:
         client.execute(make_shop(access_token="shpat_ü"), "shop", {})
     alert = Alert.objects.get()
     assert (alert.kind, "holds a character that no header can" in alert.meaning) == (
-        installation.REFUSED,
+        "shop_refuses_credentials",
         True,
     )
 

@@ -12,7 +12,6 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from ops import secrets
 from ops.models import Alert, Job
 from shops import installation, tasks
 from shops import jobs as shop_jobs
@@ -40,7 +39,7 @@ def test_an_uninstalled_app_switches_its_shop_off_and_tells_staff(
     shop = Shop.objects.get()
     assert not shop.is_active
     assert shop.uninstalled_at is not None
-    assert Alert.objects.get().kind == installation.UNINSTALLED
+    assert Alert.objects.get().kind == "shop_uninstalled"
 
 
 @LIVE
@@ -56,7 +55,7 @@ def test_other_work_that_is_refused_meanwhile_raises_no_alert_of_its_own(
     drain()
     with pytest.raises(installation.AccessRefused):
         shopify_client.execute(shop, "shop", {})
-    assert Alert.objects.get().kind == installation.UNINSTALLED
+    assert Alert.objects.get().kind == "shop_uninstalled"
 
 
 def gone(shopify: responses.RequestsMock, *, since: timedelta = timedelta(0)) -> Shop:
@@ -91,7 +90,7 @@ def test_one_that_still_refuses_us_stays_off_without_another_alert(shopify: resp
     shopify.post(GRAPHQL, status=401)
     ask_again()
     assert not Shop.objects.get().is_active
-    assert (Alert.objects.get().kind, Alert.objects.get().count) == (installation.UNINSTALLED, 1)
+    assert (Alert.objects.get().kind, Alert.objects.get().count) == ("shop_uninstalled", 1)
 
 
 def test_one_that_is_gone_for_months_is_not_asked_any_more(shopify: responses.RequestsMock, db: None) -> None:
@@ -140,8 +139,11 @@ def test_a_late_notice_does_not_switch_off_a_shop_that_is_installed_again(
 @pytest.mark.parametrize(
     ("broken", "kinds"),
     [
-        ("UPDATE shops_shop SET access_token = ''", {installation.REFUSED}),
-        ("UPDATE shops_shop SET access_token = 'gAAAAA-junk'", {installation.REFUSED, secrets.UNREADABLE}),
+        ("UPDATE shops_shop SET access_token = ''", {"shop_refuses_credentials"}),
+        (
+            "UPDATE shops_shop SET access_token = 'gAAAAA-junk'",
+            {"shop_refuses_credentials", "secret_unreadable"},
+        ),
     ],
 )
 def test_credentials_that_we_lack_or_cannot_read_are_no_uninstallation(
@@ -264,4 +266,4 @@ def test_while_it_is_asked_whether_the_app_is_gone_only_unusable_credentials_are
     installation.record_refused(shop, installation.AccessRefused(shop, reason="HTTP 401"))
     assert not Alert.objects.exists()
     installation.record_unusable(shop, installation.CredentialsUnusable(shop, reason="none is stored"))
-    assert Alert.objects.get().kind == installation.REFUSED
+    assert Alert.objects.get().kind == "shop_refuses_credentials"

@@ -68,7 +68,7 @@ def test_staff_are_told_once_per_connection_however_many_come(north: Connection)
     drain(advance=timedelta(minutes=1))
     alert = Alert.objects.get(kind="event_ids_reused")
     assert (alert.subject, alert.count) == ("wms:north", 1)
-    assert "north does not number its callbacks" in alert.title
+    assert "north sends different callbacks with the same ID" in alert.title
     assert "e1" in alert.meaning
     assert "vendor" in alert.action
     assert Job.objects.filter(kind="ops.ids_reused").count() == 1

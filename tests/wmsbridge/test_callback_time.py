@@ -76,7 +76,7 @@ def test_a_parcel_of_a_shop_that_is_switched_off_counts_when_it_is_on_again(
     pass_time(hours=2)
     assert watch.is_well()
     Shop.objects.update(is_active=True)
-    assert "is not told for 2 h" in watch.alerted().title
+    assert "has not been reported to Shopify for 2 h" in watch.alerted().title
 
 
 def test_a_parcel_counts_from_the_emission_of_its_first_report(scene: Scene, watch: Watch) -> None:
@@ -102,7 +102,7 @@ def test_a_parcel_that_shopify_is_not_told_of_is_told_to_a_person(scene: Scene, 
     pass_time(minutes=3)
     alert = watch.alerted()
     named = f"parcel S1 of north of order {order['name']} of berlin.myshopify.com"
-    assert f"{named} is not told for 3 min" in alert.title
+    assert f"{named} has not been reported to Shopify for 3 min" in alert.title
     assert alert.shop == "berlin.myshopify.com"
     assert "customer has not been told" in alert.meaning
     assert "the shop's lane" in alert.action

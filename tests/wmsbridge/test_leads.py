@@ -117,7 +117,7 @@ def test_a_health_alert_leads_to_its_order_or_parcel_and_to_the_list(
         (
             "health_fulfilment_callback_time",
             f"shipment:{shipment.connection_id}:S:1",
-            ["Shipment S:1", "Shipments to be told"],
+            ["Shipment S:1", "Shipments that Shopify does not know yet"],
         ),
     ):
         raise_alert(kind, subject=kind, title="t", meaning="m", action="a", cause=cause or kind)

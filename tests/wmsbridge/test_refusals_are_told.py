@@ -22,7 +22,8 @@ from tests.shops.delivery import deliver as shopify_delivers
 from tests.wms.test_callbacks import envelope
 from tests.wms.test_receiver import deliver as wms_delivers
 from wmsbridge import asgi
-from wmsbridge.monitoring import metrics, refused_requests
+from wmsbridge.alerts import refusals as alerts
+from wmsbridge.monitoring import metrics
 from wmsbridge.tasks import tick
 
 pytestmark = pytest.mark.django_db
@@ -82,7 +83,7 @@ def test_callbacks_refused_behind_a_right_signature_are_one_alert_that_says_what
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b"<xml/>", "the body is no JSON (not JSON: "),
+        (b"<xml/>", "the body is not JSON (not JSON: "),
         ({"eventId": "e1"}, "type: Field required"),
         (envelope(data=[1]), "data: "),
     ],
@@ -102,7 +103,7 @@ def test_a_stranger_is_told_apart_from_what_the_wms_itself_sends() -> None:
         ("refused_unsigned", "wms:north", "open"),
     ]
     alert = Alert.objects.get(kind="refused_unsigned")
-    assert "7 × the signature does not fit" in alert.meaning
+    assert "7 × the signature does not match" in alert.meaning
     assert "may be a stranger" in alert.meaning
 
 
@@ -120,7 +121,7 @@ def test_a_flood_of_knocks_is_one_alert_and_one_mail() -> None:
         drain()
     alert = Alert.objects.get()
     assert (alert.kind, alert.count) == ("refused_unsigned", 1)
-    assert "40 × the signature does not fit" in alert.meaning
+    assert "40 × the signature does not match" in alert.meaning
     assert len(mail.outbox) == 1
 
 
@@ -138,9 +139,9 @@ def test_names_that_nobody_has_share_one_alert_and_four_fields(redis_server: red
 @pytest.mark.parametrize(
     ("options", "kind", "words"),
     [
-        ({"secret": "guess"}, "refused_unsigned", "the signature does not fit"),
+        ({"secret": "guess"}, "refused_unsigned", "the signature does not match"),
         ({"secret": None}, "refused_unsigned", "there is no signature"),
-        ({"raw": b"[1]"}, "refused_content", "the body is no JSON (not a JSON object)"),
+        ({"raw": b"[1]"}, "refused_content", "the body is not JSON (not a JSON object)"),
         ({"topic": "a b"}, "refused_content", "X-Shopify-Topic is missing or malformed"),
     ],
 )
@@ -222,11 +223,11 @@ def test_it_closes_by_itself_once_nothing_was_refused_for_a_while(redis_server: 
     refuse_content(eventId="")
     knock()
     assert {state for *_, state in told()} == {"open"}
-    later(redis_server, refused_requests.QUIET - timedelta(minutes=1))
+    later(redis_server, alerts.QUIET - timedelta(minutes=1))
     knock()
     later(redis_server, timedelta(minutes=2))
     assert told() == [("refused_content", "wms:north", "closed"), ("refused_unsigned", "wms:north", "open")]
-    later(redis_server, refused_requests.QUIET)
+    later(redis_server, alerts.QUIET)
     assert {state for *_, state in told()} == {"closed"}
     assert not redis_server.exists("wmsbridge:refused")
 
@@ -236,7 +237,7 @@ def test_a_reason_that_only_another_version_knows_stops_nobody(redis_server: red
     for name, value in redis_server.hgetall("wmsbridge:refused").items():
         redis_server.hset("wmsbridge:refused", str(name).replace("signature", "moon"), value)
     assert told() == [("refused_unsigned", "wms:north", "open")]
-    assert "1 × the signature does not fit." in Alert.objects.get().meaning
+    assert "1 × the signature does not match." in Alert.objects.get().meaning
 
 
 def test_one_that_a_person_closed_is_opened_by_the_next_refusal_only() -> None:

@@ -183,7 +183,7 @@ def test_a_schedule_that_did_not_run_is_told_and_closes_with_its_next_run() -> N
     watch_schedules()
     alert = Alert.objects.get(kind="schedule_late")
     assert alert.title == f"Scheduled work did not run: {DELTA}"
-    assert f"{DELTA} runs every 15 minutes and ran last at" in alert.meaning
+    assert f"{DELTA} runs every 15 minutes and last ran at" in alert.meaning
     assert "Shopify may sell what is not there" in alert.meaning
     assert (alert.severity, alert.count) == ("critical", 1)
     drain()
@@ -217,7 +217,7 @@ def test_when_nothing_runs_beat_is_named() -> None:
         ran(name, timedelta(days=30, hours=2))
     watch.look()
     alert = Alert.objects.get(kind="schedule_late")
-    assert alert.title == "Nothing that is scheduled runs"
+    assert alert.title == "No scheduled work runs"
     assert "Start beat again" in alert.action
 
 

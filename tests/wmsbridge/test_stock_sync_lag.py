@@ -136,7 +136,7 @@ def test_a_wms_whose_stock_is_not_heard_of_is_told_with_its_sku_and_over_once_it
         "Stock sync lag: SKU-MUG (item MUG) at Berlin (north/BER1), berlin.myshopify.com was"
     )
     assert alert.shop == "berlin.myshopify.com"
-    assert "it is to be read every 15 min" in alert.meaning
+    assert "it should be read every 15 min" in alert.meaning
     assert "Shopify may sell what is not there" in alert.meaning
     assert "wms:north" in alert.action
     drain()
@@ -148,7 +148,7 @@ def test_a_wms_whose_stock_is_not_heard_of_is_told_with_its_sku_and_over_once_it
 
 def test_a_paused_lane_is_what_the_alert_says_to_end(sold: Any) -> None:
     is_paused(sold)
-    assert "Lane wms:north is paused: let it run again." in alerted().action
+    assert "Lane wms:north is paused: resume it." in alerted().action
 
 
 def test_an_item_that_the_wms_lists_no_more_is_late_while_the_others_are_not(sold: Any) -> None:
@@ -185,7 +185,7 @@ def test_a_level_that_shopify_is_not_told_of_is_late_by_itself(sold: Any, admin_
     )
     alert = alerted()
     assert (
-        "SKU-TEE (item TEE) at Berlin (north/BER1), berlin.myshopify.com is not told to Shopify for 31 min"
+        "SKU-TEE (item TEE) at Berlin (north/BER1), berlin.myshopify.com has not been sent to Shopify for 31 min"
         in alert.title
     )
     assert "Lane shop:berlin.myshopify.com is paused" in alert.action

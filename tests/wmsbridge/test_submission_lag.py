@@ -74,7 +74,7 @@ def test_an_order_counts_from_the_receipt_of_its_first_webhook_though_it_is_not_
     tell(order, "orders/paid")
     pass_time(minutes=8)
     alert = watch.alerted()
-    assert f"order {order['id']} of berlin.myshopify.com waits for 11 min" in alert.title
+    assert f"order {order['id']} of berlin.myshopify.com has been waiting for 11 min" in alert.title
     assert "is not read at Shopify yet" in alert.meaning
     assert "shop:berlin.myshopify.com" in alert.action
     drain()
@@ -95,7 +95,7 @@ def test_an_order_whose_wms_is_away_is_told_after_ten_minutes_with_the_wms(
     assert watch.is_well()
     pass_time(minutes=2)
     alert = watch.alerted()
-    assert f"order {order['name']} of berlin.myshopify.com waits for 11 min" in alert.title
+    assert f"order {order['name']} of berlin.myshopify.com has been waiting for 11 min" in alert.title
     assert "the WMS north has not confirmed it" in alert.meaning
     assert "wms:north" in alert.action
     assert alert.causes == [scene.row(order).subject]
@@ -114,7 +114,7 @@ def test_where_everything_stands_the_median_is_of_those_that_wait(scene: Scene, 
     pass_time(minutes=3)
     alert = watch.alerted()
     assert "3 min in the median" in alert.title
-    assert "3 wait on us now" in alert.meaning
+    assert "Orders that wait on us now: 3." in alert.meaning
     scene.wms.heal()
     scene.settle()
     drain(advance=timedelta(minutes=30))
@@ -125,7 +125,7 @@ def test_orders_that_are_all_slow_are_told_though_none_waits_now(scene: Scene, w
     orders = [make_order(scene.shop, state="at_warehouse") for _ in range(6)]
     for order, minutes in zip(orders, (1, 1, 3, 3, 3, 3), strict=True):
         make_wms_order(order, scene.berlin, lag=timedelta(minutes=minutes))
-    assert "None waits now" in watch.alerted().meaning
+    assert "No order is waiting now" in watch.alerted().meaning
     WmsOrder.objects.filter(lag=timedelta(minutes=3)).update(lag=timedelta(seconds=3))
     assert watch.is_well()
 

@@ -36,7 +36,7 @@ def test_one_line_that_is_mapped_nowhere_is_told_and_mapping_it_is_the_cure(
     assert "1 of 4 lines" in alert.title
     assert alert.shop == "berlin.myshopify.com"
     assert "NEW-THING (berlin.myshopify.com, 1×)" in alert.meaning
-    assert "1 order is held" in alert.meaning
+    assert "1 order waits" in alert.meaning
     assert "import_skus" in alert.action
     make_level(scene.berlin, "NEW")
     mapping = make_mapping(scene.berlin, UNMAPPED, "NEW")

@@ -122,7 +122,7 @@ def is_down(scene: Any) -> Cure:
             "HTTP 401",
             "Correct the token of the connection north",
         ),
-        (is_down, "north: does not answer", "HTTP 503", "ask whoever runs it"),
+        (is_down, "north: does not answer", "HTTP 503", "ask the people who run it"),
     ],
 )
 def test_an_error_that_persists_is_told_at_once_and_over_once_it_is_cured(
@@ -153,7 +153,7 @@ def test_the_failures_of_one_wms_are_not_thinned_out_by_the_successes_of_another
     assert alert.title == "WMS API errors: north: 30 % of 20 runs failed"
     assert "6 of 20 runs of the last hour failed and are tried again: 6 × Transient, since" in alert.meaning
     assert "The threshold is 5 %" in alert.meaning
-    assert "if they go on, ask whoever runs it" in alert.action
+    assert "If they go on, ask the people who run it" in alert.action
     pass_time(16)
     assert is_over(admin_client)
 
@@ -165,7 +165,7 @@ def test_each_wms_is_named_with_its_types_those_that_persist_first() -> None:
     alert = alerted()
     assert alert.title == "WMS API errors: south: 1 × Permanent persists; north: 100 % of 11 runs failed"
     assert "south: 1 × Permanent persists, since" in alert.meaning
-    assert "The last word: unknown item" in alert.meaning
+    assert "The last error: unknown item" in alert.meaning
     assert "9 × Transient, 2 × UnknownOutcome" in alert.meaning
 
 
@@ -214,7 +214,7 @@ def test_an_order_of_which_a_wms_refuses_to_tell_is_an_error_of_that_wms(scene: 
     look_up_all()
     work()
     alert = alerted()
-    assert alert.title == "WMS API errors: north: refuses to tell of orders"
+    assert alert.title == "WMS API errors: north: refuses to be asked about orders"
     assert order["name"] in alert.meaning
     scene.wms.heal()
     WmsOrder.objects.update(look_up_at=timezone.now() - timedelta(hours=1))

@@ -24,6 +24,7 @@ from pydantic.alias_generators import to_camel
 from ops.errors import Permanent, UnknownOutcome
 from ops.net import http
 from ops.text.masking import mask_text
+from wms import alerts
 from wms.adapters.base import (
     CancelAnswer,
     Capability,
@@ -226,7 +227,7 @@ class RestAdapter:
             pool=f"wms:{self._slug}",
         )
         if response.status_code in REFUSED_STATUSES:
-            access.record_refused(self._connection, status=response.status_code)
+            alerts.wms_refuses_credentials(self._connection, status=response.status_code)
             raise access.AccessRefused(self._connection, status=response.status_code)
         return response
 

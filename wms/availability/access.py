@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import hashlib
 
-from django.db import transaction
-
 from ops import secrets
-from ops.alerting.alerts import close_alert, raise_alert
+from ops.alerting.kinds import close_kinds
+from ops.alerting.own_alerts import SECRET_UNREADABLE
 from ops.errors import Blocked
-from ops.models import Severity
 from ops.net import targets
-from ops.secrets import UNREADABLE
 from ops.text.entered_text import is_token
+from wms import alerts
 from wms.models import Connection
-
-REFUSED = "wms_refuses_credentials"
 
 
 class AccessRefused(Blocked):
@@ -46,23 +42,9 @@ def key(connection_id: int) -> str:
     return f"connection:{connection_id}"
 
 
-def record_refused(connection: Connection, *, status: int) -> None:
-    """Raise the alert that the WMS refuses our credentials."""
-    with transaction.atomic():
-        raise_alert(
-            REFUSED,
-            subject=connection.lane,
-            severity=Severity.CRITICAL,
-            title=f"{connection.slug} refuses our credentials (HTTP {status})",
-            meaning="Nothing can be placed, cancelled or read there; its work waits and nothing is lost.",
-            action="Correct the token of the connection in the admin. Waiting work goes on by itself.",
-        )
-
-
-def credentials_changed(connection: Connection) -> bool:
-    """The connection was saved: the refusal is in the past. Closes its alert; False when there was none."""
-    close_alert(UNREADABLE, subject=connection.lane)
-    return close_alert(REFUSED, subject=connection.lane)
+def credentials_changed(connection: Connection) -> None:
+    """The connection was saved: close the alerts that its credentials were refused or could not be read."""
+    close_kinds([SECRET_UNREADABLE, alerts.WMS_REFUSES_CREDENTIALS], connection.lane)
 
 
 def is_moved(connection: Connection, *, to: str) -> bool:
@@ -74,8 +56,7 @@ def token_of(connection: Connection) -> str:
     """The token to call with. Where it cannot be read or sent, tells staff and raises CredentialsUnusable."""
     token = _usable_token(connection)
     if token is None:
-        with transaction.atomic():
-            secret_unreadable(connection)
+        alerts.secret_unreadable(connection)
         raise CredentialsUnusable(connection)
     return token
 
@@ -88,21 +69,6 @@ def is_usable(connection: Connection) -> bool:
 def _usable_token(connection: Connection) -> str | None:
     token = secrets.readable(connection, "token")
     return token if token is not None and is_token(token) else None
-
-
-def secret_unreadable(connection: Connection) -> None:
-    """Raise the alert that a stored secret of the connection cannot be read."""
-    raise_alert(
-        UNREADABLE,
-        subject=connection.lane,
-        severity=Severity.CRITICAL,
-        title=f"A stored secret of {connection.slug} cannot be read",
-        meaning="It was encrypted with a key that FIELD_ENCRYPTION_KEYS does not hold, belongs to another row or "
-        "address, or is a token with a character that cannot be sent. Calls to this WMS wait; where it is a callback "
-        "secret, callbacks are answered 503. Everybody else's work goes on.",
-        action="Put the old key back behind the current one, or enter the token and the callback secret of the "
-        "connection anew in the admin. Waiting work goes on by itself.",
-    )
 
 
 def _fingerprint(connection: Connection) -> str:

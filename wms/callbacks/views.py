@@ -14,7 +14,7 @@ from ops.doors.refusals import Why
 from ops.doors.signed_webhooks import Door, Refusal, bounded_body, require_signature
 from ops.secrets import SecretUnreadable
 from ops.text import moments, untrusted
-from wms.availability import access
+from wms import alerts
 from wms.callbacks.events import (
     Envelope,
     EnvelopeError,
@@ -84,7 +84,7 @@ def _secrets(connection: Connection) -> list[str]:
     try:
         return connection.hmac_secrets
     except SecretUnreadable as error:
-        access.secret_unreadable(connection)
+        alerts.secret_unreadable(connection)
         raise Refusal(503, "the secret of this connection cannot be read", None) from error
 
 

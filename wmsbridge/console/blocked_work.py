@@ -7,6 +7,8 @@ from datetime import datetime
 
 from django.db import connection
 
+from fulfillment.alerts import OUTCOME_UNKNOWN
+from ops.alerting.own_alerts import CIRCUIT_OPEN
 from ops.models import Alert
 from wmsbridge.console.navigation import list_url
 
@@ -60,9 +62,10 @@ def standstill() -> Standstill:
     """What waits now."""
     decisions: list[datetime] = []
     down: dict[str, datetime] = {}
-    alerts = Alert.objects.filter(kind__in=["outcome_unknown", "circuit_open"], state=Alert.State.OPEN)
-    for kind, subject, since in alerts.values_list("kind", "subject", "first_at")[:MOST_ALERTS]:
-        if kind == "circuit_open":
+    kinds = [OUTCOME_UNKNOWN.name, CIRCUIT_OPEN.name]
+    opened = Alert.objects.filter(kind__in=kinds, state=Alert.State.OPEN)
+    for kind, subject, since in opened.values_list("kind", "subject", "first_at")[:MOST_ALERTS]:
+        if kind == CIRCUIT_OPEN.name:
             down[subject] = since
         else:
             decisions.append(since)
@@ -86,5 +89,5 @@ def _parked() -> list[Waiting]:
 def _decisions(since: list[datetime]) -> Waiting | None:
     if not since:
         return None
-    url = list_url("ops.alert", "state__exact=open&q=outcome_unknown")
+    url = list_url("ops.alert", f"state__exact=open&q={OUTCOME_UNKNOWN.name}")
     return Waiting("to be decided: does the WMS have it?", len(since), min(since), url)

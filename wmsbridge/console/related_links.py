@@ -15,10 +15,13 @@ from django.urls import reverse
 from fulfillment import order_subjects
 from fulfillment.console.sections import at_shopify
 from fulfillment.models import Order, Return, Shipment, WmsOrder
+from ops.alerting.own_alerts import DEAD_LETTER
 from ops.models import Alert, Lane
 from shops.models import Shop
+from skumap.alerts import UNMAPPED_SKU
 from skumap.models import SkuMapping
 from wms.models import Connection, Warehouse
+from wmsbridge.alerts.health import HEALTH
 from wmsbridge.console.navigation import list_url
 
 MOST_MAPPINGS = 5
@@ -34,17 +37,20 @@ class Lead:
     away: bool = False
 
 
+SUBMISSION_LAG = HEALTH["order_submission_lag"].name
+CALLBACK_TIME = HEALTH["fulfilment_callback_time"].name
+
 LISTS = {
-    "health_order_submission_lag": [
+    SUBMISSION_LAG: [
         ("Orders that are routed, not sent", "fulfillment.order", "question=unsent"),
         ("All lanes", "ops.lane", ""),
     ],
-    "health_unmapped_sku_rate": [
-        ("SKUs that are not mapped", "ops.alert", "q=unmapped_sku&state__exact=open"),
+    HEALTH["unmapped_sku_rate"].name: [
+        ("SKUs that are not mapped", "ops.alert", f"q={UNMAPPED_SKU.name}&state__exact=open"),
         ("Orders that they hold", "fulfillment.order", "question=not_routed"),
     ],
-    "health_fulfilment_callback_time": [
-        ("Shipments to be told", "fulfillment.shipment", "state__exact=received"),
+    CALLBACK_TIME: [
+        ("Shipments that Shopify does not know yet", "fulfillment.shipment", "state__exact=received"),
     ],
 }
 """Kind of alert -> lists of all that it is about: text, model, query."""
@@ -75,13 +81,13 @@ def of_alert(alert: Alert, *, user: AbstractUser) -> list[Lead]:
 
 
 def _dead_letters(alert: Alert) -> Iterator[Lead]:
-    if alert.kind == "dead_letter":
+    if alert.kind == DEAD_LETTER.name:
         kind, _, lane = alert.subject.partition(" ")
         query = urlencode({"situation": "dead", "kind": kind, "lane__name__exact": lane})
         yield Lead("These dead letters", list_url("ops.job", query))
-    elif alert.kind == "health_dead_letter_depth":
+    elif alert.kind == HEALTH["dead_letter_depth"].name:
         yield Lead("All dead letters", list_url("ops.job", "situation=dead"))
-    elif alert.kind == "health_wms_api_errors":
+    elif alert.kind == HEALTH["wms_api_errors"].name:
         for lane in _ends_of(alert):
             query = urlencode({"situation": "dead", "lane__name__exact": lane})
             yield Lead(f"Dead letters of {lane}", list_url("ops.job", query))
@@ -90,12 +96,12 @@ def _dead_letters(alert: Alert) -> Iterator[Lead]:
 def _ends_of(alert: Alert) -> list[str]:
     """What a health alert names in its latest cause: lanes of WMSs and shops, or an order or parcel."""
     cause = alert.causes[0] if alert.causes else ""
-    if alert.kind == "health_wms_api_errors":
+    if alert.kind == HEALTH["wms_api_errors"].name:
         return [f"wms:{slug}" for slug in cause.split(",")[:MOST_ENDS] if slug]
-    if alert.kind == "health_stock_sync_lag" and cause.count(":") >= 2:  # step:shop:wms/code
+    if alert.kind == HEALTH["stock_sync_lag"].name and cause.count(":") >= 2:  # step:shop:wms/code
         _, shop, place = cause.split(":", 2)
         return [f"wms:{place.partition('/')[0]}", f"shop:{shop}"]
-    if alert.kind in ("health_order_submission_lag", "health_fulfilment_callback_time") and ":" in cause:
+    if alert.kind in (SUBMISSION_LAG, CALLBACK_TIME) and ":" in cause:
         return [cause]
     return []
 

@@ -84,12 +84,12 @@ def _words(told: str, orders: list[Heap], others: list[Heap]) -> Words:
     if orders:
         meaning.append(f"Orders do not reach their warehouse: {_named(orders)}.")
     if others:
-        meaning.append(f"Other work that will not go on by itself: {_named(others)}.")
+        meaning.append(f"Other work that does not continue by itself: {_named(others)}.")
     return Words(
         title=told,
         meaning=" ".join(meaning),
-        action="Open Dead letters, those of the order submission first. Fix the cause each one names, then choose "
-        "«Replay».",
+        action="Open Dead letters, those of the order submission first. Remove the cause that each one names, then "
+        "choose «Replay».",
         cause="submission" if orders else "other",
     )
 
@@ -107,6 +107,6 @@ DEAD_LETTER_DEPTH = Metric(
     definition="Jobs that failed for good, or used up their attempts, and wait for a person. Those of the order "
     "submission (from the notice of an order to its warehouse) come first: while one waits, an order may not leave. "
     "Any at all raises the alert, until each was replayed or discarded.",
-    advice="Open Dead letters, fix the cause each one names, then choose «Replay».",
+    advice="Open Dead letters, remove the cause that each one names, then choose «Replay».",
     read=dead_letter_depth,
 )

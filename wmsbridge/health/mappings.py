@@ -82,7 +82,7 @@ def _words(found: list[dict[str, Any]], detail: str, named: str, *, orders: int)
     return Words(
         title=f"{detail} are mapped nowhere",
         meaning=f"Of the order lines of the last 24 hours, {detail} have a SKU that no warehouse of their shop knows. "
-        f"{orders} {'order is' if orders == 1 else 'orders are'} held by them: {named}.",
+        f"{orders} {'order waits' if orders == 1 else 'orders wait'} for these mappings: {named}.",
         shop=found[0]["domain"] if found[0]["shops"] == 1 else "",
     )
 
@@ -97,6 +97,6 @@ UNMAPPED_SKU_RATE = Metric(
     "not wait at Shopify and are not cancelled; no gift cards. A line stops failing as soon as it is mapped, removed, "
     "refunded or sent by others.",
     advice="Open the alerts of kind «unmapped_sku» and map each SKU (SKU mappings, or import_skus with a "
-    "CSV): the held orders go on by themselves.",
+    "CSV). The orders that wait then continue by themselves.",
     read=unmapped_sku_rate,
 )

@@ -80,22 +80,24 @@ def _detail(row: dict[str, Any], figures: dict[str, float]) -> str:
 
 def _words(row: dict[str, Any], figures: dict[str, float], *, usual: float) -> Words:
     lately = (
-        f"Of the latest told, half took {spoken(figures['median'])} or longer from the WMS's report to the fulfilment "
-        "in Shopify."
+        f"Of the latest reported parcels, half took {spoken(figures['median'])} or longer from the WMS's report to the "
+        "fulfilment in Shopify."
     )
     if row["shipment"] is not None and figures["oldest"] >= usual:
         return Words(
-            title=f"parcel {_parcel(row)} is not told for {spoken(figures['oldest'])}",
-            meaning=f"Its customer has not been told that it left. So wait {figures['untold']:.0f} in all. "
-            + (lately if usual else "").strip(),
+            title=f"parcel {_parcel(row)} has not been reported to Shopify for {spoken(figures['oldest'])}",
+            meaning="The customer has not been told that it left. The parcels that wait to be reported are "
+            f"{figures['untold']:.0f} in all. " + (lately if usual else "").strip(),
+            shop=row["domain"] or "",
             cause=f"shipment:{row['connection_id']}:{row['shipment']}",
         )
     return Words(
         title=f"{spoken(usual)} in the median",
-        meaning=f"{lately} {figures['untold']:.0f} are to be told now. This ends by itself with the next parcels, at "
-        "the latest in an hour.",
-        action="Compare the times of the latest shipments: is it long from *emitted* to *received*, the WMS sends its "
-        "callbacks late, or its clock is wrong; from *received* to *fulfilled*, look at the shop's lane.",
+        meaning=f"{lately} {figures['untold']:.0f} wait to be reported now. This alert closes by itself with the next "
+        "parcels, at the latest in an hour.",
+        action="Compare the times of the latest shipments. If the time from *emitted* to *received* is long, the WMS "
+        "sends its callbacks late, or its clock is wrong. If the time from *received* to *fulfilled* is long, look at "
+        "the shop's lane.",
     )
 
 

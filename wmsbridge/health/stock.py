@@ -30,23 +30,23 @@ STEPS = {
     "read": Step(
         "last update by its WMS",
         "{name} was last updated {ago} ago",
-        "{name} was last updated by {wms} {ago} ago, at {since} UTC; it is to be read every {every}.",
-        "See whether {wms} answers and lists the item (alerts «circuit_open», «wms_refuses_credentials»; job "
+        "{name} was last updated by {wms} {ago} ago, at {since} UTC; it should be read every {every}.",
+        "Check whether {wms} answers and lists the item (alerts «circuit_open», «wms_refuses_credentials»; job "
         "«inventory.reconcile» in lane wms:{wms}) and whether the schedule «inventory.reconcile_all» runs. Then "
         "«manage.py reconcile --connection {wms} --full».",
     ),
     "unknown": Step(
         "never reported by its WMS",
         "{name} was never reported by {wms}",
-        "An order waits for {name} since {since} UTC ({ago}), and {wms} never reported it.",
+        "An order has been waiting for {name} since {since} UTC ({ago}), and {wms} never reported it.",
         "Correct the item code in the SKU mapping, or have {wms} list the item.",
     ),
     "push": Step(
-        "not told to Shopify yet",
-        "{name} is not told to Shopify for {ago}",
-        "{name} changed and Shopify is not told of it for {ago}, since {since} UTC.",
-        "Look at the job «inventory.push» in lane shop:{shop}: is the shop's access refused, its budget used up, the "
-        "inventory worker down?",
+        "not sent to Shopify yet",
+        "{name} has not been sent to Shopify for {ago}",
+        "{name} changed, and Shopify has not been told for {ago}, since {since} UTC.",
+        "Look at the job «inventory.push» in lane shop:{shop}: is the shop's access refused, is its budget used up, or "
+        "is the inventory worker down?",
     ),
 }
 
@@ -86,7 +86,7 @@ def _words(late: list[Oldest]) -> Words:
         told.append(f"{len(late) - len(named)} more are late.")
     return Words(
         title=_in_words(STEPS[worst.step].title, worst),
-        meaning=" ".join([*told, "Shopify may sell what is not there, or not sell what is."]),
+        meaning=" ".join([*told, "Shopify may sell what is not there, or may not sell what is there."]),
         action=" ".join(dict.fromkeys(map(_to_do, named))),
         shop=worst.shop,
         cause=f"{worst.step}:{worst.shop}:{worst.wms}/{worst.code}",
@@ -95,7 +95,9 @@ def _words(late: list[Oldest]) -> Words:
 
 def _to_do(late: Oldest) -> str:
     if late.paused:
-        return f"Lane {'shop:' + late.shop if late.step == 'push' else 'wms:' + late.wms} is paused: let it run again."
+        return (
+            f"Lane {'shop:' + late.shop if late.step == 'push' else 'wms:' + late.wms} is paused: resume it."
+        )
     return _in_words(STEPS[late.step].to_do, late)
 
 

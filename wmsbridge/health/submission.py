@@ -123,13 +123,11 @@ class Worst:
     def to_do(self) -> str:
         """What a person does first."""
         if self.switched_off:
-            return (
-                "Its shop, connection or warehouse is switched off: switch it on, or send it from another. "
-            )
+            return "Its shop, connection or warehouse is switched off: switch it on, or send the order from another. "
         if self.warehouse_paused:
-            return "Its warehouse is paused: let it go on, or have the order sent from another. "
+            return "Its warehouse is paused: resume it, or send the order from another. "
         if self.lane_paused:
-            return f"Its lane {self.lane} is paused: let it go on. "
+            return f"Its lane {self.lane} is paused: resume it. "
         return f"Look at its lane {self.lane} first. "
 
 
@@ -207,16 +205,20 @@ def _words(figures: dict[str, float], worst: Worst | None) -> Words:
     if worst is None:
         return Words(
             title=f"{median} in the median",
-            meaning=f"{many}. None waits now: this ends by itself with the next orders, at the latest in an hour.",
-            action="Look at what held the orders of the last hour up: lanes, circuits, the submission worker.",
+            meaning=f"{many}. No order is waiting now. This alert closes by itself with the next orders, at the "
+            "latest in an hour.",
+            action="Find out what delayed the orders of the last hour: look at lanes, circuits and the submission "
+            "worker.",
         )
     late = worst.lag > longest_wait()
-    title = f"order {worst.name} of {worst.domain} waits for {spoken(worst.lag)}"
+    title = f"order {worst.name} of {worst.domain} has been waiting for {spoken(worst.lag)}"
     return Words(
         title=title if late else f"{median} in the median",
-        meaning=f"{many}. {figures['waiting']:.0f} wait on us now. {worst.name} of {worst.domain} waits for longest, "
-        f"{spoken(worst.lag)}: {worst.place}. Any order may take {spoken(longest_wait())}.",
+        meaning=f"{many}. Orders that wait on us now: {figures['waiting']:.0f}. {worst.name} of {worst.domain} has "
+        f"waited longest, {spoken(worst.lag)}: {worst.place}. No order should take "
+        f"longer than {spoken(longest_wait())}.",
         action=f"{worst.to_do}{ORDER_SUBMISSION_LAG.advice}",
+        shop=worst.domain if late else "",
         cause=worst.subject,
     )
 
@@ -231,7 +233,7 @@ ORDER_SUBMISSION_LAG = Metric(
     "A later part of an order counts from the notice that it may go. Time that an order waits at Shopify (unpaid, "
     "scheduled, on hold) or for a person (held) does not count and is shown apart. Staff are alerted about the median, "
     "and about any order that waits on us for longer than the second threshold.",
-    advice="Look at the lanes: is a circuit open, a lane paused, the submission worker running? Then at "
+    advice="Look at the lanes: is a circuit open, is a lane paused, is the submission worker running? Then look at "
     "Orders, filter «routed, not sent»: the order's page shows what its jobs wait for.",
     read=order_submission_lag,
 )

@@ -9,6 +9,9 @@ from datetime import datetime
 
 from django.conf import settings
 
+from fulfillment.alerts import LOOK_UP_REFUSED
+from ops.alerting.own_alerts import CIRCUIT_OPEN, SECRET_UNREADABLE
+from wms.alerts import WMS_REFUSES_CREDENTIALS
 from wmsbridge.health.measuring import Metric, Part, Reading, Words, rows
 
 FEW_ERRORS = 5
@@ -55,7 +58,7 @@ SELECT 'permanent', lane.name, alert.kind, count(*), min(alert.first_at), max(al
   JOIN wms_connection account ON account.id = place.connection_id OR 'wms:' || account.slug = alert.subject
   JOIN ops_lane lane ON lane.name = 'wms:' || account.slug
  WHERE alert.state = 'open' AND alert.kind = ANY(%(kinds)s) AND account.is_active
-   AND (alert.kind <> 'circuit_open' OR lane.circuit <> 'closed')
+   AND (alert.kind <> %(circuit)s OR lane.circuit <> 'closed')
  GROUP BY lane.name, alert.kind
 UNION ALL
 SELECT 'run', lane, '', count(*), NULL, NULL, 0, '' FROM failed GROUP BY lane
@@ -77,25 +80,26 @@ class Standing:
 
 
 STANDING = {
-    "circuit_open": Standing(
+    CIRCUIT_OPEN.name: Standing(
         "does not answer",
-        "If {wms} does not come back by itself, ask whoever runs it; its work goes on by itself then.",
+        "If {wms} does not come back by itself, ask the people who run it. Its work then continues by itself.",
     ),
-    "wms_refuses_credentials": Standing(
+    WMS_REFUSES_CREDENTIALS.name: Standing(
         "refuses our credentials",
-        "Correct the token of the connection {wms}; its work goes on by itself then.",
+        "Correct the token of the connection {wms}. Its work then continues by itself.",
     ),
-    "secret_unreadable": Standing(
+    SECRET_UNREADABLE.name: Standing(
         "has a token that cannot be read",
-        "Put the old encryption key back, or enter the token of the connection {wms} anew.",
+        "Put the old encryption key back, or enter the token of the connection {wms} again.",
     ),
-    "look_up_refused": Standing(
-        "refuses to tell of orders", "Ask whoever runs {wms} why it refuses to tell of its orders."
+    LOOK_UP_REFUSED.name: Standing(
+        "refuses to be asked about orders",
+        "Ask the people who run {wms} why it refuses to be asked about its orders.",
     ),
 }
 
-REPLAY = "Open Dead letters of lane wms:{wms}, fix the cause that each names, then choose «Replay»."
-ASK = "Errors of {wms} that pass are tried again by themselves: if they go on, ask whoever runs it."
+REPLAY = "Open Dead letters of lane wms:{wms}, remove the cause that each one names, then choose «Replay»."
+ASK = "After errors that may pass, {wms} is called again by itself. If they go on, ask the people who run it."
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,9 @@ def wms_api_errors() -> Reading:
 def _accounts() -> list[Account]:
     """One for each WMS that was called or has errors, those with errors that persist first."""
     found: defaultdict[str, Account] = defaultdict(lambda: Account(""))
-    for what, lane, type_, count, since, last, age, words in rows(_WMS_ERRORS, {"kinds": list(STANDING)}):
+    for what, lane, type_, count, since, last, age, words in rows(
+        _WMS_ERRORS, {"kinds": list(STANDING), "circuit": CIRCUIT_OPEN.name}
+    ):
         account = found[lane]
         account.wms = lane.removeprefix("wms:")
         if what == "run":
@@ -212,14 +218,14 @@ def _title(account: Account) -> str:
 def _meaning(account: Account, limit: float) -> Iterable[str]:
     for errors in account.permanent:
         yield (
-            f"{account.wms}: {errors.persists}, since {errors.since:%d %b %H:%M} UTC. The last word: {errors.words}"
+            f"{account.wms}: {errors.persists}, since {errors.since:%d %b %H:%M} UTC. The last error: {errors.words}"
         )
     if account.transient and (not account.permanent or account.share > limit):
         since, last = min(e.since for e in account.transient), max(account.transient, key=lambda e: e.last)
         told = ", ".join(errors.told for errors in account.transient)
         yield (
             f"{account.wms}: {account.failed} of {account.runs} runs of the last hour failed and are tried again: "
-            f"{told}, since {since:%d %b %H:%M} UTC, last at {last.last:%H:%M}. The last word: {last.words}"
+            f"{told}, since {since:%d %b %H:%M} UTC, last at {last.last:%H:%M}. The last error: {last.words}"
         )
 
 
@@ -242,7 +248,7 @@ WMS_API_ERRORS = Metric(
     "another. It counts from five errors on, until there was none for a quarter of an hour. An error that does not "
     "pass by itself (permanent) alerts at once, a single one too, and as long as it persists: until its job is done or "
     "given up, the WMS answers again, or takes our credentials.",
-    advice="Filter Jobs by the WMS's lane and read the errors. Transient ones are retried; if they "
-    "go on, ask whoever runs that WMS. Permanent ones become dead letters: fix the cause, then replay.",
+    advice="Filter Jobs by the WMS's lane and read the errors. After transient errors we try again; if they go on, ask "
+    "the people who run that WMS. After permanent errors there is a dead letter: remove the cause, then replay it.",
     read=wms_api_errors,
 )

@@ -8,56 +8,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
 from ops import redis
-from ops.alerting.alerts import close_alerts, raise_alert
 from ops.doors import refusals
-from ops.doors.refusals import SIGNED, Door, Refused, Why
-from ops.models import Alert, Severity
+from ops.doors.refusals import SIGNED, Door, Refused
+from ops.models import Alert
 from shops.models import Shop
 from wms.models import Connection
+from wmsbridge.alerts import refusals as alerts
 
-QUIET = timedelta(hours=6)
-"""The alert closes when nothing was refused for so long. Not sooner: a stranger who comes back would be news again."""
-
-UNSIGNED, CONTENT, UNKNOWN = "refused_unsigned", "refused_content", "refused_unknown_sender"
-KINDS = (UNSIGNED, CONTENT, UNKNOWN)
-
-_LOST = {
-    Door.WMS: "What these callbacks told is not here: a shipment among them is a parcel whose tracking does not reach "
-    "the customer, a level among them is stock that stands still until it is read",
-    Door.SHOPIFY: "What these webhooks told is read again within minutes, so orders come late; a wish of a customer "
-    "for their data, or for its erasure, is not",
+_RAISE = {
+    alerts.REFUSED_UNSIGNED: alerts.refused_unsigned,
+    alerts.REFUSED_CONTENT: alerts.refused_content,
+    alerts.REFUSED_UNKNOWN_SENDER: alerts.refused_unknown_sender,
 }
-_WORDS = {
-    Why.WRONG_ADDRESS: "the address is not quite right (http for https, another host name, no slash at its end)",
-    Why.BROKEN_OFF: "the body was cut off, came too slowly, or without a length that can be read",
-    Why.TOO_LARGE: "the body is too large",
-    Why.UNKNOWN_SENDER: "nobody of this name is known",
-    Why.NO_SECRET: "no secret is stored to check the signature with",
-    Why.NO_SIGNATURE: "there is no signature",
-    Why.SIGNATURE: "the signature does not fit",
-    Why.HEADER: "a header is missing or malformed",
-    Why.NOT_JSON: "the body is no JSON",
-    Why.CONTENT: "the body is outside the contract",
-    Why.TIME_ZONE: "the connection's time zone is unknown on this machine",
-}
-_ADVICE = dict.fromkeys(Why, "Ask the sender what it sends.") | {
-    Why.WRONG_ADDRESS: "Enter the address at the sender exactly as the console shows it; ALLOWED_HOSTS names its host.",
-    Why.TOO_LARGE: "Have the sender send less at once, or raise MAX_BODY_BYTES.",
-    Why.NO_SECRET: "Enter the secret in the console.",
-    Why.CONTENT: "Have the sender correct what is named here.",
-    Why.TIME_ZONE: "Choose a zone that is in the list of the connection's page, or update the package tzdata.",
-}
-_CLOSES = f"It closes by itself after {QUIET // timedelta(hours=1)} hours without a refusal."
-_SECRET = {
-    Door.WMS: "Compare the callback secret of the connection with what the WMS signs with",
-    Door.SHOPIFY: "Compare the shop's client secret (or webhook secret) with the app's in Shopify",
-}
+_KINDS = {kind.name: kind for kind in _RAISE}
 
 
 def tell() -> None:
@@ -66,7 +34,7 @@ def tell() -> None:
         return
     try:
         refusals.know(_senders())
-        over = timezone.now() - QUIET
+        over = timezone.now() - alerts.QUIET
         found = refusals.read()
         for each in found:
             if each.last < over:
@@ -89,74 +57,15 @@ def _alert(found: Sequence[Refused]) -> None:
     with transaction.atomic():
         for (kind, subject), refused in sorted(by_alert.items(), key=lambda each: each[0]):
             if any(each.count > each.told for each in refused):
-                _RAISE[kind](subject, refused)
-        opened = Alert.objects.filter(kind__in=KINDS, state=Alert.State.OPEN)
+                _RAISE[_KINDS[kind]](subject, refused)
+        opened = Alert.objects.filter(kind__in=_KINDS, state=Alert.State.OPEN)
         for kind, subject in opened.values_list("kind", "subject"):
             if (kind, subject) not in by_alert:
-                close_alerts(kind, subjects=[subject])
+                _KINDS[kind].close(subject)
     refusals.told(found)
 
 
 def _kind(refused: Refused) -> str:
     if not refused.sender:
-        return UNKNOWN
-    return CONTENT if refused.why in SIGNED else UNSIGNED
-
-
-def _raise_unsigned(subject: str, refused: Sequence[Refused]) -> None:
-    latest = refused[0]
-    sent = latest.door.sent
-    raise_alert(
-        UNSIGNED,
-        subject=subject,
-        cause=latest.why,
-        title=f"{latest.sender}: {sent} are refused at the door: {_words(latest)}",
-        meaning=f"{_told(refused)} Whoever knows the address can send these, so it may be a stranger, who gets "
-        f"nothing by it. If it is the real sender, nothing of what it tells arrives. {_LOST[latest.door]}.",
-        action=f"See whether {sent} of {latest.sender} arrive otherwise (Jobs, its lane). If none do: "
-        f"{_ADVICE[latest.why]} {_SECRET[latest.door]}. {_CLOSES}",
-    )
-
-
-def _raise_content(subject: str, refused: Sequence[Refused]) -> None:
-    latest = refused[0]
-    raise_alert(
-        CONTENT,
-        subject=subject,
-        severity=Severity.CRITICAL,
-        cause=f"{latest.why} {latest.detail}",
-        title=f"{latest.sender}: {latest.door.sent} with a valid signature are refused: {_words(latest)}",
-        meaning=f"{_told(refused)} {_LOST[latest.door]}.",
-        action=f"{_ADVICE[latest.why]} Then have what was refused sent again. {_CLOSES}",
-    )
-
-
-def _raise_unknown(subject: str, refused: Sequence[Refused]) -> None:
-    latest = refused[0]
-    sent, whom = latest.door.sent, "shop" if latest.door == Door.SHOPIFY else "connection"
-    raise_alert(
-        UNKNOWN,
-        subject=subject,
-        severity=Severity.INFO,
-        cause=latest.why,
-        title=f"{sent.capitalize()} come for a {whom} that does not exist here",
-        meaning=f"{_told(refused)} The last one named {latest.detail or 'none'}. It may be a stranger who tries "
-        f"addresses. If it is a {whom} of yours under another name, nothing of what it tells arrives.",
-        action=f"If the name is one of yours, correct the address at the sender, or add the {whom}. Otherwise there is "
-        f"nothing to do. {_CLOSES}",
-    )
-
-
-_RAISE = {UNSIGNED: _raise_unsigned, CONTENT: _raise_content, UNKNOWN: _raise_unknown}
-
-
-def _told(refused: Sequence[Refused]) -> str:
-    """How often, why, since when and until when."""
-    reasons = ", ".join(f"{each.count} × {_words(each)}" for each in refused)
-    first, last = min(each.first for each in refused), max(each.last for each in refused)
-    return f"Refused since {first:%Y-%m-%d %H:%M} UTC, last at {last:%Y-%m-%d %H:%M} UTC: {reasons}."
-
-
-def _words(refused: Refused) -> str:
-    words = _WORDS[refused.why]
-    return f"{words} ({refused.detail})" if refused.detail and refused.sender else words
+        return alerts.REFUSED_UNKNOWN_SENDER.name
+    return (alerts.REFUSED_CONTENT if refused.why in SIGNED else alerts.REFUSED_UNSIGNED).name

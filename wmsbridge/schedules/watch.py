@@ -9,15 +9,13 @@ import structlog
 from django.db import connection
 from django_celery_beat.models import PeriodicTask
 
-from ops.alerting.alerts import close_alert, raise_alert
-from ops.models import ScheduledRun, Severity
+from ops.models import ScheduledRun
+from wmsbridge.alerts import schedules as alerts
 from wmsbridge.schedules.defaults import HOUR, MINUTE, SCHEDULES
 from wmsbridge.schedules.rows import in_words, seconds_of
 
 logger = structlog.get_logger(__name__)
 
-LATE, OFF = "schedule_late", "schedule_off"
-SUBJECT = "schedules"
 MOST_NAMED = 5
 
 _NOTE = """
@@ -58,14 +56,14 @@ def look() -> list[str]:
     late = _late(rows)
     if late:
         logger.warning("schedule_late", schedules=[each.name for each in late])
-        _raise_late(late, all_of=len(late) == sum(row.enabled for row in rows.values()))
+        _raise_late(late, are_all=len(late) == sum(row.enabled for row in rows.values()))
     else:
-        close_alert(LATE, subject=SUBJECT)
+        alerts.SCHEDULE_LATE.close(alerts.SUBJECT)
     off = [name for name in SCHEDULES if name not in rows or not rows[name].enabled]
     if off:
         _raise_off(off)
     else:
-        close_alert(OFF, subject=SUBJECT)
+        alerts.SCHEDULE_OFF.close(alerts.SUBJECT)
     return [each.name for each in late]
 
 
@@ -86,36 +84,23 @@ def _late(rows: dict[str, PeriodicTask]) -> list[Late]:
     return found
 
 
-def _raise_late(late: list[Late], *, all_of: bool) -> None:
-    told = [
+def _raise_late(late: list[Late], *, are_all: bool) -> None:
+    facts = [
         f"{each.name} runs every {in_words(int(each.every.total_seconds()))} and "
-        f"{'ran last at' if each.ran else 'was to begin at'} {each.since:%d %b %H:%M} UTC. "
+        f"{'last ran at' if each.ran else 'should have begun at'} {each.since:%d %b %H:%M} UTC. "
         f"{SCHEDULES[each.name].without}"
         for each in late[:MOST_NAMED]
     ]
     if len(late) > MOST_NAMED:
-        told.append(f"{len(late) - MOST_NAMED} more are late.")
-    raise_alert(
-        LATE,
-        subject=SUBJECT,
-        severity=Severity.CRITICAL,
-        title="Nothing that is scheduled runs" if all_of else f"Scheduled work did not run: {late[0].name}",
-        meaning=" ".join(told),
-        action="Start beat again (exactly one is enough): it does not run, or does not reach Redis."
-        if all_of
-        else "Look at the worker of queue "
-        + ", ".join(sorted({SCHEDULES[each.name].queue for each in late}))
-        + " and its log: the run fails, or waits behind other work. It closes with the next run that ends well.",
-        cause=",".join(sorted(each.name for each in late)),
+        facts.append(f"{len(late) - MOST_NAMED} more are late.")
+    alerts.schedule_late(
+        names=[each.name for each in late],
+        facts=facts,
+        queues=sorted({SCHEDULES[each.name].queue for each in late}),
+        are_all=are_all,
     )
 
 
 def _raise_off(off: list[str]) -> None:
-    raise_alert(
-        OFF,
-        subject=SUBJECT,
-        title=f"Switched off: {', '.join(off[:MOST_NAMED])}{' and more' if len(off) > MOST_NAMED else ''}",
-        meaning=" ".join(f"{name} is to {SCHEDULES[name].work}. {SCHEDULES[name].without}" for name in off),
-        action="Switch it on again under Schedules. Nothing that was missed is lost; the next run makes up for it.",
-        cause=",".join(off),
-    )
+    facts = [f"The purpose of {name} is to {SCHEDULES[name].work}. {SCHEDULES[name].without}" for name in off]
+    alerts.schedule_off(names=off, facts=facts, named=MOST_NAMED)

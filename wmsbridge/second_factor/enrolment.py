@@ -14,14 +14,15 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from ops.alerting.alerts import close_alert, raise_alert
-from ops.secrets import UNREADABLE, SecretUnreadable
+from ops.alerting.kinds import close_kinds
+from ops.alerting.own_alerts import SECRET_UNREADABLE
+from ops.secrets import SecretUnreadable
+from wmsbridge.alerts import staff as alerts
 from wmsbridge.second_factor.models import Authenticator, RecoveryCode, digest
 
 RECOVERY_CODES = 10
 KEY_BYTES = 20
 
-GUESSED = "second_factor_guessed"
 GUESSES = 10
 """Wrong codes in a row after which staff are told: nobody mistypes so often."""
 
@@ -82,12 +83,12 @@ def verify(user: User, code: str) -> Authenticator | None:
     try:
         row = _take(user, code, confirmed=True)
     except SecretUnreadable:
-        _tell_unreadable(user)
+        alerts.second_factor_unreadable(user)
         return None
     if row is not None:
-        close_alert(GUESSED, subject=_subject(user))
+        alerts.SECOND_FACTOR_GUESSED.close(alerts.subject(user.get_username()))
         if not row.by_recovery_code:
-            close_alert(UNREADABLE, subject=_subject(user))
+            SECRET_UNREADABLE.close(alerts.subject(user.get_username()))
         else:
             _note(user, f"A recovery code was used, {left(row)} are left.")
     return row
@@ -103,7 +104,7 @@ def _take(user: User, code: str, *, confirmed: bool) -> Authenticator | None:
         raise TooSoon(why["locked_until"])
     taken = row.verify_token(code)
     if not taken and confirmed and row.throttling_failure_count >= GUESSES:
-        _tell_guessed(user)
+        alerts.second_factor_guessed(user, guesses=GUESSES)
     return row if taken else None
 
 
@@ -132,8 +133,7 @@ def remove(user: User, *, by: User, said: str) -> bool:
     counted, _ = Authenticator.objects.filter(user_id=user.pk).delete()
     if counted:
         _note(user, said, by=by)
-        close_alert(GUESSED, subject=_subject(user))
-        close_alert(UNREADABLE, subject=_subject(user))
+        close_kinds([alerts.SECOND_FACTOR_GUESSED, SECRET_UNREADABLE], alerts.subject(user.get_username()))
     return bool(counted)
 
 
@@ -157,30 +157,3 @@ def qr_code(row: Authenticator) -> str:
 
 def _note(user: User, said: str, *, by: User | None = None) -> None:
     LogEntry.objects.log_actions((by or user).pk, [user], CHANGE, change_message=said)
-
-
-def _subject(user: User) -> str:
-    return f"user:{user.get_username()}"
-
-
-def _tell_guessed(user: User) -> None:
-    raise_alert(
-        GUESSED,
-        subject=_subject(user),
-        title=f"Somebody enters wrong codes as {user.get_username()}",
-        meaning=f"The right password was entered, then {GUESSES} wrong codes in a row: whoever it is, they have the "
-        "password. Each wrong code makes the next wait longer, for the person too.",
-        action="Ask the person. If it was not them: set a new password for them under «Users». If they have lost "
-        "their device and their recovery codes: «Reset the second factor» there.",
-    )
-
-
-def _tell_unreadable(user: User) -> None:
-    raise_alert(
-        UNREADABLE,
-        subject=_subject(user),
-        title=f"The second factor of {user.get_username()} cannot be read",
-        meaning="It was encrypted with a key that FIELD_ENCRYPTION_KEYS does not hold. No code of the app can be "
-        "checked; recovery codes can.",
-        action="Put the old key back behind the current one, or «Reset the second factor» under «Users».",
-    )

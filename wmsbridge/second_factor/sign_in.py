@@ -9,7 +9,7 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 
-from ops.alerting.alerts import raise_alert
+from wmsbridge.alerts import staff as alerts
 
 
 class Argon2(Argon2PasswordHasher):
@@ -30,15 +30,7 @@ def locked_out(request: HttpRequest, _answer: Any, credentials: dict[str, Any] |
     """The answer to a log-in that is locked; staff are told when it is about somebody who exists."""
     name = str((credentials or {}).get("username", ""))[:150]
     if "\x00" not in name and User.objects.filter(username=name).exists():
-        raise_alert(
-            "log_in_locked",
-            subject=f"user:{name}",
-            title=f"The log-in of {name} is locked",
-            meaning=f"{settings.AXES_FAILURE_LIMIT} wrong passwords or codes in a row came from one address. From "
-            "there this name is refused for 15 minutes; from elsewhere it is not.",
-            action="Ask the person. If it was them: delete the row under «Access attempts», or wait. If not: "
-            "somebody guesses; let them choose a new password, and keep the admin off the public network.",
-        )
+        alerts.log_in_locked(name, failures=settings.AXES_FAILURE_LIMIT)
     said = "Too many wrong passwords or codes: this log-in is locked for 15 minutes. An administrator can unlock it.\n"
     return HttpResponse(
         said, status=429, content_type="text/plain; charset=utf-8", headers={"Retry-After": "900"}

@@ -1,0 +1,82 @@
+"""Kinds of alerts: each is declared once, with its severity and with who closes it, beside its texts.
+
+An app keeps its kinds and texts in one place (`shops/alerts.py`, `fulfillment/alerts/`, ...). A caller only says which
+alert is due, and for what: `alerts.order_edited(order, ...)`, and later `alerts.ORDER_EDITED.close(order.subject)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.db.models import QuerySet
+
+from ops.alerting import alerts
+from ops.models import Alert, Severity
+
+
+class Closes(StrEnum):
+    """Who closes the alerts of a kind. A person may close any alert earlier."""
+
+    ITSELF = "itself"
+    """The code closes it, once the cause is gone or a person has decided."""
+    PERSON = "a person"
+    """No code can know that the matter is settled."""
+    ITSELF_OR_PERSON = "itself, else a person"
+    """The code closes it when it learns that the cause is gone, which it does not always learn."""
+
+
+@dataclass(frozen=True)
+class AlertKind:
+    """One kind of alert. At most one alert of a kind is open for a subject.
+
+    `of_no_shop`: why alerts of this kind name no shop (or not always); empty when every one of them names its shop.
+    """
+
+    name: str
+    closes: Closes
+    severity: Severity = Severity.WARNING
+    of_no_shop: str = ""
+
+    def open(
+        self,
+        subject: str,
+        *,
+        shop: str | None,
+        title: str,
+        meaning: str,
+        action: str,
+        severity: Severity | None = None,
+        again: bool = False,
+        cause: str = "",
+    ) -> bool:
+        """Open the alert about this subject, or bring the open one up to date. Returns True when it is new.
+
+        `shop` is the domain of the shop it is about. `severity` is for the one case that is more or less urgent than
+        the kind usually is. `again` and `cause` are explained at `raise_alert`.
+        """
+        return alerts.raise_alert(
+            self.name,
+            subject=subject,
+            shop=shop,
+            severity=severity or self.severity,
+            title=title,
+            meaning=meaning,
+            action=action,
+            again=again,
+            cause=cause,
+        )
+
+    def close(self, *subjects: str) -> int:
+        """Close the open alerts of this kind about these subjects, in one statement; returns how many were open."""
+        return alerts.close_alerts([self.name], subjects=subjects)
+
+    def opened(self) -> QuerySet[Alert]:
+        """The alerts of this kind that are open."""
+        return Alert.objects.filter(kind=self.name, state=Alert.State.OPEN)
+
+
+def close_kinds(kinds: Collection[AlertKind], *subjects: str) -> int:
+    """Close the open alerts of several kinds about these subjects, in one statement; returns how many were open."""
+    return alerts.close_alerts([kind.name for kind in kinds], subjects=subjects)
