@@ -24,7 +24,7 @@ WORKER = "wmsbridge:worker:one@host"
 @pytest.fixture
 def fleet(redis_server: redis_client.Redis) -> redis_client.Redis:
     """A worker for every queue, and beat."""
-    redis_server.set(WORKER, json.dumps(Queue))
+    redis_server.set(WORKER, json.dumps(list(Queue)))
     workers.note_tick()
     return redis_server
 
