@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from bench import backlog
 from bench.lag import Lags, ordered
 from bench.stage import BUCKETS, deployed_fleet, load_average, say, stage
-from tests.end_to_end.stack import Stack
-from tests.end_to_end.waiting import until
-from tests.end_to_end.world import BERLIN, LYON
+from tests.end_to_end.installation.stack import Stack
+from tests.end_to_end.installation.waiting import until
+from tests.end_to_end.installation.world import BERLIN, LYON
 
 KNOWN_ORDERS = 60
 """Orders that the busy shop has before its backlog comes."""

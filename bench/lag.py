@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from tests.end_to_end.installation.stack import Stack
+from tests.end_to_end.installation.world import Shop
 from tests.end_to_end.people import People, Placed
-from tests.end_to_end.stack import Stack
-from tests.end_to_end.world import Shop
 from tests.world import End
 
 SETTLES, LOOK_EVERY = 120.0, 2.0

@@ -19,8 +19,8 @@ from bench.evidence import Evidence
 from bench.gate import REFUSES, SWALLOWS, Gate, gate_before, most_at_once
 from bench.lag import Customers, Lags, lags, ordered, wait_for
 from bench.stage import BUCKETS, deployed_fleet, load_average, say, stage
-from tests.end_to_end.stack import Stack
-from tests.end_to_end.world import BERLIN, LYON
+from tests.end_to_end.installation.stack import Stack
+from tests.end_to_end.installation.world import BERLIN, LYON
 from tests.world import Sandbox, sandbox_process
 
 MOST = 2.0

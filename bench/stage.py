@@ -13,9 +13,9 @@ import yaml
 from django.core.management import call_command
 
 from tests.chaos.faults.servers import throw_away_servers
-from tests.end_to_end import world
-from tests.end_to_end.stack import Stack, running_stack
-from tests.end_to_end.world import ITEMS
+from tests.end_to_end.installation import world
+from tests.end_to_end.installation.stack import Stack, running_stack
+from tests.end_to_end.installation.world import ITEMS
 from tests.world import Sandbox, sandbox_process
 
 COMPOSE = Path(__file__).resolve().parents[1] / "docker-compose.yml"

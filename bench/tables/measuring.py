@@ -11,9 +11,10 @@ from pathlib import Path
 from django.core.management import call_command
 from django.db import connection
 
-from bench.tables import churn, console, filling, plans, statements
-from bench.tables.inserting import Sizes
+from bench.tables import churn, console, plans, statements
 from bench.tables.plans import Seen
+from bench.tables.rows import filling
+from bench.tables.rows.inserting import Sizes
 from bench.tables.statements import Hot, Sample
 
 TRIES = 3

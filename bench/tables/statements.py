@@ -11,8 +11,8 @@ from typing import Any
 from django.test import Client
 from django.utils import timezone
 
-from bench.tables.inserting import SHOPS, Sizes
-from bench.tables.reading import ready_order
+from bench.tables.rows.inserting import SHOPS, Sizes
+from bench.tables.rows.reading import ready_order
 from fulfillment.models import Order, WmsOrder
 from fulfillment.orders import backfill, rereading, sync, topics
 from fulfillment.privacy import erasure

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from bench.tables import filling, measuring, plans, statements
-from bench.tables.inserting import Sizes
+from bench.tables import measuring, plans, statements
+from bench.tables.rows import filling
+from bench.tables.rows.inserting import Sizes
 
 pytestmark = pytest.mark.django_db
 

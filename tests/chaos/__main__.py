@@ -27,8 +27,8 @@ from django.db import connections
 from tests.chaos.faults.servers import Servers, throw_away_servers
 from tests.chaos.outcome.report import table
 from tests.chaos.people.alert_receiver import AlertReceiver, open_alert_receiver
-from tests.end_to_end import world
-from tests.end_to_end.stack import running_stack
+from tests.end_to_end.installation import world
+from tests.end_to_end.installation.stack import running_stack
 
 FEWEST = 50
 """Among so many orders every fate occurs."""

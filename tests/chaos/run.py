@@ -32,10 +32,10 @@ from tests.chaos.people.alert_receiver import AlertReceiver
 from tests.chaos.people.customers import Customers, Placements
 from tests.chaos.people.plans import Fate, PlannedCount, extra_order, plan_counts, plan_orders
 from tests.chaos.people.staff import Staff
-from tests.end_to_end import world
+from tests.end_to_end.installation import world
+from tests.end_to_end.installation.stack import Stack
+from tests.end_to_end.installation.world import ITEMS, SHOPS, Product
 from tests.end_to_end.people import People
-from tests.end_to_end.stack import Stack
-from tests.end_to_end.world import ITEMS, SHOPS, Product
 from wmsbridge.celery import app as celery
 
 ORDERS_QUEUES = "submission,callbacks,cancellation,dispatch"

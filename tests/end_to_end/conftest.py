@@ -17,9 +17,9 @@ def stack(
     redis_server: redis.Redis,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Any]:
-    """The whole product, running; see tests.end_to_end.stack. Tests use orders of their own, nothing is truncated."""
-    secrets = importlib.import_module("tests.end_to_end.world").secrets()
-    running_stack = importlib.import_module("tests.end_to_end.stack").running_stack
+    """The whole product, running. Tests use orders of their own, and nothing is truncated."""
+    secrets = importlib.import_module("tests.end_to_end.installation.world").secrets()
+    running_stack = importlib.import_module("tests.end_to_end.installation.stack").running_stack
     with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch:
         for name, value in secrets.items():
             patch.setenv(name, value)

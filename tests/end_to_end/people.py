@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from tests.end_to_end import world
-from tests.end_to_end.stack import Stack
-from tests.end_to_end.waiting import until
-from tests.end_to_end.world import Product, Shop
+from tests.end_to_end.installation import world
+from tests.end_to_end.installation.stack import Stack
+from tests.end_to_end.installation.waiting import until
+from tests.end_to_end.installation.world import Product, Shop
 from tests.world import Json
 
 _novelties = itertools.count(1)

@@ -9,10 +9,10 @@ from fulfillment.models import Order, WmsOrder
 from fulfillment.models.states import OrderState, Reason
 from ops.models import Alert
 from tests.end_to_end.checker import Checker
+from tests.end_to_end.installation.stack import Stack
+from tests.end_to_end.installation.waiting import until, until_none
+from tests.end_to_end.installation.world import BERLIN, LYON, Product
 from tests.end_to_end.people import People, Placed
-from tests.end_to_end.stack import Stack
-from tests.end_to_end.waiting import until, until_none
-from tests.end_to_end.world import BERLIN, LYON, Product
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.end_to_end import story
+from tests.end_to_end.installation.stack import Stack
+from tests.end_to_end.installation.waiting import until
+from tests.end_to_end.installation.world import BERLIN, LYON
 from tests.end_to_end.people import People
-from tests.end_to_end.stack import Stack
-from tests.end_to_end.waiting import until
-from tests.end_to_end.world import BERLIN, LYON
 
 pytestmark = pytest.mark.e2e
 

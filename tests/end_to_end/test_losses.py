@@ -13,11 +13,11 @@ from fulfillment.models import WmsOrder
 from ops import idempotency
 from ops.models import Job
 from tests.end_to_end.checker import Checker
+from tests.end_to_end.installation.stack import Stack
+from tests.end_to_end.installation.waiting import until
+from tests.end_to_end.installation.world import BERLIN, LYON
 from tests.end_to_end.people import People, Placed
-from tests.end_to_end.stack import Stack
 from tests.end_to_end.story import create_calls
-from tests.end_to_end.waiting import until
-from tests.end_to_end.world import BERLIN, LYON
 
 pytestmark = pytest.mark.e2e
 

@@ -11,10 +11,10 @@ import pytest
 import requests
 
 from ops.doors import signatures
+from tests.end_to_end.installation.stack import Stack
+from tests.end_to_end.installation.waiting import until
+from tests.end_to_end.installation.world import BERLIN
 from tests.end_to_end.people import People
-from tests.end_to_end.stack import Stack
-from tests.end_to_end.waiting import until
-from tests.end_to_end.world import BERLIN
 from wmsbridge import health
 
 pytestmark = pytest.mark.e2e

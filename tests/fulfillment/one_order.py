@@ -39,8 +39,8 @@ from skumap.verification import review
 from tests import workers
 from tests.builders import make_connection, make_level, make_mapping, make_shop, make_warehouse
 from tests.fulfillment.fake_wms import GONE, FakeWms
+from tests.fulfillment.order_rows import ordered
 from tests.fulfillment.scene import LATER
-from tests.fulfillment.told import ordered
 from wms.adapters.base import Capability
 
 numbers = itertools.count(1)

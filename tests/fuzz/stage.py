@@ -16,7 +16,7 @@ from ops import redis
 from ops.models import Job
 from shops.models import Shop
 from tests import builders
-from tests.fulfillment import told
+from tests.fulfillment import order_rows
 from wms.adapters.base import Capability
 from wms.models import Warehouse
 
@@ -98,11 +98,11 @@ def _warehouse(shop: Shop, name: str, account: object, location: int) -> Warehou
 
 def _orders_at(house: Warehouse) -> None:
     for _ in range(3):
-        told.at_warehouse(house, units=3)
-    told.shipped(house)
-    told.in_question(house)
-    told.ordered(house.shop)
-    told.at_warehouse(house, part={"wms_status": "picking"})
+        order_rows.at_warehouse(house, units=3)
+    order_rows.shipped(house)
+    order_rows.in_question(house)
+    order_rows.ordered(house.shop)
+    order_rows.at_warehouse(house, part={"wms_status": "picking"})
     builders.make_shipment(house_order(house), state="held", reason="does not fit")
 
 

@@ -11,10 +11,10 @@ from django.test import Client
 
 from ops.models import Job
 from tests.drain import drain
-from tests.fulfillment import told
-from tests.shops.delivery import deliver
+from tests.fulfillment import order_rows
+from tests.shops.webhooks.delivery import deliver
+from tests.wms.callbacks.test_receiver import deliver as call_back
 from tests.wms.test_hostile_answers import SHIPMENT
-from tests.wms.test_receiver import deliver as call_back
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,8 +57,8 @@ def worked_off() -> set[str]:
 
 @pytest.mark.parametrize("what", SHIPMENTS)
 def test_a_callback_of_any_size_is_worked_off_in_time(what: str) -> None:
-    house = told.place()
-    order = told.at_warehouse(house)
+    house = order_rows.place()
+    order = order_rows.at_warehouse(house)
     Job.objects.all().delete()
     connection = house.connection
     data = {**SHIPMENT, "wmsOrderId": order.wms_orders.get().wms_order_id, **SHIPMENTS[what]}
@@ -69,7 +69,7 @@ def test_a_callback_of_any_size_is_worked_off_in_time(what: str) -> None:
 
 @pytest.mark.parametrize("topic", NOTICES)
 def test_a_notice_of_any_size_is_worked_off_in_time(topic: str, client: Client) -> None:
-    told.at_warehouse(told.place())
+    order_rows.at_warehouse(order_rows.place())
     Job.objects.all().delete()
     assert deliver(client, NOTICES[topic], topic=topic).status_code == 200
     assert "bug" not in worked_off()

@@ -9,7 +9,7 @@ import pytest
 @pytest.fixture(autouse=True)
 def nothing_to_act() -> Iterator[None]:
     """No test inherits what another left undone."""
-    acting = importlib.import_module("tests.ops.acting")
-    acting.acts.clear()
+    job_stub = importlib.import_module("tests.ops.job_stub")
+    job_stub.acts.clear()
     yield
-    acting.acts.clear()
+    job_stub.acts.clear()

@@ -25,7 +25,7 @@ from ops.models import Job, Lane, Priority
 from ops.net import http
 from ops.queue import jobs
 from tests.drain import drain
-from tests.ops.acting import KIND, Act, acts, answered
+from tests.ops.job_stub import KIND, Act, acts, answered
 
 LANE, URL = "wms:north", "https://wms.test/"
 WAIT = timedelta(minutes=2)

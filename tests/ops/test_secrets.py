@@ -15,7 +15,7 @@ from ops.models import Alert, Job
 from ops.secrets import SecretUnreadable
 from shops.models import Shop
 from tests.builders import make_connection, make_order, make_shop, make_warehouse
-from tests.shops.delivery import deliver
+from tests.shops.webhooks.delivery import deliver
 from wms.models import Connection
 from wmsbridge.tasks import measure_health
 

@@ -22,7 +22,7 @@ from shops.models import Shop
 from tests.builders import make_shop
 from tests.drain import drain
 from tests.parked import is_parked, park
-from tests.shops.delivery import deliver
+from tests.shops.webhooks.delivery import deliver
 
 GRAPHQL = "https://berlin.myshopify.com/admin/api/2026-10/graphql.json"
 LIVE = pytest.mark.django_db(transaction=True)

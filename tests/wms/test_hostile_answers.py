@@ -11,8 +11,8 @@ import pytest
 from ops.errors import Permanent, UnknownOutcome
 from tests.fuzz.answering import answering, not_allowed
 from tests.fuzz.hostile import everywhere
-from tests.wms.test_callbacks import envelope
-from tests.wms.test_rest_adapter import ORDER, RETURN, connection
+from tests.wms.adapters.test_rest import ORDER, RETURN, connection
+from tests.wms.callbacks.test_events import envelope
 from wms.adapters import adapter_for
 from wms.adapters.base import Adapter
 from wms.callbacks import events

@@ -29,7 +29,7 @@ from tests.chaos.faults.fault_schedule import (
     Fault,
 )
 from tests.chaos.faults.servers import Servers
-from tests.end_to_end.stack import Stack
+from tests.end_to_end.installation.stack import Stack
 from tests.world import End, Json
 
 logger = structlog.get_logger(__name__)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import psycopg
 
 from tests.chaos.people.staff import Staff
-from tests.end_to_end.stack import Stack
+from tests.end_to_end.installation.stack import Stack
 
 LOOK_EVERY = 1.0
 SOON = "5 minutes"

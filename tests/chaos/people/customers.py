@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from tests.chaos.people.plans import Fate, PlannedCount, PlannedOrder
+from tests.end_to_end.installation.stack import Stack
+from tests.end_to_end.installation.world import Product
 from tests.end_to_end.people import People, Placed
-from tests.end_to_end.stack import Stack
-from tests.end_to_end.world import Product
 from tests.world import End
 
 

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tests.end_to_end.world import BERLIN, ITEMS, LYON, SHOPS, House, Shop
+from tests.end_to_end.installation.world import BERLIN, ITEMS, LYON, SHOPS, House, Shop
 
 # The south ships in two parcels where it can. A kit or pack whose pieces leave in different parcels becomes one
 # fulfilment in the end, so kits and packs are not sold where the south serves first.

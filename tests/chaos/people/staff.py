@@ -17,9 +17,9 @@ from fulfillment.wms_orders import manual_resolution
 from fulfillment.wms_orders.manual_resolution import NothingToDecide, TooEarly
 from tests.chaos.faults.fault_schedule import ASKED_AGAIN, MAPPED, WITHOUT_LOOK_UP
 from tests.chaos.people.alert_receiver import AlertReceiver, ReceivedAlert
-from tests.end_to_end import world
-from tests.end_to_end.stack import Stack
-from tests.end_to_end.world import SHOPS, Product, Shop
+from tests.end_to_end.installation import world
+from tests.end_to_end.installation.stack import Stack
+from tests.end_to_end.installation.world import SHOPS, Product, Shop
 from tests.world import End
 
 LOOK_EVERY = 0.5

@@ -1,0 +1,123 @@
+"""Every place where a worker can be killed, and every way a `fulfillmentCreate` can end: each parcel is told once."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import timedelta
+from typing import Any
+from unittest import mock
+
+import pytest
+from django.db.models import F
+from django.db.models.functions import Now
+
+from fulfillment import jobs
+from fulfillment.fulfillments import creation
+from fulfillment.models import Order, Shipment, ShipmentLine, ShipmentUnit
+from fulfillment.models.states import ShipmentState
+from fulfillment.shipments import held_shipments, intake
+from ops.models import Alert, Job, Lane
+from ops.workers import dispatch, leases
+from tests import workers
+from tests.builders import make_connection, make_shipment, make_shop, make_warehouse
+from tests.fulfillment.fake_shopify import FAULTS, FakeShopify
+from tests.fulfillment.order_rows import at_warehouse
+from tests.fulfillment.scene import LATER
+
+pytestmark = pytest.mark.django_db
+numbers = itertools.count(1)
+PLACES = {
+    "before the attempt is recorded": (creation, "_begin", "ok"),
+    "before the answer is recorded": (creation, "record", "ok"),
+    "before it is taken back": (creation, "_take_back", "throttled"),
+    "before a refusal is recorded": (held_shipments, "hold", "refused"),
+    "once all is recorded": (leases, "finish", "ok"),
+    "before the retry": (leases, "retry", "timeout_after"),
+}
+"""Where a worker stops, and the outcome without which it does not come there."""
+
+ENDS = [(fault, "", "") for fault in FAULTS]
+ENDS += [(fault, at, befalls) for at, (*_, fault) in PLACES.items() for befalls in ("die", "hang")]
+
+
+class TwoParcels:
+    """Two equal parcels of an order, without tracking: nothing tells one from the other at Shopify."""
+
+    def __init__(self, staff: workers.Workers) -> None:
+        self.staff, number = staff, next(numbers)
+        shop = make_shop(f"shop-{number}.myshopify.com")
+        warehouse = make_warehouse(shop, make_connection(f"wms-{number}"))
+        self.order: Order = at_warehouse(warehouse, units=3)
+        line = self.order.lines.get()
+        self.parcels = [make_shipment(self.order.wms_orders.get()) for _ in range(2)]
+        for parcel in self.parcels:
+            ShipmentLine.objects.create(shipment=parcel, item_code="MUG", quantity=1, counted=1)
+            ShipmentUnit.objects.create(shipment=parcel, order_line=line, quantity=1)
+        self.shopify = FakeShopify(line.shopify_line_id, warehouse.shopify_location_id, left=3)
+        Job.objects.all().delete()
+        jobs.fulfill(self.order)
+
+    def work(self, *faults: str, at: str = "", befalls: str = "") -> None:
+        self.shopify.faults[:] = faults
+        with self.shopify.online():
+            if not at:
+                self.staff.work()
+                return
+            module, name, _ = PLACES[at]
+            stops = workers.once(getattr(module, name), getattr(workers, befalls))
+            with mock.patch.object(module, name, stops):
+                self.staff.work()
+
+    def is_given_up(self) -> None:
+        Job.objects.filter(state="running").update(lease_until=Now() - workers.LEASE)
+        dispatch.recover()
+        Job.objects.filter(state="ready").update(run_at=F("run_at") - LATER)
+        Lane.objects.update(open_until=F("open_until") - LATER)
+
+    def a_hung_one_goes_on(self) -> None:
+        with self.shopify.online():
+            self.staff.go_on(0)
+
+    def settle(self) -> None:
+        """Whatever is under way arrives, nobody hangs any more, and a person looks at what is held."""
+        for _ in range(6):
+            while self.staff.hung:
+                self.staff.kill(0)
+            self.shopify.arrive()
+            Shipment.objects.update(attempt_at=F("attempt_at") - creation.SETTLE - timedelta(seconds=1))
+            self.is_given_up()
+            for parcel in Shipment.objects.filter(wms_order__order=self.order, state=ShipmentState.HELD):
+                assert Alert.objects.filter(subject=parcel.subject, state="open").exists()
+                assert intake.look_again(parcel.id)
+            self.work()
+            if not Job.objects.exclude(state="done").exists() and not self.staff.hung:
+                break
+        told = Shipment.objects.filter(wms_order__order=self.order, state=ShipmentState.FULFILLED)
+        ids = {f"gid://shopify/Fulfillment/{parcel.shopify_fulfillment_id}" for parcel in told}
+        assert ids == {fulfillment["id"] for fulfillment in self.shopify.made}, self.describe()
+        assert (len(ids), self.shopify.left) == (2, 1), self.describe()
+        assert not Alert.objects.filter(kind="shipment_held", state="open").exists()
+
+    def describe(self) -> str:
+        parcels = Shipment.objects.filter(wms_order__order=self.order).values_list("state", "reason")
+        jobs = Job.objects.exclude(state="done").values_list("kind", "state", "error")
+        return f"{[*parcels]} {[*jobs]} {self.shopify}"
+
+
+@pytest.fixture(autouse=True)
+def nobody_reads_alerts(settings: Any) -> None:
+    """So no further jobs than the order's own."""
+    settings.ALERT_EMAILS = []
+
+
+@pytest.mark.parametrize("second", ["ok", "late", "dies_after"])
+def test_each_parcel_is_told_once_wherever_the_first_attempt_ends(second: str) -> None:
+    for fault, at, befalls in ENDS:
+        with workers.working() as staff:
+            two = TwoParcels(staff)
+            two.work(fault, at=at, befalls=befalls)
+            two.is_given_up()
+            two.work(second)
+            if staff.hung:
+                two.a_hung_one_goes_on()
+            two.settle()

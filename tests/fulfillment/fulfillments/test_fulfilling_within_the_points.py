@@ -1,0 +1,83 @@
+"""Parcels are told as fast as a standard plan's points allow, by the sandbox's own bucket; no run spends in vain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fulfillment import jobs
+from fulfillment.models import Order, Shipment, ShipmentLine, ShipmentUnit
+from ops.models import Alert, Job
+from tests.builders import make_shipment
+from tests.drain import drain
+from tests.fulfillment.order_rows import at_warehouse
+from tests.fulfillment.scene import DOMAIN, MUG, Scene
+from tests.shops.budget.metered import by_hand, pass_time
+from tests.world import Json
+
+pytestmark = pytest.mark.django_db
+ORDERS = 100
+MAXIMUM, RESTORE = 2000, 100
+PER_ORDER = 20
+"""Points of its two reads and its change; what the push of its stock takes comes on top."""
+
+FIRST_RUNS = 4
+"""Runs that may read and then lack the points for the change: what one needs is not known before the first ended."""
+
+
+def books(scene: Scene) -> Json:
+    found: Json = scene.shopify.get(f"/books?domain={DOMAIN}")["shops"][DOMAIN]
+    return found
+
+
+def sent(scene: Scene) -> Order:
+    """An order whose only parcel left the warehouse, and is to be told to Shopify."""
+    there = scene.place((MUG, 1))
+    order = at_warehouse(scene.berlin, units=1, shopify_order_id=there["id"], name=there["name"])
+    line = order.lines.get()
+    line.shopify_line_id = there["lines"][0]["id"]
+    line.save(update_fields=["shopify_line_id"])
+    parcel = make_shipment(order.wms_orders.get(), tracking_number=f"T{there['id']}", carrier_code="dhl")
+    ShipmentLine.objects.create(shipment=parcel, item_code="MUG", quantity=1, counted=1)
+    ShipmentUnit.objects.create(shipment=parcel, order_line=line, quantity=1)
+    Job.objects.all().delete()  # what is behind it is over
+    return order
+
+
+def all_told() -> bool:
+    return not Shipment.objects.exclude(state="fulfilled").exists()
+
+
+def work_until_told(scene: Scene, *, within: float, step: float = 0.5) -> float:
+    """Run due jobs, and let time pass at both ends; the seconds it took."""
+    took = 0.0
+    with by_hand() as clock:
+        drain(most=5000)
+        while not all_told():
+            assert took < within, f"not told after {took:.0f} s"
+            pass_time(clock, step)
+            scene.shopify.post(f"/shops/{DOMAIN}/bucket", {"seconds": step})
+            took += step
+            drain(most=5000)
+    return took
+
+
+def test_a_hundred_orders_are_fulfilled_within_what_the_standard_points_allow(
+    scene: Scene, settings: Any
+) -> None:
+    """All points are gone at first, so that each one is waited for; an order takes two reads and a change."""
+    settings.ALERT_EMAILS = []
+    bucket = {"max": MAXIMUM, "restore": RESTORE, "points": 0, "by_hand": True}
+    scene.build_shopify(bucket=bucket)
+    for order in [sent(scene) for _ in range(ORDERS)]:
+        jobs.fulfill(order)
+    took = work_until_told(scene, within=200)
+    after = books(scene)
+    assert all(len(order["fulfillments"]) == 1 for order in after["orders"])
+    made = after["requests"]
+    assert made["fulfillmentCreate"] == ORDERS
+    assert made["order"] <= 2 * ORDERS + 2 * FIRST_RUNS
+    assert after["charged"] <= 1.2 * ORDERS * PER_ORDER
+    assert took <= 1.2 * after["charged"] / RESTORE
+    assert not Alert.objects.exists()
