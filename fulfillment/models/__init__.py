@@ -5,11 +5,10 @@ from fulfillment.models.orders import (
     FulfillmentOrderLine,
     Order,
     OrderLine,
-    WmsOrder,
-    WmsOrderLine,
 )
 from fulfillment.models.returns import Return, ReturnLine
 from fulfillment.models.shipments import Fulfillment, Shipment, ShipmentCount, ShipmentLine, ShipmentUnit
+from fulfillment.models.wms_orders import WmsOrder, WmsOrderLine
 
 __all__ = [
     "Fulfillment",
