@@ -121,7 +121,7 @@ def _copies(example: Any, count: int) -> list[Any]:
             "wms_status": "pending",
             "attempt": 0,
             "outcome": "none",
-            "wms_order_id": "",
+            "remote_id": "",
             "accepted_at": None,
         }
         return {"order": order, "external_id": name, "attempt_at": None, **fresh}

@@ -26,6 +26,7 @@ from fulfillment import alerts, coverage
 from fulfillment.models import Order, Shipment, WmsOrder
 from fulfillment.models.states import OrderState, Reason, ShipmentState
 from fulfillment.readiness import OF_A_PART
+from fulfillment.refs import OrderPk
 from fulfillment.wms_order_states import BY_PARCELS, ENDED, UNCONFIRMED
 from ops.alerting.kinds import close_kinds
 from wms.statuses import WmsStatus
@@ -61,9 +62,14 @@ def refused(order: Order) -> QuerySet[WmsOrder]:
     return WmsOrder.objects.filter(order=order, wms_status=WmsStatus.REJECTED)
 
 
-def lock(order_id: int) -> Order:
+def lock(order_pk: OrderPk) -> Order:
     """The order, locked until the transaction ends. Taken before any of its WMS orders, levels or advisory locks."""
-    return Order.objects.select_for_update(of=("self",)).select_related("shop").get(id=order_id)
+    return Order.objects.select_for_update(of=("self",)).select_related("shop").get(id=order_pk)
+
+
+def lock_of(row: WmsOrder) -> Order:
+    """Lock the order of a WMS order. See `lock`."""
+    return lock(OrderPk(row.order_id))
 
 
 def own_clock(at: Combinable) -> Combinable:
@@ -127,11 +133,6 @@ def stand(
             close_kinds(_END_WITH_THE_WORK, order.subject)
         logger.info("order_state", order=order.id, shop=order.shop_id, state=state, reason=reason)
     return bool(changed)
-
-
-def arrival_key(connection_id: int, wms_order_id: str) -> str:
-    """The park key of callbacks about a WMS order that we do not know yet: they may come before our call returns."""
-    return f"wms_order:{connection_id}:{wms_order_id}"
 
 
 def note_ready(

@@ -9,6 +9,7 @@ from datetime import datetime
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.shopify.our_locations import SHIPPED_METHODS, OurPlaces
 from fulfillment.shopify.snapshots import LineNode, OrderNode, WorkNode
+from shops.ids import ShopifyLineId
 from shops.models import Shop
 
 OPEN_STATUSES = frozenset({"OPEN", "IN_PROGRESS", "SCHEDULED", "ON_HOLD"})
@@ -132,7 +133,7 @@ def _nothing_is_ours(unfinished: Sequence[WorkNode]) -> Verdict:
     return Verdict(OrderState.NOTHING_TO_SHIP, Reason.ELSEWHERE, ", ".join(map(str, elsewhere)))
 
 
-def _rest(later: Sequence[WorkNode], shippable: Mapping[int, LineNode]) -> Rest:
+def _rest(later: Sequence[WorkNode], shippable: Mapping[ShopifyLineId, LineNode]) -> Rest:
     """In words, fulfilment order by fulfilment order: those with a date first, the earliest first."""
     in_turn = sorted(
         later, key=lambda work: (work.fulfill_at is None, work.fulfill_at or work.updated_at, work.id)
@@ -146,7 +147,7 @@ def _rest(later: Sequence[WorkNode], shippable: Mapping[int, LineNode]) -> Rest:
     )
 
 
-def _waits_for(work: WorkNode, shippable: Mapping[int, LineNode]) -> str:
+def _waits_for(work: WorkNode, shippable: Mapping[ShopifyLineId, LineNode]) -> str:
     units = ", ".join(
         f"{line.remaining_quantity} × {shippable[line.line_item.id].sku or shippable[line.line_item.id].title}"
         for line in work.line_items.nodes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, NewType
 
 from ops import refs
 from ops.refs import ParkKey, Subject
@@ -10,8 +10,17 @@ from shops.ids import FulfillmentOrderId, ShopifyOrderId, ShopPk
 from shops.refs import notice_subject, parse_notice
 from wms.ids import ConnectionPk, ExternalId, RemoteOrderId, RemoteReturnId, RemoteShipmentId
 
-MOST = 300
-"""Characters that an external id or a subject has at most."""
+OrderPk = NewType("OrderPk", int)
+"""Our row of an order."""
+
+WmsOrderPk = NewType("WmsOrderPk", int)
+"""Our row of a WMS order."""
+
+ShipmentPk = NewType("ShipmentPk", int)
+"""Our row of a shipment."""
+
+ReturnPk = NewType("ReturnPk", int)
+"""Our row of a return."""
 
 
 class OrderRef(NamedTuple):
@@ -36,7 +45,7 @@ class ShipmentRef(NamedTuple):
     remote_id: RemoteShipmentId
 
 
-def order_key(order_pk: int) -> ParkKey:
+def order_key(order_pk: OrderPk) -> ParkKey:
     """What work waits for that Shopify, or a person, has to let an order go."""
     return ParkKey(f"order:{order_pk}")
 
@@ -57,7 +66,7 @@ def fulfillment_order_subject(shop_pk: ShopPk, fulfillment_order_id: Fulfillment
     return notice_subject("fulfillment_order", shop_pk, fulfillment_order_id)
 
 
-def external_id(domain: str, shopify_order_id: ShopifyOrderId, part: int) -> ExternalId:
+def part_external_id(domain: str, shopify_order_id: ShopifyOrderId, part: int) -> ExternalId:
     """What we call a part of an order at its WMS: never another one, whatever happens to it."""
     return ExternalId(f"wms:order:{domain}:{shopify_order_id}:{part}")
 
@@ -69,12 +78,17 @@ def return_external_id(order: ExternalId) -> ExternalId:
 
 def unannounced_return_external_id(order: ExternalId, remote_id: RemoteReturnId) -> ExternalId:
     """What we call a return of a part that came without an announcement."""
-    return ExternalId(f"{order}:return:{remote_id}"[:MOST])
+    return ExternalId(f"{order}:return:{remote_id}"[: refs.MOST])
 
 
 def change_key(order: ExternalId, number: int) -> str:
     """The idempotency key of one wish to send less of a part."""
     return f"{order}:change:{number}"
+
+
+def cancel_key(order: ExternalId) -> str:
+    """The idempotency key of the wish to cancel a part."""
+    return f"{order}:cancel"
 
 
 def parse_external_id(text: str) -> WmsOrderRef | None:
@@ -121,7 +135,7 @@ def unknown_return_subject(connection_pk: ConnectionPk, remote_id: RemoteReturnI
 
 def unknown_status_subject(slug: str, word: str) -> Subject:
     """What is about a word of a WMS for the state of an order that we do not know."""
-    return Subject(f"{slug}:{word}"[:MOST])
+    return Subject(f"{slug}:{word}"[: refs.MOST])
 
 
 def shipment_subject(connection_pk: ConnectionPk, remote_id: RemoteShipmentId) -> Subject:

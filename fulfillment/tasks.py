@@ -73,9 +73,9 @@ def read_orders(jobs: list[TypedJob[ShopifyOrderPayload]]) -> None:
 def find_order(payload: FulfillmentOrderPayload) -> None:
     """A webhook named a fulfilment order we do not know: ask whose it is."""
     shop = Shop.objects.get(id=payload.shop)
-    order_id = queries.owner_of_fulfillment_order(shop, payload.fulfillment_order)
-    if order_id is not None:
-        jobs.read_order(shop, order_id)
+    owner = queries.owner_of_fulfillment_order(shop, payload.fulfillment_order)
+    if owner is not None:
+        jobs.read_order(shop, owner)
 
 
 @handles(ROUTE)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from ops.alerting.kinds import AlertKind, Closes
+from skumap.refs import mapping_subject
 from wms.models import Connection, Warehouse
+from wms.refs import connection_subject, unknown_warehouse_subject, warehouse_subject
 
 _SHARED = "a WMS may serve several shops"
 
@@ -22,7 +24,7 @@ def stock_figure_missing(warehouse: Warehouse, items: Collection[str]) -> None:
     """Reports of stock lack the quantity that counts for this connection."""
     account = warehouse.connection
     STOCK_FIGURE_MISSING.open(
-        f"connection:{account.slug}",
+        connection_subject(account.slug),
         shop=None,
         title=f"{account.slug} reports stock without the quantity that counts",
         meaning=f"The stock basis of this connection is «{account.get_stock_basis_display()}», but the reports for "
@@ -36,7 +38,7 @@ def stock_figure_missing(warehouse: Warehouse, items: Collection[str]) -> None:
 def stock_items_unread(connection: Connection, unread: Sequence[str], *, cause: str) -> None:
     """A page of stock contains items that cannot be read; `unread` names each with the reason."""
     STOCK_ITEMS_UNREAD.open(
-        connection.lane,
+        connection.subject,
         shop=None,
         cause=cause,
         title=f"{connection.slug} reports stock that cannot be read: {len(unread)} items of one page",
@@ -50,23 +52,13 @@ def stock_items_unread(connection: Connection, unread: Sequence[str], *, cause: 
 def unknown_warehouse(connection: Connection, *, code: str) -> None:
     """A WMS reports stock of a warehouse that is not set up here."""
     UNKNOWN_WAREHOUSE.open(
-        unknown_warehouse_subject(connection, code),
+        unknown_warehouse_subject(connection.slug, code),
         shop=None,
         title=f"{connection.slug} reports stock of warehouse {code}, which is not set up here",
         meaning="We do not follow the stock of this warehouse, and no order is sent to it.",
         action=f"Add a warehouse with the WMS code {code} to the connection. The next reconciliation then reads its "
         "stock. If it is not one of your warehouses, ask the vendor to stop reporting it.",
     )
-
-
-def unknown_warehouse_subject(connection: Connection, code: str) -> str:
-    """The subject of the alert about a warehouse that is not set up."""
-    return f"{connection.slug}/{code}"
-
-
-def mapping_subject(mapping_id: int) -> str:
-    """The subject of the alert that Shopify does not take the stock of what is mapped."""
-    return f"mapping:{mapping_id}"
 
 
 def stock_push_refused(warehouse: Warehouse, *, mapping_id: int, label: str, said: str) -> None:
@@ -81,15 +73,10 @@ def stock_push_refused(warehouse: Warehouse, *, mapping_id: int, label: str, sai
     )
 
 
-def warehouse_subject(warehouse: Warehouse) -> str:
-    """The subject of the alert that Shopify takes no stock at a warehouse."""
-    return f"warehouse:{warehouse.pk}"
-
-
 def stock_push_refused_at(warehouse: Warehouse, *, said: str) -> None:
     """Shopify takes no stock at all at a warehouse."""
     STOCK_PUSH_REFUSED.open(
-        warehouse_subject(warehouse),
+        warehouse_subject(warehouse.id),
         shop=warehouse.shop.domain,
         title=f"Shopify refuses all stock of {warehouse}",
         meaning=f"Shopify goes on selling by old quantities there. Shopify said: {said}",

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from inventory.refs import reconcile_subject
 from ops.models import Priority
 from ops.queue.kinds import AT_ONCE, JobKind
 from ops.queue.queues import Queue
+from ops.refs import LaneName
+from shops.ids import ShopPk
 from shops.jobs import SCOPES, ShopPayload
 from skumap.jobs import MAPPED
+from skumap.refs import stock_subject
+from wms.ids import ConnectionPk
 from wms.jobs import STOCK_SCOPE_CHANGED, from_callback
 from wms.models import Connection
 
@@ -43,17 +48,17 @@ PUSH = JobKind(
 )
 
 
-def push(shop_id: int, *, lane: str, delay: timedelta = AT_ONCE) -> None:
+def push(shop_pk: ShopPk, *, lane: LaneName, delay: timedelta = AT_ONCE) -> None:
     """Enqueue the shop's only push job; a further request while it waits joins it.
 
     It is as urgent as orders and has a share of its own, because in a flash sale old stock at Shopify is the worst
     fault.
     """
     PUSH.enqueue(
-        ShopPayload(shop_id),
-        key=f"{PUSH.name}:{shop_id}",
+        ShopPayload(shop_pk),
+        key=f"{PUSH.name}:{shop_pk}",
         lane=lane,
-        subject=f"stock:{shop_id}",
+        subject=stock_subject(shop_pk),
         share="stock",
         delay=delay,
     )
@@ -63,7 +68,7 @@ def push(shop_id: int, *, lane: str, delay: timedelta = AT_ONCE) -> None:
 class ReconcilePayload:
     """A connection; `full`: everything is read, not only what changed since the watermark."""
 
-    connection: int
+    connection: ConnectionPk
     full: bool = False
 
 
@@ -80,8 +85,8 @@ RECONCILE = JobKind(
 def reconcile(connection: Connection, *, full: bool = False) -> None:
     """Enqueue the connection's only reconciliation job; each page is a run of it."""
     RECONCILE.enqueue(
-        ReconcilePayload(connection.pk, full),
+        ReconcilePayload(connection.id, full),
         key=f"{RECONCILE.name}:{connection.pk}",
         lane=connection.lane,
-        subject=f"reconcile:{connection.slug}",
+        subject=reconcile_subject(connection.slug),
     )

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from ops import refs
 from ops.refs import ParkKey, Subject
-from shops.ids import ShopPk
 from wms.ids import WarehousePk
 
 
@@ -15,6 +14,15 @@ class StockRef(NamedTuple):
 
     warehouse_pk: WarehousePk
     item_code: str
+
+
+class LateRef(NamedTuple):
+    """Stock of a shop that is late at a warehouse of a connection, and in which step."""
+
+    step: str
+    domain: str
+    slug: str
+    code: str
 
 
 def stock_key(warehouse_pk: WarehousePk, item_code: str) -> ParkKey:
@@ -29,9 +37,16 @@ def parse_stock(key: str) -> StockRef | None:
     return StockRef(WarehousePk(number), parts[1]) if parts and number is not None else None
 
 
-def stock_subject(shop_pk: ShopPk) -> Subject:
-    """Return the subject of pushing stock to a shop."""
-    return Subject(f"stock:{shop_pk}")
+def late_cause(step: str, domain: str, slug: str, code: str) -> str:
+    """Stock of a shop that is late at a warehouse of a connection, and in which step, as the cause of an alert."""
+    return f"{step}:{domain}:{slug}/{code}"
+
+
+def parse_late(cause: str) -> LateRef | None:
+    """What stock is late by the cause of an alert; None where the cause is something else."""
+    step, *parts = cause.split(":", 2)
+    slug, _, code = parts[1].partition("/") if len(parts) == 2 else ("", "", "")
+    return LateRef(step, parts[0], slug, code) if slug and code else None
 
 
 def reconcile_subject(slug: str) -> Subject:

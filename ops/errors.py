@@ -6,6 +6,7 @@ import enum
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+from ops.refs import ParkKey
 from ops.text.masking import mask_text
 
 
@@ -71,7 +72,7 @@ class Blocked(JobError):
     `recheck` is called inside the parking transaction, under the keys' locks: True = still blocked.
     """
 
-    def __init__(self, reason: str, *, on: Sequence[str], recheck: Callable[[], bool]) -> None:
+    def __init__(self, reason: str, *, on: Sequence[ParkKey], recheck: Callable[[], bool]) -> None:
         super().__init__(reason)
         self.on = tuple(on)
         self.recheck = recheck

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from ops.refs import ParkKey, Subject
 from ops.text.untrusted import StoredDecoder
 
 
@@ -122,7 +123,7 @@ class Job(models.Model):
         decoder=StoredDecoder,
         help_text="This is the data that the job needs; it is erased some time after the job is done.",
     )
-    subject = models.CharField(
+    subject: models.CharField[Subject, Subject] = models.CharField(
         max_length=300, blank=True, help_text="The job is about this, for example an order."
     )
     share = models.CharField(
@@ -152,7 +153,7 @@ class Job(models.Model):
         db_default=Now(),
         help_text="The job may run from this time on. If it is parked, it looks at its causes again then.",
     )
-    parked_on = ArrayField(
+    parked_on: ArrayField[list[ParkKey], list[ParkKey]] = ArrayField(
         models.CharField(max_length=300),
         default=list,
         db_default=[],
@@ -305,7 +306,7 @@ class Alert(models.Model):
         CLOSED = "closed", "closed"
 
     kind = models.CharField(max_length=60, help_text="This names the kind of problem.")
-    subject = models.CharField(
+    subject: models.CharField[Subject, Subject] = models.CharField(
         max_length=300,
         help_text="The alert is about this, for example an order; there is one open alert of a kind for each.",
     )

@@ -14,6 +14,8 @@ ParkKey = NewType("ParkKey", str)
 Subject = NewType("Subject", str)
 """What a job or an alert is about: the timeline of a thing is all that has its subject."""
 
+NO_SUBJECT = Subject("")
+
 LaneName = NewType("LaneName", str)
 """The primary key of a lane."""
 
@@ -23,6 +25,9 @@ INTERNAL = LaneName("internal")
 LOCAL = "/in"
 """What the names of lanes end with whose work calls nobody. It never waits for a socket, so more of it at once would
 not get done sooner, but take processors from others."""
+
+MOST = 300
+"""Characters that a reference has at most."""
 
 LARGEST_ID = 2**63 - 1
 
@@ -42,9 +47,24 @@ def endpoint_of(lane: str) -> LaneName:
     return LaneName(lane.removesuffix(LOCAL))
 
 
+def channel_lane(name: str) -> LaneName:
+    """The lane of messages to a channel of alerts."""
+    return LaneName(f"alerts:{name}")
+
+
 def alert_subject(alert_id: int) -> Subject:
     """What the notifications of an alert are filed under."""
     return Subject(f"alert:{alert_id}")
+
+
+def lane_subject(lane: str) -> Subject:
+    """What is about an endpoint, so that it stands with the jobs of its lane, is filed under."""
+    return Subject(lane)
+
+
+def user_subject(username: str) -> Subject:
+    """What is about a member of staff, or about whoever tries to be one, is filed under."""
+    return Subject(f"user:{username}")
 
 
 def sender_subject(door: str, sender: str) -> Subject:
@@ -54,7 +74,7 @@ def sender_subject(door: str, sender: str) -> Subject:
 
 def dead_letters_subject(kind: str, lane: str) -> Subject:
     """What the alert about dead letters of one kind in one lane is filed under."""
-    return Subject(f"{kind} {lane}")
+    return Subject(f"{kind} {lane}"[:MOST])
 
 
 def parse_dead_letters(subject: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from ops.alerting.kinds import AlertKind, Closes
 from ops.alerting.own_alerts import SECRET_UNREADABLE
 from ops.models import Severity
 from shops.models import Shop
+from shops.refs import shop_subject
 
 SHOP_REFUSES_CREDENTIALS = AlertKind(
     "shop_refuses_credentials", closes=Closes.ITSELF, severity=Severity.CRITICAL
@@ -108,7 +109,7 @@ def points_burnt(
 ) -> None:
     """Some work was begun again and again, and ran out of Shopify points each time before its end."""
     POINTS_BURNT.open(
-        f"shop:{domain}",
+        shop_subject(domain),
         shop=domain,
         title=f"Work for {domain} uses up its Shopify points and is never finished",
         meaning=f"{work} was begun {runs_in_row} times in a row. Each time it spent about {spent:.0f} points, and then "

@@ -18,6 +18,7 @@ from ops.errors import Blocked, Throttled
 from ops.queue.jobs import wake
 from shops import alerts, jobs
 from shops.models import Shop
+from shops.refs import shop_key
 
 logger = structlog.get_logger(__name__)
 
@@ -34,7 +35,9 @@ class AccessRefused(Blocked):
 
     def __init__(self, shop: Shop, *, reason: str) -> None:
         super().__init__(
-            f"{shop.domain} refuses our credentials: {reason}", on=[key(shop)], recheck=_unchanged(shop)
+            f"{shop.domain} refuses our credentials: {reason}",
+            on=[shop_key(shop.id)],
+            recheck=_unchanged(shop),
         )
         self.reason = reason
 
@@ -44,21 +47,16 @@ class CredentialsUnusable(Blocked):
 
     def __init__(self, shop: Shop, *, reason: str) -> None:
         super().__init__(
-            f"{shop.domain} cannot be called: {reason}", on=[key(shop)], recheck=_unchanged(shop)
+            f"{shop.domain} cannot be called: {reason}", on=[shop_key(shop.id)], recheck=_unchanged(shop)
         )
         self.reason = reason
-
-
-def key(shop: Shop) -> str:
-    """The key under which work for this shop waits."""
-    return f"shop:{shop.pk}"
 
 
 def paused(shop: Shop) -> Blocked:
     """The error for work that needs a shop which is switched off."""
     return Blocked(
         f"{shop.domain} is switched off",
-        on=[key(shop)],
+        on=[shop_key(shop.id)],
         recheck=lambda: not Shop.objects.filter(pk=shop.pk, is_active=True).exists(),
     )
 
@@ -139,7 +137,7 @@ def taken_up(shop: Shop) -> None:
     jobs.check_subscriptions(shop)
     jobs.notices_lost(shop)
     alerts.SHOP_UNINSTALLED.close(shop.subject)
-    wake(key(shop))
+    wake(shop_key(shop.id))
     logger.info("shop_switched_on", shop=shop.domain)
 
 
@@ -167,7 +165,7 @@ def credentials_changed(shop: Shop) -> None:
     )
     alerts.SHOP_REFUSES_CREDENTIALS.close(shop.subject)
     if not installed_again(shop):
-        wake(key(shop))
+        wake(shop_key(shop.id))
 
 
 def secrets_changed(shop: Shop) -> None:

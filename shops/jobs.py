@@ -10,7 +10,10 @@ from ops.models import Priority
 from ops.queue.jobs import is_pending
 from ops.queue.kinds import EventKind, JobKind, P
 from ops.queue.queues import Queue
+from ops.refs import LaneName
+from shops.ids import ShopPk
 from shops.models import Shop
+from shops.refs import shop_subject
 
 SCOPES = "Look at the shop: are the app's scopes complete, is its API version still supported?"
 """What removes the usual cause of a call that Shopify refuses for good."""
@@ -22,7 +25,7 @@ UNSEEN = "What Shopify reported is not looked at; the backfill makes up for it w
 class WebhookPayload(DeliveredPayload):
     """A webhook as it was stored."""
 
-    shop: int
+    shop: ShopPk
     topic: str = ""
     event_id: str = ""
     triggered_at: str = ""
@@ -43,14 +46,14 @@ def webhook(topic: str) -> EventKind[WebhookPayload]:
 class ShopPayload:
     """A shop, by our key."""
 
-    shop: int
+    shop: ShopPk
 
 
 @dataclass(frozen=True)
 class ShopPagePayload:
     """A shop, and the row behind which a page of its orders begins."""
 
-    shop: int
+    shop: ShopPk
     after: int | None = None
 
 
@@ -96,27 +99,27 @@ CHECK_SUBSCRIPTIONS = JobKind(
 
 def check_subscriptions(shop: Shop) -> None:
     """Have the shop's webhook subscriptions looked at, in the caller's transaction."""
-    _enqueue(CHECK_SUBSCRIPTIONS, ShopPayload(shop.pk), shop, lane=shop.lane)
+    _enqueue(CHECK_SUBSCRIPTIONS, ShopPayload(shop.id), shop, lane=shop.lane)
 
 
 def check_installed(shop: Shop) -> None:
     """Have the shop asked whether the app is still, or again, installed, in the caller's transaction."""
-    _enqueue(CHECK_INSTALLED, ShopPayload(shop.pk), shop, lane=shop.lane)
+    _enqueue(CHECK_INSTALLED, ShopPayload(shop.id), shop, lane=shop.lane)
 
 
 def redact(shop: Shop) -> None:
     """Have it looked at whether the shop is gone, and its customers erased if so, in the caller's transaction."""
-    _enqueue(REDACT_SHOP, ShopPayload(shop.pk), shop, lane=shop.lane)
+    _enqueue(REDACT_SHOP, ShopPayload(shop.id), shop, lane=shop.lane)
 
 
 def notices_lost(shop: Shop) -> None:
     """Say that Shopify has not reported the shop's changes for a while, in the caller's transaction."""
-    _enqueue(NOTICES_LOST, ShopPayload(shop.pk), shop, lane=shop.inbox_lane)
+    _enqueue(NOTICES_LOST, ShopPayload(shop.id), shop, lane=shop.inbox_lane)
 
 
 def settings_changed(shop: Shop, *, after: int | None = None) -> None:
     """Say that what may be sent of the shop's orders was changed: from the first order on, or behind one."""
-    _enqueue(SETTINGS_CHANGED, ShopPagePayload(shop.pk, after), shop, lane=shop.inbox_lane)
+    _enqueue(SETTINGS_CHANGED, ShopPagePayload(shop.id, after), shop, lane=shop.inbox_lane)
 
 
 def removal_is_examined(shop: Shop) -> bool:
@@ -129,8 +132,8 @@ def removal_is_examined(shop: Shop) -> bool:
     )
 
 
-def _enqueue(kind: EventKind[P], payload: P, shop: Shop, *, lane: str) -> None:
-    kind.enqueue(payload, key=_key(kind, shop), lane=lane, subject=f"shop:{shop.domain}")
+def _enqueue(kind: EventKind[P], payload: P, shop: Shop, *, lane: LaneName) -> None:
+    kind.enqueue(payload, key=_key(kind, shop), lane=lane, subject=shop_subject(shop.domain))
 
 
 def _key(kind: EventKind[P], shop: Shop) -> str:

@@ -5,9 +5,11 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from ops.queue.lanes import LOCAL
+from ops.refs import LaneName, Subject, inbound
 from ops.secrets import EncryptedTextField
 from ops.text.entered_text import validate_line, validate_token
+from shops.ids import ShopPk
+from shops.refs import shop_lane, shop_subject
 
 OWNER = ("domain",)
 """Whose the secrets are: they cannot be read once the domain is another's."""
@@ -17,6 +19,8 @@ API_VERSION = r"^(20\d\d-(01|04|07|10)|unstable)\Z"
 
 class Shop(models.Model):
     """One Shopify store."""
+
+    id: ShopPk
 
     class SubmitPolicy(models.TextChoices):
         """From which financial status on an order may be sent to a warehouse."""
@@ -170,19 +174,19 @@ class Shop(models.Model):
         return self.domain
 
     @property
-    def subject(self) -> str:
+    def subject(self) -> Subject:
         """What jobs and alerts about the shop itself are about."""
-        return f"shop:{self.domain}"
+        return shop_subject(self.domain)
 
     @property
-    def lane(self) -> str:
+    def lane(self) -> LaneName:
         """The lane of calls to this shop."""
-        return f"shop:{self.domain}"
+        return shop_lane(self.domain)
 
     @property
-    def inbox_lane(self) -> str:
+    def inbox_lane(self) -> LaneName:
         """The lane of what this shop sent us: local work, so an outage of Shopify does not hold it up."""
-        return f"shop:{self.domain}{LOCAL}"
+        return inbound(self.lane)
 
     @property
     def hmac_secrets(self) -> list[str]:

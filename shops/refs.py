@@ -24,7 +24,7 @@ class NoticeRef(NamedTuple):
     number: int
 
 
-def lane(domain: str) -> LaneName:
+def shop_lane(domain: str) -> LaneName:
     """The lane of calls to a shop."""
     return LaneName(f"shop:{domain}")
 

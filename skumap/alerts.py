@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from ops.alerting.kinds import AlertKind, Closes
+from shops.ids import VariantId
 from shops.models import Shop
 from skumap.models import SkuMapping
+from skumap.refs import variant_subject
 
 UNMAPPED_SKU = AlertKind("unmapped_sku", closes=Closes.ITSELF)
 SKU_CHANGED = AlertKind("sku_changed", closes=Closes.ITSELF)
 SKU_GONE = AlertKind("sku_gone", closes=Closes.ITSELF_OR_PERSON)
 
 
-def subject(shop: Shop, variant: int) -> str:
-    """The subject of the alerts about one variant of a shop."""
-    return f"sku:{shop.domain}:{variant}"
-
-
-def unmapped_sku(shop: Shop, *, variant: int, sku: str, hint: str, by: str) -> bool:
+def unmapped_sku(shop: Shop, *, variant: VariantId, sku: str, hint: str, by: str) -> bool:
     """No warehouse of the shop has a mapping for a variant that was ordered; returns True when the alert is new.
 
     `hint`: the known SKU that is most like it. `by`: the subject of the order that needs it.
     """
     nearest = f" Nearest known: {hint}." if hint else ""
     return UNMAPPED_SKU.open(
-        subject(shop, variant),
+        variant_subject(shop.domain, variant),
         shop=shop.domain,
         cause=by,
         title=f"SKU {_shown(sku)} of {shop.domain} is not mapped",
@@ -36,7 +33,7 @@ def unmapped_sku(shop: Shop, *, variant: int, sku: str, hint: str, by: str) -> b
 def sku_changed(shop: Shop, mapping: SkuMapping, *, sku: str, inventory_item: int | None) -> None:
     """Shopify shows another SKU or inventory item for a variant than when it was mapped."""
     SKU_CHANGED.open(
-        subject(shop, mapping.shopify_variant_id),
+        variant_subject(shop.domain, mapping.shopify_variant_id),
         shop=shop.domain,
         title=f"SKU {_shown(mapping.shopify_sku)} of {shop.domain} is now {_shown(sku)}",
         meaning=f"Variant {mapping.shopify_variant_id} was mapped to item {mapping.wms_item_code} when it had SKU "
@@ -48,10 +45,10 @@ def sku_changed(shop: Shop, mapping: SkuMapping, *, sku: str, inventory_item: in
     )
 
 
-def sku_gone(shop: Shop, *, variant: int, sku: str) -> None:
+def sku_gone(shop: Shop, *, variant: VariantId, sku: str) -> None:
     """Shopify no longer has a variant that is mapped."""
     SKU_GONE.open(
-        subject(shop, variant),
+        variant_subject(shop.domain, variant),
         shop=shop.domain,
         title=f"Variant {variant} (SKU {_shown(sku)}) of {shop.domain} no longer exists in Shopify",
         meaning="The variant is mapped, but Shopify no longer has it. Its stock is not sent to Shopify any more.",

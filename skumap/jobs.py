@@ -10,8 +10,12 @@ from datetime import timedelta
 from ops.models import Priority
 from ops.queue.kinds import AT_ONCE, EventKind, JobKind
 from ops.queue.queues import Queue
+from ops.refs import INTERNAL
+from shops.ids import ShopPk, VariantId
 from shops.jobs import SCOPES, webhook
 from shops.models import Shop
+from shops.refs import shop_subject
+from skumap.refs import stock_subject
 
 PRODUCT_UPDATED = JobKind.of(
     webhook("products/update"),
@@ -40,8 +44,8 @@ class VerifyPayload:
     `adopt`: a person said that what Shopify shows is right.
     """
 
-    shop: int
-    variants: tuple[int, ...] | None = None
+    shop: ShopPk
+    variants: tuple[VariantId, ...] | None = None
     adopt: bool | None = None
     after: int | None = None
 
@@ -57,23 +61,23 @@ VERIFY = JobKind(
 )
 
 
-def verify(shop: Shop, variants: Sequence[int], *, adopt: bool) -> None:
+def verify(shop: Shop, variants: Sequence[VariantId], *, adopt: bool) -> None:
     """Have these variants read at Shopify, all with one request."""
     VERIFY.enqueue(
-        VerifyPayload(shop.pk, variants=tuple(variants), adopt=adopt),
+        VerifyPayload(shop.id, variants=tuple(variants), adopt=adopt),
         key=f"{VERIFY.name}:{shop.pk}:{'adopt' if adopt else 'look'}:{_digest(variants)}",
         lane=shop.lane,
-        subject=f"shop:{shop.domain}",
+        subject=shop_subject(shop.domain),
     )
 
 
 def verify_all(shop: Shop, *, after: int = 0, delay: timedelta = AT_ONCE) -> None:
     """Have all mapped variants of a shop read, a page per job, beginning behind `after`."""
     VERIFY.enqueue(
-        VerifyPayload(shop.pk, after=after),
+        VerifyPayload(shop.id, after=after),
         key=f"{VERIFY.name}:{shop.pk}:all:{after}",
         lane=shop.lane,
-        subject=f"shop:{shop.domain}",
+        subject=shop_subject(shop.domain),
         delay=delay,
     )
 
@@ -82,8 +86,8 @@ def verify_all(shop: Shop, *, after: int = 0, delay: timedelta = AT_ONCE) -> Non
 class VariantsPayload:
     """Variants of a shop, by Shopify's ids."""
 
-    shop: int
-    variants: tuple[int, ...]
+    shop: ShopPk
+    variants: tuple[VariantId, ...]
 
 
 WAKE = JobKind(
@@ -96,12 +100,12 @@ WAKE = JobKind(
 )
 
 
-def wake(shop: Shop, variants: Sequence[int]) -> None:
+def wake(shop: Shop, variants: Sequence[VariantId]) -> None:
     """Let what waits for mappings of these variants go on, in a transaction of its own."""
     WAKE.enqueue(
-        VariantsPayload(shop.pk, tuple(variants)),
+        VariantsPayload(shop.id, tuple(variants)),
         key=f"{WAKE.name}:{shop.pk}:{_digest(variants)}",
-        lane="internal",
+        lane=INTERNAL,
     )
 
 
@@ -109,13 +113,13 @@ MAPPED = EventKind("skumap.mapped", VariantsPayload, priority=Priority.HIGH)
 """Variants were mapped, or mapped otherwise."""
 
 
-def mapped(shop: Shop, variants: Sequence[int]) -> None:
+def mapped(shop: Shop, variants: Sequence[VariantId]) -> None:
     """Say that these variants were mapped. The job runs once the mappings are there to be read."""
     MAPPED.enqueue(
-        VariantsPayload(shop.pk, tuple(variants)),
+        VariantsPayload(shop.id, tuple(variants)),
         key=f"{MAPPED.name}:{shop.pk}:{_digest(variants)}",
-        lane="internal",
-        subject=f"stock:{shop.pk}",
+        lane=INTERNAL,
+        subject=stock_subject(shop.id),
     )
 
 

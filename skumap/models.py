@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from ops.text.entered_text import validate_line
+from shops.ids import InventoryItemId, VariantId
 from shops.models import Shop
 from wms.models import Warehouse
 
@@ -22,7 +23,7 @@ class SkuMapping(models.Model):
         related_name="+",
         help_text="The variant is sold in this Shopify store.",
     )
-    shopify_variant_id = models.BigIntegerField(
+    shopify_variant_id: models.BigIntegerField[VariantId, VariantId] = models.BigIntegerField(
         "Shopify variant ID", help_text="Shopify knows the product variant by this number."
     )
     shopify_sku = models.CharField(
@@ -32,8 +33,10 @@ class SkuMapping(models.Model):
         validators=[validate_line],
         help_text="The variant had this SKU in Shopify when it was mapped.",
     )
-    shopify_inventory_item_id = models.BigIntegerField(
-        "Shopify inventory item ID", help_text="Shopify keeps the stock of the variant under this number."
+    shopify_inventory_item_id: models.BigIntegerField[InventoryItemId, InventoryItemId] = (
+        models.BigIntegerField(
+            "Shopify inventory item ID", help_text="Shopify keeps the stock of the variant under this number."
+        )
     )
     wms_item_code = models.CharField(
         "WMS item code",

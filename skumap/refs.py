@@ -8,9 +8,6 @@ from ops import refs
 from ops.refs import ParkKey, Subject
 from shops.ids import ShopPk, VariantId
 
-MOST = 300
-"""Characters that a park key has at most; a SKU may be as long as Shopify likes."""
-
 
 class VariantRef(NamedTuple):
     """A variant of a shop."""
@@ -26,7 +23,7 @@ def variant_key(shop_pk: ShopPk, variant: VariantId) -> ParkKey:
 
 def sku_key(shop_pk: ShopPk, sku: str) -> ParkKey:
     """The same for what has no variant to be found by any more, only its SKU."""
-    return ParkKey(f"sku:{shop_pk}:={sku}"[:MOST])
+    return ParkKey(f"sku:{shop_pk}:={sku}"[: refs.MOST])
 
 
 def variant_subject(domain: str, variant: VariantId) -> Subject:
@@ -44,3 +41,8 @@ def parse_variant(subject: str) -> VariantRef | None:
 def mapping_subject(mapping_pk: int) -> Subject:
     """What is about one mapping."""
     return Subject(f"mapping:{mapping_pk}")
+
+
+def stock_subject(shop_pk: ShopPk) -> Subject:
+    """What is about telling a shop its stock."""
+    return Subject(f"stock:{shop_pk}")

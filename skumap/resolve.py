@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from shops.ids import VariantId
 from skumap.models import SkuMapping
 
 
@@ -52,13 +53,13 @@ def resolve(shop_id: int, *, variants: Iterable[int], warehouses: Iterable[int])
     return Resolution(places, {place: tuple(components) for place, components in found.items()})
 
 
-def variants_of_skus(shop_id: int, skus: Iterable[str]) -> dict[str, int]:
+def variants_of_skus(shop_id: int, skus: Iterable[str]) -> dict[str, VariantId]:
     """The variant that each SKU means, by the active mappings of the shop; only where it is exactly one."""
     wanted = {sku for sku in skus if sku}
     if not wanted:
         return {}
     rows = SkuMapping.objects.filter(shop_id=shop_id, shopify_sku__in=wanted, is_active=True)
-    found: defaultdict[str, set[int]] = defaultdict(set)
+    found: defaultdict[str, set[VariantId]] = defaultdict(set)
     for sku, variant in rows.values_list("shopify_sku", "shopify_variant_id").distinct():
         found[sku].add(variant)
     return {sku: variants.pop() for sku, variants in found.items() if len(variants) == 1}

@@ -10,6 +10,7 @@ from django.utils import timezone
 from fulfillment.models import Order, Return, Shipment, WmsOrder
 from inventory.models import PushBatch, Reservation, StockLevel, Watermark
 from ops.models import Job, JobAttempt, Lane
+from shops.ids import VariantId
 from shops.models import Shop
 from skumap.models import SkuMapping
 from wms.models import Connection, Warehouse
@@ -50,7 +51,11 @@ def make_mapping(warehouse: Warehouse, variant: int = 11, item: str = "MUG", **c
     """One unit of the variant is one unit of the item at the warehouse."""
     values = {"shopify_sku": f"SKU-{item}", "shopify_inventory_item_id": variant + 1_000_000, **changes}
     return SkuMapping.objects.create(
-        shop=warehouse.shop, warehouse=warehouse, shopify_variant_id=variant, wms_item_code=item, **values
+        shop=warehouse.shop,
+        warehouse=warehouse,
+        shopify_variant_id=VariantId(variant),
+        wms_item_code=item,
+        **values,
     )
 
 
@@ -96,7 +101,7 @@ def make_wms_order(order: Order, warehouse: Warehouse, **changes: Any) -> WmsOrd
         "part": 1,
         "external_id": f"wms:order:{order.shop.domain}:{order.shopify_order_id}:1",
         "wms_status": "accepted",
-        "wms_order_id": f"W{next(_numbers)}",
+        "remote_id": f"W{next(_numbers)}",
         "attempt": 1,
         "outcome": "confirmed",
         "accepted_at": timezone.now(),
@@ -107,7 +112,7 @@ def make_wms_order(order: Order, warehouse: Warehouse, **changes: Any) -> WmsOrd
 
 def make_shipment(wms_order: WmsOrder, **changes: Any) -> Shipment:
     """A consignment that the WMS reported a moment ago."""
-    values = {"wms_shipment_id": f"S{next(_numbers)}", "wms_order_ref": wms_order.wms_order_id, **changes}
+    values = {"wms_shipment_id": f"S{next(_numbers)}", "remote_order_id": wms_order.remote_id, **changes}
     connection = wms_order.warehouse.connection
     return Shipment.objects.create(connection=connection, wms_order=wms_order, **values)
 

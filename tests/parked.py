@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from ops.models import Job
 from ops.queue.kinds import JobKind
 from ops.queue.queues import Queue
+from ops.refs import LaneName
 from ops.workers.runner import handles
 
 
@@ -27,7 +28,7 @@ def waits(_: Nothing) -> None:
 
 def park(*keys: str) -> int:
     """A job that waits under the keys; returns its id."""
-    job_id = WAITS.enqueue(Nothing(), key="waits:" + "+".join(keys), lane="internal")
+    job_id = WAITS.enqueue(Nothing(), key="waits:" + "+".join(keys), lane=LaneName("internal"))
     assert job_id is not None
     Job.objects.filter(pk=job_id).update(parked_on=list(keys), parked_since=Now())
     return job_id

@@ -8,6 +8,7 @@ from ops.alerting.kinds import AlertKind, Closes
 from ops.alerting.own_alerts import SECRET_UNREADABLE
 from ops.models import Severity
 from wms.models import Connection
+from wms.refs import unread_fields_subject
 
 _SHARED = "a WMS may serve several shops"
 
@@ -20,7 +21,7 @@ CALLBACK_FIELD_UNREAD = AlertKind("callback_field_unread", closes=Closes.PERSON,
 def wms_refuses_credentials(connection: Connection, *, status: int) -> None:
     """The WMS answered that our token is wrong or may not do this."""
     WMS_REFUSES_CREDENTIALS.open(
-        connection.lane,
+        connection.subject,
         shop=None,
         title=f"{connection.slug} refuses our credentials (HTTP {status})",
         meaning="No order can be sent to this WMS or cancelled there, and nothing can be read from it. Its work waits, "
@@ -32,7 +33,7 @@ def wms_refuses_credentials(connection: Connection, *, status: int) -> None:
 def secret_unreadable(connection: Connection) -> None:
     """A stored secret of the connection cannot be read."""
     SECRET_UNREADABLE.open(
-        connection.lane,
+        connection.subject,
         shop=None,
         title=f"A stored secret of {connection.slug} cannot be read",
         meaning="It was encrypted with a key that is not in FIELD_ENCRYPTION_KEYS, or it belongs to another row or "
@@ -47,7 +48,7 @@ def callback_field_unread(slug: str, *, names: Sequence[str], unread: Sequence[s
     """Callbacks came with fields that cannot be read; `unread` says of each field why."""
     fields = ", ".join(names)
     CALLBACK_FIELD_UNREAD.open(
-        f"{slug}: {fields}",
+        unread_fields_subject(slug, fields),
         shop=None,
         title=f"Callbacks of {slug} contain fields that cannot be read: {fields}",
         meaning="The callbacks are processed without these fields. Instead of an unreadable time we use the time of "

@@ -10,8 +10,12 @@ from pydantic import AwareDatetime
 from ops.doors.deliveries import DeliveredPayload
 from ops.queue.kinds import EventKind, JobKind
 from ops.queue.queues import Queue
+from ops.refs import INTERNAL
 from shops.jobs import ShopPagePayload
 from shops.models import Shop
+from shops.refs import shop_subject
+from wms.ids import ConnectionPk, WarehousePk
+from wms.refs import warehouse_subject
 
 CONTRACT = "Have the vendor correct what the reason names and send it anew, then discard this one."
 """What removes the cause of a callback that was refused for good. A replay of the same content would not."""
@@ -21,7 +25,7 @@ CONTRACT = "Have the vendor correct what the reason names and send it anew, then
 class CallbackPayload(DeliveredPayload):
     """An event that a WMS reported, as it was stored. `data` is read by whoever handles its type."""
 
-    connection: int
+    connection: ConnectionPk
     occurred_at: AwareDatetime
     data: dict[str, Any]
     event_id: str = ""
@@ -59,20 +63,20 @@ def from_callback(type_: str, *, queue: Queue, work: str, if_dead: str) -> JobKi
 class WarehousePayload:
     """A warehouse, by our key."""
 
-    warehouse: int
+    warehouse: WarehousePk
 
 
 STOCK_SCOPE_CHANGED = EventKind("wms.stock_scope_changed", WarehousePayload)
 """A warehouse was saved, or its connection: its location or its stock basis may be another."""
 
 
-def stock_scope_changed(warehouse: int) -> None:
+def stock_scope_changed(warehouse: WarehousePk) -> None:
     """Say that what is followed of a warehouse's stock may have changed."""
     STOCK_SCOPE_CHANGED.enqueue(
         WarehousePayload(warehouse),
         key=f"{STOCK_SCOPE_CHANGED.name}:{warehouse}",
-        lane="internal",
-        subject=f"warehouse:{warehouse}",
+        lane=INTERNAL,
+        subject=warehouse_subject(warehouse),
     )
 
 
@@ -83,8 +87,8 @@ WAREHOUSES_CHANGED = EventKind("wms.warehouses_changed", ShopPagePayload)
 def warehouses_changed(shop: Shop, *, after: int | None = None) -> None:
     """Say that the shop's warehouses were changed: from its first order on, or behind one."""
     WAREHOUSES_CHANGED.enqueue(
-        ShopPagePayload(shop.pk, after),
+        ShopPagePayload(shop.id, after),
         key=f"{WAREHOUSES_CHANGED.name}:{shop.pk}",
         lane=shop.inbox_lane,
-        subject=f"shop:{shop.domain}",
+        subject=shop_subject(shop.domain),
     )

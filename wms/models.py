@@ -6,15 +6,20 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from ops.net import targets
-from ops.queue.lanes import LOCAL
+from ops.refs import LaneName, Subject, inbound, lane_subject
 from ops.secrets import EncryptedTextField
 from ops.text import moments
 from ops.text.entered_text import validate_line, validate_token
+from shops.ids import LocationId
 from shops.models import Shop
+from wms.ids import ConnectionPk, WarehousePk
+from wms.refs import connection_lane
 
 
 class Connection(models.Model):
     """One account at one warehouse management system."""
+
+    id: ConnectionPk
 
     class StockBasis(models.TextChoices):
         """Which of the WMS's figures is the truth about stock."""
@@ -103,14 +108,19 @@ class Connection(models.Model):
         return self.slug
 
     @property
-    def lane(self) -> str:
+    def lane(self) -> LaneName:
         """The lane of calls to this WMS."""
-        return f"wms:{self.slug}"
+        return connection_lane(self.slug)
 
     @property
-    def inbox_lane(self) -> str:
+    def inbox_lane(self) -> LaneName:
         """The lane of what this WMS sent us: local work, so an outage of the WMS does not hold it up."""
-        return f"wms:{self.slug}{LOCAL}"
+        return inbound(self.lane)
+
+    @property
+    def subject(self) -> Subject:
+        """What is about the connection as such is filed under: it stands with the jobs of its lane."""
+        return lane_subject(self.lane)
 
     @property
     def origin(self) -> str:
@@ -126,6 +136,7 @@ class Connection(models.Model):
 class Warehouse(models.Model):
     """A warehouse of a connection, tied to one Shopify location of one shop."""
 
+    id: WarehousePk
     shop = models.ForeignKey(
         Shop,
         on_delete=models.PROTECT,
@@ -147,7 +158,7 @@ class Warehouse(models.Model):
         validators=[validate_line],
         help_text="The WMS knows the warehouse by this code.",
     )
-    shopify_location_id = models.BigIntegerField(
+    shopify_location_id: models.BigIntegerField[LocationId, LocationId] = models.BigIntegerField(
         "Shopify location ID", help_text="The warehouse is the Shopify location with this number."
     )
     priority = models.PositiveIntegerField(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from ops import refs
@@ -16,7 +17,7 @@ class CallbackRef(NamedTuple):
     about: str
 
 
-def lane(slug: str) -> LaneName:
+def connection_lane(slug: str) -> LaneName:
     """The lane of calls to a WMS."""
     return LaneName(f"wms:{slug}")
 
@@ -37,6 +38,16 @@ def connection_subject(slug: str) -> Subject:
     return Subject(f"connection:{slug}")
 
 
+def connections_cause(slugs: Iterable[str]) -> str:
+    """Several connections, as the cause of an alert."""
+    return ",".join(sorted(slugs))
+
+
+def parse_connections(cause: str) -> list[str]:
+    """The slugs of the connections that the cause of an alert names."""
+    return [slug for slug in cause.split(",") if slug]
+
+
 def warehouse_key(warehouse_pk: WarehousePk) -> ParkKey:
     """What work waits for that needs a warehouse which takes orders."""
     return ParkKey(f"warehouse:{warehouse_pk}")
@@ -45,6 +56,16 @@ def warehouse_key(warehouse_pk: WarehousePk) -> ParkKey:
 def warehouse_subject(warehouse_pk: WarehousePk) -> Subject:
     """What is about a warehouse as such."""
     return Subject(f"warehouse:{warehouse_pk}")
+
+
+def unknown_warehouse_subject(slug: str, code: str) -> Subject:
+    """What is about a warehouse that a WMS names and we do not know is filed under."""
+    return Subject(f"{slug}/{code}")
+
+
+def unread_fields_subject(slug: str, fields: str) -> Subject:
+    """What is about fields of callbacks that cannot be read is filed under."""
+    return Subject(f"{slug}: {fields}")
 
 
 def callback_subject(slug: str, about: str) -> Subject:

@@ -27,11 +27,13 @@ from ops.doors import signatures
 from ops.models import Job, JobAttempt, Priority
 from ops.queue import depth, jobs, retention
 from ops.queue.kinds import TypedJob
+from ops.refs import LaneName, ParkKey, Subject
 from ops.workers import leases, scheduling
 from shops.jobs import WebhookPayload
 from shops.models import Shop
 from wms.adapters.base import OrderAnswer
 from wms.callbacks.events import OrderStatusEvent, ShipmentEvent, ShippedItem
+from wms.ids import ConnectionPk, RemoteOrderId
 from wms.models import Connection, Warehouse
 from wms.statuses import WmsStatus
 from wmsbridge import health
@@ -94,7 +96,12 @@ def _enqueue(
 ) -> Callable[[], object]:
     payload = {"shop": 4, "order": 5}
     return lambda: jobs.enqueue(
-        "fulfillment.read_orders", key=key, lane=lane, payload=payload, subject="order:4:5", coalesce=coalesce
+        "fulfillment.read_orders",
+        key=key,
+        lane=LaneName(lane),
+        payload=payload,
+        subject=Subject("order:4:5"),
+        coalesce=coalesce,
     )
 
 
@@ -157,8 +164,8 @@ def _queue(found: Sample) -> list[Hot]:
         Hot("runs whose worker died", leases.lost),
         Hot("jobs nobody picked up", leases.not_picked_up),
         Hot("recheck parked", _recheck_parked, CHORE),
-        Hot("wake, a SKU", lambda: jobs.wake("sku:8:7")),
-        Hot("wake, a shop", lambda: jobs.wake("shop:8"), CHORE),
+        Hot("wake, a SKU", lambda: jobs.wake(ParkKey("sku:8:7"))),
+        Hot("wake, a shop", lambda: jobs.wake(ParkKey("shop:8")), CHORE),
         Hot("replay 500 dead letters", lambda: jobs.replay(dead), CHORE),
         Hot("discard 500 dead letters", lambda: jobs.discard(dead), CHORE),
         Hot("raise an alert", lambda: _alert(found)),
@@ -206,7 +213,7 @@ def _orders(found: Sample) -> list[Hot]:
         Hot("route and submit an order", lambda: _submit(found.ready)),
         Hot(
             "order of a callback",
-            lambda: status_updates.wms_order_of(part.warehouse.connection_id, part.wms_order_id),
+            lambda: status_updates.wms_order_of(ConnectionPk(part.warehouse.connection_id), part.remote_id),
         ),
         Hot("orders that wait for Shopify", rereading.waiting, CHORE),
         Hot("orders of which a part is due", rereading.parts_that_are_due, CHORE),
@@ -239,7 +246,7 @@ def _named(found: Sample) -> None:
     ]
     topics.orders_changed(
         [
-            TypedJob(each, found.shop.inbox_lane, "fulfillment_order:8:1", priority=Priority.NORMAL)
+            TypedJob(each, found.shop.inbox_lane, Subject("fulfillment_order:8:1"), priority=Priority.NORMAL)
             for each in webhooks
         ]
     )
@@ -249,20 +256,20 @@ def _ship(part: WmsOrder) -> None:
     """As the callback does, without the fast guard of Redis."""
     line = part.lines.order_by("id")[0]
     event = ShipmentEvent(
-        wms_order_id=part.wms_order_id,
+        wms_order_id=part.remote_id,
         wms_shipment_id="S-new",
         shipped_items=(ShippedItem(wms_item_code=line.item_code, quantity_shipped=1),),
         shipped_at=timezone.now(),
     )
-    row = status_updates.wms_order_of(part.warehouse.connection_id, part.wms_order_id)
+    row = status_updates.wms_order_of(ConnectionPk(part.warehouse.connection_id), part.remote_id)
     if row is None:
         raise RuntimeError("the order was not found")
     intake.record(row, event, occurred_at=timezone.now())
 
 
 def _status(part: WmsOrder) -> None:
-    event = OrderStatusEvent(wms_order_id=part.wms_order_id, status="picking")
-    status_updates.apply(part.warehouse.connection_id, event, occurred_at=timezone.now())
+    event = OrderStatusEvent(wms_order_id=part.remote_id, status="picking")
+    status_updates.apply(ConnectionPk(part.warehouse.connection_id), event, occurred_at=timezone.now())
 
 
 def _submit(order: Order) -> None:
@@ -271,7 +278,8 @@ def _submit(order: Order) -> None:
         raise RuntimeError("the order was not routed")
     submission.begin(row.id)
     submission.record(
-        row.id, OrderAnswer(wms_order_id="W-new", status=WmsStatus.ACCEPTED, raw_status="accepted")
+        row.id,
+        OrderAnswer(remote_id=RemoteOrderId("W-new"), status=WmsStatus.ACCEPTED, raw_status="accepted"),
     )
 
 

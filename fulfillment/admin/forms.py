@@ -9,12 +9,13 @@ from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from fulfillment.models import WmsOrder
 from fulfillment.wms_orders import manual_resolution
+from wms.ids import RemoteOrderId
 
 
 class IsThereForm(forms.Form):
     """It was found in the WMS, under this id."""
 
-    wms_order_id = forms.CharField(
+    remote_id = forms.CharField(
         max_length=255, label="Its id at the WMS", widget=UnfoldAdminTextInputWidget, required=True
     )
     looked = forms.BooleanField(
@@ -25,9 +26,9 @@ class IsThereForm(forms.Form):
         super().__init__(*args, **kwargs)
         self._row = row
 
-    def clean_wms_order_id(self) -> str:
+    def clean_remote_id(self) -> str:
         """One order of a WMS is one of ours. Raises ValidationError."""
-        given = str(self.cleaned_data["wms_order_id"])
+        given = RemoteOrderId(self.cleaned_data["remote_id"])
         if self._row is not None and (whose := manual_resolution.known_as(self._row, given)):
             raise forms.ValidationError(whose)
         return given

@@ -73,7 +73,7 @@ class DecidingAdmin(PageAdmin):
         there = "there" in request.POST
         form: Form = IsThereForm(self.part_of(row), request.POST) if there else IsNotThereForm(request.POST)
         if form.is_valid():
-            self._decide(request, row, as_id=form.cleaned_data.get("wms_order_id"), user_id=user_id)
+            self._decide(request, row, as_id=form.cleaned_data.get("remote_id"), user_id=user_id)
         else:
             told = " ".join(
                 f"{form.fields[name].label}: {' '.join(map(str, errors))}"

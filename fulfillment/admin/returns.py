@@ -15,6 +15,7 @@ from fulfillment.console.sections import RETURN_TONES, by_words, words
 from fulfillment.models import Return
 from fulfillment.models.states import ReturnState
 from fulfillment.wms_orders import manual_resolution
+from wms.ids import RemoteReturnId
 
 
 @admin.register(Return)
@@ -24,7 +25,7 @@ class ReturnAdmin(DecidingAdmin):
     find = staticmethod(part_pages.find_returns)
     search_help_text = "The WMS's return id, external id, WMS order id, order name: as pasted"
     list_display = [
-        "wms_return_id",
+        "remote_id",
         "external_id",
         "order",
         "standing",
@@ -32,11 +33,11 @@ class ReturnAdmin(DecidingAdmin):
         "requested_at",
         "received_at",
     ]
-    list_display_links = ["wms_return_id", "external_id"]
+    list_display_links = ["remote_id", "external_id"]
     list_filter = ["state"]
     sortable_by: list[str] = []
     fieldsets = [
-        (None, {"fields": ["external_id", "wms_return_id", "order", "standing", "reason", "label_url"]}),
+        (None, {"fields": ["external_id", "remote_id", "order", "standing", "reason", "label_url"]}),
         ("When", {"fields": ["requested_at", "attempt_at", "received_at", "reported_at"]}),
     ]
 
@@ -59,12 +60,12 @@ class ReturnAdmin(DecidingAdmin):
 
     def say_there(self, row: Return, *, as_id: str, user_id: int) -> str:
         """The return is announced. Raises NothingToDecide."""
-        manual_resolution.return_is_there(row.pk, as_id=as_id, user_id=user_id)
+        manual_resolution.return_is_there(row.id, as_id=RemoteReturnId(as_id), user_id=user_id)
         return f"the WMS has it as {as_id}."
 
     def say_absent(self, row: Return, *, user_id: int) -> str:
         """It is announced again. Raises NothingToDecide, TooEarly."""
-        manual_resolution.return_is_not_there(row.pk, user_id=user_id)
+        manual_resolution.return_is_not_there(row.id, user_id=user_id)
         return "the WMS does not have it; it is announced again."
 
     @display(description="State", label=by_words(RETURN_TONES))

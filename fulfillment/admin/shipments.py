@@ -51,7 +51,14 @@ class ShipmentAdmin(PageAdmin):
     fieldsets = [
         (
             None,
-            {"fields": ["wms_shipment_id", ("order", "wms_order_ref"), "connection", ("standing", "reason")]},
+            {
+                "fields": [
+                    "wms_shipment_id",
+                    ("order", "remote_order_id"),
+                    "connection",
+                    ("standing", "reason"),
+                ]
+            },
         ),
         (
             "Parcel",

@@ -17,6 +17,7 @@ from fulfillment.models import WmsOrder
 from fulfillment.models.states import Outcome
 from fulfillment.wms_orders import manual_resolution
 from wms.console.list_filters import WarehouseFilter
+from wms.ids import RemoteOrderId
 
 
 @admin.register(WmsOrder)
@@ -30,7 +31,7 @@ class WmsOrderAdmin(DecidingAdmin):
         "order",
         "warehouse",
         "standing",
-        "wms_order_id",
+        "remote_id",
         "outcome",
         "attempt",
         "created_at",
@@ -38,7 +39,7 @@ class WmsOrderAdmin(DecidingAdmin):
     list_filter = [WmsOrderQuestions, "wms_status", ("warehouse", WarehouseFilter)]
     sortable_by: list[str] = []
     fieldsets = [
-        (None, {"fields": ["external_id", ("order", "part"), ("warehouse", "wms_order_id"), "standing"]}),
+        (None, {"fields": ["external_id", ("order", "part"), ("warehouse", "remote_id"), "standing"]}),
         (
             "Last attempt",
             {"fields": [("attempt", "attempt_at"), ("outcome", "decided_by"), "outcome_detail"]},
@@ -76,12 +77,12 @@ class WmsOrderAdmin(DecidingAdmin):
 
     def say_there(self, row: WmsOrder, *, as_id: str, user_id: int) -> str:
         """The order goes on under this id. Raises NothingToDecide."""
-        manual_resolution.is_there(row.pk, as_id=as_id, user_id=user_id)
+        manual_resolution.is_there(row.id, as_id=RemoteOrderId(as_id), user_id=user_id)
         return f"the WMS has it as {as_id}."
 
     def say_absent(self, row: WmsOrder, *, user_id: int) -> str:
         """It is submitted again. Raises NothingToDecide, TooEarly."""
-        again = manual_resolution.is_not_there(row.pk, user_id=user_id)
+        again = manual_resolution.is_not_there(row.id, user_id=user_id)
         follows = (
             "it is submitted again, if it still is wanted"
             if again

@@ -22,18 +22,18 @@ def cancel_by_hand(row: WmsOrder) -> None:
         shop=row.order.shop.domain,
         title=f"Order {row.order} must be cancelled by hand in {row.warehouse.connection.slug}",
         meaning=f"{_why(row.order)} This WMS has no interface for a cancellation.",
-        action=f"Cancel {row.wms_order_id} in the WMS. Its status callback then ends the order here.",
+        action=f"Cancel {row.remote_id} in the WMS. Its status callback then ends the order here.",
     )
 
 
 def cancel_unanswered(row: WmsOrder) -> None:
     """The WMS was asked an hour ago and has not answered."""
     CANCEL_UNANSWERED.open(
-        row.external_id,
+        row.subject,
         shop=row.order.shop.domain,
         title=f"{row.warehouse.place} has not said whether it cancels order {row.order}",
         meaning=f"{_why(row.order)} The WMS was asked an hour ago to cancel it. The parcel may still go out.",
-        action=f"Ask the warehouse, and have its WMS report the status of {row.wms_order_id}.",
+        action=f"Ask the warehouse, and have its WMS report the status of {row.remote_id}.",
     )
 
 

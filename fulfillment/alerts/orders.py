@@ -8,6 +8,8 @@ from fulfillment.models import Order
 from fulfillment.models.states import Reason
 from ops.alerting.kinds import AlertKind, Closes
 from ops.models import Severity
+from ops.refs import Subject
+from shops.ids import ShopifyOrderId
 from shops.models import Shop
 
 ORDER_UNREADABLE = AlertKind("order_unreadable", closes=Closes.ITSELF_OR_PERSON)
@@ -18,7 +20,7 @@ ORDER_EDITED = AlertKind("order_edited", closes=Closes.ITSELF)
 ORDER_MOVED = AlertKind("order_moved", closes=Closes.ITSELF)
 
 
-def order_unreadable(shop: Shop, *, subject: str, shopify_order_id: int) -> None:
+def order_unreadable(shop: Shop, *, subject: Subject, shopify_order_id: ShopifyOrderId) -> None:
     """Shopify told us of an order, and does not show it."""
     ORDER_UNREADABLE.open(
         subject,
@@ -31,7 +33,7 @@ def order_unreadable(shop: Shop, *, subject: str, shopify_order_id: int) -> None
     )
 
 
-def backfill_failed(shop: Shop, *, subject: str, feed: str, error: str) -> None:
+def backfill_failed(shop: Shop, *, subject: Subject, feed: str, error: str) -> None:
     """Shopify refuses the list of what changed. `feed`: of which things, in words."""
     BACKFILL_FAILED.open(
         subject,

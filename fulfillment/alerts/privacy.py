@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from ops.alerting.kinds import AlertKind, Closes
+from ops.refs import Subject
 from shops.models import Shop
 
 CUSTOMER_DATA_REQUEST = AlertKind("customer_data_request", closes=Closes.PERSON)
 SHOP_REDACTION_REFUSED = AlertKind("shop_redaction_refused", closes=Closes.ITSELF_OR_PERSON)
 
 
-def customer_data_request(shop: Shop, *, subject: str, orders: str) -> None:
+def customer_data_request(shop: Shop, *, subject: Subject, orders: str) -> None:
     """A customer wants to know what is stored about them. `orders`: the Shopify IDs that the request names."""
     CUSTOMER_DATA_REQUEST.open(
         subject,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fulfillment.alerts.wms_orders import OUTCOME_UNKNOWN
 from fulfillment.models import Order, Return
 from ops.alerting.kinds import AlertKind, Closes
+from ops.refs import Subject
 
 RETURN_RECEIVED = AlertKind("return_received", closes=Closes.PERSON)
 RETURN_CONTRADICTED = AlertKind("return_contradicted", closes=Closes.PERSON)
@@ -20,7 +21,7 @@ def return_outcome_unknown(row: Return) -> None:
     """The answer to the announcement of a return was lost, and the WMS may not be told twice."""
     order = row.wms_order.order
     OUTCOME_UNKNOWN.open(
-        row.external_id,
+        row.subject,
         shop=order.shop.domain,
         title=f"Does {row.wms_order.warehouse.connection.slug} expect the return of order {order}?",
         meaning="We announced the return, but the answer was lost. This WMS must not get the same announcement twice, "
@@ -47,9 +48,9 @@ def return_received(order: Order, parent: Return, *, goods: str, further: bool, 
 
     `twin`: the name of another order that has a return of this ID.
     """
-    doubt = f" A return of order {twin} has the same ID {parent.wms_return_id}." if twin else ""
+    doubt = f" A return of order {twin} has the same ID {parent.remote_id}." if twin else ""
     RETURN_RECEIVED.open(
-        parent.external_id,
+        parent.subject,
         shop=order.shop.domain,
         title=f"{'More goods' if further else 'Goods'} of order {order} came back to the warehouse",
         meaning=f"In all, these goods came back: {goods or 'none'}. The WMS has booked them, and our stock follows "
@@ -62,16 +63,16 @@ def return_received(order: Order, parent: Return, *, goods: str, further: bool, 
 def return_contradicted(order: Order, parent: Return, *, contradictions: Sequence[str], older: bool) -> None:
     """A known return was reported again with other goods. `older`: by a report that is older than the recorded one."""
     RETURN_CONTRADICTED.open(
-        parent.external_id,
+        parent.subject,
         shop=order.shop.domain,
         title=f"A return of order {order} was reported again with other goods",
-        meaning=f"The return {parent.wms_return_id} was recorded before. {'An older' if older else 'Another'} report "
+        meaning=f"The return {parent.remote_id} was recorded before. {'An older' if older else 'Another'} report "
         f"says {'; '.join(contradictions)}. What was recorded stays as it is.",
         action="Ask the warehouse what really came back. Refund in Shopify what is due, then close this alert.",
     )
 
 
-def unknown_return(*, subject: str, remote_id: str, wms_order: str) -> None:
+def unknown_return(*, subject: Subject, remote_id: str, wms_order: str) -> None:
     """Goods came back that nobody announced, of an order that we do not know."""
     UNKNOWN_RETURN.open(
         subject,

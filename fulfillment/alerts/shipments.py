@@ -97,7 +97,7 @@ def tracking_unusable(order: Order, shipment: Shipment, *, unusable: Sequence[st
 def shipment_missing(row: WmsOrder) -> None:
     """The WMS calls an order shipped and has reported no shipment."""
     SHIPMENT_MISSING.open(
-        row.external_id,
+        row.subject,
         shop=row.order.shop.domain,
         title=f"{row.warehouse.place} says that order {row.order} is shipped, but reported no shipment",
         meaning="The customer has no tracking number, and Shopify shows the order as unfulfilled.",
@@ -108,7 +108,7 @@ def shipment_missing(row: WmsOrder) -> None:
 def shipment_incomplete(row: WmsOrder, *, shipped: int, asked: int) -> None:
     """The WMS calls an order shipped, and its shipments lack units."""
     SHIPMENT_INCOMPLETE.open(
-        row.external_id,
+        row.subject,
         shop=row.order.shop.domain,
         title=f"{row.warehouse.place} says that order {row.order} is shipped, but reported only a part of it",
         meaning=f"The reported shipments contain {shipped} of {asked} units. Shopify shows the rest as unfulfilled.",

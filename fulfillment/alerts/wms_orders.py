@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from fulfillment.models import Order, WmsOrder
+from fulfillment.refs import unknown_status_subject
 from ops.alerting.kinds import AlertKind, Closes
 from ops.models import Severity
+from ops.refs import Subject
 from wms.models import Connection
 
 OUTCOME_UNKNOWN = AlertKind("outcome_unknown", closes=Closes.ITSELF, severity=Severity.CRITICAL)
@@ -27,7 +29,7 @@ UNKNOWN_WMS_STATUS = AlertKind(
 def outcome_unknown(order: Order, row: WmsOrder, connection: Connection) -> None:
     """The answer to a submission was lost, and the WMS can neither be asked for the order nor be sent it twice."""
     OUTCOME_UNKNOWN.open(
-        row.external_id,
+        row.subject,
         shop=order.shop.domain,
         title=f"Does {connection.slug} have order {order}?",
         meaning="We sent the order, but the answer was lost. This WMS cannot look an order up by our ID, and an order "
@@ -65,10 +67,10 @@ def wms_cancelled(row: WmsOrder, order: Order, *, partly_shipped: bool, reason: 
 def wms_order_gone(row: WmsOrder, *, found: str) -> None:
     """Asked for an order that it had accepted, the WMS does not know it. `found`: what it has instead, or ""."""
     WMS_ORDER_GONE.open(
-        row.external_id,
+        row.subject,
         shop=row.order.shop.domain,
         title=f"{row.warehouse.connection.slug} no longer knows order {row.order}, which it had accepted as "
-        f"{row.wms_order_id}",
+        f"{row.remote_id}",
         meaning=f"{f'It has the order {found} instead.' if found else 'It has no such order.'} The order may never be "
         "shipped.",
         action=f"Ask the people who run the WMS what happened to {row.external_id}. If the order was removed there, "
@@ -79,7 +81,7 @@ def wms_order_gone(row: WmsOrder, *, found: str) -> None:
 def look_up_refused(row: WmsOrder, *, reason: str) -> None:
     """The WMS does not answer what became of one order; it does of others."""
     _look_up_refused(
-        row.external_id,
+        row.subject,
         shop=row.order.shop.domain,
         what=f"{row.warehouse.connection.slug} cannot be asked about order {row.order}",
         reason=reason,
@@ -89,11 +91,11 @@ def look_up_refused(row: WmsOrder, *, reason: str) -> None:
 def all_look_ups_refused(connection: Connection, *, reason: str) -> None:
     """The WMS answers of no order what became of it."""
     _look_up_refused(
-        connection.lane, shop=None, what=f"{connection.slug} cannot be asked about orders", reason=reason
+        connection.subject, shop=None, what=f"{connection.slug} cannot be asked about orders", reason=reason
     )
 
 
-def _look_up_refused(subject: str, *, shop: str | None, what: str, reason: str) -> None:
+def _look_up_refused(subject: Subject, *, shop: str | None, what: str, reason: str) -> None:
     LOOK_UP_REFUSED.open(
         subject,
         shop=shop,
@@ -104,7 +106,7 @@ def _look_up_refused(subject: str, *, shop: str | None, what: str, reason: str) 
     )
 
 
-def unknown_wms_order(subject: str, *, remote_id: str) -> None:
+def unknown_wms_order(subject: Subject, *, remote_id: str) -> None:
     """A callback names an order that we do not know."""
     UNKNOWN_WMS_ORDER.open(
         subject,
@@ -120,7 +122,7 @@ def unknown_wms_order(subject: str, *, remote_id: str) -> None:
 def unknown_wms_status(connection: Connection, *, word: str) -> None:
     """A WMS uses a word for the status of an order that we do not know."""
     UNKNOWN_WMS_STATUS.open(
-        f"{connection.slug}:{word}",
+        unknown_status_subject(connection.slug, word),
         shop=None,
         title=f"{connection.slug} uses an order status that we do not know: {word[:100]}",
         meaning="The order keeps the status that it had here.",

@@ -26,8 +26,11 @@ from fulfillment.console.sections import (
 from fulfillment.models import FulfillmentOrder, Order, OrderLine, Return, Shipment, WmsOrder
 from ops.console import timeline
 from ops.models import Alert
+from ops.refs import Subject
 from ops.text.masking import mask_personal
+from skumap.refs import variant_subject
 from wms.models import Warehouse
+from wms.refs import callback_subject
 
 
 @dataclass(frozen=True)
@@ -43,22 +46,24 @@ class OrderFacts:
     locations: dict[int, str]
 
     @property
-    def subjects(self) -> list[str]:
+    def subjects(self) -> list[Subject]:
         """What jobs and alerts about the order and its parts are filed under."""
-        named = [f"wms:{p.warehouse.connection.slug}:{p.wms_order_id}" for p in self.parts if p.wms_order_id]
+        named = [
+            callback_subject(p.warehouse.connection.slug, p.remote_id) for p in self.parts if p.remote_id
+        ]
         return [
             self.order.subject,
             *named,
-            *(part.external_id for part in self.parts),
+            *(part.subject for part in self.parts),
             *(parcel.subject for parcel in self.parcels),
-            *(row.external_id for row in self.returns),
+            *(row.subject for row in self.returns),
         ]
 
     @property
-    def sku_subjects(self) -> list[str]:
+    def sku_subjects(self) -> list[Subject]:
         """What alerts about the order's SKUs are filed under; they concern other orders too."""
         return [
-            f"sku:{self.order.shop.domain}:{line.shopify_variant_id}"
+            variant_subject(self.order.shop.domain, line.shopify_variant_id)
             for line in self.lines
             if line.shopify_variant_id
         ]
@@ -174,7 +179,7 @@ def _parts(found: OrderFacts) -> Section:
             link(part, f"part {part.part}"),
             part.warehouse.place,
             badge(part.wms_status, WMS_TONES),
-            part.wms_order_id,
+            part.remote_id,
             part.get_outcome_display(),
             ", ".join(f"{line.shipped}/{line.quantity} × {line.item_code}" for line in part.lines.all()),
             part.accepted_at,
@@ -230,7 +235,7 @@ def fulfillment_of(parcel: Shipment, order: Order) -> Cell:
 def _returns(found: OrderFacts) -> Section:
     rows: list[list[Cell]] = [
         [
-            link(row, row.wms_return_id or row.external_id),
+            link(row, row.remote_id or row.external_id),
             badge(row.state, RETURN_TONES),
             row.reason,
             _units((line.quantity, line.item_code) for line in row.lines.all()),

@@ -14,6 +14,8 @@ from fulfillment.models import Order, Return, Shipment, WmsOrder
 from fulfillment.shipments.tracking import numbers_in
 from ops.console import timeline
 from ops.models import Alert
+from ops.refs import Subject
+from wms.refs import callback_subject
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,18 @@ def find_shipments(text: str) -> list[int]:
 
 def find_returns(text: str) -> list[int]:
     """Our ids of returns by their ids, or by their order's."""
-    named = Q(external_id=text.strip()) | Q(wms_return_id=text.strip())
+    named = Q(external_id=text.strip()) | Q(remote_id=text.strip())
     rows = Return.objects.filter(named | Q(wms_order_id__in=find_parts(text)))
     return list(rows.values_list("id", flat=True)[: search.MOST])
 
 
 def _page(
-    order: Order | None, row: Model, sections: list[Section], *, links: Sequence[Link], subjects: list[str]
+    order: Order | None,
+    row: Model,
+    sections: list[Section],
+    *,
+    links: Sequence[Link],
+    subjects: Sequence[Subject],
 ) -> PartPage:
     to_order = [link(order, f"Order {order.name}")] if order else []
     alerts = Alert.objects.filter(subject__in=subjects, state=Alert.State.OPEN).order_by("-last_at")
@@ -80,8 +87,8 @@ def wms_order(row: WmsOrder) -> PartPage:
         ),
         Section("Shipments", ["Shipment", "State", "Tracking", "Shipped", "Fulfilment at Shopify"], parcels),
     ]
-    named = [f"wms:{row.warehouse.connection.slug}:{row.wms_order_id}"] if row.wms_order_id else []
-    return _page(row.order, row, sections, links=[], subjects=[row.external_id, row.order.subject, *named])
+    named = [callback_subject(row.warehouse.connection.slug, row.remote_id)] if row.remote_id else []
+    return _page(row.order, row, sections, links=[], subjects=[row.subject, row.order.subject, *named])
 
 
 def shipment(row: Shipment) -> PartPage:
@@ -123,7 +130,7 @@ def shipment(row: Shipment) -> PartPage:
     ]
     parts = [link(row.wms_order, f"WMS order, part {row.wms_order.part}")] if row.wms_order else []
     order = row.wms_order.order if row.wms_order else None
-    subjects = [row.subject, f"wms:{row.connection.slug}:{row.wms_order_ref}"]
+    subjects = [row.subject, callback_subject(row.connection.slug, row.remote_order_id)]
     return _page(order, row, sections, links=parts, subjects=subjects)
 
 
@@ -134,4 +141,4 @@ def goods_back(row: Return) -> PartPage:
     ]
     sections = [Section("Items", ["Item", "Expected", "Sellable", "Damaged"], lines)]
     parts = [link(row.wms_order, f"WMS order, part {row.wms_order.part}")]
-    return _page(row.wms_order.order, row, sections, links=parts, subjects=[row.external_id])
+    return _page(row.wms_order.order, row, sections, links=parts, subjects=[row.subject])

@@ -42,7 +42,7 @@ def orders_named(text: str) -> list[int]:
 def wms_orders(text: str) -> list[int]:
     """Our ids of WMS orders by external id or the WMS's own id, exactly as they are."""
     text = text.strip()
-    named = Q(external_id=text) | Q(wms_order_id=text)
+    named = Q(external_id=text) | Q(remote_id=text)
     return list(WmsOrder.objects.filter(named).order_by().values_list("id", flat=True)[:MOST]) if text else []
 
 
@@ -55,7 +55,7 @@ def shipments(text: str) -> list[int]:
     named = (
         Q(tracking_number__in={text, packed})
         | Q(tracking_numbers__overlap=[text, packed])
-        | Q(wms_order_ref=text)
+        | Q(remote_order_id=text)
         | Q(connection_id__in=connections, wms_shipment_id=text)
     )
     number = number_in(text)
@@ -77,8 +77,8 @@ def orders(text: str) -> list[int]:
     return list(dict.fromkeys(found))
 
 
-def parts_of_orders(order_ids: list[int]) -> list[int]:
+def parts_of_orders(order_pks: list[int]) -> list[int]:
     """Our ids of the WMS orders of these orders."""
     return list(
-        WmsOrder.objects.filter(order_id__in=order_ids).order_by().values_list("id", flat=True)[:MOST]
+        WmsOrder.objects.filter(order_id__in=order_pks).order_by().values_list("id", flat=True)[:MOST]
     )

@@ -59,7 +59,7 @@ def of_return(row: Return) -> Doubt:
         question=f"Does {part.warehouse.connection.slug} expect the return of order {part.order.name}?",
         asked_at=row.attempt_at,
         facts=[
-            ("Look for returns of", part.wms_order_id),
+            ("Look for returns of", part.remote_id),
             ("which we call", part.external_id),
             *_where(part),
             ("Items", goods),

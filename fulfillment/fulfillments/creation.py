@@ -23,6 +23,7 @@ from fulfillment.fulfillments import location_moves
 from fulfillment.fulfillments.recording import record
 from fulfillment.models import Fulfillment, Order, Shipment
 from fulfillment.models.states import FulfillmentState, ShipmentState
+from fulfillment.refs import OrderPk
 from fulfillment.shipments import cancelled_fulfillments, held_shipments, requested_units
 from fulfillment.shipments.requested_units import Asked, Call, Plan, Rest
 from fulfillment.shipments.tracking import numbers_in, tracking_input
@@ -32,7 +33,8 @@ from ops.errors import Throttled, Transient, UnknownOutcome
 from ops.models import Priority
 from shops.api.client import execute
 from shops.api.gids import gid
-from shops.api.shapes import Payload, Ref, parse
+from shops.api.shapes import FulfillmentGid, Payload, Shape, parse
+from shops.ids import FulfillmentId, FulfillmentOrderId, ShopifyLineId
 from shops.models import Shop
 
 logger = structlog.get_logger(__name__)
@@ -41,10 +43,14 @@ SETTLE = timedelta(seconds=30)
 """After a lost answer Shopify may still be at it: only after this long does "not there" mean that it was not done."""
 
 
+class _FulfillmentRef(Shape):
+    id: FulfillmentGid
+
+
 class Created(Payload):
     """What `fulfillmentCreate` answers."""
 
-    fulfillment: Ref | None = None
+    fulfillment: _FulfillmentRef | None = None
 
     @model_validator(mode="after")
     def says_something(self) -> Self:
@@ -59,11 +65,11 @@ class Wanted:
     """A fulfilment as Shopify is to have it; `units` are Shopify units by Shopify order line id."""
 
     numbers: frozenset[str]
-    units: Mapping[int, int]
+    units: Mapping[ShopifyLineId, int]
 
 
 def existing(
-    wanted: Wanted, found: Iterable[FulfillmentNode], *, taken: Collection[int]
+    wanted: Wanted, found: Iterable[FulfillmentNode], *, taken: Collection[FulfillmentId]
 ) -> FulfillmentNode | None:
     """The fulfilment that already is this one: same units, its tracking numbers, and no other call's. Pure."""
     for node in found:
@@ -73,12 +79,12 @@ def existing(
     return None
 
 
-def fulfil(order_id: int) -> None:
+def fulfil(order_pk: OrderPk) -> None:
     """Tell Shopify of the order's shipments, one after the other.
 
     Raises what `shops.api.client.execute` raises, and Throttled while a lost answer is too fresh to be judged.
     """
-    order = Order.objects.select_related("shop").get(id=order_id)
+    order = Order.objects.select_related("shop").get(id=order_pk)
     waiting = Shipment.objects.filter(
         wms_order__order=order, state__in=[ShipmentState.RECEIVED, ShipmentState.FULFILLING]
     ).select_related("wms_order__warehouse")
@@ -86,14 +92,14 @@ def fulfil(order_id: int) -> None:
         _tell(order.shop, order, shipment)
 
 
-def _taken(order: Order) -> set[int]:
+def _taken(order: Order) -> set[FulfillmentId]:
     """Fulfilments that are known as some call's."""
     of_calls = Fulfillment.objects.filter(shipment__wms_order__order=order).order_by()
     of_shipments = Shipment.objects.filter(wms_order__order=order).order_by()
     ids = of_calls.values_list("shopify_fulfillment_id").union(
         of_shipments.values_list("shopify_fulfillment_id")
     )
-    return {found for (found,) in ids if found}
+    return {FulfillmentId(found) for (found,) in ids if found}
 
 
 def _tell(shop: Shop, order: Order, shipment: Shipment) -> None:
@@ -111,7 +117,7 @@ def _tell(shop: Shop, order: Order, shipment: Shipment) -> None:
         return
     if there is None:
         _wait_until_settled(shipment)
-    by_others: dict[int, int] = {}
+    by_others: dict[ShopifyLineId, int] = {}
     for node in found:
         for line, quantity in node.units.items() if node.id not in taken else ():
             by_others[line] = by_others.get(line, 0) + quantity
@@ -121,11 +127,13 @@ def _tell(shop: Shop, order: Order, shipment: Shipment) -> None:
         held_shipments.hold(order, shipment, [*planned.rest, *refused], left=planned.left)
 
 
-def _read_back(shipment: Shipment, found: Sequence[FulfillmentNode], *, taken: Collection[int]) -> int | None:
+def _read_back(
+    shipment: Shipment, found: Sequence[FulfillmentNode], *, taken: Collection[FulfillmentId]
+) -> FulfillmentId | None:
     """Take over a fulfilment that is there: the last attempt's, whose answer was lost; or one of all that is untold."""
     attempt = shipment.fulfillments.filter(state=FulfillmentState.TELLING).first()
     if attempt is not None:
-        units = {int(line): quantity for line, quantity in attempt.units.items()}
+        units = {ShopifyLineId(int(line)): quantity for line, quantity in attempt.units.items()}
         there = existing(Wanted(numbers_in(attempt.tracking), units), found, taken=taken)
         if there is not None:
             record(attempt, there.id)
@@ -141,7 +149,7 @@ def _read_back(shipment: Shipment, found: Sequence[FulfillmentNode], *, taken: C
     return there.id
 
 
-def _keyed(units: Mapping[int, int]) -> dict[str, int]:
+def _keyed(units: Mapping[ShopifyLineId, int]) -> dict[str, int]:
     return {str(line): quantity for line, quantity in units.items()}
 
 
@@ -150,7 +158,7 @@ def _work(shop: Shop, order: Order) -> list[Asked]:
     return requested_units.from_nodes(work, places=our_locations.of(shop))
 
 
-def _plan(shop: Shop, order: Order, shipment: Shipment, *, by_others: Mapping[int, int]) -> Plan:
+def _plan(shop: Shop, order: Order, shipment: Shipment, *, by_others: Mapping[ShopifyLineId, int]) -> Plan:
     """What the fulfilments take, at the warehouse's location: work that still lies elsewhere is moved there first.
 
     A parcel may overtake the move, e.g. after an outage. Where Shopify refuses the move, the other locations serve: one
@@ -219,14 +227,14 @@ def _begin(shipment: Shipment, call: Call) -> Fulfillment:
 
 def fulfillment_input(call: Call, tracking: Mapping[str, Any], *, notify: bool) -> dict[str, Any]:
     """`FulfillmentInput` of the Admin API 2026-10: by fulfilment-order lines, with tracking and the carrier's name."""
-    by_order: dict[int, list[dict[str, Any]]] = {}
+    by_order: dict[FulfillmentOrderId, list[dict[str, Any]]] = {}
     for each in call.picks:
         line = {"id": gid("FulfillmentOrderLineItem", each.work_line_id), "quantity": each.quantity}
         by_order.setdefault(each.work_id, []).append(line)
     return {
         "lineItemsByFulfillmentOrder": [
-            {"fulfillmentOrderId": gid("FulfillmentOrder", order_id), "fulfillmentOrderLineItems": lines}
-            for order_id, lines in by_order.items()
+            {"fulfillmentOrderId": gid("FulfillmentOrder", work_id), "fulfillmentOrderLineItems": lines}
+            for work_id, lines in by_order.items()
         ],
         "notifyCustomer": notify,
         "trackingInfo": tracking or None,

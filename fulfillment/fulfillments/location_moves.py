@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from fulfillment import alerts, jobs
 from fulfillment.models import ShipmentUnit, WmsOrder, WmsOrderLine
 from fulfillment.readiness import GOING_STATUSES
+from fulfillment.refs import WmsOrderPk
 from fulfillment.shopify import our_locations, queries
 from fulfillment.shopify.snapshots import WorkNode
 from fulfillment.wms_order_states import CancellationPhase, phase
@@ -18,15 +19,18 @@ from inventory.stock.levels import mark_due
 from shops.api.client import execute
 from shops.api.gids import gid
 from shops.api.shapes import Payload, parse
+from shops.ids import FulfillmentOrderId, FulfillmentOrderLineId, LocationId, ShopifyLineId
 from wms.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 
-Move = tuple[int, dict[int, int] | None]
+Move = tuple[FulfillmentOrderId, dict[FulfillmentOrderLineId, int] | None]
 """A fulfilment order's id, and the units to move by fulfilment-order line id; None = all of it."""
 
 
-def moves(work: Sequence[WorkNode], units: Mapping[int, int], *, location_id: int) -> list[Move]:
+def moves(
+    work: Sequence[WorkNode], units: Mapping[ShopifyLineId, int], *, location_id: LocationId
+) -> list[Move]:
     """What of our work must move so that `units` (Shopify units by order line id) are all at the location. Pure."""
     left = dict(units)
     for node in _going(work):
@@ -49,7 +53,7 @@ def _going(work: Sequence[WorkNode]) -> list[WorkNode]:
     return [node for node in work if node.status in GOING_STATUSES]
 
 
-def _take(node: WorkNode, left: dict[int, int]) -> dict[int, int]:
+def _take(node: WorkNode, left: dict[ShopifyLineId, int]) -> dict[FulfillmentOrderLineId, int]:
     taken = {}
     for line in node.line_items.nodes:
         take = min(left.get(line.line_item.id, 0), line.remaining_quantity)
@@ -59,12 +63,12 @@ def _take(node: WorkNode, left: dict[int, int]) -> dict[int, int]:
     return taken
 
 
-def _units(row: WmsOrder) -> dict[int, int]:
+def _units(row: WmsOrder) -> dict[ShopifyLineId, int]:
     """Shopify units by Shopify line id that Shopify still has to count: given to the warehouse, not fulfilled yet.
 
     Not "not shipped yet": a parcel may be on its way while Shopify has not been told.
     """
-    units: dict[int, int] = {}
+    units: dict[ShopifyLineId, int] = {}
     for line in WmsOrderLine.objects.filter(wms_order=row).select_related("order_line"):
         units[line.order_line.shopify_line_id] = -(-line.quantity // line.per_unit)
     done = ShipmentUnit.objects.filter(shipment__wms_order=row).annotate(done=F("told") + F("sent_again"))
@@ -73,12 +77,12 @@ def _units(row: WmsOrder) -> dict[int, int]:
     return units
 
 
-def move(wms_order_id: int) -> None:
+def move(wms_order_pk: WmsOrderPk) -> None:
     """Move what lies elsewhere; safe to repeat, since it reads first what is where. A refusal is told to staff.
 
     Raises what `shops.api.client.execute` raises.
     """
-    row = WmsOrder.objects.select_related("warehouse", "order__shop").get(id=wms_order_id)
+    row = WmsOrder.objects.select_related("warehouse", "order__shop").get(id=wms_order_pk)
     order, shop, location = row.order, row.order.shop, row.warehouse.shopify_location_id
     if order.cancelled_at or phase(WmsStatus(row.wms_status)) == CancellationPhase.CANCELLED:
         return

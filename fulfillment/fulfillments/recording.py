@@ -12,38 +12,39 @@ from fulfillment.models import Fulfillment, Shipment
 from fulfillment.models.states import FulfillmentState, ShipmentState
 from fulfillment.shipments import held_shipments
 from fulfillment.shipments.tracking import tracking_input
+from shops.ids import FulfillmentId
 
 logger = structlog.get_logger(__name__)
 
 
 @transaction.atomic
-def record(attempt: Fulfillment, fulfillment_id: int) -> bool:
+def record(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId) -> bool:
     """Store which Shopify fulfilment an attempt became; False when it is stored already.
 
     True also for an attempt that was given up meanwhile: Shopify has it, so it counts.
     """
     shipment = Shipment.objects.select_related("wms_order__warehouse").get(id=attempt.shipment_id)
     assert shipment.wms_order is not None  # noqa: S101
-    order = order_states.lock(shipment.wms_order.order_id)
-    if Fulfillment.objects.filter(shopify_fulfillment_id=fulfillment_id).exists():
+    order = order_states.lock_of(shipment.wms_order)
+    if Fulfillment.objects.filter(shopify_fulfillment_id=shopify_fulfillment_id).exists():
         return False
-    _store(attempt, fulfillment_id)
+    _store(attempt, shopify_fulfillment_id)
     for line, quantity in attempt.units.items():
         shipment.units.filter(order_line__shopify_line_id=int(line)).update(
             told=Least(F("told") + quantity, F("quantity") - F("sent_again"))
         )
     shipment.refresh_from_db()
-    _stand(shipment, fulfillment_id)
+    _stand(shipment, shopify_fulfillment_id)
     commitments.after_telling(shipment)
     order_states.settle(order)
     if attempt.tracking != tracking_input(shipment):
         jobs.update_tracking(shipment, order)
-    logger.info("shipment_fulfilled", shipment=shipment.id, fulfillment=fulfillment_id)
+    logger.info("shipment_fulfilled", shipment=shipment.id, fulfillment=shopify_fulfillment_id)
     return True
 
 
-def _store(attempt: Fulfillment, fulfillment_id: int) -> None:
-    told = {"state": FulfillmentState.TOLD, "shopify_fulfillment_id": fulfillment_id}
+def _store(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId) -> None:
+    told = {"state": FulfillmentState.TOLD, "shopify_fulfillment_id": shopify_fulfillment_id}
     if attempt.pk is not None:
         Fulfillment.objects.filter(id=attempt.pk).update(**told)
         return
@@ -55,7 +56,7 @@ def _store(attempt: Fulfillment, fulfillment_id: int) -> None:
     )
 
 
-def _stand(shipment: Shipment, fulfillment_id: int) -> None:
+def _stand(shipment: Shipment, shopify_fulfillment_id: FulfillmentId) -> None:
     """What is told is told; the rest goes on from where it stood, and surplus units keep the parcel with a person."""
     more = bool(held_shipments.untold(shipment))
     in_doubt = shipment.fulfillments.filter(state=FulfillmentState.TELLING).exists()
@@ -73,7 +74,7 @@ def _stand(shipment: Shipment, fulfillment_id: int) -> None:
     Shipment.objects.filter(id=shipment.id).update(
         state=shipment.state if shipment.state in kept else state,
         reason=shipment.reason if misfits or shipment.state in kept else "",
-        shopify_fulfillment_id=Coalesce("shopify_fulfillment_id", fulfillment_id),
+        shopify_fulfillment_id=Coalesce("shopify_fulfillment_id", shopify_fulfillment_id),
         fulfilled_at=Coalesce("fulfilled_at", Now()),
     )
     if not more and not misfits:

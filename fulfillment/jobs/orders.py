@@ -5,21 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from fulfillment.refs import fulfillment_order_subject, order_subject
 from fulfillment.shopify.queries import ORDERS_PER_READ
 from ops.models import Priority
 from ops.queue.jobs import is_pending
 from ops.queue.kinds import AT_ONCE, JobKind
 from ops.queue.queues import Queue
+from shops.ids import FulfillmentOrderId, ShopifyOrderId, ShopPk
 from shops.jobs import SCOPES
 from shops.models import Shop
+from shops.refs import shop_pk_subject
 
 
 @dataclass(frozen=True)
 class ShopifyOrderPayload:
     """An order of a shop, by Shopify's id."""
 
-    shop: int
-    order: int
+    shop: ShopPk
+    order: ShopifyOrderId
 
 
 READ_ORDERS = JobKind(
@@ -35,14 +38,18 @@ READ_ORDERS = JobKind(
 
 
 def read_order(
-    shop: Shop, order_id: int, *, delay: timedelta = AT_ONCE, priority: Priority = Priority.HIGH
+    shop: Shop,
+    shopify_order_id: ShopifyOrderId,
+    *,
+    delay: timedelta = AT_ONCE,
+    priority: Priority = Priority.HIGH,
 ) -> None:
     """Have an order read at Shopify, however many notices there are of it."""
     READ_ORDERS.enqueue(
-        ShopifyOrderPayload(shop.id, order_id),
-        key=f"read:{shop.id}:{order_id}",
+        ShopifyOrderPayload(shop.id, shopify_order_id),
+        key=f"read:{shop.id}:{shopify_order_id}",
         lane=shop.lane,
-        subject=f"order:{shop.id}:{order_id}",
+        subject=order_subject(shop.id, shopify_order_id),
         priority=priority,
         delay=delay,
     )
@@ -52,8 +59,8 @@ def read_order(
 class FulfillmentOrderPayload:
     """A fulfilment order of a shop, by Shopify's id."""
 
-    shop: int
-    fulfillment_order: int
+    shop: ShopPk
+    fulfillment_order: FulfillmentOrderId
 
 
 FIND_ORDER = JobKind(
@@ -66,13 +73,13 @@ FIND_ORDER = JobKind(
 )
 
 
-def find_order(shop: Shop, fulfillment_order_id: int) -> None:
+def find_order(shop: Shop, fulfillment_order_id: FulfillmentOrderId) -> None:
     """Have Shopify asked which order a fulfilment order belongs to, then have that order read."""
     FIND_ORDER.enqueue(
         FulfillmentOrderPayload(shop.id, fulfillment_order_id),
         key=f"find-order:{shop.id}:{fulfillment_order_id}",
         lane=shop.lane,
-        subject=f"fulfillment_order:{shop.id}:{fulfillment_order_id}",
+        subject=fulfillment_order_subject(shop.id, fulfillment_order_id),
     )
 
 
@@ -93,7 +100,7 @@ class Place:
 class BackfillPayload:
     """A feed of a shop; without a place it begins at the watermark."""
 
-    shop: int
+    shop: ShopPk
     feed: str
     place: Place | None
 
@@ -115,7 +122,7 @@ def backfill(shop: Shop, feed: str, place: Place | None = None) -> None:
         BackfillPayload(shop.id, feed, place),
         key=_backfill_key(shop, feed),
         lane=shop.lane,
-        subject=f"shop:{shop.id}",
+        subject=shop_pk_subject(shop.id),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fulfillment.jobs.wms_orders import share_of
 from fulfillment.models import Return
+from fulfillment.refs import ReturnPk
 from ops.queue.kinds import JobKind
 from ops.queue.queues import Queue
 from wms.jobs import from_callback
@@ -22,7 +23,7 @@ RETURN_REPORTED = from_callback(
 class ReturnPayload:
     """A return, by our key."""
 
-    return_: int
+    return_: ReturnPk
 
 
 ANNOUNCE_RETURN = JobKind(

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from fulfillment.jobs.orders import ShopifyOrderPayload
 from fulfillment.jobs.wms_orders import OrderPayload, WmsOrderPayload
 from fulfillment.models import Order, Shipment, WmsOrder
+from fulfillment.refs import ShipmentPk, order_subject
 from ops.models import Priority
 from ops.queue.jobs import is_pending
 from ops.queue.kinds import JobKind
 from ops.queue.queues import Queue
+from shops.ids import ShopifyOrderId
 from shops.jobs import SCOPES
 from shops.models import Shop
 from wms.jobs import from_callback
@@ -51,7 +53,7 @@ def fulfill(order: Order) -> None:
 class ShipmentPayload:
     """A shipment, by our key."""
 
-    shipment: int
+    shipment: ShipmentPk
 
 
 UPDATE_TRACKING = JobKind(
@@ -85,13 +87,13 @@ COMPARE = JobKind(
 )
 
 
-def compare(shop: Shop, order_id: int) -> None:
+def compare(shop: Shop, shopify_order_id: ShopifyOrderId) -> None:
     """Have seen whether fulfilments of ours were cancelled in Shopify."""
     COMPARE.enqueue(
-        ShopifyOrderPayload(shop.id, order_id),
-        key=f"compare:{shop.id}:{order_id}",
+        ShopifyOrderPayload(shop.id, shopify_order_id),
+        key=f"compare:{shop.id}:{shopify_order_id}",
         lane=shop.lane,
-        subject=f"order:{shop.id}:{order_id}",
+        subject=order_subject(shop.id, shopify_order_id),
         share=SHIPMENTS,
     )
 

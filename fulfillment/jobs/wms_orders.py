@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from fulfillment.models import Order, WmsOrder
+from fulfillment.refs import OrderPk, WmsOrderPk
 from ops.models import Priority
 from ops.queue.jobs import is_pending
 from ops.queue.kinds import JobKind
 from ops.queue.queues import Queue
+from shops.ids import ShopPk
+from shops.refs import shop_share
+from wms.ids import ConnectionPk
 from wms.jobs import from_callback
 from wms.models import Connection
+from wms.refs import connection_subject
 
 SHIPMENT_GRACE = timedelta(minutes=10)
 CANCELLATION_GRACE = timedelta(hours=1)
@@ -28,19 +33,19 @@ STATUS_REPORTED = from_callback(
 class OrderPayload:
     """An order, by our key."""
 
-    order: int
+    order: OrderPk
 
 
 @dataclass(frozen=True)
 class WmsOrderPayload:
     """A WMS order, by our key."""
 
-    wms_order: int
+    wms_order: WmsOrderPk
 
 
 def share_of(wms_order: WmsOrder) -> str:
     """One WMS serves several shops: none waits behind another's backlog."""
-    return f"shop:{wms_order.order.shop_id}"
+    return shop_share(ShopPk(wms_order.order.shop_id))
 
 
 ROUTE = JobKind(
@@ -122,7 +127,7 @@ def _at_the_wms(kind: JobKind[WmsOrderPayload], wms_order: WmsOrder, *, key: str
 class ExpectShipmentPayload:
     """A WMS order, by our key; `all_of_it`: the WMS said that all of it was shipped."""
 
-    wms_order: int
+    wms_order: WmsOrderPk
     all_of_it: bool
 
 
@@ -172,7 +177,7 @@ def expect_cancellation(wms_order: WmsOrder) -> None:
 class ConnectionPayload:
     """A connection, by our key."""
 
-    connection: int
+    connection: ConnectionPk
 
 
 LOOK_UP = JobKind(
@@ -191,7 +196,7 @@ def look_up(connection: Connection) -> None:
         ConnectionPayload(connection.id),
         key=_look_up_key(connection),
         lane=connection.lane,
-        subject=f"connection:{connection.slug}",
+        subject=connection_subject(connection.slug),
     )
 
 

@@ -9,20 +9,32 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from fulfillment.models.states import OrderState, Reason
+from fulfillment.refs import OrderPk, order_subject
+from ops.refs import Subject
 from ops.secrets import EncryptedTextField
+from shops.ids import (
+    FulfillmentOrderId,
+    FulfillmentOrderLineId,
+    LocationId,
+    ShopifyLineId,
+    ShopifyOrderId,
+    ShopPk,
+    VariantId,
+)
 from shops.models import Shop
 
 
 class Order(models.Model):
     """A Shopify order as we last read it. Written by `fulfillment.orders.sync` and the guarded state changes."""
 
+    id: OrderPk
     shop = models.ForeignKey(
         Shop,
         on_delete=models.PROTECT,
         related_name="+",
         help_text="The order was placed in this Shopify store.",
     )
-    shopify_order_id = models.BigIntegerField(
+    shopify_order_id: models.BigIntegerField[ShopifyOrderId, ShopifyOrderId] = models.BigIntegerField(
         "Shopify order ID", help_text="Shopify knows the order by this number."
     )
     name = models.CharField(
@@ -196,9 +208,9 @@ class Order(models.Model):
         return f"{self.name} of {self.shop.domain}"
 
     @property
-    def subject(self) -> str:
+    def subject(self) -> Subject:
         """What jobs about this order are filed under."""
-        return f"order:{self.shop_id}:{self.shopify_order_id}"
+        return order_subject(ShopPk(self.shop_id), self.shopify_order_id)
 
 
 class OrderLine(models.Model):
@@ -207,10 +219,10 @@ class OrderLine(models.Model):
     order = models.ForeignKey(
         Order, on_delete=models.CASCADE, related_name="lines", help_text="The line belongs to this order."
     )
-    shopify_line_id = models.BigIntegerField(
+    shopify_line_id: models.BigIntegerField[ShopifyLineId, ShopifyLineId] = models.BigIntegerField(
         "Shopify line ID", help_text="Shopify knows the line by this number."
     )
-    shopify_variant_id = models.BigIntegerField(
+    shopify_variant_id: models.BigIntegerField[VariantId | None, VariantId | None] = models.BigIntegerField(
         "Shopify variant ID",
         null=True,
         blank=True,
@@ -260,9 +272,12 @@ class FulfillmentOrder(models.Model):
         related_name="fulfillment_orders",
         help_text="The fulfilment order is a part of this order.",
     )
-    shopify_fulfillment_order_id = models.BigIntegerField(
-        "Shopify fulfilment order ID",
-        help_text="Shopify knows the fulfilment order by this number, which may change when work is moved or split.",
+    shopify_fulfillment_order_id: models.BigIntegerField[FulfillmentOrderId, FulfillmentOrderId] = (
+        models.BigIntegerField(
+            "Shopify fulfilment order ID",
+            help_text="Shopify knows the fulfilment order by this number, which may change when work is moved or "
+            "split.",
+        )
     )
     status = models.CharField(
         max_length=40,
@@ -274,7 +289,7 @@ class FulfillmentOrder(models.Model):
         default="",
         help_text="This is Shopify's word for whether a fulfilment service was asked to do the work, and agreed.",
     )
-    location_id = models.BigIntegerField(
+    location_id: models.BigIntegerField[LocationId | None, LocationId | None] = models.BigIntegerField(
         "Shopify location ID",
         null=True,
         blank=True,
@@ -340,8 +355,10 @@ class FulfillmentOrderLine(models.Model):
         related_name="lines",
         help_text="The line belongs to this fulfilment order.",
     )
-    shopify_line_id = models.BigIntegerField(
-        "Shopify line ID", help_text="Shopify knows this line of the fulfilment order by this number."
+    shopify_line_id: models.BigIntegerField[FulfillmentOrderLineId, FulfillmentOrderLineId] = (
+        models.BigIntegerField(
+            "Shopify line ID", help_text="Shopify knows this line of the fulfilment order by this number."
+        )
     )
     order_line = models.ForeignKey(
         OrderLine,

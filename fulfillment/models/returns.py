@@ -7,11 +7,15 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from fulfillment.models.states import ReturnState
+from fulfillment.refs import ReturnPk, external_subject
+from ops.refs import Subject
+from wms.ids import ExternalId, RemoteReturnId
 
 
 class Return(models.Model):
     """Goods that are to come back to a warehouse."""
 
+    id: ReturnPk
     wms_order = models.ForeignKey(
         "fulfillment.WmsOrder",
         on_delete=models.PROTECT,
@@ -19,18 +23,19 @@ class Return(models.Model):
         verbose_name="WMS order",
         help_text="The goods were asked for with this WMS order.",
     )
-    external_id = models.CharField(
+    external_id: models.CharField[ExternalId, ExternalId] = models.CharField(
         "external ID",
         max_length=300,
         unique=True,
         help_text="We give the WMS this identifier, which never changes, so that no return is announced twice.",
     )
-    wms_return_id = models.CharField(
+    remote_id: models.CharField[RemoteReturnId, RemoteReturnId] = models.CharField(
         "WMS return ID",
         max_length=255,
         blank=True,
         default="",
         help_text="The WMS knows the return by this number; it is empty until the WMS has told us.",
+        db_column="wms_return_id",
     )
     state = models.CharField(
         max_length=12,
@@ -72,10 +77,15 @@ class Return(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(state__in=ReturnState.values), name="return_state_is_known"),
         ]
-        indexes = [models.Index(fields=["wms_return_id"], name="return_wms_id")]
+        indexes = [models.Index(fields=["remote_id"], name="return_wms_id")]
 
     def __str__(self) -> str:
         return self.external_id
+
+    @property
+    def subject(self) -> Subject:
+        """What is about it is filed under."""
+        return external_subject(self.external_id)
 
 
 class ReturnLine(models.Model):

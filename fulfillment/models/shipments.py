@@ -10,28 +10,34 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from fulfillment.models.states import FulfillmentState, ShipmentState
+from fulfillment.refs import ShipmentPk, shipment_subject
+from ops.refs import Subject
+from shops.ids import FulfillmentId
+from wms.ids import ConnectionPk, RemoteOrderId, RemoteShipmentId
 from wms.models import Connection
 
 
 class Shipment(models.Model):
     """One consignment the WMS reported; it becomes a Shopify fulfilment, or several where Shopify takes pieces."""
 
+    id: ShipmentPk
     connection = models.ForeignKey(
         Connection,
         on_delete=models.PROTECT,
         related_name="+",
         help_text="The shipment was reported by this WMS account.",
     )
-    wms_shipment_id = models.CharField(
+    wms_shipment_id: models.CharField[RemoteShipmentId, RemoteShipmentId] = models.CharField(
         "WMS shipment ID",
         max_length=255,
         help_text="The WMS knows the shipment by this number. If another order's shipment has it too, the order's "
         "number is added.",
     )
-    wms_order_ref = models.CharField(
+    remote_order_id: models.CharField[RemoteOrderId, RemoteOrderId] = models.CharField(
         "WMS order reference",
         max_length=255,
         help_text="The WMS reported the shipment for the order that it knows by this number.",
+        db_column="wms_order_ref",
     )
     wms_order = models.ForeignKey(
         "fulfillment.WmsOrder",
@@ -124,12 +130,14 @@ class Shipment(models.Model):
         help_text="This is a fingerprint of what Shopify asked for when the shipment was held. If it changes, we try "
         "again.",
     )
-    shopify_fulfillment_id = models.BigIntegerField(
-        "Shopify fulfilment ID",
-        null=True,
-        blank=True,
-        unique=True,
-        help_text="Shopify knows the fulfilment by this number; of several it is the first that still stands.",
+    shopify_fulfillment_id: models.BigIntegerField[FulfillmentId | None, FulfillmentId | None] = (
+        models.BigIntegerField(
+            "Shopify fulfilment ID",
+            null=True,
+            blank=True,
+            unique=True,
+            help_text="Shopify knows the fulfilment by this number; of several it is the first that still stands.",
+        )
     )
     fulfilled_at = models.DateTimeField(
         null=True,
@@ -165,7 +173,7 @@ class Shipment(models.Model):
         ]
         indexes = [
             models.Index(fields=["state", "received_at"], name="shipment_state"),
-            models.Index(fields=["wms_order_ref"], name="shipment_order_ref"),
+            models.Index(fields=["remote_order_id"], name="shipment_order_ref"),
             models.Index(fields=["tracking_number"], name="shipment_tracking"),
             GinIndex(fields=["tracking_numbers"], name="shipment_all_tracking"),
             models.Index(fields=["fulfilled_at"], name="shipment_fulfilled"),
@@ -175,9 +183,9 @@ class Shipment(models.Model):
         return self.wms_shipment_id
 
     @property
-    def subject(self) -> str:
+    def subject(self) -> Subject:
         """What alerts about it are filed under."""
-        return f"shipment:{self.connection_id}:{self.wms_shipment_id}"
+        return shipment_subject(ConnectionPk(self.connection_id), self.wms_shipment_id)
 
     @property
     def numbers(self) -> list[str]:
@@ -315,12 +323,14 @@ class Fulfillment(models.Model):
     attempt_at = models.DateTimeField(
         db_default=Now(), help_text="The call was recorded at this time, just before it was made."
     )
-    shopify_fulfillment_id = models.BigIntegerField(
-        "Shopify fulfilment ID",
-        null=True,
-        blank=True,
-        unique=True,
-        help_text="Shopify knows the fulfilment by this number; it is empty if we know of none.",
+    shopify_fulfillment_id: models.BigIntegerField[FulfillmentId | None, FulfillmentId | None] = (
+        models.BigIntegerField(
+            "Shopify fulfilment ID",
+            null=True,
+            blank=True,
+            unique=True,
+            help_text="Shopify knows the fulfilment by this number; it is empty if we know of none.",
+        )
     )
 
     class Meta:

@@ -9,6 +9,9 @@ from django.db.models.functions import Now
 
 from fulfillment.models.orders import Order, OrderLine
 from fulfillment.models.states import Outcome, Wish
+from fulfillment.refs import WmsOrderPk, external_subject
+from ops.refs import Subject
+from wms.ids import ExternalId, RemoteOrderId
 from wms.models import Warehouse
 from wms.statuses import AT_THE_WMS, WmsStatus
 
@@ -16,6 +19,7 @@ from wms.statuses import AT_THE_WMS, WmsStatus
 class WmsOrder(models.Model):
     """What was, or will be, submitted to one warehouse for one order."""
 
+    id: WmsOrderPk
     order = models.ForeignKey(
         Order,
         on_delete=models.PROTECT,
@@ -31,18 +35,19 @@ class WmsOrder(models.Model):
         related_name="+",
         help_text="This warehouse is to send the goods.",
     )
-    external_id = models.CharField(
+    external_id: models.CharField[ExternalId, ExternalId] = models.CharField(
         "external ID",
         max_length=300,
         unique=True,
         help_text="We give the WMS this identifier, which never changes, so that no order is placed twice.",
     )
-    wms_order_id = models.CharField(
+    remote_id: models.CharField[RemoteOrderId, RemoteOrderId] = models.CharField(
         "WMS order ID",
         max_length=255,
         blank=True,
         default="",
         help_text="The WMS knows the order by this number; it is empty until we know that the WMS has it.",
+        db_column="wms_order_id",
     )
     wms_status = models.CharField(
         "WMS status",
@@ -170,7 +175,7 @@ class WmsOrder(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["wms_order_id"], name="wms_order_id"),
+            models.Index(fields=["remote_id"], name="wms_order_id"),
             models.Index(fields=["warehouse", "created_at"], name="wms_order_capacity"),
             models.Index(fields=["wms_status"], name="wms_order_status"),
             models.Index(fields=["accepted_at"], name="wms_order_accepted"),
@@ -181,6 +186,11 @@ class WmsOrder(models.Model):
 
     def __str__(self) -> str:
         return f"part {self.part} of {self.order}, {self.warehouse.place}"
+
+    @property
+    def subject(self) -> Subject:
+        """What is about it at its WMS is filed under."""
+        return external_subject(self.external_id)
 
     @property
     def external_ref(self) -> str:

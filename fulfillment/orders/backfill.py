@@ -18,10 +18,13 @@ from django.utils import timezone
 from fulfillment import alerts, jobs
 from fulfillment.jobs.orders import Place
 from fulfillment.models import FulfillmentOrder, Order
+from fulfillment.refs import backfill_subject
 from fulfillment.shopify import queries
 from fulfillment.shopify.queries import Changed
 from ops.errors import Permanent
 from ops.models import Priority
+from ops.refs import Subject
+from shops.ids import ShopPk
 from shops.models import Shop
 
 logger = structlog.get_logger(__name__)
@@ -96,14 +99,14 @@ def start_from(shop: Shop, since: datetime) -> None:
             jobs.backfill(shop, feed.name)
 
 
-def page(shop_id: int, feed_name: str, place: Place | None = None) -> int:
+def page(shop_pk: ShopPk, feed_name: str, place: Place | None = None) -> int:
     """Read one page of what changed and have those orders read in full that we know less of; returns how many.
 
     Without a place it begins at the watermark. Each page is a run of the same job, so over budget it waits where it
     stands; only the last one moves the watermark. What fails for good is alerted and begun anew at the next tick.
     Raises what `shops.api.client.execute` raises, but Permanent.
     """
-    shop, feed = Shop.objects.get(id=shop_id), FEEDS[feed_name]
+    shop, feed = Shop.objects.get(id=shop_pk), FEEDS[feed_name]
     if not shop.is_active:
         return 0
     here = place or _beginning(shop, feed)
@@ -124,7 +127,7 @@ def _beginning(shop: Shop, feed: Feed) -> Place:
 def _record(shop: Shop, feed: Feed, place: Place, found: Changed) -> int:
     known = feed.known(shop, [thing.id for thing in found.things])
     stale = dict.fromkeys(
-        thing.order_id
+        thing.shopify_order_id
         for thing in found.things
         if (until := known.get(thing.id)) is None or until < thing.updated_at
     )
@@ -173,8 +176,8 @@ def _move_watermark(shop: Shop, feed: Feed, place: Place) -> None:
     Shop.objects.filter(unset | not_set_back, id=shop.id).update(**{feed.watermark: until})
 
 
-def _subject(shop: Shop, feed: Feed) -> str:
-    return f"backfill:{shop.domain}:{feed.name}"
+def _subject(shop: Shop, feed: Feed) -> Subject:
+    return backfill_subject(shop.domain, feed.name)
 
 
 @transaction.atomic

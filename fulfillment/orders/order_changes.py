@@ -11,6 +11,7 @@ from fulfillment.models import Order
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.order_states import PERSON_DECIDES
 from fulfillment.reductions import withdrawal
+from fulfillment.refs import order_key
 from fulfillment.wms_order_states import NOT_AT_THE_WMS, NOT_ENDED, OVER
 from fulfillment.wms_orders import attempts, cancellation
 from ops.alerting.kinds import close_kinds
@@ -51,7 +52,7 @@ def follow(
         anew = part_opened or order.state == OrderState.WAITING
         _go_on(order, verdict, anew=anew, noticed=noticed)
         if waits_for_this:
-            wake(f"order:{order.id}")
+            wake(order_key(order.id))
     else:
         _hold_back(order, verdict)
     if verdict.rest and verdict.rest.at:

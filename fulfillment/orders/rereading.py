@@ -14,6 +14,7 @@ from fulfillment.models.states import OrderState
 from fulfillment.readiness import OPEN_STATUSES
 from fulfillment.shopify import our_locations
 from ops.models import Priority
+from shops.ids import ShopPk
 from shops.models import Shop
 
 REREAD = timedelta(hours=3)
@@ -47,18 +48,18 @@ def parts_that_are_due(limit: int = 200) -> int:
     return _read(found.order_by("rest_from")[:limit])
 
 
-def settings_changed(shop_id: int, after: int = 0) -> int | None:
+def settings_changed(shop_pk: ShopPk, after: int = 0) -> int | None:
     """What a shop may send was changed: have its unsent orders read again, behind the order with the id `after`.
 
     Returns where the next page begins, None at the end.
     """
-    found = Order.objects.filter(shop_id=shop_id, state__in=UNSENT, id__gt=after)
+    found = Order.objects.filter(shop_id=shop_pk, state__in=UNSENT, id__gt=after)
     return _read_page(found.filter(received_at__gt=Now() - LONGEST_WAIT))
 
 
-def now_ours(shop_id: int, after: int = 0) -> int | None:
+def now_ours(shop_pk: ShopPk, after: int = 0) -> int | None:
     """Have orders read of which work lies at a location that was not ours and is now. Returns as `settings_changed`."""
-    shop = Shop.objects.get(id=shop_id)
+    shop = Shop.objects.get(id=shop_pk)
     places = our_locations.of(shop)
     work = FulfillmentOrder.objects.filter(is_ours=False, status__in=OPEN_STATUSES, order__shop=shop)
     lies_at_ours = Q(location_id__in=places.locations)

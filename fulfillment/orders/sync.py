@@ -17,6 +17,7 @@ from fulfillment.models.states import FulfillmentState, OrderState, Reason
 from fulfillment.orders import order_changes
 from fulfillment.privacy import erasure
 from fulfillment.readiness import Verdict
+from fulfillment.refs import order_subject
 from fulfillment.shipments import cancelled_fulfillments, held_shipments
 from fulfillment.shopify import our_locations, queries
 from fulfillment.shopify.our_locations import OurPlaces
@@ -24,16 +25,19 @@ from fulfillment.shopify.snapshots import LineNode, OrderNode
 from inventory.stock import levels
 from ops.models import Priority
 from ops.queue.jobs import first_seen, first_seen_after
+from shops.ids import LocationId, ShopifyLineId, ShopifyOrderId, ShopPk, VariantId
 from shops.jobs import WEBHOOKS
 from shops.models import Shop
 
 logger = structlog.get_logger(__name__)
 
-Places = frozenset[tuple[int | None, int | None]]
+Places = frozenset[tuple[LocationId | None, VariantId | None]]
 """(Shopify location id, Shopify variant id)"""
 
 
-def read(shop_id: int, order_ids: Sequence[int], *, priority: Priority = Priority.HIGH) -> None:
+def read(
+    shop_pk: ShopPk, shopify_order_ids: Sequence[ShopifyOrderId], *, priority: Priority = Priority.HIGH
+) -> None:
     """Read orders at Shopify (one request for several) and store each in a transaction of its own.
 
     Raises what `shops.api.client.execute` raises.
@@ -41,24 +45,24 @@ def read(shop_id: int, order_ids: Sequence[int], *, priority: Priority = Priorit
     told = Fulfillment.objects.filter(
         state=FulfillmentState.TOLD,
         shipment__wms_order__order__shop=OuterRef("pk"),
-        shipment__wms_order__order__shopify_order_id__in=order_ids,
+        shipment__wms_order__order__shopify_order_id__in=shopify_order_ids,
     )
-    shop = Shop.objects.annotate(was_told=Exists(told)).get(id=shop_id)
-    found = queries.orders(shop, order_ids, priority=priority)
+    shop = Shop.objects.annotate(was_told=Exists(told)).get(id=shop_pk)
+    found = queries.orders(shop, shopify_order_ids, priority=priority)
     if shop.was_told:
         cancelled_fulfillments.verify(shop, found.values())
-    for order_id in order_ids:
+    for order_id in shopify_order_ids:
         if order_id in found:
             _have_restocked(shop, store(shop, found[order_id]))
         else:
-            alerts.order_unreadable(shop, subject=f"order:{shop.id}:{order_id}", shopify_order_id=order_id)
+            alerts.order_unreadable(shop, subject=order_subject(shop.id, order_id), shopify_order_id=order_id)
             _have_restocked(shop, _count_no_more(shop, order_id))
 
 
 @transaction.atomic
-def _count_no_more(shop: Shop, order_id: int) -> Places:
+def _count_no_more(shop: Shop, shopify_order_id: ShopifyOrderId) -> Places:
     """Where an order that Shopify does not show any more had open units: it has them committed no longer."""
-    order = Order.objects.select_for_update().filter(shop=shop, shopify_order_id=order_id).first()
+    order = Order.objects.select_for_update().filter(shop=shop, shopify_order_id=shopify_order_id).first()
     if order is None:
         return frozenset()
     commitments.forget(order)
@@ -113,7 +117,7 @@ def store(shop: Shop, node: OrderNode) -> Places:
     return frozenset(place for place, _ in changed)
 
 
-def _work(order: Order) -> dict[tuple[int | None, int | None], tuple[int, int, int]]:
+def _work(order: Order) -> dict[tuple[LocationId | None, VariantId | None], tuple[int, int, int]]:
     """Units that Shopify gave to each location of each variant, whatever became of them since; those that are still
     open; those that the customer keeps (a refund may put the others back into stock)."""
     rows = FulfillmentOrderLine.objects.filter(fulfillment_order__order=order)
@@ -131,7 +135,7 @@ def _work(order: Order) -> dict[tuple[int | None, int | None], tuple[int, int, i
 
 def _locked_row(shop: Shop, node: OrderNode) -> tuple[Order, datetime | None]:
     """The order's row, and when Shopify first told of what was not read yet."""
-    subject = f"order:{shop.id}:{node.id}"
+    subject = order_subject(shop.id, node.id)
     noticed = first_seen_after(subject, kinds=WEBHOOKS, after=OuterRef("read_at"))
     rows = Order.objects.select_for_update(of=("self",)).filter(shop=shop, shopify_order_id=node.id)
     order = rows.annotate(noticed=noticed).first()
@@ -202,7 +206,7 @@ def _line_row(order: Order, line: LineNode, known: OrderLine | None) -> OrderLin
     )
 
 
-def _write_lines(order: Order, node: OrderNode) -> dict[int, int]:
+def _write_lines(order: Order, node: OrderNode) -> dict[ShopifyLineId, int]:
     """Store the lines; returns our row ids by Shopify's line ids."""
     known = {line.shopify_line_id: line for line in order.lines.all()}
     rows = [_line_row(order, line, known.get(line.id)) for line in node.line_items.nodes]
@@ -226,7 +230,7 @@ def _write_lines(order: Order, node: OrderNode) -> dict[int, int]:
 
 
 def _write_fulfillment_orders(
-    order: Order, node: OrderNode, line_ids: Mapping[int, int], *, places: OurPlaces
+    order: Order, node: OrderNode, line_ids: Mapping[ShopifyLineId, int], *, places: OurPlaces
 ) -> None:
     """Replace what we know of Shopify's work: its ids come and go with moves, splits and edits."""
     FulfillmentOrderLine.objects.filter(fulfillment_order__order=order).delete()

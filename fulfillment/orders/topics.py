@@ -9,7 +9,9 @@ from typing import Any
 
 from fulfillment import jobs
 from fulfillment.models import FulfillmentOrder
+from fulfillment.refs import parse_order
 from ops.queue.kinds import AT_ONCE, TypedJob
+from shops.ids import FulfillmentOrderId, ShopifyOrderId
 from shops.jobs import WebhookPayload
 from shops.models import Shop
 
@@ -33,9 +35,9 @@ _FULFILLMENT_ORDER = re.compile(r"gid://shopify/FulfillmentOrder/([1-9]\d{0,17})
 _MOST_NAMED = 20
 
 
-def named_fulfillment_orders(body: Any) -> list[int]:
+def named_fulfillment_orders(body: Any) -> list[FulfillmentOrderId]:
     """Ids of the fulfilment orders that a body names anywhere, in the order they appear, at most twenty."""
-    found: dict[int, None] = {}
+    found: dict[FulfillmentOrderId, None] = {}
     stack = [body]
     while stack and len(found) < _MOST_NAMED:
         value = stack.pop()
@@ -44,7 +46,7 @@ def named_fulfillment_orders(body: Any) -> list[int]:
         elif isinstance(value, list):
             stack.extend(reversed(value))
         elif isinstance(value, str) and (match := _FULFILLMENT_ORDER.fullmatch(value)):
-            found[int(match[1])] = None
+            found[FulfillmentOrderId(int(match[1]))] = None
     return list(found)
 
 
@@ -56,8 +58,8 @@ def orders_changed(webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
         _compare_cancelled(shop, webhooks)
     by_subject = {number for each in webhooks if (number := _order_of(shop, each)) is not None}
     nameless = [each.payload.body for each in webhooks if _order_of(shop, each) is None]
-    for order_id in by_subject | _owners(shop, nameless):
-        jobs.read_order(shop, order_id, delay=AT_ONCE if first.topic in PROMPT_TOPICS else SWARM)
+    for shopify_order_id in by_subject | _owners(shop, nameless):
+        jobs.read_order(shop, shopify_order_id, delay=AT_ONCE if first.topic in PROMPT_TOPICS else SWARM)
 
 
 def _compare_cancelled(shop: Shop, webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
@@ -68,12 +70,12 @@ def _compare_cancelled(shop: Shop, webhooks: Sequence[TypedJob[WebhookPayload]])
             jobs.compare(shop, order_id)
 
 
-def _order_of(shop: Shop, webhook: TypedJob[WebhookPayload]) -> int | None:
-    owner, _, order_id = webhook.subject.rpartition(":")
-    return int(order_id) if owner == f"order:{shop.id}" else None
+def _order_of(shop: Shop, webhook: TypedJob[WebhookPayload]) -> ShopifyOrderId | None:
+    found = parse_order(webhook.subject)
+    return found.shopify_order_id if found and found.shop_pk == shop.id else None
 
 
-def _owners(shop: Shop, bodies: Sequence[object]) -> set[int]:
+def _owners(shop: Shop, bodies: Sequence[object]) -> set[ShopifyOrderId]:
     """Orders of the fulfilment orders that the bodies name; Shopify is asked where none of a body's is known."""
     named = [named_fulfillment_orders(body) for body in bodies]
     known = dict(

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from functools import partial
+from typing import TypeVar
 
 import structlog
 from django.conf import settings
@@ -18,15 +19,19 @@ from fulfillment import coverage, jobs
 from fulfillment.models import Order, Return, WmsOrder
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.readiness import OF_A_PART
+from fulfillment.refs import external_subject, order_key, order_subject
 from fulfillment.wms_order_states import MAY_BE_SENT
 from ops import secrets
 from ops.errors import Blocked, Throttled
 from ops.queue import retention
 from ops.queue.jobs import wake
 from ops.queue.retention import Chore
+from shops.ids import ShopifyOrderId
 from shops.models import Shop
 
 logger = structlog.get_logger(__name__)
+
+N = TypeVar("N", bound=int)
 
 BATCH = 100
 NAMED_AT_ONCE = 5_000
@@ -94,7 +99,10 @@ def _erase(which: Q) -> int:
     parts.exclude(outcome_detail="").update(outcome_detail="")
     Return.objects.filter(wms_order__order_id__in=ids).exclude(label_url="").update(label_url="")
     retention.forget(
-        [*(order.subject for order in orders), *parts.order_by().values_list("external_id", flat=True)]
+        [
+            *(order.subject for order in orders),
+            *(external_subject(name) for name in parts.order_by().values_list("external_id", flat=True)),
+        ]
     )
     return len(orders)
 
@@ -110,7 +118,7 @@ def restore_if_needed(order: Order, address: str) -> bool:
     Order.objects.filter(id=order.id).update(
         ship_to=secrets.sealed(order, "ship_to", address), erased_at=None
     )
-    wake(f"order:{order.id}")
+    wake(order_key(order.id))
     logger.info("address_restored", order=order.id, shop=order.shop_id)
     return True
 
@@ -125,12 +133,12 @@ def require_address(order: Order) -> None:
     jobs.read_order(order.shop, order.shopify_order_id)
     raise Blocked(
         "the address was erased; it comes back with the next reading, if Shopify still wants the order sent",
-        on=[f"order:{order.id}"],
+        on=[order_key(order.id)],
         recheck=Order.objects.filter(id=order.id, erased_at__isnull=False).exists,
     )
 
 
-def redact_customer(shop: Shop, shopify_order_ids: Iterable[int]) -> None:
+def redact_customer(shop: Shop, shopify_order_ids: Iterable[ShopifyOrderId]) -> None:
     """Shopify asks for a customer's data to be erased: of these orders, whatever state they are in."""
     wanted = sorted(set(shopify_order_ids))
     for some in _chunks(wanted, NAMED_AT_ONCE):
@@ -140,11 +148,11 @@ def redact_customer(shop: Shop, shopify_order_ids: Iterable[int]) -> None:
                 list(Order.objects.select_for_update().filter(id__in=ids).order_by("id"))
                 _erase(Q(id__in=ids))
         with transaction.atomic():
-            retention.forget(retention.spoken_of([f"order:{shop.id}:{number}" for number in some]))
+            retention.forget(retention.spoken_of([order_subject(shop.id, number) for number in some]))
     logger.info("customer_redacted", shop=shop.id, orders=len(wanted))
 
 
-def _chunks(numbers: list[int], size: int) -> Iterator[list[int]]:
+def _chunks(numbers: list[N], size: int) -> Iterator[list[N]]:
     return (numbers[start : start + size] for start in range(0, len(numbers), size))
 
 

@@ -19,14 +19,16 @@ from shops import installation
 from shops import jobs as shop_jobs
 from shops.api import client
 from shops.api.gids import number_or_none
+from shops.ids import ShopifyOrderId
 from shops.models import Shop
+from shops.refs import question_subject
 
 logger = structlog.get_logger(__name__)
 
 _LONGEST_SUBJECT = 120
 
 
-def order_ids(body: dict[str, Any], name: str) -> list[int]:
+def order_ids(body: dict[str, Any], name: str) -> list[ShopifyOrderId]:
     """The orders that a request names in this field; none when it is left out or null.
 
     Raises Permanent naming the field when its value is no list of ids.
@@ -41,7 +43,7 @@ def order_ids(body: dict[str, Any], name: str) -> list[int]:
         number = number_or_none(each)
         if number is None:
             raise Permanent(f"{name}[{position}] is not an order id")
-        found.append(number)
+        found.append(ShopifyOrderId(number))
     return found
 
 
@@ -65,17 +67,17 @@ def request_id(body: dict[str, Any]) -> int | None:
 
 
 def report_data_request(
-    shop: Shop, shopify_order_ids: Collection[int], *, request_id: int | None = None
+    shop: Shop, shopify_order_ids: Collection[ShopifyOrderId], *, request_id: int | None = None
 ) -> None:
     """A customer wants to know what is stored: tell a person, who has 30 days to answer. Each question is an alert."""
     alerts.customer_data_request(
         shop,
-        subject=f"shop:{shop.domain} {_question(shopify_order_ids, request_id)}",
+        subject=question_subject(shop.domain, _question(shopify_order_ids, request_id)),
         orders=", ".join(map(str, shopify_order_ids)) or "none",
     )
 
 
-def _question(shopify_order_ids: Collection[int], request_id: int | None) -> str:
+def _question(shopify_order_ids: Collection[ShopifyOrderId], request_id: int | None) -> str:
     """What tells one question from another, and a repetition from both: an id that comes again with other orders is
     another question."""
     numbers = sorted(set(shopify_order_ids))

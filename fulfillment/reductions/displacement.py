@@ -13,8 +13,10 @@ from django.db.models.functions import Now
 from fulfillment import alerts, jobs
 from fulfillment.models import Order, WmsOrder
 from fulfillment.reductions.units_at_work import Part, Units, Work
+from fulfillment.refs import WmsOrderPk
 from fulfillment.shopify import our_locations
 from fulfillment.wms_order_states import AT_THE_WMS
+from shops.ids import LocationId
 
 
 def follow(order: Order, work: Work) -> None:
@@ -51,13 +53,13 @@ def _was_moved(part: Part) -> bool:
     return seen_here and not jobs.moving(row)
 
 
-def _tell(order: Order, moved: list[Part], work: Work, away: dict[int, Units]) -> None:
+def _tell(order: Order, moved: list[Part], work: Work, away: dict[WmsOrderPk, Units]) -> None:
     names = our_locations.names(order.shop_id)
     facts = [_fact(part, away[part.row.id], work, names) for part in moved]
     alerts.order_moved(order, facts=facts)
 
 
-def _fact(part: Part, units: Units, work: Work, names: dict[int, str]) -> str:
+def _fact(part: Part, units: Units, work: Work, names: dict[LocationId, str]) -> str:
     labels = {line.order_line_id: line.order_line.sku or line.order_line.title for line in part.lines}
     goods = ", ".join(f"{count} × {labels[line]}" for line, count in sorted(units.items()))
     to = sorted(

@@ -10,6 +10,7 @@ from fulfillment.reductions.surplus import Surplus
 from fulfillment.reductions.units_at_work import Asked, Part, Units, Work
 from fulfillment.shopify import our_locations
 from fulfillment.wms_order_states import CancellationPhase, phase
+from shops.ids import LocationId
 from wms.adapters import capabilities_of
 from wms.adapters.base import Capability
 from wms.statuses import WmsStatus
@@ -29,7 +30,7 @@ def tell(order: Order, work: Work, found: Surplus) -> None:
 
 def _where(part: Part) -> str:
     row = part.row
-    return f"{row.warehouse.place} as {row.wms_order_id or row.external_id}"
+    return f"{row.warehouse.place} as {row.remote_id or row.external_id}"
 
 
 def _what_is_done(part: Part, *, all_of_it: bool) -> tuple[str, bool]:
@@ -60,14 +61,14 @@ def _causes(order: Order, work: Work, units: Units) -> str:
     return " ".join(_cause(work.asked[line], count, names) for line, count in sorted(units.items()))
 
 
-def _names(order: Order, work: Work, units: Units) -> dict[int, str]:
+def _names(order: Order, work: Work, units: Units) -> dict[LocationId, str]:
     """Names of the Shopify locations that are warehouses of ours, where one is to be named."""
     if not any(work.asked[line].others for line in units):
         return {}
     return our_locations.names(order.shop_id)
 
 
-def _cause(asked: Asked, count: int, names: dict[int, str]) -> str:
+def _cause(asked: Asked, count: int, names: dict[LocationId, str]) -> str:
     line = asked.line
     what = f"{count} × {line.sku or line.title}"
     if asked.others:
@@ -78,7 +79,7 @@ def _cause(asked: Asked, count: int, names: dict[int, str]) -> str:
     return f"{what}: removed, refunded, or fulfilled by hand or by another app, or its fulfilment order was closed."
 
 
-def _place(location_id: int | None, names: dict[int, str]) -> str:
+def _place(location_id: LocationId | None, names: dict[LocationId, str]) -> str:
     if location_id is None:
         return "no location"
     return f"location {location_id}" + (f", {names[location_id]}" if location_id in names else "")

@@ -9,6 +9,7 @@ from fulfillment.models import FulfillmentOrderLine, Order, OrderLine, WmsOrder,
 from fulfillment.readiness import OPEN_STATUSES
 from fulfillment.shopify.our_locations import SHIPPED_METHODS
 from fulfillment.wms_order_states import NEVER_SENT_AGAIN
+from shops.ids import LocationId
 
 Units = dict[int, int]
 """Shopify units by order line (our row id)."""
@@ -22,7 +23,7 @@ class Part:
     lines: tuple[WmsOrderLine, ...]
 
     @property
-    def location_id(self) -> int:
+    def location_id(self) -> LocationId:
         """The Shopify location that its warehouse stands for."""
         return self.row.warehouse.shopify_location_id
 
@@ -56,8 +57,8 @@ class Asked:
     """
 
     line: OrderLine
-    ours: dict[int | None, int] = field(default_factory=dict)
-    others: dict[int | None, int] = field(default_factory=dict)
+    ours: dict[LocationId | None, int] = field(default_factory=dict)
+    others: dict[LocationId | None, int] = field(default_factory=dict)
     known: bool = False
 
     @property

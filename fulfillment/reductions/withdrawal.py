@@ -179,7 +179,7 @@ def _leave_the_rest(work: Work, found: Surplus, agreed: Surplus) -> None:
             if not unwanted and row.finished_at:
                 jobs.expect_shipment(row, all_of_it=True)
         if unwanted:
-            close_kinds([alerts.SHIPMENT_MISSING, alerts.SHIPMENT_INCOMPLETE], row.external_id)
+            close_kinds([alerts.SHIPMENT_MISSING, alerts.SHIPMENT_INCOMPLETE], row.subject)
             released.append(row.external_id)
     if released:
         reservations.release(*released)

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from fulfillment import alerts, jobs
 from fulfillment.models import Return, ReturnLine, WmsOrder
 from fulfillment.models.states import ReturnState
+from fulfillment.refs import ReturnPk, decision_key, return_external_id
 from fulfillment.returns.return_states import advance
 from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
 from wms.adapters import adapter_for, capabilities_of
@@ -25,7 +26,7 @@ def open_return(row: WmsOrder, *, reason: str, items: Mapping[str, int] | None =
     `items`: units by item code that are to come back; everything in the WMS order when None. In the caller's
     transaction, with the order locked.
     """
-    external_id = f"{row.external_id}:return"
+    external_id = return_external_id(row.external_id)
     parent, created = Return.objects.get_or_create(
         external_id=external_id, defaults={"wms_order": row, "reason": reason[:255]}
     )
@@ -49,7 +50,7 @@ def _all_of(row: WmsOrder) -> dict[str, int]:
     return units
 
 
-def announce(return_id: int) -> None:
+def announce(return_pk: ReturnPk) -> None:
     """Announce a return to its warehouse; its external id is the idempotency key.
 
     The attempt is recorded before the call. Where the WMS does not honour the key, an attempt whose outcome is unknown
@@ -57,7 +58,7 @@ def announce(return_id: int) -> None:
     a refusal the return is marked failed and staff are told.
     """
     row = Return.objects.select_related("wms_order__warehouse__connection", "wms_order__order__shop").get(
-        id=return_id
+        id=return_pk
     )
     if row.state == ReturnState.UNKNOWN:
         raise _undecided(row)
@@ -71,7 +72,7 @@ def announce(return_id: int) -> None:
     Return.objects.filter(id=row.id, state=ReturnState.REQUESTING).update(attempt_at=Now())
     request = ReturnRequest(
         external_id=wms_order.external_id,
-        wms_order_id=wms_order.wms_order_id,
+        remote_order_id=wms_order.remote_id,
         reason=row.reason,
         lines=tuple(OrderLineRequest(line.item_code, line.quantity, "") for line in row.lines.order_by("id")),
     )
@@ -92,21 +93,18 @@ def announce(return_id: int) -> None:
         Return.objects.filter(id=row.id),
         before=ReturnState.REQUESTING,
         to=ReturnState.OPEN,
-        wms_return_id=answer.wms_return_id,
+        remote_id=answer.remote_id,
         label_url=answer.label_url[:1000],
     )
-    logger.info("return_announced", order=wms_order.order_id, wms_return=answer.wms_return_id)
-
-
-def decision_key(row: Return) -> str:
-    """The park key of an announcement whose outcome only a person can tell."""
-    return f"decision:{row.external_id}"
+    logger.info("return_announced", order=wms_order.order_id, wms_return=answer.remote_id)
 
 
 def _undecided(row: Return) -> Blocked:
     undecided = Return.objects.filter(id=row.id, state=ReturnState.UNKNOWN)
     return Blocked(
-        "a person must say whether the WMS expects it", on=[decision_key(row)], recheck=undecided.exists
+        "a person must say whether the WMS expects it",
+        on=[decision_key(row.external_id)],
+        recheck=undecided.exists,
     )
 
 

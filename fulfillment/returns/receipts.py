@@ -13,11 +13,12 @@ from django.db.models.functions import Greatest, Now
 from fulfillment import alerts, order_states
 from fulfillment.models import Order, Return, ReturnLine, WmsOrder
 from fulfillment.models.states import ReturnState
-from fulfillment.returns import announcements
+from fulfillment.refs import arrival_key, decision_key, unannounced_return_external_id, unknown_return_subject
 from fulfillment.returns.return_states import advance
 from ops.errors import Blocked
-from ops.queue import jobs
+from ops.queue.jobs import wake
 from wms.callbacks.events import Condition, ReturnReceiptEvent
+from wms.ids import ConnectionPk
 
 logger = structlog.get_logger(__name__)
 
@@ -38,33 +39,33 @@ class Goods:
         return " and ".join(f"{units} {condition}" for condition, units in told.items() if units) or "none"
 
 
-def receive(connection_id: int, event: ReturnReceiptEvent, *, occurred_at: datetime) -> None:
+def receive(connection_pk: ConnectionPk, event: ReturnReceiptEvent, *, occurred_at: datetime) -> None:
     """Record what came back. A known return that is reported again is compared: more is recorded, what contradicts is
     told to a person.
 
     Raises Blocked when we know neither the return nor its order: it waits for the order and a person is told.
     """
     with transaction.atomic():
-        row = _order_of(connection_id, event)
+        row = _order_of(connection_pk, event)
         if row is not None:
-            _take(order_states.lock(row.order_id), row, event, occurred_at=occurred_at)
+            _take(order_states.lock_of(row), row, event, occurred_at=occurred_at)
             return
         alerts.unknown_return(
-            subject=f"return:{connection_id}:{event.wms_return_id}",
+            subject=unknown_return_subject(connection_pk, event.wms_return_id),
             remote_id=event.wms_return_id,
             wms_order=event.wms_order_id,
         )
-    key = order_states.arrival_key(connection_id, event.wms_order_id)
+    key = arrival_key(connection_pk, event.wms_order_id)
     raise Blocked(
-        "the returned order is not known", on=[key], recheck=lambda: not _order_of(connection_id, event)
+        "the returned order is not known", on=[key], recheck=lambda: not _order_of(connection_pk, event)
     )
 
 
-def _order_of(connection_id: int, event: ReturnReceiptEvent) -> WmsOrder | None:
+def _order_of(connection_pk: ConnectionPk, event: ReturnReceiptEvent) -> WmsOrder | None:
     """The WMS order that the report names, else the one that its return is of."""
-    rows = WmsOrder.objects.filter(warehouse__connection_id=connection_id)
-    named = rows.filter(wms_order_id=event.wms_order_id).first() if event.wms_order_id else None
-    return named or rows.filter(returns__wms_return_id=event.wms_return_id).first()
+    rows = WmsOrder.objects.filter(warehouse__connection_id=connection_pk)
+    named = rows.filter(remote_id=event.wms_order_id).first() if event.wms_order_id else None
+    return named or rows.filter(returns__remote_id=event.wms_return_id).first()
 
 
 def _take(order: Order, row: WmsOrder, event: ReturnReceiptEvent, *, occurred_at: datetime) -> None:
@@ -80,13 +81,13 @@ def _return_of(row: WmsOrder, event: ReturnReceiptEvent) -> Return:
     """The order's return of this id, else one that is still to come, else one without an announcement. The order is
     locked. An id that was another order's return says nothing about this order's."""
     mine = Return.objects.filter(wms_order=row)
-    known = mine.filter(wms_return_id=event.wms_return_id).first()
+    known = mine.filter(remote_id=event.wms_return_id).first()
     if known is not None:
         return known
     return mine.exclude(state=ReturnState.RECEIVED).first() or Return.objects.create(
         wms_order=row,
-        external_id=f"{row.external_id}:return:{event.wms_return_id}"[:300],
-        wms_return_id=event.wms_return_id,
+        external_id=unannounced_return_external_id(row.external_id, event.wms_return_id),
+        remote_id=event.wms_return_id,
         state=ReturnState.OPEN,
         reason="returned without announcement",
     )
@@ -111,19 +112,19 @@ def _record(
 ) -> None:
     others = Return.objects.filter(
         wms_order__warehouse__connection_id=parent.wms_order.warehouse.connection_id,
-        wms_return_id=event.wms_return_id,
+        remote_id=event.wms_return_id,
     ).exclude(wms_order=parent.wms_order)
     advance(
         Return.objects.filter(id=parent.id),
         to=ReturnState.RECEIVED,
         received_at=Now(),
         reported_at=occurred_at,
-        wms_return_id=event.wms_return_id,
+        remote_id=event.wms_return_id,
     )
     _write(parent, said)
     alerts.CANCEL_TOO_LATE.close(order.subject)
-    if alerts.OUTCOME_UNKNOWN.close(parent.external_id):
-        jobs.wake(announcements.decision_key(parent))
+    if alerts.OUTCOME_UNKNOWN.close(parent.subject):
+        wake(decision_key(parent.external_id))
     twin = others.select_related("wms_order__order").first()
     _tell(order, parent, further=False, twin=twin.wms_order.order.name if twin else "")
 

@@ -6,6 +6,11 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from inventory.refs import stock_key
+from ops.refs import ParkKey
+from wms.ids import WarehousePk
+from wms.refs import warehouse_key
+
 
 class PassedOver(enum.StrEnum):
     """Why a warehouse was not chosen, in the order they are looked at."""
@@ -45,7 +50,7 @@ class Candidate:
     an item that the warehouse does not keep; it is not out of stock.
     """
 
-    id: int
+    id: WarehousePk
     name: str
     priority: int
     active: bool
@@ -66,7 +71,7 @@ class Verdict:
     name: str
     outcome: PassedOver
     detail: str = ""
-    keys: tuple[str, ...] = ()
+    keys: tuple[ParkKey, ...] = ()
 
     def __str__(self) -> str:
         if self.outcome == PassedOver.NO_ITEM:
@@ -82,7 +87,7 @@ class Decision:
     verdicts: tuple[Verdict, ...]
 
     @property
-    def wake_on(self) -> tuple[str, ...]:
+    def wake_on(self) -> tuple[ParkKey, ...]:
         """The park keys whose wake makes it worth deciding anew, those of the nearest way out first."""
         in_turn = sorted(self.verdicts, key=lambda verdict: _NEAREST.get(verdict.outcome, len(_NEAREST)))
         return tuple(dict.fromkeys(key for verdict in in_turn for key in verdict.keys))
@@ -111,8 +116,8 @@ def decide(candidates: Sequence[Candidate], *, country: str) -> Decision:
 
 
 def _refusal(candidate: Candidate, *, country: str) -> Verdict | None:
-    def passed_over(outcome: PassedOver, detail: str = "", keys: tuple[str, ...] = ()) -> Verdict:
-        own = (f"warehouse:{candidate.id}",)
+    def passed_over(outcome: PassedOver, detail: str = "", keys: tuple[ParkKey, ...] = ()) -> Verdict:
+        own = (warehouse_key(candidate.id),)
         return Verdict(candidate.id, candidate.name, outcome, detail, keys + own)
 
     if not candidate.active:
@@ -126,7 +131,7 @@ def _refusal(candidate: Candidate, *, country: str) -> Verdict | None:
     if candidate.capacity_left is not None and candidate.capacity_left <= 0:
         return passed_over(PassedOver.CAPACITY, "daily capacity used up")
     short = {item: units for item, units in candidate.needs.items() if candidate.free.get(item, 0) < units}
-    keys = tuple(f"stock:{candidate.id}:{item}" for item in sorted(short))
+    keys = tuple(stock_key(candidate.id, item) for item in sorted(short))
     if strange := sorted(short.keys() & candidate.never_reported):
         return passed_over(PassedOver.NO_ITEM, ", ".join(strange), keys)
     if short:

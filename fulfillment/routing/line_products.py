@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fulfillment import alerts
 from fulfillment.models import Order, OrderLine
+from shops.ids import VariantId
 from skumap.resolve import Resolution, resolve, variants_of_skus
 
 
@@ -14,7 +15,7 @@ from skumap.resolve import Resolution, resolve, variants_of_skus
 class Identified:
     """Variants by order line (our row id), and what they are at the warehouses."""
 
-    variants: Mapping[int, int]
+    variants: Mapping[int, VariantId]
     resolution: Resolution
 
 

@@ -15,6 +15,7 @@ from fulfillment import alerts, commitments, coverage, jobs, order_states
 from fulfillment.models import Order, OrderLine, WmsOrder, WmsOrderLine
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.order_states import PERSON_DECIDES
+from fulfillment.refs import OrderPk, order_key, part_external_id
 from fulfillment.routing import choice, line_products
 from fulfillment.wms_order_states import NOT_ENDED
 from fulfillment.wms_orders import attempts
@@ -22,8 +23,13 @@ from inventory import reservations
 from inventory.reservations import Need
 from ops.alerting.kinds import close_kinds
 from ops.errors import Blocked, Transient
+from ops.refs import ParkKey
+from shops.ids import VariantId
+from shops.refs import shop_key
+from skumap.refs import sku_key, variant_key
 from skumap.resolve import Component, Resolution
-from skumap.verification.review import key_of_sku, report_unmapped
+from skumap.verification.review import report_unmapped
+from wms.ids import WarehousePk
 from wms.models import Warehouse
 
 logger = structlog.get_logger(__name__)
@@ -43,8 +49,8 @@ class Plan:
 
     units: Mapping[int, int]
     lines: Mapping[int, OrderLine]
-    warehouses: Mapping[int, Warehouse]
-    variants: Mapping[int, int]
+    warehouses: Mapping[WarehousePk, Warehouse]
+    variants: Mapping[int, VariantId]
     resolution: Resolution
     decision: choice.Decision
 
@@ -107,19 +113,23 @@ def _decide(candidates: Sequence[choice.Candidate], *, country: str) -> choice.D
 
 
 def _components(
-    line_id: int, warehouse_id: int, *, variants: Mapping[int, int], resolution: Resolution
+    line_id: int,
+    warehouse_pk: WarehousePk,
+    *,
+    variants: Mapping[int, VariantId],
+    resolution: Resolution,
 ) -> tuple[Component, ...]:
-    return resolution.components(variants[line_id], warehouse_id) if line_id in variants else ()
+    return resolution.components(variants[line_id], warehouse_pk) if line_id in variants else ()
 
 
 def _needs(
-    measured: coverage.Coverage, warehouse_id: int, known: line_products.Identified
+    measured: coverage.Coverage, warehouse_pk: WarehousePk, known: line_products.Identified
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     """WMS item units by item code, and the SKUs of lines that are not mapped at this warehouse."""
     needs: dict[str, int] = {}
     unmapped = []
     for line_id, units in measured.uncovered.items():
-        components = _components(line_id, warehouse_id, variants=known.variants, resolution=known.resolution)
+        components = _components(line_id, warehouse_pk, variants=known.variants, resolution=known.resolution)
         if not components:
             unmapped.append(measured.lines[line_id].sku or measured.lines[line_id].title)
         for component in components:
@@ -133,7 +143,7 @@ def _candidates(
     order: Order,
     measured: coverage.Coverage,
     *,
-    warehouses: Mapping[int, Warehouse],
+    warehouses: Mapping[WarehousePk, Warehouse],
     known: line_products.Identified,
 ) -> list[choice.Candidate]:
     needs = {w: _needs(measured, w, known) for w in warehouses}
@@ -170,14 +180,14 @@ def _used_today(warehouses: Iterable[Warehouse]) -> dict[int, int]:
     return {row["warehouse"]: row["count"] for row in rows}
 
 
-def prepare(order_id: int) -> WmsOrder | None:
+def prepare(order_pk: OrderPk) -> WmsOrder | None:
     """Route an order's uncovered units: reserve their stock and make the WMS order, or hold the order with the reason.
 
     One transaction; the submission is enqueued in it. Returns None when there is nothing to route.
     Raises Blocked after the reason was stored and the alert raised, Transient when another order was faster.
     """
     with transaction.atomic():
-        order = order_states.lock(order_id)
+        order = order_states.lock(order_pk)
         found = plan(order)
         if found is None:
             order_states.owes_nothing(order)
@@ -188,13 +198,13 @@ def prepare(order_id: int) -> WmsOrder | None:
     raise Blocked(
         f"{order.get_reason_display()}: {order.reason_detail}",
         on=wake_keys(order, found),
-        recheck=partial(still_blocked, order_id),
+        recheck=partial(still_blocked, order_pk),
     )
 
 
-def still_blocked(order_id: int) -> bool:
+def still_blocked(order_pk: OrderPk) -> bool:
     """Whether the order still cannot be routed: looked at again under the park keys' locks."""
-    found = plan(Order.objects.select_related("shop").get(id=order_id))
+    found = plan(Order.objects.select_related("shop").get(id=order_pk))
     return found is not None and not found.goes
 
 
@@ -202,7 +212,7 @@ def _reserve_and_make(order: Order, found: Plan) -> WmsOrder | None:
     chosen = found.decision.chosen
     assert chosen is not None and chosen.needs is not None  # noqa: S101, PT018
     part = (order.wms_orders.aggregate(last=Max("part"))["last"] or 0) + 1
-    external_id = f"wms:order:{order.shop.domain}:{order.shopify_order_id}:{part}"
+    external_id = part_external_id(order.shop.domain, order.shopify_order_id, part)
     if part > 1 and (refused := order_states.refused(order).first()):
         attempts.hold_refused(order, refused.outcome_detail)  # a replay would send its units beside these
         return None
@@ -241,7 +251,7 @@ def _routed(order: Order, row: WmsOrder, found: Plan) -> None:
     logger.info("order_routed", order=order.id, shop=order.shop_id, warehouse=row.warehouse_id, part=row.part)
 
 
-def wake_keys(order: Order, found: Plan) -> list[str]:
+def wake_keys(order: Order, found: Plan) -> list[ParkKey]:
     """The park keys whose wake makes it worth planning anew, the cause that matters most first.
 
     A mapping may be what is wrong even where every line has one: an item mistyped is out of stock.
@@ -252,16 +262,16 @@ def wake_keys(order: Order, found: Plan) -> list[str]:
         *(key for line_id, key in mappings.items() if line_id in unmapped),
         *found.decision.wake_on,
         *mappings.values(),
-        f"shop:{order.shop_id}",
-        f"order:{order.id}",
+        shop_key(order.shop.id),
+        order_key(order.id),
     ]
     return list(dict.fromkeys(causes))
 
 
-def _key_of_line(order: Order, found: Plan, line_id: int) -> str:
+def _key_of_line(order: Order, found: Plan, line_id: int) -> ParkKey:
     if line_id in found.variants:
-        return f"sku:{order.shop_id}:{found.variants[line_id]}"
-    return key_of_sku(order.shop_id, found.lines[line_id].sku)
+        return variant_key(order.shop.id, found.variants[line_id])
+    return sku_key(order.shop.id, found.lines[line_id].sku)
 
 
 def _hold(order: Order, found: Plan) -> None:

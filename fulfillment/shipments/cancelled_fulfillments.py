@@ -13,9 +13,11 @@ from fulfillment import alerts, coverage, jobs, order_states
 from fulfillment.models import Fulfillment, Order, Shipment, ShipmentUnit, WmsOrderLine
 from fulfillment.models.states import FulfillmentState, ShipmentState
 from fulfillment.readiness import OPEN_STATUSES
+from fulfillment.refs import ShipmentPk
 from fulfillment.shipments import held_shipments
 from fulfillment.shopify import queries
 from fulfillment.shopify.snapshots import OrderNode
+from shops.ids import FulfillmentId, ShopifyOrderId
 from shops.models import Shop
 
 logger = structlog.get_logger(__name__)
@@ -53,14 +55,14 @@ def _asks_for_more(order: Order, node: OrderNode) -> bool:
     )
 
 
-def compare_order(shop: Shop, shopify_order_id: int) -> None:
+def compare_order(shop: Shop, shopify_order_id: ShopifyOrderId) -> None:
     """Shopify says that a fulfilment of the order was cancelled: see which. Raises what `execute` raises."""
     order = Order.objects.filter(shop=shop, shopify_order_id=shopify_order_id).first()
     if order is not None and Fulfillment.objects.filter(shipment__wms_order__order=order).exists():
         compare(shop, order)
 
 
-def compare(shop: Shop, order: Order) -> set[int]:
+def compare(shop: Shop, order: Order) -> set[FulfillmentId]:
     """Read the order's fulfilments and take note of ours that stand no more; returns all that stand no more."""
     known = Fulfillment.objects.filter(shipment__wms_order__order=order).count()
     found = queries.fulfillments(shop, order.shopify_order_id, expected=known + 1)
@@ -70,7 +72,7 @@ def compare(shop: Shop, order: Order) -> set[int]:
 
 
 @transaction.atomic
-def take(order: Order, gone: Collection[int]) -> int:
+def take(order: Order, gone: Collection[FulfillmentId]) -> int:
     """Of these fulfilments, which Shopify calls cancelled, those that are ours tell nothing any more; how many."""
     ours = Fulfillment.objects.filter(
         shipment__wms_order__order_id=order.id,
@@ -111,27 +113,27 @@ def _listed(shipment: Shipment) -> str:
     return ", ".join(f"{unit.untold} × {unit.order_line.sku or unit.order_line.title}" for unit in units)
 
 
-def tell_again(shipment_id: int, *, user_id: int | None) -> bool:
+def tell_again(shipment_pk: ShipmentPk, *, user_id: int | None) -> bool:
     """A person wants Shopify to have a new fulfilment of a parcel whose first was cancelled; False when it has not."""
-    return _decide(shipment_id, user_id=user_id, state=ShipmentState.RECEIVED)
+    return _decide(shipment_pk, user_id=user_id, state=ShipmentState.RECEIVED)
 
 
-def send_again(shipment_id: int, *, user_id: int | None) -> bool:
+def send_again(shipment_pk: ShipmentPk, *, user_id: int | None) -> bool:
     """A person wants the units of a cancelled fulfilment sent once more: they count as given to nobody, once.
 
     False when no fulfilment of the shipment was cancelled, or somebody has decided. Whether Shopify still asks for the
     units is read before they are routed.
     """
-    return _decide(shipment_id, user_id=user_id, state=ShipmentState.CLOSED)
+    return _decide(shipment_pk, user_id=user_id, state=ShipmentState.CLOSED)
 
 
 @transaction.atomic
-def _decide(shipment_id: int, *, user_id: int | None, state: ShipmentState) -> bool:
-    shipment = Shipment.objects.select_related("wms_order").get(id=shipment_id)
+def _decide(shipment_pk: ShipmentPk, *, user_id: int | None, state: ShipmentState) -> bool:
+    shipment = Shipment.objects.select_related("wms_order").get(id=shipment_pk)
     if shipment.wms_order is None:
         return False
-    order = order_states.lock(shipment.wms_order.order_id)
-    undecided = Shipment.objects.filter(id=shipment_id, state=ShipmentState.CANCELLED)
+    order = order_states.lock_of(shipment.wms_order)
+    undecided = Shipment.objects.filter(id=shipment_pk, state=ShipmentState.CANCELLED)
     if not undecided.update(state=state, decided_by_id=user_id, reason=""):
         return False
     if state == ShipmentState.CLOSED:
@@ -142,7 +144,7 @@ def _decide(shipment_id: int, *, user_id: int | None, state: ShipmentState) -> b
         jobs.fulfill(order)
     alerts.FULFILLMENT_CANCELLED.close(shipment.subject)
     order_states.settle(order)
-    logger.info("cancelled_fulfillment_decided", shipment=shipment_id, order=order.id, to=state, user=user_id)
+    logger.info("cancelled_fulfillment_decided", shipment=shipment_pk, order=order.id, to=state, user=user_id)
     return True
 
 

@@ -12,9 +12,11 @@ from django.db.models.functions import Now
 from fulfillment import alerts, coverage, jobs, order_states
 from fulfillment.models import FulfillmentOrderLine, Order, Shipment, ShipmentUnit
 from fulfillment.models.states import FulfillmentState, OrderState, ShipmentState
+from fulfillment.refs import ShipmentPk
 from fulfillment.shipments import requested_units
 from fulfillment.shipments.requested_units import Asked, Rest
 from ops.errors import Transient
+from shops.ids import ShopifyLineId
 
 logger = structlog.get_logger(__name__)
 
@@ -27,7 +29,7 @@ _MAY_HAVE_SOME = (
 """Where an order stands that may have held shipments: readings of all others are spared the look."""
 
 
-def untold(shipment: Shipment) -> dict[int, int]:
+def untold(shipment: Shipment) -> dict[ShopifyLineId, int]:
     """Units that Shopify is still to be told of, by Shopify order line id."""
     rows = shipment.units.filter(quantity__gt=F("told") + F("sent_again")).annotate(
         left=F("quantity") - F("told") - F("sent_again")
@@ -57,7 +59,7 @@ def hold(order: Order, shipment: Shipment, rest: Sequence[Rest], *, left: Sequen
     `left`: what Shopify asks for besides. Raises Transient when the shipment was changed since it was read.
     """
     order = order_states.lock(order.id)
-    units: dict[int, int] = {}
+    units: dict[ShopifyLineId, int] = {}
     for each in rest:
         units[each.line_id] = units.get(each.line_id, 0) + each.units
     as_read = Q(attempt_at=shipment.attempt_at) if shipment.attempt_at else Q(attempt_at__isnull=True)
@@ -174,17 +176,17 @@ def let_go(shipment: Shipment) -> None:
 
 
 @transaction.atomic
-def close(shipment_id: int, *, user_id: int | None) -> bool:
+def close(shipment_pk: ShipmentPk, *, user_id: int | None) -> bool:
     """A person decided that nothing more is told of a shipment; False when nothing of it waits for a person."""
-    shipment = Shipment.objects.select_related("wms_order").get(id=shipment_id)
+    shipment = Shipment.objects.select_related("wms_order").get(id=shipment_pk)
     if shipment.wms_order is None:
         return False
-    order = order_states.lock(shipment.wms_order.order_id)
-    waiting = Shipment.objects.filter(id=shipment_id, state__in=[ShipmentState.HELD, ShipmentState.CANCELLED])
+    order = order_states.lock_of(shipment.wms_order)
+    waiting = Shipment.objects.filter(id=shipment_pk, state__in=[ShipmentState.HELD, ShipmentState.CANCELLED])
     if not waiting.update(state=ShipmentState.CLOSED, decided_by_id=user_id):
         return False
     let_go(shipment)
     alerts.FULFILLMENT_CANCELLED.close(shipment.subject)
     order_states.settle(order)
-    logger.info("shipment_closed", shipment=shipment_id, order=order.id, user=user_id)
+    logger.info("shipment_closed", shipment=shipment_pk, order=order.id, user=user_id)
     return True

@@ -23,6 +23,7 @@ from fulfillment.models import (
     WmsOrderLine,
 )
 from fulfillment.models.states import ShipmentState
+from fulfillment.refs import ShipmentPk
 from fulfillment.shipments import held_shipments, repeated_reports, tracking
 from fulfillment.wms_order_states import ENDED
 from fulfillment.wms_orders import cancellation, status_updates
@@ -31,6 +32,7 @@ from ops import idempotency
 from ops.errors import Throttled, Transient
 from ops.idempotency import ClaimState, Window
 from wms.callbacks.events import ShipmentEvent
+from wms.ids import ConnectionPk, RemoteShipmentId
 
 logger = structlog.get_logger(__name__)
 
@@ -74,23 +76,23 @@ def _complete(rows: list[WmsOrderLine], line: int, shipped: Mapping[int, int]) -
     )
 
 
-def receive(connection_id: int, event: ShipmentEvent, *, occurred_at: datetime) -> None:
+def receive(connection_pk: ConnectionPk, event: ShipmentEvent, *, occurred_at: datetime) -> None:
     """Record a shipment, once, and have it told to Shopify; a further report of a known one is compared with it.
 
     Raises Blocked when its order is not known yet, Throttled when another worker is at the same shipment.
     """
-    identity = f"{connection_id}:{event.wms_shipment_id}"
+    identity = f"{connection_pk}:{event.wms_shipment_id}"
     with idempotency.claim(Window.SHIPMENT, identity) as claim:
         if claim.state is ClaimState.BUSY:
             raise Throttled("another worker is recording this shipment", wait=_SOON)
-        row = status_updates.require_known(connection_id, event.wms_order_id, occurred_at=occurred_at)
+        row = status_updates.require_known(connection_pk, event.wms_order_id, occurred_at=occurred_at)
         record(row, event, occurred_at=occurred_at)
 
 
 @transaction.atomic
 def record(row: WmsOrder, event: ShipmentEvent, *, occurred_at: datetime) -> Shipment | None:
     """Store the shipment and count its units; None when it was stored before, so that this report was compared."""
-    order = order_states.lock(row.order_id)
+    order = order_states.lock_of(row)
     known, identity = repeated_reports.known(row, event)
     if known is not None:
         if repeated_reports.compare(order, known, event, occurred_at=occurred_at):
@@ -105,14 +107,16 @@ def record(row: WmsOrder, event: ShipmentEvent, *, occurred_at: datetime) -> Shi
     return shipment
 
 
-def _store(row: WmsOrder, event: ShipmentEvent, *, identity: str, occurred_at: datetime) -> Shipment:
+def _store(
+    row: WmsOrder, event: ShipmentEvent, *, identity: RemoteShipmentId, occurred_at: datetime
+) -> Shipment:
     try:
         with transaction.atomic():
             shipment = Shipment.objects.create(
                 connection_id=row.warehouse.connection_id,
                 wms_shipment_id=identity,
                 wms_order=row,
-                wms_order_ref=event.wms_order_id,
+                remote_order_id=event.wms_order_id,
                 warehouse_code=event.warehouse_id,
                 shipped_at=event.shipped_at,
                 emitted_at=_emitted(row, occurred_at),
@@ -214,11 +218,11 @@ def _stand(order: Order, shipment: Shipment) -> bool:
 
 
 @transaction.atomic
-def look_again(shipment_id: int) -> bool:
+def look_again(shipment_pk: ShipmentPk) -> bool:
     """A person had the cause of a held shipment removed: count it and tell it again. False when it stays held."""
-    shipment = Shipment.objects.select_related("wms_order").get(id=shipment_id)
+    shipment = Shipment.objects.select_related("wms_order").get(id=shipment_pk)
     if shipment.wms_order is None:
         return False
-    order = order_states.lock(shipment.wms_order.order_id)
+    order = order_states.lock_of(shipment.wms_order)
     shipment.refresh_from_db()
     return shipment.state == ShipmentState.HELD and count(order, shipment)

@@ -13,6 +13,7 @@ from fulfillment.models import Order, Shipment, ShipmentLine, WmsOrder
 from fulfillment.models.states import ShipmentState
 from fulfillment.shipments import tracking
 from wms.callbacks.events import ShipmentEvent
+from wms.ids import RemoteShipmentId
 
 logger = structlog.get_logger(__name__)
 
@@ -27,7 +28,7 @@ def items(event: ShipmentEvent) -> dict[str, int]:
     return {item: quantity for item, quantity in units.items() if quantity}
 
 
-def known(row: WmsOrder, event: ShipmentEvent) -> tuple[Shipment | None, str]:
+def known(row: WmsOrder, event: ShipmentEvent) -> tuple[Shipment | None, RemoteShipmentId]:
     """The shipment that was stored of this id and WMS order, and the id under which a new one is to be stored.
 
     An id that was another order's parcel names a parcel of its own, a twin. The order is locked.
@@ -37,15 +38,15 @@ def known(row: WmsOrder, event: ShipmentEvent) -> tuple[Shipment | None, str]:
         connection_id=row.warehouse.connection_id, wms_shipment_id__in=[event.wms_shipment_id, twin]
     )
     rows = list(stored)
-    mine = next((each for each in rows if each.wms_order_ref == event.wms_order_id), None)
+    mine = next((each for each in rows if each.remote_order_id == event.wms_order_id), None)
     return mine, twin if rows else event.wms_shipment_id
 
 
-def _twin_id(event: ShipmentEvent) -> str:
+def _twin_id(event: ShipmentEvent) -> RemoteShipmentId:
     name = f"{event.wms_shipment_id} ({event.wms_order_id})"
     if len(name) <= _LONGEST_ID:
-        return name
-    return f"{event.wms_shipment_id[:150]} {hashlib.sha256(name.encode()).hexdigest()}"
+        return RemoteShipmentId(name)
+    return RemoteShipmentId(f"{event.wms_shipment_id[:150]} {hashlib.sha256(name.encode()).hexdigest()}")
 
 
 def hold_twin(order: Order, shipment: Shipment, event: ShipmentEvent) -> None:

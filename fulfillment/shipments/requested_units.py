@@ -12,8 +12,11 @@ from fulfillment.models import FulfillmentOrder, FulfillmentOrderLine
 from fulfillment.readiness import GOING_STATUSES, OPEN_STATUSES
 from fulfillment.shopify.our_locations import SHIPPED_METHODS, OurPlaces
 from fulfillment.shopify.snapshots import WorkNode
+from shops.ids import FulfillmentOrderId, FulfillmentOrderLineId, LocationId, ShopifyLineId
 
 K = TypeVar("K")
+
+NO_WORK, NO_WORK_LINE = FulfillmentOrderId(0), FulfillmentOrderLineId(0)
 
 
 @dataclass(frozen=True)
@@ -23,15 +26,15 @@ class Asked:
     `line_id` is Shopify's id of the order line, `work_line_id` that of the fulfilment-order line (0 = not known).
     """
 
-    line_id: int
+    line_id: ShopifyLineId
     units: int
     status: str
-    location_id: int | None
+    location_id: LocationId | None
     method: str
     ours: bool
     why: str = ""
-    work_id: int = 0
-    work_line_id: int = 0
+    work_id: FulfillmentOrderId = NO_WORK
+    work_line_id: FulfillmentOrderLineId = NO_WORK_LINE
 
     @property
     def goes(self) -> bool:
@@ -43,9 +46,9 @@ class Asked:
 class Pick:
     """Units of one fulfilment-order line that a fulfilment takes."""
 
-    work_id: int
-    work_line_id: int
-    line_id: int
+    work_id: FulfillmentOrderId
+    work_line_id: FulfillmentOrderLineId
+    line_id: ShopifyLineId
     quantity: int
 
 
@@ -53,11 +56,11 @@ class Pick:
 class Call:
     """What one fulfilment takes: a call may name one location and one delivery method only."""
 
-    location_id: int | None
+    location_id: LocationId | None
     picks: tuple[Pick, ...]
 
     @property
-    def units(self) -> dict[int, int]:
+    def units(self) -> dict[ShopifyLineId, int]:
         """Shopify units by Shopify order line id."""
         return _sums((each.line_id, each.quantity) for each in self.picks)
 
@@ -71,7 +74,7 @@ class Call:
 class Rest:
     """Units of a parcel that no fulfilment can take now; `wanted` = Shopify still asks for them somehow."""
 
-    line_id: int
+    line_id: ShopifyLineId
     units: int
     why: str
     wanted: bool = True
@@ -146,11 +149,11 @@ def fingerprint(asked: Iterable[Asked], lines: Iterable[int], *, cancelled: bool
 
 
 def plan(
-    units: Mapping[int, int],
+    units: Mapping[ShopifyLineId, int],
     asked: Sequence[Asked],
     *,
-    location_id: int,
-    by_others: Mapping[int, int],
+    location_id: LocationId,
+    by_others: Mapping[ShopifyLineId, int],
     cancelled: bool,
 ) -> Plan:
     """What fulfilments take these units, the warehouse's own location first; and why the rest must wait.
@@ -159,7 +162,7 @@ def plan(
     """
     left = {line: quantity for line, quantity in units.items() if quantity}
     remaining = {index: each.units for index, each in enumerate(asked)}
-    picks: dict[tuple[int | None, str], list[Pick]] = {}
+    picks: dict[tuple[LocationId | None, str], list[Pick]] = {}
     going = [(index, each) for index, each in enumerate(asked) if each.goes]
     for index, each in sorted(going, key=lambda pair: pair[1].location_id != location_id):
         take = min(left.get(each.line_id, 0), each.units)
@@ -181,7 +184,7 @@ def plan(
 
 
 def _rest(
-    line: int, quantity: int, asked: Sequence[Asked], *, by_others: int, cancelled: bool
+    line: ShopifyLineId, quantity: int, asked: Sequence[Asked], *, by_others: int, cancelled: bool
 ) -> Iterable[Rest]:
     for each in asked:
         if each.line_id == line and not each.goes and (waits := min(quantity, each.units)):

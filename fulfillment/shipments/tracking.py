@@ -11,11 +11,13 @@ from django.db.models import Q
 from fulfillment import alerts, jobs
 from fulfillment.models import Fulfillment, Order, Shipment
 from fulfillment.models.states import FulfillmentState
+from fulfillment.refs import ShipmentPk
 from fulfillment.shipments import cancelled_fulfillments, kits
 from ops.errors import Permanent
 from shops.api.client import execute
 from shops.api.gids import gid
 from shops.api.shapes import Payload, parse
+from shops.ids import FulfillmentId
 from shops.models import Shop
 from wms.callbacks.carriers import shopify_carrier
 from wms.callbacks.events import ShipmentEvent
@@ -96,13 +98,13 @@ def report_unusable(order: Order, shipment: Shipment, said: Tracking, *, mends: 
     alerts.tracking_unusable(order, shipment, unusable=said.unusable)
 
 
-def update(shipment_id: int) -> None:
+def update(shipment_pk: ShipmentPk) -> None:
     """Tell Shopify the tracking that a shipment's fulfilments have now, and those of units that it is a part of.
 
     A fulfilment that is not there yet will be made with it; one that was cancelled is left alone.
     `fulfillmentTrackingInfoUpdate` sets, so a repeat changes nothing. Raises Permanent when Shopify refuses it.
     """
-    shipment = Shipment.objects.select_related("wms_order__order__shop").get(id=shipment_id)
+    shipment = Shipment.objects.select_related("wms_order__order__shop").get(id=shipment_pk)
     if shipment.wms_order is None:
         return
     order = shipment.wms_order.order
@@ -118,7 +120,7 @@ def update(shipment_id: int) -> None:
 
 def _set(shop: Shop, told: Fulfillment, given: dict[str, Any]) -> None:
     variables = {
-        "fulfillmentId": gid("Fulfillment", told.shopify_fulfillment_id or 0),
+        "fulfillmentId": gid("Fulfillment", told.shopify_fulfillment_id or FulfillmentId(0)),
         "notifyCustomer": shop.notify_customer,
         "trackingInfoInput": given,
     }

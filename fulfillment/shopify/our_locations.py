@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fulfillment.shopify.snapshots import WorkNode
+from shops.ids import LocationId
 from shops.models import Shop
 from wms.models import Warehouse
 
@@ -17,7 +18,7 @@ SHIPPED_METHODS = frozenset({"", "SHIPPING", "PICKUP_POINT"})
 class OurPlaces:
     """Shopify locations of the shop's warehouses; `everywhere`: the shop has us route for all its own locations."""
 
-    locations: frozenset[int]
+    locations: frozenset[LocationId]
     everywhere: bool = False
 
     def has(self, work: WorkNode) -> bool:
@@ -39,7 +40,7 @@ def of(shop: Shop) -> OurPlaces:
     return OurPlaces(frozenset(named), everywhere=shop.routes_all_locations)
 
 
-def names(shop_id: int) -> dict[int, str]:
+def names(shop_id: int) -> dict[LocationId, str]:
     """What the shop's warehouses are called, by the Shopify location that each of them is."""
     warehouses = Warehouse.objects.filter(shop_id=shop_id).select_related("connection")
     return {each.shopify_location_id: each.place for each in warehouses}

@@ -30,6 +30,7 @@ from ops.models import Priority
 from shops.api import pages
 from shops.api.client import execute
 from shops.api.gids import gid
+from shops.ids import FulfillmentOrderId, ShopifyOrderId
 from shops.models import Shop
 
 ORDERS_PER_READ = 6
@@ -49,7 +50,7 @@ class ChangedThing:
     """An order, or a fulfilment order and whose it is."""
 
     id: int
-    order_id: int
+    shopify_order_id: ShopifyOrderId
     updated_at: datetime
 
 
@@ -62,14 +63,16 @@ class Changed:
     asked_at: datetime | None
 
 
-def orders(shop: Shop, ids: Sequence[int], *, priority: Priority = Priority.HIGH) -> dict[int, OrderNode]:
+def orders(
+    shop: Shop, shopify_order_ids: Sequence[ShopifyOrderId], *, priority: Priority = Priority.HIGH
+) -> dict[ShopifyOrderId, OrderNode]:
     """The orders with these ids as Shopify has them now, by id; one it does not know (or hides) is left out.
 
     One request for up to ORDERS_PER_READ orders (`nodes`), more only for orders with further pages.
     Raises what `shops.api.client.execute` raises.
     """
     variables = {
-        "ids": [gid("Order", order_id) for order_id in ids],
+        "ids": [gid("Order", order_id) for order_id in shopify_order_ids],
         "lines": FIRST_LINES,
         "fulfillmentOrders": FIRST_FULFILLMENT_ORDERS,
     }
@@ -100,24 +103,30 @@ def _all_lines(shop: Shop, order: OrderNode, *, priority: Priority) -> list[Line
     return pages.once(pages.all_of(order.line_items, following))
 
 
-def _all_work(shop: Shop, order_id: int, page: WorkPage, *, priority: Priority) -> list[WorkNode]:
+def _all_work(
+    shop: Shop, shopify_order_id: ShopifyOrderId, page: WorkPage, *, priority: Priority
+) -> list[WorkNode]:
     def following(cursor: str) -> WorkPage:
-        return _work_page(shop, order_id, after=cursor, priority=priority)
+        return _work_page(shop, shopify_order_id, after=cursor, priority=priority)
 
     found = pages.once(pages.all_of(page, following))
     return [_with_all_lines(shop, node, priority=priority) for node in found]
 
 
-def _work_page(shop: Shop, order_id: int, *, after: str | None, priority: Priority) -> WorkPage:
+def _work_page(
+    shop: Shop, shopify_order_id: ShopifyOrderId, *, after: str | None, priority: Priority
+) -> WorkPage:
     variables = {
-        "id": gid("Order", order_id),
+        "id": gid("Order", shopify_order_id),
         "first": FULFILLMENT_ORDERS_PAGE,
         "after": after,
         "lines": FULFILLMENT_ORDER_LINES,
     }
     data = execute(shop, "fulfillment_orders_page", variables, priority=priority).data
     if not data.get("order"):
-        raise Permanent(f"Shopify does not know order {order_id} (older than the app may read, or deleted)")
+        raise Permanent(
+            f"Shopify does not know order {shopify_order_id} (older than the app may read, or deleted)"
+        )
     return parse(OrderWork, data["order"]).fulfillment_orders
 
 
@@ -131,23 +140,23 @@ def _with_all_lines(shop: Shop, node: WorkNode, *, priority: Priority) -> WorkNo
     return node.model_copy(update={"line_items": node.line_items.model_copy(update={"nodes": nodes})})
 
 
-def fulfillment_orders(shop: Shop, order_id: int) -> list[WorkNode]:
+def fulfillment_orders(shop: Shop, shopify_order_id: ShopifyOrderId) -> list[WorkNode]:
     """The order's fulfilment orders as they are now. Their ids change with moves, splits and cancelled fulfilments.
 
     Raises Permanent when Shopify does not know the order, and what `execute` raises.
     """
-    first = _work_page(shop, order_id, after=None, priority=Priority.HIGH)
-    return _all_work(shop, order_id, first, priority=Priority.HIGH)
+    first = _work_page(shop, shopify_order_id, after=None, priority=Priority.HIGH)
+    return _all_work(shop, shopify_order_id, first, priority=Priority.HIGH)
 
 
-def fulfillments(shop: Shop, order_id: int, *, expected: int) -> list[FulfillmentNode]:
+def fulfillments(shop: Shop, shopify_order_id: ShopifyOrderId, *, expected: int) -> list[FulfillmentNode]:
     """The order's fulfilments, cancelled ones too. `expected`: how many we believe there are; a few more are asked for.
 
     `order.fulfillments` is a list without pages (Admin API 2026-10): when it comes back full, more are asked for.
     """
     first = min(max(expected + 3, 5), MOST_FULFILLMENTS)
     while True:
-        variables = {"id": gid("Order", order_id), "first": first, "lines": FULFILLMENT_LINES}
+        variables = {"id": gid("Order", shopify_order_id), "first": first, "lines": FULFILLMENT_LINES}
         data = execute(shop, "order_fulfillments", variables, priority=Priority.HIGH).data
         nodes = parse(Fulfillments, data.get("order") or {}).fulfillments or ()
         if len(nodes) < first or first >= PAGE:
@@ -167,7 +176,7 @@ def _with_all_fulfilled(shop: Shop, node: FulfillmentNode) -> FulfillmentNode:
     return node.model_copy(update={"fulfillment_line_items": lines})
 
 
-def owner_of_fulfillment_order(shop: Shop, fulfillment_order_id: int) -> int | None:
+def owner_of_fulfillment_order(shop: Shop, fulfillment_order_id: FulfillmentOrderId) -> ShopifyOrderId | None:
     """The id of the order that a fulfilment order belongs to; None when Shopify does not know it any more."""
     variables = {"id": gid("FulfillmentOrder", fulfillment_order_id)}
     data = execute(shop, "fulfillment_order_owner", variables, priority=Priority.HIGH).data
@@ -197,7 +206,10 @@ def _changed(shop: Shop, what: str, since: datetime, *, cursor: str | None, firs
     variables = {"query": f"updated_at:>='{since.isoformat()}'", "first": first, "after": cursor}
     answer = execute(shop, _CHANGED[what], variables, priority=Priority.LOW)
     page = parse(ChangedPage, answer.data.get(what))
-    things = [ChangedThing(node.id, node.order_id or node.id, node.updated_at) for node in page.nodes]
+    things = [
+        ChangedThing(node.id, node.order_id or ShopifyOrderId(node.id), node.updated_at)
+        for node in page.nodes
+    ]
     return Changed(things, pages.cursor_behind(page.page_info, before=cursor), answer.served_at)
 
 

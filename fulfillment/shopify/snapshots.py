@@ -7,23 +7,46 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shops.api.shapes import Gid, Level, Moment, PageInfo, Text, Units, parse
-from shops.api.shapes import Ref as _Ref
+from shops.api.shapes import (
+    FulfillmentGid,
+    FulfillmentOrderGid,
+    FulfillmentOrderLineGid,
+    Gid,
+    Level,
+    LineGid,
+    LocationGid,
+    Moment,
+    OrderGid,
+    PageInfo,
+    Text,
+    Units,
+    VariantGid,
+    parse,
+)
 from shops.api.shapes import Shape as _Node
+from shops.ids import LocationId, ShopifyLineId
 
 __all__ = ["FulfillmentNode", "OrderNode", "WorkNode", "parse"]
+
+
+class _VariantRef(_Node):
+    id: VariantGid
+
+
+class _LineRef(_Node):
+    id: LineGid
 
 
 class LineNode(_Node):
     """An order line; `current_quantity` is what is left of it after edits and refunds, in Shopify units."""
 
-    id: Gid
+    id: LineGid
     sku: Text = ""
     title: Text = ""
     current_quantity: Units
     requires_shipping: bool
     is_gift_card: bool
-    variant: _Ref | None = None
+    variant: _VariantRef | None = None
 
 
 class Lines(_Node):
@@ -34,10 +57,10 @@ class Lines(_Node):
 class WorkLineNode(_Node):
     """A fulfilment-order line; quantities in Shopify units."""
 
-    id: Gid
+    id: FulfillmentOrderLineGid
     total_quantity: Units = 0
     remaining_quantity: Units
-    line_item: _Ref
+    line_item: _LineRef
 
 
 class WorkLines(_Node):
@@ -50,7 +73,7 @@ class _Method(_Node):
 
 
 class _LocationRef(_Node):
-    id: Gid
+    id: LocationGid
     is_fulfillment_service: bool = False
 
 
@@ -65,7 +88,7 @@ class _Hold(_Node):
 class WorkNode(_Node):
     """A fulfilment order: Shopify's piece of work for one location. States are kept as text: enums grow."""
 
-    id: Gid
+    id: FulfillmentOrderGid
     status: str
     request_status: Text = ""
     updated_at: Moment
@@ -76,7 +99,7 @@ class WorkNode(_Node):
     line_items: WorkLines
 
     @property
-    def location_id(self) -> int | None:
+    def location_id(self) -> LocationId | None:
         """The location it is assigned to."""
         place = self.assigned_location
         return place.location.id if place and place.location else None
@@ -123,7 +146,7 @@ class OrderNode(_Node):
     what we did after that it may not show.
     """
 
-    id: Gid
+    id: OrderGid
     asked_at: Moment | None = None
     read_at: Moment | None = None
     name: str
@@ -165,14 +188,14 @@ class OrderWork(_Node):
 class WorkOwner(_Node):
     """A fulfilment order of which only its order is asked."""
 
-    order_id: Gid
+    order_id: OrderGid
 
 
 class ChangedNode(_Node):
     """An order, or a fulfilment order and whose it is, that changed."""
 
     id: Gid
-    order_id: Gid | None = None
+    order_id: OrderGid | None = None
     updated_at: Moment
 
 
@@ -189,7 +212,7 @@ class _Tracking(_Node):
 
 class FulfilledLine(_Node):
     quantity: Level
-    line_item: _Ref
+    line_item: _LineRef
 
 
 class FulfilledLines(_Node):
@@ -200,7 +223,7 @@ class FulfilledLines(_Node):
 class FulfillmentNode(_Node):
     """A fulfilment that exists at Shopify."""
 
-    id: Gid
+    id: FulfillmentGid
     status: Text = ""
     tracking_info: list[_Tracking] = []
     fulfillment_line_items: FulfilledLines
@@ -216,9 +239,9 @@ class FulfillmentNode(_Node):
         return frozenset(tracking.number for tracking in self.tracking_info if tracking.number)
 
     @property
-    def units(self) -> dict[int, int]:
+    def units(self) -> dict[ShopifyLineId, int]:
         """Shopify units by order line id."""
-        units: dict[int, int] = {}
+        units: dict[ShopifyLineId, int] = {}
         for line in self.fulfillment_line_items.nodes:
             units[line.line_item.id] = units.get(line.line_item.id, 0) + line.quantity
         return units

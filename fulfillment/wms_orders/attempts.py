@@ -15,6 +15,7 @@ from fulfillment import alerts, jobs, order_states
 from fulfillment.models import Order, WmsOrder
 from fulfillment.models.states import OrderState, Outcome, Reason
 from fulfillment.reductions import ending, withdrawal
+from fulfillment.refs import decision_key
 from fulfillment.wms_order_states import Event, advance
 from fulfillment.wms_orders import cancellation
 from inventory import reservations
@@ -89,7 +90,7 @@ def hand_to_a_person(attempt: Attempt) -> None:
     """Ask staff whether the WMS has the order. Raises Blocked always; Transient when it is known by now."""
     row = attempt.wms_order
     with transaction.atomic():
-        order = order_states.lock(row.order_id)
+        order = order_states.lock_of(row)
         if not _standing(attempt).update(outcome=Outcome.UNKNOWN):
             raise _superseded()
         order_states.stand(
@@ -99,17 +100,12 @@ def hand_to_a_person(attempt: Attempt) -> None:
     raise undecided(row)
 
 
-def decision_key(row: WmsOrder) -> str:
-    """The park key of a submission whose outcome only a person can tell."""
-    return f"decision:{row.external_id}"
-
-
 def undecided(row: WmsOrder) -> Blocked:
     """What a submission raises while only a person can go on with it."""
     in_question = WmsOrder.objects.filter(id=row.id, outcome=Outcome.UNKNOWN)
     return Blocked(
         "a person must say whether the WMS has it",
-        on=[decision_key(row)],
+        on=[decision_key(row.external_id)],
         recheck=partial(in_question.exists),
     )
 
@@ -117,7 +113,7 @@ def undecided(row: WmsOrder) -> Blocked:
 @transaction.atomic
 def end_absent(attempt: Attempt) -> None:
     """The order was cancelled or given up, and is not there: it is ended, unless a later attempt places it."""
-    order = order_states.lock(attempt.wms_order.order_id)
+    order = order_states.lock_of(attempt.wms_order)
     if _standing(attempt).exists():
         cancellation.end_absent(order, attempt.wms_order.id)
         if not order.cancelled_at:
@@ -129,7 +125,7 @@ def end_absent(attempt: Attempt) -> None:
 @transaction.atomic
 def take_back(attempt: Attempt) -> None:
     """Nothing was sent: the order is to be submitted as before, or ended when it was cancelled meanwhile."""
-    order = order_states.lock(attempt.wms_order.order_id)
+    order = order_states.lock_of(attempt.wms_order)
     if order.cancelled_at:
         end_absent(attempt)
     elif advance(_standing(attempt), Event.TAKEN_BACK, to=WmsStatus.PENDING, outcome=Outcome.NONE):
@@ -140,7 +136,7 @@ def take_back(attempt: Attempt) -> None:
 def refuse(attempt: Attempt, reason: str) -> None:
     """The WMS said no: nothing was created there. The stock stays reserved until a person decides."""
     row = attempt.wms_order
-    order = order_states.lock(row.order_id)
+    order = order_states.lock_of(row)
     refused = advance(
         _standing(attempt),
         Event.REFUSED,
@@ -173,8 +169,8 @@ def hold_refused(order: Order, reason: str) -> None:
 def is_known(order: Order, row: WmsOrder) -> None:
     """Whether the WMS has it is known by now, so no person is asked (any more). Last in its transaction."""
     release_unless_in_question(order)
-    if alerts.OUTCOME_UNKNOWN.close(row.external_id):
-        wake(decision_key(row))
+    if alerts.OUTCOME_UNKNOWN.close(row.subject):
+        wake(decision_key(row.external_id))
 
 
 def release_unless_in_question(order: Order) -> None:

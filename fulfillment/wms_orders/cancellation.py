@@ -16,6 +16,7 @@ from fulfillment.models import Order, WmsOrder
 from fulfillment.models.states import OrderState, Outcome, Reason, Wish
 from fulfillment.reductions import change_requests, withdrawal
 from fulfillment.reductions.ending import end
+from fulfillment.refs import OrderPk, WmsOrderPk, cancel_key, order_key
 from fulfillment.returns import announcements
 from fulfillment.wms_order_states import (
     BY_PARCELS,
@@ -69,7 +70,7 @@ def stop(order: Order) -> None:
         order_states.settle(order)
     else:
         order_states.settle(order)
-    wake(f"order:{order.id}")
+    wake(order_key(order.id))
 
 
 def withdraw_unsent(order: Order) -> int:
@@ -77,18 +78,18 @@ def withdraw_unsent(order: Order) -> int:
     return end(order.wms_orders.filter(wms_status=WmsStatus.PENDING))
 
 
-def end_absent(order: Order, wms_order_id: int) -> None:
+def end_absent(order: Order, wms_order_pk: WmsOrderPk) -> None:
     """The WMS never got this part, and nobody wants it any more: nothing is to be sent. The order is locked."""
-    end(order.wms_orders.filter(id=wms_order_id, wms_status=WmsStatus.SUBMITTING))
+    end(order.wms_orders.filter(id=wms_order_pk, wms_status=WmsStatus.SUBMITTING))
     order_states.settle(order)
 
 
-def cancel(wms_order_id: int) -> None:
+def cancel(wms_order_pk: WmsOrderPk) -> None:
     """Cancel a WMS order at its warehouse, as far as its phase allows. Safe to repeat: the key is the same.
 
     Raises what the adapter raises.
     """
-    row = begin(wms_order_id)
+    row = begin(wms_order_pk)
     if row is None:
         return
     connection = row.warehouse.connection
@@ -99,7 +100,7 @@ def cancel(wms_order_id: int) -> None:
     else:
         try:
             answer = adapter_for(connection).cancel_order(
-                row.wms_order_id, idempotency_key=f"{row.external_id}:cancel"
+                row.remote_id, idempotency_key=cancel_key(row.external_id)
             )
         except Permanent as error:
             _refused(row.id, str(error))
@@ -108,14 +109,14 @@ def cancel(wms_order_id: int) -> None:
 
 
 @transaction.atomic
-def begin(wms_order_id: int) -> WmsOrder | None:
+def begin(wms_order_pk: WmsOrderPk) -> WmsOrder | None:
     """Commit that the WMS is about to be asked; None when there is nothing to ask (any more).
 
     An order that is not cancelled at Shopify is asked about only while nothing that is left of it is wanted.
     """
     rows = WmsOrder.objects.select_related("warehouse__connection")
-    row = rows.get(id=wms_order_id)
-    row.order = order_states.lock(row.order_id)
+    row = rows.get(id=wms_order_pk)
+    row.order = order_states.lock_of(row)
     row.refresh_from_db(fields=["wms_status", "wish"])
     if (
         row.wms_status == WmsStatus.SUBMITTING
@@ -137,21 +138,21 @@ def _wish(row: WmsOrder) -> Wish:
 
 
 @transaction.atomic
-def record(wms_order_id: int, answer: CancelAnswer) -> None:
+def record(wms_order_pk: WmsOrderPk, answer: CancelAnswer) -> None:
     """Store what the WMS said to the cancellation.
 
     That it goes on picking (or keeps the order) is a no, and told at once; a word that decides nothing is no answer.
     """
     if answer.cancelled or phase(answer.status) == CancellationPhase.CANCELLED:
-        confirmed(wms_order_id)
+        confirmed(wms_order_pk)
         return
-    row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_id)
-    row.order = order_states.lock(row.order_id)
+    row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_pk)
+    row.order = order_states.lock_of(row)
     if phase(answer.status) == CancellationPhase.UNCANCELLABLE:
         _record_too_late(row, answer)
         return
     waits = advance(
-        WmsOrder.objects.filter(id=wms_order_id),
+        WmsOrder.objects.filter(id=wms_order_pk),
         Event.ASKED_TO_CANCEL,
         to=WmsStatus.CANCEL_REQUESTED,
         wish_answer=change_requests.answer(answer.status, answer.reason),
@@ -164,10 +165,10 @@ def record(wms_order_id: int, answer: CancelAnswer) -> None:
 
 
 @transaction.atomic
-def _refused(wms_order_id: int, reason: str) -> None:
+def _refused(wms_order_pk: WmsOrderPk, reason: str) -> None:
     """The WMS answered the wish with an error that no repeat mends: that is a no, too."""
-    row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_id)
-    row.order = order_states.lock(row.order_id)
+    row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_pk)
+    row.order = order_states.lock_of(row)
     declined(row, answer=reason[:2000])
     _stand_with(row.order)
 
@@ -191,22 +192,24 @@ def _record_too_late(row: WmsOrder, answer: CancelAnswer) -> None:
 
 
 @transaction.atomic
-def check_answer(wms_order_id: int) -> None:
+def check_answer(wms_order_pk: WmsOrderPk) -> None:
     """Tell a person when a WMS that was asked to cancel says neither yes nor no."""
-    row = WmsOrder.objects.select_related("order__shop", "warehouse").get(id=wms_order_id)
+    row = WmsOrder.objects.select_related("order__shop", "warehouse").get(id=wms_order_pk)
     if row.wms_status != WmsStatus.CANCEL_REQUESTED or row.wish == Wish.CANCEL_DECLINED:
         return
     alerts.cancel_unanswered(row)
 
 
 @transaction.atomic
-def confirmed(wms_order_id: int, *, ended_as: WmsStatus = WmsStatus.CANCELLED, reason: str = "") -> bool:
+def confirmed(
+    wms_order_pk: WmsOrderPk, *, ended_as: WmsStatus = WmsStatus.CANCELLED, reason: str = ""
+) -> bool:
     """The WMS has ended the order, asked or by itself: free the reservation; False when it had ended before.
 
     When somebody at Shopify still asks for it, the order is held: a person decides whether it is routed again.
     """
-    row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_id)
-    row.order = order_states.lock(row.order_id)
+    row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_pk)
+    row.order = order_states.lock_of(row)
     row.refresh_from_db(fields=["wms_status", "wish", "cancel_requested_at"])
     wished = bool(row.order.cancelled_at or row.cancel_requested_at) or withdrawal.nothing_is_wanted_of(row)
     ended = advance(
@@ -230,9 +233,7 @@ def ended_by_wms(row: WmsOrder, *, wished: bool, reason: str = "") -> None:
     """
     order = row.order
     close_kinds(alerts.ONLY_A_PERSON_CAN_STOP, order.subject)
-    close_kinds(
-        [alerts.CANCEL_UNANSWERED, alerts.SHIPMENT_MISSING, alerts.SHIPMENT_INCOMPLETE], row.external_id
-    )
+    close_kinds([alerts.CANCEL_UNANSWERED, alerts.SHIPMENT_MISSING, alerts.SHIPMENT_INCOMPLETE], row.subject)
     reservations.release(row.external_id)
     change_requests.note(order)
     if wished:
@@ -254,11 +255,11 @@ def left_all_the_same(order: Order) -> None:
 
 
 @transaction.atomic
-def too_late(wms_order_id: int) -> None:
+def too_late(wms_order_pk: WmsOrderPk) -> None:
     """It is packed or shipped: open a return for what goes out, and tell staff. Unless it is wanted again."""
-    row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_id)
-    row.order = order_states.lock(row.order_id)
-    alerts.CANCEL_UNANSWERED.close(row.external_id)
+    row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_pk)
+    row.order = order_states.lock_of(row)
+    alerts.CANCEL_UNANSWERED.close(row.subject)
     if not row.order.cancelled_at and not withdrawal.is_refunded(row):
         return
     items = None if row.order.cancelled_at else withdrawal.items_left(row)
@@ -275,16 +276,16 @@ def declined(row: WmsOrder, *, answer: str) -> None:
     Nobody is alarmed of goods that are wanted again by now.
     """
     WmsOrder.objects.filter(id=row.id).update(wish=Wish.CANCEL_DECLINED, wish_answer=answer)
-    alerts.CANCEL_UNANSWERED.close(row.external_id)
+    alerts.CANCEL_UNANSWERED.close(row.subject)
     if not row.order.cancelled_at and not row.order.surplus:
         return
     alerts.cancel_declined(row, answer=answer)
 
 
 @transaction.atomic
-def route_again(order_id: int) -> bool:
+def route_again(order_pk: OrderPk) -> bool:
     """A person decides that a refused or cancelled order goes to a warehouse anew; False = nothing to decide."""
-    order = order_states.lock(order_id)
+    order = order_states.lock(order_pk)
     if order.state != OrderState.HELD or order.reason not in (Reason.WMS_REJECTED, Reason.WMS_CANCELLED):
         return False
     end(order_states.refused(order))

@@ -9,13 +9,14 @@ from django.db.models.functions import Now
 from fulfillment import alerts, jobs, order_states
 from fulfillment.models import Return, WmsOrder
 from fulfillment.models.states import Outcome, ReturnState
-from fulfillment.returns import announcements
+from fulfillment.refs import ReturnPk, WmsOrderPk, arrival_key, decision_key
 from fulfillment.returns.return_states import advance
 from fulfillment.wms_orders import attempts, cancellation, submission
 from ops import idempotency
 from ops.idempotency import Window
 from ops.queue.jobs import lock_keys, wake
 from wms.adapters.base import OrderAnswer
+from wms.ids import RemoteOrderId, RemoteReturnId
 from wms.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
@@ -30,48 +31,48 @@ class TooEarly(Exception):
 
 
 @transaction.atomic
-def is_there(wms_order_id: int, *, as_id: str, user_id: int) -> None:
+def is_there(wms_order_pk: WmsOrderPk, *, as_id: RemoteOrderId, user_id: int) -> None:
     """A person found the order in the WMS under this id: it is recorded as accepted.
 
     Raises NothingToDecide, also when that id belongs to another of our WMS orders.
     """
-    row = _in_question(wms_order_id)
-    lock_keys([order_states.arrival_key(row.warehouse.connection_id, as_id)])
+    row = _in_question(wms_order_pk)
+    lock_keys([arrival_key(row.warehouse.connection.id, as_id)])
     if whose := known_as(row, as_id):
         raise NothingToDecide(whose)
-    answer = OrderAnswer(wms_order_id=as_id, status=WmsStatus.ACCEPTED, raw_status="decided by a person")
+    answer = OrderAnswer(remote_id=as_id, status=WmsStatus.ACCEPTED, raw_status="decided by a person")
     submission.record(row.id, answer, decided_by_id=user_id)
-    wake(attempts.decision_key(row))
+    wake(decision_key(row.external_id))
     logger.info("outcome_decided", wms_order=row.id, there=True, user=user_id)
 
 
 @transaction.atomic
-def is_not_there(wms_order_id: int, *, user_id: int) -> bool:
+def is_not_there(wms_order_pk: WmsOrderPk, *, user_id: int) -> bool:
     """A person made sure that the WMS does not have the order: it is submitted again, under the same identity.
 
     False when the order was cancelled meanwhile, so that it is not submitted. Raises NothingToDecide; TooEarly while
     the last request may still arrive.
     """
-    row = _in_question(wms_order_id)
+    row = _in_question(wms_order_pk)
     _require_settled(row)
     WmsOrder.objects.filter(id=row.id).update(outcome=Outcome.ABSENT, decided_by_id=user_id)
-    alerts.OUTCOME_UNKNOWN.close(row.external_id)
+    alerts.OUTCOME_UNKNOWN.close(row.subject)
     transaction.on_commit(lambda: idempotency.forget(Window.SUBMISSION, row.external_id))
     goes_on = row.order.cancelled_at is None
     if goes_on:
         jobs.submit(row)
     else:
         cancellation.end_absent(row.order, row.id)
-        wake(attempts.decision_key(row))
+        wake(decision_key(row.external_id))
     attempts.release_unless_in_question(row.order)
     logger.info("outcome_decided", wms_order=row.id, there=False, user=user_id)
     return goes_on
 
 
-def known_as(row: WmsOrder, as_id: str) -> str:
+def known_as(row: WmsOrder, as_id: RemoteOrderId) -> str:
     """What staff are told when the WMS's id they give belongs to another of our orders there; "" when it does not."""
     others = WmsOrder.objects.select_related("order").filter(
-        warehouse__connection_id=row.warehouse.connection_id, wms_order_id=as_id
+        warehouse__connection_id=row.warehouse.connection_id, remote_id=as_id
     )
     other = others.exclude(id=row.id).first()
     if other is None:
@@ -79,10 +80,10 @@ def known_as(row: WmsOrder, as_id: str) -> str:
     return f"{as_id} is part {other.part} of order {other.order.name}. Look for {row.external_id}."
 
 
-def _in_question(wms_order_id: int) -> WmsOrder:
-    row = WmsOrder.objects.select_related("warehouse__connection", "decided_by").get(id=wms_order_id)
-    row.order = order_states.lock(row.order_id)
-    row.refresh_from_db(fields=["outcome", "decided_by", "wms_order_id"])
+def _in_question(wms_order_pk: WmsOrderPk) -> WmsOrder:
+    row = WmsOrder.objects.select_related("warehouse__connection", "decided_by").get(id=wms_order_pk)
+    row.order = order_states.lock_of(row)
+    row.refresh_from_db(fields=["outcome", "decided_by", "remote_id"])
     if row.outcome != Outcome.UNKNOWN:
         raise NothingToDecide(_settled(row))
     return row
@@ -96,41 +97,41 @@ def _require_settled(row: WmsOrder | Return) -> None:
 
 def _settled(row: WmsOrder) -> str:
     who = f"{row.decided_by.get_username()} decided it: " if row.decided_by else ""
-    if row.wms_order_id:
-        return f"It is not in question any more: {who}the WMS has it as {row.wms_order_id}."
+    if row.remote_id:
+        return f"It is not in question any more: {who}the WMS has it as {row.remote_id}."
     return f"It is not in question any more: {who}{Outcome(row.outcome).label}."
 
 
 @transaction.atomic
-def return_is_there(return_id: int, *, as_id: str, user_id: int) -> None:
+def return_is_there(return_pk: ReturnPk, *, as_id: RemoteReturnId, user_id: int) -> None:
     """A person found the announced return in the WMS under this id. Raises NothingToDecide."""
-    row = _return_in_question(return_id)
+    row = _return_in_question(return_pk)
     others = Return.objects.filter(
-        wms_return_id=as_id, wms_order__warehouse__connection_id=row.wms_order.warehouse.connection_id
+        remote_id=as_id, wms_order__warehouse__connection_id=row.wms_order.warehouse.connection_id
     )
     if others.exclude(id=row.id).exists():
         raise NothingToDecide(f"{as_id} is another order's return.")
     this = Return.objects.filter(id=row.id)
-    advance(this, before=ReturnState.UNKNOWN, to=ReturnState.OPEN, wms_return_id=as_id)
+    advance(this, before=ReturnState.UNKNOWN, to=ReturnState.OPEN, remote_id=as_id)
     _return_decided(row, there=True, user_id=user_id)
 
 
 @transaction.atomic
-def return_is_not_there(return_id: int, *, user_id: int) -> None:
+def return_is_not_there(return_pk: ReturnPk, *, user_id: int) -> None:
     """A person made sure that the WMS does not expect the return: it is announced again.
 
     Raises NothingToDecide; TooEarly while the announcement may still arrive.
     """
-    row = _return_in_question(return_id)
+    row = _return_in_question(return_pk)
     _require_settled(row)
     this = Return.objects.filter(id=row.id)
     advance(this, before=ReturnState.UNKNOWN, to=ReturnState.REQUESTING, attempt_at=None)
     _return_decided(row, there=False, user_id=user_id)
 
 
-def _return_in_question(return_id: int) -> Return:
-    row = Return.objects.select_related("wms_order__warehouse__connection").get(id=return_id)
-    row.wms_order.order = order_states.lock(row.wms_order.order_id)
+def _return_in_question(return_pk: ReturnPk) -> Return:
+    row = Return.objects.select_related("wms_order__warehouse__connection").get(id=return_pk)
+    row.wms_order.order = order_states.lock_of(row.wms_order)
     row.refresh_from_db(fields=["state"])
     if row.state != ReturnState.UNKNOWN:
         raise NothingToDecide(f"It is not in question any more: {ReturnState(row.state).label}.")
@@ -138,6 +139,6 @@ def _return_in_question(return_id: int) -> Return:
 
 
 def _return_decided(row: Return, *, there: bool, user_id: int) -> None:
-    alerts.OUTCOME_UNKNOWN.close(row.external_id)
-    wake(announcements.decision_key(row))
+    alerts.OUTCOME_UNKNOWN.close(row.subject)
+    wake(decision_key(row.external_id))
     logger.info("outcome_decided", wms_return=row.id, there=there, user=user_id)

@@ -25,6 +25,7 @@ from ops.errors import Permanent, Transient
 from ops.models import Circuit, Lane
 from wms.adapters import adapter_for, capabilities_of
 from wms.adapters.base import Capability, OrderAnswer
+from wms.ids import ConnectionPk
 from wms.models import Connection
 from wms.statuses import WmsStatus
 
@@ -66,13 +67,13 @@ def due(connection: Connection) -> QuerySet[WmsOrder]:
     )
 
 
-def look_up(connection_id: int) -> int:
+def look_up(connection_pk: ConnectionPk) -> int:
     """Ask the WMS about a batch of its orders, and enqueue the next batch; returns how many were asked about.
 
     What the WMS refuses to tell of one order does not keep the others from being asked about.
     Raises what the adapter raises, but Permanent.
     """
-    connection = Connection.objects.get(id=connection_id)
+    connection = Connection.objects.get(id=connection_pk)
     if not (connection.is_active and _can_be_asked(connection)):
         return 0
     adapter, ends = adapter_for(connection), time.monotonic() + SECONDS
@@ -122,10 +123,10 @@ def pause(unchanged: timedelta) -> timedelta:
 
 def apply(row: WmsOrder, answer: OrderAnswer | None, *, asked_at: datetime) -> None:
     """Apply what the WMS answered, as it was when it was asked: what was told meanwhile is newer."""
-    if answer is None or answer.wms_order_id != row.wms_order_id:
+    if answer is None or answer.remote_id != row.remote_id:
         _report_gone(row, answer)
         return
-    close_kinds([alerts.WMS_ORDER_GONE, alerts.LOOK_UP_REFUSED], row.external_id)
+    close_kinds([alerts.WMS_ORDER_GONE, alerts.LOOK_UP_REFUSED], row.subject)
     if answer.status == row.wms_status or _is_no_answer(row, answer.status):
         return
     logger.info("wms_order_news", wms_order=row.id, was=row.wms_status, status=answer.status)
@@ -144,7 +145,7 @@ def _is_no_answer(row: WmsOrder, status: WmsStatus) -> bool:
 def _report_refused(connection: Connection, refused: Mapping[WmsOrder, str], *, answered: int) -> None:
     """One alert per order, or one for all where the WMS tells of none."""
     if answered:
-        alerts.LOOK_UP_REFUSED.close(connection.lane)
+        alerts.LOOK_UP_REFUSED.close(connection.subject)
     if len(refused) > 1 and not answered:
         alerts.all_look_ups_refused(connection, reason=next(iter(refused.values())))
         return
@@ -156,4 +157,4 @@ def _report_refused(connection: Connection, refused: Mapping[WmsOrder, str], *, 
 def _report_gone(row: WmsOrder, answer: OrderAnswer | None) -> None:
     if answer is None and (row.order.cancelled_at or withdrawal.nothing_is_wanted_of(row)):
         return  # what nobody wants any more nobody misses
-    alerts.wms_order_gone(row, found=answer.wms_order_id if answer else "")
+    alerts.wms_order_gone(row, found=answer.remote_id if answer else "")

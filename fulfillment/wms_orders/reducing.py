@@ -20,6 +20,7 @@ from fulfillment import order_states
 from fulfillment.models import WmsOrder, WmsOrderLine
 from fulfillment.models.states import Wish
 from fulfillment.reductions import change_requests, ending, withdrawal
+from fulfillment.refs import WmsOrderPk, change_key
 from fulfillment.wms_order_states import OVER
 from fulfillment.wms_orders import submission
 from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
@@ -42,19 +43,17 @@ class Change:
     @property
     def key(self) -> str:
         """Its idempotency key."""
-        return f"{self.wms_order.external_id}:change:{self.number}"
+        return change_key(self.wms_order.external_id, self.number)
 
 
-def reduce(wms_order_id: int) -> None:
+def reduce(wms_order_pk: WmsOrderPk) -> None:
     """Ask the WMS to leave out what Shopify no longer asks for. Raises what the adapter raises, but Permanent: a no."""
-    change = begin(wms_order_id)
+    change = begin(wms_order_pk)
     if change is None:
         return
     adapter = adapter_for(change.wms_order.warehouse.connection)
     try:
-        answer = adapter.update_order(
-            change.wms_order.wms_order_id, change.request, idempotency_key=change.key
-        )
+        answer = adapter.update_order(change.wms_order.remote_id, change.request, idempotency_key=change.key)
     except UnknownOutcome:
         raise
     except Permanent as error:
@@ -67,10 +66,10 @@ def reduce(wms_order_id: int) -> None:
 
 
 @transaction.atomic
-def begin(wms_order_id: int) -> Change | None:
+def begin(wms_order_pk: WmsOrderPk) -> Change | None:
     """Commit what the WMS is about to be asked; None when there is nothing to ask (any more)."""
-    row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_id)
-    row.order = order_states.lock(row.order_id)
+    row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_pk)
+    row.order = order_states.lock_of(row)
     row.refresh_from_db(fields=["wms_status", "wish", "changes"])
     if row.wms_status in OVER:
         return None
@@ -106,7 +105,7 @@ def _request(row: WmsOrder) -> OrderRequest:
 @transaction.atomic
 def _take_back(change: Change) -> None:
     """Nothing was asked: what is wanted by then is asked the next time."""
-    order_states.lock(change.wms_order.order_id)
+    order_states.lock_of(change.wms_order)
     row = WmsOrder.objects.filter(id=change.wms_order.id, wish=Wish.LESS_ASKED, changes=change.number)
     if row.update(wish=Wish.NONE):
         WmsOrderLine.objects.filter(wms_order=change.wms_order).update(reduce_to=None)
@@ -116,7 +115,7 @@ def _take_back(change: Change) -> None:
 def record(change: Change, answer: UpdateAnswer) -> bool:
     """Store what the WMS said to the change; False when it was stored before."""
     row = change.wms_order
-    row.order = order_states.lock(row.order_id)
+    row.order = order_states.lock_of(row)
     row.refresh_from_db(fields=["wms_status"])
     said = change_requests.answer(answer.status, answer.reason)
     wish = Wish.LESS_TAKEN if answer.accepted else Wish.LESS_DECLINED

@@ -13,6 +13,7 @@ from fulfillment import alerts, coverage, jobs, order_states
 from fulfillment.models import WmsOrder
 from fulfillment.models.states import ShipmentState, Wish
 from fulfillment.reductions import change_requests, withdrawal
+from fulfillment.refs import WmsOrderPk, arrival_key, unknown_order_subject
 from fulfillment.wms_order_states import (
     BY_PARCELS,
     ENDED,
@@ -29,6 +30,7 @@ from fulfillment.wms_orders import cancellation
 from ops.alerting.kinds import close_kinds
 from ops.errors import Blocked
 from wms.callbacks.events import OrderStatusEvent
+from wms.ids import ConnectionPk, RemoteOrderId
 from wms.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
@@ -37,49 +39,51 @@ SOON_KNOWN = timedelta(minutes=30)
 """Longer than the answer to our own call takes, which a callback may overtake. By the WMS's clock."""
 
 
-def wms_order_of(connection_id: int, wms_order_ref: str) -> WmsOrder | None:
+def wms_order_of(connection_pk: ConnectionPk, remote_id: RemoteOrderId) -> WmsOrder | None:
     """Our WMS order for the id that a WMS names."""
     return (
         WmsOrder.objects.select_related("order__shop", "warehouse__connection")
-        .filter(warehouse__connection_id=connection_id, wms_order_id=wms_order_ref)
+        .filter(warehouse__connection_id=connection_pk, remote_id=remote_id)
         .first()
     )
 
 
-def require_known(connection_id: int, wms_order_ref: str, *, occurred_at: datetime) -> WmsOrder:
+def require_known(
+    connection_pk: ConnectionPk, remote_id: RemoteOrderId, *, occurred_at: datetime
+) -> WmsOrder:
     """Our WMS order for the id that a WMS names in a callback.
 
     Raises Blocked when there is none: the callback may have come before our own call returned, so it waits.
     """
-    row = wms_order_of(connection_id, wms_order_ref)
+    row = wms_order_of(connection_pk, remote_id)
     if row is None:
-        _report_unexplained(connection_id, wms_order_ref, occurred_at=occurred_at)
+        _report_unexplained(connection_pk, remote_id, occurred_at=occurred_at)
         raise Blocked(
-            f"WMS order {wms_order_ref} is not known (yet)",
-            on=[order_states.arrival_key(connection_id, wms_order_ref)],
-            recheck=lambda: wms_order_of(connection_id, wms_order_ref) is None,
+            f"WMS order {remote_id} is not known (yet)",
+            on=[arrival_key(connection_pk, remote_id)],
+            recheck=lambda: wms_order_of(connection_pk, remote_id) is None,
         )
     return row
 
 
-def _report_unexplained(connection_id: int, wms_order_ref: str, *, occurred_at: datetime) -> None:
+def _report_unexplained(
+    connection_pk: ConnectionPk, remote_id: RemoteOrderId, *, occurred_at: datetime
+) -> None:
     """Tell a person of a callback about an unknown order when nothing explains it: nothing is being submitted there, or
     it happened long ago."""
     under_way = WmsOrder.objects.filter(
-        warehouse__connection_id=connection_id, wms_status__in=UNCONFIRMED
+        warehouse__connection_id=connection_pk, wms_status__in=UNCONFIRMED
     ).exists()
     if not under_way or occurred_at < timezone.now() - SOON_KNOWN:
-        alerts.unknown_wms_order(
-            order_states.arrival_key(connection_id, wms_order_ref), remote_id=wms_order_ref
-        )
+        alerts.unknown_wms_order(unknown_order_subject(connection_pk, remote_id), remote_id=remote_id)
 
 
-def apply(connection_id: int, event: OrderStatusEvent, *, occurred_at: datetime) -> None:
+def apply(connection_pk: ConnectionPk, event: OrderStatusEvent, *, occurred_at: datetime) -> None:
     """Apply an order_status callback.
 
     Raises Blocked when the order is not known yet.
     """
-    row = require_known(connection_id, event.wms_order_id, occurred_at=occurred_at)
+    row = require_known(connection_pk, event.wms_order_id, occurred_at=occurred_at)
     take(row, event.wms_status, word=event.status, reason=event.reason, occurred_at=occurred_at)
 
 
@@ -104,7 +108,7 @@ def take(row: WmsOrder, status: WmsStatus, *, word: str, reason: str = "", occur
 @transaction.atomic
 def _note_finished(row: WmsOrder, *, at: datetime) -> None:
     """The WMS sends nothing more of it: what nobody asks for any more is not waited for."""
-    order = order_states.lock(row.order_id)
+    order = order_states.lock_of(row)
     rows = WmsOrder.objects.filter(NOT_ENDED, id=row.id, finished_at__isnull=True)
     if rows.update(finished_at=at) and order.surplus:
         withdrawal.follow(order)
@@ -113,7 +117,7 @@ def _note_finished(row: WmsOrder, *, at: datetime) -> None:
 
 @transaction.atomic
 def _move_on(row: WmsOrder, status: WmsStatus, *, reason: str, occurred_at: datetime) -> None:
-    order = order_states.lock(row.order_id)
+    order = order_states.lock_of(row)
     row.refresh_from_db(fields=["wms_status", "cancel_requested_at"])
     if row.wms_status == WmsStatus.CANCEL_REQUESTED:
         if status == WmsStatus.CANCEL_REQUESTED:
@@ -142,12 +146,12 @@ def _move_on(row: WmsOrder, status: WmsStatus, *, reason: str, occurred_at: date
         cancellation.too_late(row.id)
 
 
-def check_shipment(wms_order_id: int, *, all_of_it: bool) -> None:
+def check_shipment(wms_order_pk: WmsOrderPk, *, all_of_it: bool) -> None:
     """Tell a person when the WMS said «shipped» and no shipment came that says so, or not of all units.
 
     Nobody is told twice (a shipment that is held has its own alert), nor when somebody fulfilled it in Shopify.
     """
-    row = WmsOrder.objects.select_related("order__shop", "warehouse").get(id=wms_order_id)
+    row = WmsOrder.objects.select_related("order__shop", "warehouse").get(id=wms_order_pk)
     reported = OVER if all_of_it else (*OVER, WmsStatus.PARTIALLY_SHIPPED)
     if row.rest_unwanted or row.wms_status in reported:
         return
@@ -182,6 +186,6 @@ def note_shipped(row: WmsOrder, *, complete: bool, shipped_at: datetime | None) 
 
 def _close_missing(row: WmsOrder, *, complete: bool) -> None:
     if complete:
-        close_kinds([alerts.SHIPMENT_MISSING, alerts.SHIPMENT_INCOMPLETE], row.external_id)
+        close_kinds([alerts.SHIPMENT_MISSING, alerts.SHIPMENT_INCOMPLETE], row.subject)
     else:
-        alerts.SHIPMENT_MISSING.close(row.external_id)
+        alerts.SHIPMENT_MISSING.close(row.subject)

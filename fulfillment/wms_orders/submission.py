@@ -22,6 +22,7 @@ from fulfillment.models.states import Outcome
 from fulfillment.privacy import erasure
 from fulfillment.readiness import GOING_STATUSES
 from fulfillment.reductions import withdrawal
+from fulfillment.refs import OrderPk, WmsOrderPk, arrival_key, order_key, unknown_order_subject
 from fulfillment.wms_order_states import (
     BY_PARCELS,
     ENDED,
@@ -41,18 +42,19 @@ from ops.queue.jobs import wake
 from wms.adapters import adapter_for
 from wms.adapters.base import Address, Capability, OrderAnswer, OrderLineRequest, OrderRequest
 from wms.availability import warehouses
+from wms.ids import RemoteOrderId
 from wms.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 
 
-def submit(wms_order_id: int) -> None:
+def submit(wms_order_pk: WmsOrderPk) -> None:
     """Place a WMS order, or find out that it is placed.
 
     Raises Blocked while only a person can know, Throttled while a look-up is too early to trust, and what the adapter
     raises.
     """
-    attempt = begin(wms_order_id)
+    attempt = begin(wms_order_pk)
     if attempt is None:
         return
     with idempotency.claim(Window.SUBMISSION, attempt.request.external_id) as claim:
@@ -70,22 +72,22 @@ def submit(wms_order_id: int) -> None:
 
 
 @transaction.atomic
-def begin(wms_order_id: int) -> Attempt | None:
+def begin(wms_order_pk: WmsOrderPk) -> Attempt | None:
     """Commit that the order is about to be sent; None when there is nothing to send (any more)."""
-    order_id = WmsOrder.objects.values_list("order_id", flat=True).get(id=wms_order_id)
-    order = order_states.lock(order_id)
+    order_pk = WmsOrder.objects.values_list("order_id", flat=True).get(id=wms_order_pk)
+    order = order_states.lock(OrderPk(order_pk))
     rows = WmsOrder.objects.select_related("warehouse__connection").annotate(age=Now() - F("attempt_at"))
-    row = rows.get(id=wms_order_id)
+    row = rows.get(id=wms_order_pk)
     row.order = order
     if row.wms_status not in MAY_BE_SENT:
         return None
-    if row.wms_status != WmsStatus.SUBMITTING and (order.cancelled_at or row.wms_order_id):
+    if row.wms_status != WmsStatus.SUBMITTING and (order.cancelled_at or row.remote_id):
         return None
     if row.outcome == Outcome.UNKNOWN:
         raise attempts.undecided(row)
     doubtful = row.wms_status == WmsStatus.SUBMITTING and row.outcome != Outcome.ABSENT
     if not doubtful and not order.cancelled_at:
-        warehouses.require_open(row.warehouse, or_on=f"order:{order.id}")
+        warehouses.require_open(row.warehouse, or_on=[order_key(order.id)])
     if not doubtful and row.attempt:
         _require_not_held(row)
         if order.surplus and not withdrawal.fit(row):
@@ -123,7 +125,7 @@ def _require_not_held(row: WmsOrder) -> None:
     if coverage.held_units(row):
         raise Blocked(
             "the order is on hold at Shopify",
-            on=[f"order:{row.order_id}"],
+            on=[order_key(OrderPk(row.order_id))],
             recheck=lambda: bool(
                 coverage.held_units(WmsOrder.objects.select_related("order").get(id=row.id))
             ),
@@ -138,7 +140,7 @@ def without_surplus(attempt: Attempt) -> Attempt:
     """
     row = attempt.wms_order
     if attempt.certain and row.order.surplus:
-        row.order = order_states.lock(row.order_id)
+        row.order = order_states.lock_of(row)
         if attempts.stands(attempt) and not withdrawal.nothing_is_wanted_of(row):
             withdrawal.fit(row)
         return replace(attempt, request=request_of(row))
@@ -203,10 +205,10 @@ def place(attempt: Attempt) -> OrderAnswer:
 
 
 @transaction.atomic
-def record(wms_order_id: int, answer: OrderAnswer, *, decided_by_id: int | None = None) -> bool:
+def record(wms_order_pk: WmsOrderPk, answer: OrderAnswer, *, decided_by_id: int | None = None) -> bool:
     """Store that the WMS has the order; False when someone recorded it before."""
-    row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_id)
-    order = order_states.lock(row.order_id)
+    row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_pk)
+    order = order_states.lock_of(row)
     row.order = order
     said = answer.status
     known = said not in (*UNCONFIRMED, WmsStatus.UNKNOWN)
@@ -218,7 +220,7 @@ def record(wms_order_id: int, answer: OrderAnswer, *, decided_by_id: int | None 
         WmsOrder.objects.filter(id=row.id),
         Event.FOUND,
         to=status,
-        wms_order_id=answer.wms_order_id,
+        remote_id=answer.remote_id,
         accepted_at=Now(),
         lag=order_states.lag_of_part(),
         outcome=Outcome.CONFIRMED,
@@ -234,7 +236,7 @@ def record(wms_order_id: int, answer: OrderAnswer, *, decided_by_id: int | None 
         cancellation.ended_by_wms(row, wished=wished)
     else:
         _after_acceptance(row, stands_here=stands_here)
-    _is_known_as(row, answer.wms_order_id)
+    _is_known_as(row, answer.remote_id)
     logger.info("order_submitted", order=order.id, shop=order.shop_id, wms_order=row.id, status=status)
     return True
 
@@ -257,12 +259,12 @@ def _after_acceptance(row: WmsOrder, *, stands_here: bool) -> None:
         jobs.move(row)
 
 
-def _is_known_as(row: WmsOrder, wms_order_id: str) -> None:
+def _is_known_as(row: WmsOrder, remote_id: RemoteOrderId) -> None:
     """Whatever waited for it goes on. Last in its transaction."""
     order = row.order
     if row.outcome_detail and not order_states.refused(order).exists():
         alerts.WMS_REJECTED.close(order.subject)
-    arrival = order_states.arrival_key(row.warehouse.connection_id, wms_order_id)
-    alerts.UNKNOWN_WMS_ORDER.close(arrival)
-    wake(arrival)
+    connection_pk = row.warehouse.connection.id
+    alerts.UNKNOWN_WMS_ORDER.close(unknown_order_subject(connection_pk, remote_id))
+    wake(arrival_key(connection_pk, remote_id))
     attempts.is_known(order, row)

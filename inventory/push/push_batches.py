@@ -25,6 +25,7 @@ from ops.queue.retention import BATCH, Chore, work_off
 from shops.api import client
 from shops.api.gids import gid
 from shops.api.shapes import Payload, UserError, parse, words
+from shops.ids import InventoryItemId
 from shops.models import Shop
 from wms.models import Connection, Warehouse
 
@@ -61,12 +62,12 @@ _ROOT_FIELD = {
 class Outcome:
     """The results of changes, by inventory item id."""
 
-    done: set[int] = field(default_factory=set)
-    stale: set[int] = field(
+    done: set[InventoryItemId] = field(default_factory=set)
+    stale: set[InventoryItemId] = field(
         default_factory=set
     )  # the quantity moved at Shopify, or the item waits for another run
     unstocked: list[Change] = field(default_factory=list)  # must be activated at the location first
-    refused: dict[int, str] = field(default_factory=dict)  # with Shopify's message
+    refused: dict[InventoryItemId, str] = field(default_factory=dict)  # with Shopify's message
 
 
 def set_quantities(warehouse: Warehouse, changes: Sequence[Change]) -> Outcome:

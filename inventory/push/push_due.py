@@ -13,6 +13,7 @@ from inventory import jobs
 from inventory.models import StockLevel
 from inventory.push.push_plan import Product, Stock
 from inventory.stock import effects, locking
+from shops.ids import InventoryItemId, VariantId
 from shops.models import Shop
 from skumap.models import SkuMapping
 from skumap.resolve import mappings_for_items, resolve
@@ -61,7 +62,7 @@ class Plan:
     stocks: tuple[Stock, ...] = ()
 
     @property
-    def inventory_items(self) -> set[int]:
+    def inventory_items(self) -> set[InventoryItemId]:
         """The inventory items that must be read from Shopify."""
         return {product.inventory_item for product in (*self.targets, *self.sharing)}
 
@@ -119,7 +120,7 @@ def catch_up() -> int:
         effects.mark_for_push(locking.lock_ids(remapped))
     shops = Shop.objects.filter(pk__in=due_levels().values("warehouse__shop"))
     for shop in shops:
-        jobs.push(shop.pk, lane=shop.lane)
+        jobs.push(shop.id, lane=shop.lane)
     return len(shops)
 
 
@@ -140,7 +141,7 @@ def compare_all() -> int:
 
 
 def _products(
-    rows: Iterable[SkuMapping], parts_of: Mapping[int, tuple[tuple[str, int], ...]]
+    rows: Iterable[SkuMapping], parts_of: Mapping[VariantId, tuple[tuple[str, int], ...]]
 ) -> tuple[Product, ...]:
     """Return one product per inventory item, with all its components at the warehouse."""
     found: dict[int, Product] = {}
@@ -157,7 +158,7 @@ def _products(
 
 def _sharing(rows: Iterable[SkuMapping]) -> tuple[Product, ...]:
     """Return every product that uses one of the items, with those of its components that the rows name."""
-    by_variant: dict[int, list[SkuMapping]] = {}
+    by_variant: dict[VariantId, list[SkuMapping]] = {}
     for row in rows:
         by_variant.setdefault(row.shopify_variant_id, []).append(row)
     parts_of = {

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from shops.ids import InventoryItemId
 from wms.models import Connection
 
 MOST_UNITS = 1_000_000_000
@@ -37,7 +38,7 @@ class Stock:
 class Product:
     """One Shopify inventory item at this warehouse, and the WMS items that make one unit of it."""
 
-    inventory_item: int
+    inventory_item: InventoryItemId
     components: tuple[tuple[str, int], ...]  # (item code, units)
     mapping_id: int
     label: str
@@ -79,7 +80,7 @@ def decide(
     targets: Collection[Product],
     sharing: Iterable[Product],
     stocks: Collection[Stock],
-    readings: Mapping[int, Reading],
+    readings: Mapping[InventoryItemId, Reading],
 ) -> Decision:
     """Compare the quantities that Shopify should have of `targets` with those that it has.
 
@@ -105,7 +106,7 @@ def decide(
     return Decision(tuple(changes), tuple(activations), tuple(unknown), offered)
 
 
-def _demand(sharing: Iterable[Product], readings: Mapping[int, Reading]) -> defaultdict[str, int]:
+def _demand(sharing: Iterable[Product], readings: Mapping[InventoryItemId, Reading]) -> defaultdict[str, int]:
     """Return the item units that Shopify has committed at the location for orders that are not fulfilled."""
     demand: defaultdict[str, int] = defaultdict(int)
     for product in {product.inventory_item: product for product in sharing}.values():

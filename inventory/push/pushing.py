@@ -22,8 +22,11 @@ from inventory.push.push_plan import Change, Decision, Product, Reading, Stock, 
 from inventory.stock import effects, locking
 from ops.errors import Permanent, Throttled, Transient
 from shops.budget import points
+from shops.ids import InventoryItemId
 from shops.models import Shop
+from skumap.refs import mapping_subject
 from wms.models import Warehouse
+from wms.refs import warehouse_subject
 
 logger = structlog.get_logger(__name__)
 
@@ -119,7 +122,11 @@ def _count(pushed: Pushed, outcome: Outcome, *, activated: int, planned: int) ->
 
 
 def record(
-    warehouse: Warehouse, planned: Plan, decision: Decision, readings: dict[int, Reading], outcome: Outcome
+    warehouse: Warehouse,
+    planned: Plan,
+    decision: Decision,
+    readings: dict[InventoryItemId, Reading],
+    outcome: Outcome,
 ) -> None:
     """Clear the marks of all due levels but those to be pushed again, store what Shopify has now, alert refusals.
 
@@ -188,17 +195,17 @@ def _enqueue_rest(shop: Shop, pushed: Pushed) -> None:
         return
     if pushed.stale and not (pushed.sent or pushed.activated or pushed.equal or pushed.refused):
         raise Transient(f"the figures of {pushed.stale} items at {shop.domain} moved while they were set")
-    jobs.push(shop.pk, lane=shop.lane, delay=effects.PUSH_DELAY if pushed.stale else NO_DELAY)
+    jobs.push(shop.id, lane=shop.lane, delay=effects.PUSH_DELAY if pushed.stale else NO_DELAY)
 
 
 def _report(warehouse: Warehouse, targets: Iterable[Product], outcome: Outcome) -> None:
     """Raise an alert for each product that Shopify refused, and close those of the others."""
     accepted = [
-        alerts.mapping_subject(product.mapping_id)
+        mapping_subject(product.mapping_id)
         for product in targets
         if product.inventory_item not in outcome.refused
     ]
-    alerts.STOCK_PUSH_REFUSED.close(alerts.warehouse_subject(warehouse), *accepted)
+    alerts.STOCK_PUSH_REFUSED.close(warehouse_subject(warehouse.id), *accepted)
     for product in targets:
         if (words := outcome.refused.get(product.inventory_item)) is not None:
             alerts.stock_push_refused(

@@ -28,7 +28,7 @@ def check(warehouse: Warehouse) -> int:
     marked = _mark_all(warehouse, scope) if last is None or last.scope != scope else 0
     _read_if_unknown(warehouse)
     if push_due.due_levels().filter(warehouse=warehouse).exists():
-        jobs.push(warehouse.shop_id, lane=warehouse.shop.lane)
+        jobs.push(warehouse.shop.id, lane=warehouse.shop.lane)
     return marked
 
 

@@ -9,7 +9,8 @@ from inventory.push.push_plan import Reading
 from ops.models import Priority
 from shops.api import client
 from shops.api.gids import gid
-from shops.api.shapes import Gid, Level, Shape, parse
+from shops.api.shapes import InventoryItemGid, Level, Shape, parse
+from shops.ids import InventoryItemId, LocationId
 from shops.models import Shop
 
 READ_SIZE = 125
@@ -27,7 +28,7 @@ class _Level(Shape):
 
 
 class _Item(Shape):
-    id: Gid
+    id: InventoryItemGid
     tracked: bool
     inventory_level: _Level | None
 
@@ -36,12 +37,14 @@ class _Items(Shape):
     nodes: tuple[_Item | None, ...]
 
 
-def read(shop: Shop, *, location: int, inventory_items: Collection[int]) -> dict[int, Reading]:
+def read(
+    shop: Shop, *, location: LocationId, inventory_items: Collection[InventoryItemId]
+) -> dict[InventoryItemId, Reading]:
     """Return Shopify's state of each inventory item at the location; items that Shopify does not have are missing.
 
     Admin API 2026-10 `nodes`, `InventoryItem.inventoryLevel(includeInactive:)`. Raises as `shops.api.client.execute`.
     """
-    found: dict[int, Reading] = {}
+    found: dict[InventoryItemId, Reading] = {}
     for some in _chunks(sorted(set(inventory_items))):
         variables = {
             "ids": [gid("InventoryItem", each) for each in some],
@@ -52,7 +55,7 @@ def read(shop: Shop, *, location: int, inventory_items: Collection[int]) -> dict
     return found
 
 
-def _chunks(items: list[int]) -> Iterator[list[int]]:
+def _chunks(items: list[InventoryItemId]) -> Iterator[list[InventoryItemId]]:
     rest = iter(items)
     while some := list(islice(rest, READ_SIZE)):
         yield some

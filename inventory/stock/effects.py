@@ -11,6 +11,7 @@ from datetime import timedelta
 from django.db import connection
 
 from inventory import jobs
+from inventory.refs import stock_key
 from inventory.stock.locking import LockedLevel, free_units
 from ops.queue.jobs import wake
 
@@ -77,10 +78,5 @@ def wake_waiters(
     had = free_units(before)
     after = list(after)
     has = free_units(after, reserved=reserved)
-    more = [level.place for level in after if has[level.id] > had.get(level.id, 0)]
-    return wake(*(stock_key(warehouse, item) for warehouse, item in sorted(more)))
-
-
-def stock_key(warehouse_id: int, item_code: str) -> str:
-    """The key under which work parks that needs more of an item at a warehouse."""
-    return f"stock:{warehouse_id}:{item_code}"
+    more = [level for level in after if has[level.id] > had.get(level.id, 0)]
+    return wake(*(stock_key(level.warehouse_id, level.item_code) for level in more))

@@ -15,7 +15,10 @@ from typing import Any
 
 from django.db import connection
 
-from shops.models import Shop
+from ops.refs import LaneName
+from shops.ids import ShopPk
+from shops.refs import shop_lane
+from wms.ids import ConnectionPk, WarehousePk
 from wms.models import Connection
 
 Place = tuple[int, str]  # (warehouse id, WMS item code)
@@ -67,17 +70,17 @@ class LockedLevel:
     """A level as it was when it was locked, with its warehouse, connection and shop. Quantities are WMS item units."""
 
     id: int
-    warehouse_id: int
+    warehouse_id: WarehousePk
     item_code: str
     available: int
     on_hand: int | None
     reserved: int
     observed_at: datetime | None
     sequence: int | None
-    connection_id: int
+    connection_id: ConnectionPk
     wms_warehouse_code: str
     stock_basis: str
-    shop_id: int
+    shop_id: ShopPk
     shop_domain: str
 
     @property
@@ -96,9 +99,9 @@ class LockedLevel:
         return quantity_by_basis(self.stock_basis, available=self.available, on_hand=self.on_hand)
 
     @property
-    def shop_lane(self) -> str:
+    def shop_lane(self) -> LaneName:
         """The lane of calls to the shop."""
-        return Shop(domain=self.shop_domain).lane
+        return shop_lane(self.shop_domain)
 
 
 def quantity_by_basis(basis: str, *, available: int, on_hand: int | None) -> int:

@@ -24,6 +24,7 @@ from ops.errors import Permanent
 from wms.adapters import adapter_for, capabilities_of
 from wms.adapters.base import Capability, StockReading
 from wms.models import Connection, Warehouse
+from wms.refs import unknown_warehouse_subject
 
 logger = structlog.get_logger(__name__)
 
@@ -158,7 +159,7 @@ def _apply(
     unknown = tuple(sorted(by_code.keys() - known.keys()))
     if unknown:
         logger.info("stock_of_unknown_warehouses", connection=connection.slug, warehouses=unknown)
-    alerts.UNKNOWN_WAREHOUSE.close(*[alerts.unknown_warehouse_subject(connection, code) for code in known])
+    alerts.UNKNOWN_WAREHOUSE.close(*[unknown_warehouse_subject(connection.slug, code) for code in known])
     return Page(
         read=sum(map(len, by_code.values())),
         changed=sum(each.changed for each in applied),
@@ -178,7 +179,7 @@ def _report_unread(connection: Connection, unread: Sequence[str], *, run: Run, d
     if unread:
         alerts.stock_items_unread(connection, unread, cause=this_run)
     elif done and run.since is None and not _is_reported(connection, cause=this_run):
-        alerts.STOCK_ITEMS_UNREAD.close(connection.lane)
+        alerts.STOCK_ITEMS_UNREAD.close(connection.subject)
 
 
 def _is_reported(connection: Connection, *, cause: str) -> bool:

@@ -15,6 +15,7 @@ from ops.doors import deliveries
 from ops.idempotency import ClaimState, Window, claim
 from wms.callbacks import unread_fields
 from wms.callbacks.events import InventoryEvent, parse_inventory
+from wms.ids import ConnectionPk
 from wms.models import Connection, Warehouse
 
 logger = structlog.get_logger(__name__)
@@ -24,7 +25,7 @@ logger = structlog.get_logger(__name__)
 class StockEvent:
     """A callback of type `inventory`, as it was stored."""
 
-    connection_id: int
+    connection_id: ConnectionPk
     event_id: str
     occurred_at: datetime
     data: dict[str, Any]

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from ops.alerting import channels
 from ops.alerting.jobs import notify
 from ops.models import Alert, Severity
+from ops.refs import Subject
 from ops.text import untrusted
 from ops.text.masking import mask_text
 
@@ -42,7 +43,7 @@ RETURNING id, xmax = 0
 def raise_alert(
     kind: str,
     *,
-    subject: str,
+    subject: Subject,
     title: str,
     meaning: str,
     action: str,
@@ -81,12 +82,12 @@ def raise_alert(
         logger.warning("alert_raised", alert=alert_id, kind=kind, subject=subject)
     if first or again:
         for channel in channels.configured():
-            if channel.lane != subject:  # that a channel is away is not told by it
+            if channel.subject != subject:  # that a channel is away is not told by it
                 notify(alert_id, channel, again=not first)
     return bool(first)
 
 
-def close_alerts(kinds: Collection[str], *, subjects: Collection[str]) -> int:
+def close_alerts(kinds: Collection[str], *, subjects: Collection[Subject]) -> int:
     """Close the open alerts of these kinds about these subjects, in one statement; returns how many were open."""
     closed = Alert.objects.filter(
         kind__in=kinds, subject__in=[subject[:300] for subject in subjects], state=Alert.State.OPEN

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from ops.refs import LaneName, Subject, channel_lane, lane_subject
+
 MAIL = "mail"
 
 
@@ -18,9 +20,14 @@ class Channel:
     url: str = ""
 
     @property
-    def lane(self) -> str:
+    def lane(self) -> LaneName:
         """The lane of what goes out by it: its outage holds up nothing else."""
-        return f"alerts:{self.name}"
+        return channel_lane(self.name)
+
+    @property
+    def subject(self) -> Subject:
+        """What is about the channel itself is filed under."""
+        return lane_subject(self.lane)
 
 
 def configured() -> list[Channel]:

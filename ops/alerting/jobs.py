@@ -10,6 +10,7 @@ from ops.alerting.channels import Channel
 from ops.models import Priority
 from ops.queue.kinds import AT_ONCE, JobKind
 from ops.queue.queues import Queue
+from ops.refs import alert_subject
 
 AGAIN_AFTER = timedelta(minutes=2)
 """For so long further incidents of an open alert are gathered before people hear of them."""
@@ -42,6 +43,6 @@ def notify(alert: int, channel: Channel, *, again: bool) -> None:
         NotifyPayload(alert, channel.name),
         key=f"notify:{alert}:{channel.name}{':again' if again else ''}",
         lane=channel.lane,
-        subject=f"alert:{alert}",
+        subject=alert_subject(alert),
         delay=AGAIN_AFTER if again else AT_ONCE,
     )

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 
 from ops.alerting import alerts
 from ops.models import Alert, Severity
+from ops.refs import Subject
 
 
 class Closes(StrEnum):
@@ -41,7 +42,7 @@ class AlertKind:
 
     def open(
         self,
-        subject: str,
+        subject: Subject,
         *,
         shop: str | None,
         title: str,
@@ -68,7 +69,7 @@ class AlertKind:
             cause=cause,
         )
 
-    def close(self, *subjects: str) -> int:
+    def close(self, *subjects: Subject) -> int:
         """Close the open alerts of this kind about these subjects, in one statement; returns how many were open."""
         return alerts.close_alerts([self.name], subjects=subjects)
 
@@ -77,6 +78,6 @@ class AlertKind:
         return Alert.objects.filter(kind=self.name, state=Alert.State.OPEN)
 
 
-def close_kinds(kinds: Collection[AlertKind], *subjects: str) -> int:
+def close_kinds(kinds: Collection[AlertKind], *subjects: Subject) -> int:
     """Close the open alerts of several kinds about these subjects, in one statement; returns how many were open."""
     return alerts.close_alerts([kind.name for kind in kinds], subjects=subjects)

@@ -58,7 +58,7 @@ def send(alert_ids: Collection[int], *, by: str) -> bool:
         raise Throttled(
             f"alerts cannot be sent by {channel.name}: {away}", wait=REST, scope=Scope.ENDPOINT
         ) from away
-    own_alerts.ALERTS_UNSENT.close(channel.lane)
+    own_alerts.ALERTS_UNSENT.close(channel.subject)
     return True
 
 

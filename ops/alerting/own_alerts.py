@@ -8,6 +8,7 @@ from ops.alerting.kinds import AlertKind, Closes
 from ops.models import Job, Severity
 from ops.queue import lanes
 from ops.queue.subjects import Named
+from ops.refs import Subject, dead_letters_subject, lane_subject
 
 DEAD_LETTER = AlertKind(
     "dead_letter",
@@ -45,7 +46,7 @@ def dead_letter(job: Job, *, about: Named | None, error: str, again: bool) -> No
     `about`: what the job is about, when that has a name. `again`: people hear of it even if the alert is open already.
     """
     DEAD_LETTER.open(
-        f"{job.kind} {job.lane_id}",
+        dead_letters_subject(job.kind, job.lane_id),
         shop=about.shop if about and about.shop else lanes.shop_of(job.lane_id),
         title=f"Dead letter: {job.kind} for {about or job.subject or job.key}",
         meaning=f"This job failed, and it is not tried again by itself. The reason: {error[:500]}",
@@ -58,7 +59,7 @@ def dead_letter(job: Job, *, about: Named | None, error: str, again: bool) -> No
 def circuit_open(lane: str, *, error: str) -> None:
     """Calls to an endpoint failed so often in a row that only single probes are sent to it."""
     CIRCUIT_OPEN.open(
-        lane,
+        lane_subject(lane),
         shop=lanes.shop_of(lane),
         cause=lane,
         title=f"{lane} does not answer",
@@ -72,7 +73,7 @@ def circuit_open(lane: str, *, error: str) -> None:
 def alerts_unsent(lane: str, *, channel: str, reason: str) -> None:
     """A channel takes no messages, so that nobody hears of alerts by it."""
     ALERTS_UNSENT.open(
-        lane,
+        lane_subject(lane),
         shop=None,
         title=f"Alerts cannot be sent by {channel}",
         meaning="Nobody receives alerts by this channel at the moment. They wait, and you find them in the console. "
@@ -83,7 +84,7 @@ def alerts_unsent(lane: str, *, channel: str, reason: str) -> None:
 
 
 def event_ids_reused(
-    subject: str, *, sender: str, shop: str | None, sent: str, event_id: str, at: datetime, action: str
+    subject: Subject, *, sender: str, shop: str | None, sent: str, event_id: str, at: datetime, action: str
 ) -> None:
     """A sender gives the same id to different events. `sent`: what its events are called; `at`: when the last came."""
     EVENT_IDS_REUSED.open(

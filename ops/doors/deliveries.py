@@ -19,6 +19,7 @@ from ops.doors import reused_ids
 from ops.doors.refusals import Door
 from ops.models import Job
 from ops.queue.kinds import EventKind
+from ops.refs import LaneName, Subject
 
 
 class Outcome(StrEnum):
@@ -48,7 +49,7 @@ class Delivery:
     sender: str  # a shop's domain, a connection's slug
     event_id: str
     content: Any
-    lane: str
+    lane: LaneName
 
     @property
     def key(self) -> str:
@@ -63,7 +64,7 @@ def digest(content: Any) -> str:
 
 
 def keep(
-    event: EventKind[D], delivery: Delivery, payload: D, *, subject: str, share: str = ""
+    event: EventKind[D], delivery: Delivery, payload: D, *, subject: Subject, share: str = ""
 ) -> tuple[Outcome, int | None]:
     """Store a delivery as a job; returns what became of it, and the job's id unless it is a duplicate.
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from ops.doors.refusals import Door
 from ops.queue.kinds import JobKind
 from ops.queue.queues import Queue
+from ops.refs import LaneName, sender_subject
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class IdsReusedPayload:
     door: Door
     sender: str
     event_id: str
-    lane: str
+    lane: LaneName
     at: datetime
 
 
@@ -36,6 +37,6 @@ def report_reused_ids(event: IdsReusedPayload, *, delay: timedelta) -> None:
         event,
         key=f"ids-reused:{event.door}:{event.sender}",
         lane=event.lane,
-        subject=f"{event.door}:{event.sender}",
+        subject=sender_subject(event.door, event.sender),
         delay=delay,
     )

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from ops import redis
+from ops.refs import sender_subject
 
 KEPT = timedelta(days=3)
 LONGEST_DETAIL = 300
@@ -95,7 +96,7 @@ def note(door: Door, sender: str, why: Why, *, detail: str = "") -> None:
 
 def know(senders: Iterable[tuple[Door, str]]) -> None:
     """Say which senders there are: until then, what is refused unread counts as nobody's. Raises RedisError."""
-    names = [f"{door}:{sender}" for door, sender in senders]
+    names = [sender_subject(door, sender) for door, sender in senders]
     with redis.client().pipeline() as pipe:
         pipe.delete(_SENDERS)
         if names:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from ops.alerting import own_alerts
 from ops.doors.jobs import IdsReusedPayload, report_reused_ids
 from ops.doors.refusals import Door
+from ops.refs import LaneName, Subject, sender_subject
 
 GATHERED_FOR = timedelta(minutes=1)
 """However many such events come, staff's alert is seen to this often at most."""
@@ -25,14 +26,14 @@ _ACTION = {
 }
 
 
-def noticed(door: Door, sender: str, *, event_id: str, lane: str) -> None:
+def noticed(door: Door, sender: str, *, event_id: str, lane: LaneName) -> None:
     """An event came with the id of another one. In the caller's transaction: one statement, the rest is a job's."""
     report_reused_ids(IdsReusedPayload(door, sender, event_id, lane, at=timezone.now()), delay=GATHERED_FOR)
 
 
 def look(last: IdsReusedPayload) -> None:
     """Tell staff of the last such event of a sender; when that is a day ago, close the alert."""
-    subject = f"{last.door}:{last.sender}"
+    subject = sender_subject(last.door, last.sender)
     quiet_for = timezone.now() - last.at
     with transaction.atomic():
         if quiet_for >= QUIET_AFTER:
@@ -42,7 +43,7 @@ def look(last: IdsReusedPayload) -> None:
         report_reused_ids(last, delay=QUIET_AFTER - quiet_for)
 
 
-def _report(last: IdsReusedPayload, *, subject: str) -> None:
+def _report(last: IdsReusedPayload, *, subject: Subject) -> None:
     own_alerts.event_ids_reused(
         subject,
         sender=last.sender,

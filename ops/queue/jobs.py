@@ -14,6 +14,7 @@ from django.db.models import Expression, Min, OuterRef, Q, QuerySet, Subquery
 
 from ops.models import Job, Priority
 from ops.queue import lanes
+from ops.refs import NO_SUBJECT, LaneName, ParkKey, Subject
 
 RECHECK_PARKED = timedelta(minutes=15)
 """A parked job is looked at again after this long even when nobody woke it."""
@@ -54,9 +55,9 @@ def enqueue(
     kind: str,
     *,
     key: str,
-    lane: str,
+    lane: LaneName,
     payload: dict[str, Any] | None = None,
-    subject: str = "",
+    subject: Subject = NO_SUBJECT,
     share: str = "",
     priority: Priority = Priority.NORMAL,
     delay: timedelta = timedelta(0),
@@ -106,19 +107,19 @@ def parked_jobs(key: Expression) -> QuerySet[Job]:
     return Job.objects.filter(key=key).exclude(parked_on=[])
 
 
-def first_seen(subject: str) -> datetime | None:
+def first_seen(subject: Subject) -> datetime | None:
     """When the first job about the subject came in, of those that are kept."""
     found: datetime | None = Job.objects.filter(subject=subject).aggregate(at=Min("created_at"))["at"]
     return found
 
 
-def first_seen_after(subject: str, *, kinds: str, after: OuterRef) -> Subquery:
+def first_seen_after(subject: Subject, *, kinds: str, after: OuterRef) -> Subquery:
     """As `first_seen`, for a statement of the caller's: of jobs whose kind begins so, later than that."""
     later = Job.objects.filter(subject=subject, kind__startswith=kinds, created_at__gt=after)
     return Subquery(later.order_by().values("subject").values(at=Min("created_at")))
 
 
-def lock_keys(keys: Collection[str]) -> None:
+def lock_keys(keys: Collection[ParkKey]) -> None:
     """Take the transaction-level advisory locks of these keys, in order. They come last in the lock order.
 
     Park and wake both hold them, so that a wake between looking at a cause and parking on it is never lost.
@@ -131,7 +132,7 @@ def lock_keys(keys: Collection[str]) -> None:
         )
 
 
-def wake(*keys: str) -> int:
+def wake(*keys: ParkKey) -> int:
     """Make every job parked on any of the keys due. Call it in the transaction that removes the cause.
 
     Returns how many jobs were woken.

@@ -18,6 +18,7 @@ from ops.errors import Permanent
 from ops.models import Job, Priority
 from ops.queue.jobs import enqueue
 from ops.queue.queues import Queue
+from ops.refs import NO_SUBJECT, LaneName, Subject
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -49,8 +50,8 @@ class EventKind(Generic[P]):
         payload: P,
         *,
         key: str,
-        lane: str,
-        subject: str = "",
+        lane: LaneName,
+        subject: Subject = NO_SUBJECT,
         share: str = "",
         priority: Priority | None = None,
         delay: timedelta = AT_ONCE,
@@ -94,7 +95,7 @@ class EventKind(Generic[P]):
 
     def typed(self, job: Job) -> TypedJob[P]:
         """A row of this kind. Raises Permanent as `read` does."""
-        return TypedJob(self.read(job.payload), job.lane_id, job.subject, Priority(job.priority))
+        return TypedJob(self.read(job.payload), LaneName(job.lane_id), job.subject, Priority(job.priority))
 
     @cached_property
     def _parser(self) -> TypeAdapter[P]:
@@ -151,8 +152,8 @@ class TypedJob(Generic[P]):
     """A job as the handler of a batch sees it."""
 
     payload: P
-    lane: str
-    subject: str
+    lane: LaneName
+    subject: Subject
     priority: Priority
 
 

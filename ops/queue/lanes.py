@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 from ops import redis
 from ops.models import Circuit, Lane
 from ops.queue.queues import Queue
+from ops.refs import endpoint_of, is_inbound, parts_of
 
 logger = structlog.get_logger(__name__)
 
@@ -30,22 +31,18 @@ AWAKE_SECONDS = 5
 """A wake-up that was lost blocks further ones of its lane for at most this long; the sweep finds the jobs anyway."""
 
 
-LOCAL = "/in"
-"""What the names of lanes end with whose work calls nobody. It never waits for a socket, so more of it at once would
-not get done sooner, but take processors from others."""
-
 ROOM, LOCAL_ROOM = 4, 2
 
 
 def room_at_first(name: str) -> int:
     """The concurrency of a new lane, until a person changes it."""
-    return LOCAL_ROOM if name.endswith(LOCAL) else ROOM
+    return LOCAL_ROOM if is_inbound(name) else ROOM
 
 
 def shop_of(name: str) -> str | None:
     """The domain of the shop whose lane this is ("shop:<domain>", or its inbox); None when it is no shop's."""
-    kind, _, owner = name.removesuffix(LOCAL).partition(":")
-    return owner if kind == "shop" else None
+    parts = parts_of(endpoint_of(name), "shop", 1)
+    return parts[0] if parts else None
 
 
 def _awake_key(name: str) -> str:

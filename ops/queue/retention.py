@@ -19,6 +19,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from ops.models import Alert, Job, JobAttempt
+from ops.refs import Subject
 from ops.text.masking import mask_personal
 
 logger = structlog.get_logger(__name__)
@@ -152,14 +153,14 @@ def _mask(which: Q, *, most: int | None = None) -> int:
     return len(found)
 
 
-def spoken_of(subjects: Collection[str]) -> list[str]:
+def spoken_of(subjects: Collection[Subject]) -> list[Subject]:
     """Those of the subjects that jobs or alerts are about, with one statement, however many are asked for."""
     with connection.cursor() as cursor:
         cursor.execute(_SPOKEN_OF, [list(subjects)])
         return [subject for (subject,) in cursor.fetchall()]
 
 
-def forget(subjects: Collection[str]) -> None:
+def forget(subjects: Collection[Subject]) -> None:
     """Erase what was said about these subjects, whatever its age: payloads, errors, alerts' texts.
 
     Finished jobs lose their payload, dead letters keep what a replay needs of it. In the caller's transaction.

@@ -7,6 +7,7 @@ import structlog
 from ops.alerting import own_alerts
 from ops.errors import EndpointFailed
 from ops.queue import lanes
+from ops.refs import lane_subject
 
 logger = structlog.get_logger(__name__)
 
@@ -15,7 +16,7 @@ def answered(lane: str) -> None:
     """The endpoint of this lane gave a proper answer: its circuit closes, and the alert with it."""
     if lanes.answered(lane):
         logger.info("circuit_closed", lane=lane)
-        own_alerts.CIRCUIT_OPEN.close(lane)
+        own_alerts.CIRCUIT_OPEN.close(lane_subject(lane))
 
 
 def failed(lane: str, error: EndpointFailed) -> bool:

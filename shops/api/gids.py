@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 import re
+from typing import Literal, overload
+
+from shops.ids import (
+    FulfillmentId,
+    FulfillmentOrderId,
+    FulfillmentOrderLineId,
+    InventoryItemId,
+    LocationId,
+    ShopifyOrderId,
+    VariantId,
+)
 
 _GID = re.compile(r"gid://shopify/([A-Za-z]+)/(\d{1,19})(?:\?.*)?", re.ASCII)
 _LARGEST = 2**63 - 1
 
 
+@overload
+def gid(kind: Literal["Order"], number: ShopifyOrderId) -> str: ...
+@overload
+def gid(kind: Literal["FulfillmentOrder"], number: FulfillmentOrderId) -> str: ...
+@overload
+def gid(kind: Literal["FulfillmentOrderLineItem"], number: FulfillmentOrderLineId) -> str: ...
+@overload
+def gid(kind: Literal["Fulfillment"], number: FulfillmentId) -> str: ...
+@overload
+def gid(kind: Literal["Location"], number: LocationId) -> str: ...
+@overload
+def gid(kind: Literal["ProductVariant"], number: VariantId) -> str: ...
+@overload
+def gid(kind: Literal["InventoryItem"], number: InventoryItemId) -> str: ...
 def gid(kind: str, number: int) -> str:
     """`gid("Order", 5)` -> "gid://shopify/Order/5"."""
     return f"gid://shopify/{kind}/{number}"

@@ -11,6 +11,16 @@ from pydantic.alias_generators import to_camel
 
 from ops.errors import Transient, UnknownOutcome
 from shops.api import gids
+from shops.ids import (
+    FulfillmentId,
+    FulfillmentOrderId,
+    FulfillmentOrderLineId,
+    InventoryItemId,
+    LocationId,
+    ShopifyLineId,
+    ShopifyOrderId,
+    VariantId,
+)
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2200
 
@@ -30,7 +40,18 @@ def _with_zone(value: datetime) -> datetime:
     return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-Gid = Annotated[int, BeforeValidator(_number), Field(gt=0, lt=2**63)]
+_FROM_GID = BeforeValidator(_number)
+_ID = Field(gt=0, lt=2**63)
+Gid = Annotated[int, _FROM_GID, _ID]
+"""For what may be of several kinds."""
+OrderGid = Annotated[ShopifyOrderId, _FROM_GID, _ID]
+LineGid = Annotated[ShopifyLineId, _FROM_GID, _ID]
+FulfillmentOrderGid = Annotated[FulfillmentOrderId, _FROM_GID, _ID]
+FulfillmentOrderLineGid = Annotated[FulfillmentOrderLineId, _FROM_GID, _ID]
+FulfillmentGid = Annotated[FulfillmentId, _FROM_GID, _ID]
+LocationGid = Annotated[LocationId, _FROM_GID, _ID]
+VariantGid = Annotated[VariantId, _FROM_GID, _ID]
+InventoryItemGid = Annotated[InventoryItemId, _FROM_GID, _ID]
 Text = Annotated[str, BeforeValidator(_text)]
 Units = Annotated[int, Field(ge=0, lt=2**31)]
 """A quantity that cannot be below zero, as Postgres stores it."""
@@ -49,12 +70,6 @@ class Shape(BaseModel):
         extra="ignore",
         hide_input_in_errors=True,
     )
-
-
-class Ref(Shape):
-    """A thing of which only the id is asked."""
-
-    id: Gid
 
 
 class PageInfo(Shape):

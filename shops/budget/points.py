@@ -23,6 +23,7 @@ from ops.workers import run_context
 from shops import alerts
 from shops.budget import rate_budget
 from shops.budget.rate_budget import POINTS, Limits, Purse, Receipt, Reservation
+from shops.refs import shop_subject
 
 logger = structlog.get_logger(__name__)
 
@@ -140,7 +141,7 @@ def _close(domain: str, under_way: Work, account: Account, *, ended: str) -> Non
     if ended == "refused" and burns >= BURNT_RUNS:
         _tell(domain, under_way, runs_in_row=burns, account=account)
     elif ended == "done" and burns >= BURNT_RUNS:
-        alerts.POINTS_BURNT.close(f"shop:{domain}")
+        alerts.POINTS_BURNT.close(shop_subject(domain))
 
 
 def _tell(domain: str, under_way: Work, *, runs_in_row: int, account: Account) -> None:

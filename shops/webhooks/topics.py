@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.queue.kinds import EventKind
+from ops.refs import Subject
 from shops.api.gids import number_or_none
+from shops.ids import ShopPk
 from shops.jobs import UNHANDLED, WebhookPayload, webhook
+from shops.refs import notice_subject, shop_pk_subject
 
 Body = Mapping[str, Any]
-Subject = Callable[[Body], tuple[str, int | None]]
+Reader = Callable[[Body], tuple[str, int | None]]
+"""What a body is about: its name, and Shopify's id of it."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class Topic:
     name: str
     enum: str
     handled: bool
-    subject: Subject
+    subject: Reader
 
     @property
     def event(self) -> EventKind[WebhookPayload]:
@@ -29,7 +33,7 @@ class Topic:
         return webhook(self.name) if self.handled else UNHANDLED
 
 
-def _own(name: str) -> Subject:
+def _own(name: str) -> Reader:
     """The body is the thing itself. The gid is right where a number may have been rounded by JavaScript."""
     return lambda body: (
         name,
@@ -69,7 +73,7 @@ def _shop(_: Body) -> tuple[str, int | None]:
     return "shop", None
 
 
-_WANTED: dict[str, Subject] = {
+_WANTED: dict[str, Reader] = {
     "app/uninstalled": _shop,
     "orders/create": _own("order"),
     "orders/updated": _own("order"),
@@ -98,13 +102,13 @@ _WANTED: dict[str, Subject] = {
 }
 
 # Privacy requests are not in the enum: whoever makes the app sets their address in Shopify's Dev Dashboard.
-_COMPLIANCE: dict[str, Subject] = {
+_COMPLIANCE: dict[str, Reader] = {
     "customers/data_request": _shop,
     "customers/redact": _shop,
     "shop/redact": _shop,
 }
 
-_KNOWN: dict[str, Subject] = {
+_KNOWN: dict[str, Reader] = {
     "orders/delete": _own("order"),
     "returns/request": _order_of,
     "returns/approve": _order_of,
@@ -129,8 +133,8 @@ def event_of(topic: str) -> EventKind[WebhookPayload]:
     return known.event if known else UNHANDLED
 
 
-def subject_of(topic: str, body: Body, *, shop_id: int) -> str:
+def subject_of(topic: str, body: Body, *, shop_pk: ShopPk) -> Subject:
     """What a notice is about, e.g. "order:<shop id>:<order id>"; "shop:<shop id>" when it does not say."""
     known = TOPICS.get(topic)
     name, number = known.subject(body) if known else ("shop", None)
-    return f"shop:{shop_id}" if number is None else f"{name}:{shop_id}:{number}"
+    return shop_pk_subject(shop_pk) if number is None else notice_subject(name, shop_pk, number)

@@ -117,14 +117,14 @@ def _store(
         event_of(topic),
         Delivery(refusals.Door.SHOPIFY, shop.domain, webhook_id, content=[topic, body], lane=shop.inbox_lane),
         WebhookPayload(
-            shop=shop.pk,
+            shop=shop.id,
             topic=topic,
             event_id=_short(request, "Event-Id"),
             triggered_at=_short(request, "Triggered-At"),
             api_version=_short(request, "API-Version"),
             body=body,
         ),
-        subject=subject_of(topic, body, shop_id=shop.pk),
+        subject=subject_of(topic, body, shop_pk=shop.id),
     )
 
 

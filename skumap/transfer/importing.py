@@ -9,6 +9,7 @@ from typing import IO
 import structlog
 from django.db import connection, transaction
 
+from shops.ids import VariantId
 from shops.models import Shop
 from skumap import identities, jobs
 from skumap.transfer import staging
@@ -115,7 +116,7 @@ def _import(
 
 def _let_follow(shop: Shop) -> None:
     """What waited goes on, and the changed ids are checked at Shopify. Last, since it locks what others use."""
-    checked: list[int] = []
+    checked: list[VariantId] = []
     count = 0
     for variants in staging.changed_variants():
         review.variants_mapped(shop, variants=variants)

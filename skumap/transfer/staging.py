@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import connection
 
+from shops.ids import VariantId
 from skumap import identities
 from skumap.models import SkuMapping
 from skumap.transfer.csv_rows import MAX_ERRORS, Row, RowError
@@ -229,7 +230,7 @@ def _pages(cursor: Any) -> Iterator[tuple[int, int, int]]:
         after = until
 
 
-def changed_variants() -> Iterator[list[int]]:
+def changed_variants() -> Iterator[list[VariantId]]:
     """The variants of which `apply` changed a mapping, each once, in portions."""
     after = 0
     while True:

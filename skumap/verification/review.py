@@ -16,9 +16,11 @@ from django.utils.dateparse import parse_datetime
 from ops.alerting.kinds import close_kinds
 from ops.queue.jobs import wake as wake_parked
 from shops.api import gids
+from shops.ids import InventoryItemId, ShopPk, VariantId
 from shops.models import Shop
 from skumap import alerts, jobs
 from skumap.models import SkuMapping
+from skumap.refs import sku_key, variant_key, variant_subject
 from skumap.verification.suggestions import suggest
 
 PAGE = 100
@@ -33,7 +35,7 @@ AFTER_DELETION = timedelta(minutes=5)
 class Seen:
     """A variant as Shopify shows it. None = it did not say."""
 
-    variant: int
+    variant: VariantId
     sku: str | None
     inventory_item: int | None
 
@@ -69,11 +71,13 @@ def sku_changed_in_item(shop: Shop, body: Mapping[str, Any]) -> int:
     with transaction.atomic():
         mappings = list(_active(shop).filter(shopify_inventory_item_id=item))
         sku = _text(body["sku"])
-        seen = {m.shopify_variant_id: Seen(m.shopify_variant_id, sku, item) for m in mappings}
+        seen = {
+            m.shopify_variant_id: Seen(m.shopify_variant_id, sku, InventoryItemId(item)) for m in mappings
+        }
         return _compare(shop, mappings, seen, told_at=_time(body))
 
 
-def ask(shop: Shop, *, variants: Iterable[int], adopt: bool = False) -> None:
+def ask(shop: Shop, *, variants: Iterable[VariantId], adopt: bool = False) -> None:
     """Have these variants read at Shopify, by jobs. `adopt`: a person said that what it shows is right."""
     wanted = sorted(set(variants))
     for start in range(0, len(wanted), PAGE):
@@ -81,7 +85,7 @@ def ask(shop: Shop, *, variants: Iterable[int], adopt: bool = False) -> None:
         jobs.verify(shop, page, adopt=adopt)
 
 
-def report_unmapped(shop: Shop, unmapped: Mapping[int, str], *, by: str = "") -> int:
+def report_unmapped(shop: Shop, unmapped: Mapping[VariantId, str], *, by: str = "") -> int:
     """One alert per variant (-> SKU) without a mapping, naming the nearest one; returns how many are new.
 
     `by`: the subject of the order that needs them; each order is counted once, however often it is looked at.
@@ -111,7 +115,7 @@ def mapping_saved(mappings: Iterable[SkuMapping]) -> None:
             _go_on(saved[0].shop, sorted(switched_off))
 
 
-def variants_mapped(shop: Shop, *, variants: Iterable[int]) -> None:
+def variants_mapped(shop: Shop, *, variants: Iterable[VariantId]) -> None:
     """The same for many variants of one shop."""
     mapped = sorted(set(variants))
     in_doubt = set(
@@ -119,36 +123,31 @@ def variants_mapped(shop: Shop, *, variants: Iterable[int]) -> None:
         .filter(shopify_variant_id__in=mapped, needs_verification=True)
         .values_list("shopify_variant_id", flat=True)
     )
-    alerts.UNMAPPED_SKU.close(*[alerts.subject(shop, variant) for variant in mapped])
+    alerts.UNMAPPED_SKU.close(*[variant_subject(shop.domain, variant) for variant in mapped])
     close_doubts(shop, variants=[variant for variant in mapped if variant not in in_doubt])
     _go_on(shop, mapped)
 
 
-def _go_on(shop: Shop, mapped: list[int]) -> None:
+def _go_on(shop: Shop, mapped: list[VariantId]) -> None:
     """Their stock is told anew, and what waited for them goes on."""
     pages = [mapped[start : start + WAKE_AT_ONCE] for start in range(0, len(mapped), WAKE_AT_ONCE)]
     for page in pages:
         jobs.mapped(shop, page)
     if len(pages) <= 1:
-        wake(shop.pk, variants=mapped)
+        wake(shop.id, variants=mapped)
         return
     for page in pages:
         jobs.wake(shop, page)
 
 
-def wake(shop_id: int, *, variants: Iterable[int]) -> int:
+def wake(shop_pk: ShopPk, *, variants: Iterable[VariantId]) -> int:
     """Let go on what waits for a mapping of these variants, or of their SKUs; returns how many jobs became due."""
     mapped = list(variants)
-    found = SkuMapping.objects.filter(shop_id=shop_id, shopify_variant_id__in=mapped).exclude(shopify_sku="")
+    found = SkuMapping.objects.filter(shop_id=shop_pk, shopify_variant_id__in=mapped).exclude(shopify_sku="")
     skus = found.values_list("shopify_sku", flat=True).order_by("shopify_sku").distinct()
     return wake_parked(
-        *(f"sku:{shop_id}:{variant}" for variant in mapped), *(key_of_sku(shop_id, sku) for sku in skus)
+        *(variant_key(shop_pk, variant) for variant in mapped), *(sku_key(shop_pk, sku) for sku in skus)
     )
-
-
-def key_of_sku(shop_id: int, sku: str) -> str:
-    """The park key of what has no variant to be found by any more, only its SKU."""
-    return f"sku:{shop_id}:={sku}"[:300]
 
 
 def mark_doubtful(shop: Shop, differing: Mapping[SkuMapping, Seen]) -> int:
@@ -170,14 +169,14 @@ def differs(mapping: SkuMapping, seen: Seen) -> bool:
     return other_sku or seen.inventory_item not in (None, mapping.shopify_inventory_item_id)
 
 
-def close_doubts(shop: Shop, *, variants: Iterable[int]) -> None:
+def close_doubts(shop: Shop, *, variants: Iterable[VariantId]) -> None:
     """Close the alerts of variants that are as mapped."""
-    subjects = [alerts.subject(shop, variant) for variant in variants]
+    subjects = [variant_subject(shop.domain, variant) for variant in variants]
     close_kinds([alerts.SKU_CHANGED, alerts.SKU_GONE], *subjects)
 
 
 def _compare(
-    shop: Shop, mappings: Iterable[SkuMapping], seen: Mapping[int, Seen], *, told_at: datetime | None
+    shop: Shop, mappings: Iterable[SkuMapping], seen: Mapping[VariantId, Seen], *, told_at: datetime | None
 ) -> int:
     """Mark what differs. What is marked and no longer differs is read: a late webhook ends no doubt."""
     current = [mapping for mapping in mappings if not _older(told_at, mapping)]
@@ -210,7 +209,8 @@ def _seen_in_product(variant: dict[str, Any]) -> Seen | None:
     if number is None:
         return None
     sku = _text(variant["sku"]) if "sku" in variant else None
-    return Seen(number, sku, gids.number_or_none(variant.get("inventory_item_id")))
+    item = gids.number_or_none(variant.get("inventory_item_id"))
+    return Seen(VariantId(number), sku, InventoryItemId(item) if item else None)
 
 
 def _text(value: object) -> str:

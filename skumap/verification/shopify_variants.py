@@ -14,7 +14,8 @@ from django.utils import timezone
 from ops.models import Priority
 from shops.api import gids
 from shops.api.client import execute
-from shops.api.shapes import Gid, Ref, Shape, Text, parse
+from shops.api.shapes import InventoryItemGid, Shape, Text, VariantGid, parse
+from shops.ids import VariantId
 from shops.models import Shop
 from skumap import alerts
 from skumap.models import SkuMapping
@@ -44,7 +45,7 @@ class Findings:
     changed: tuple[Change, ...]
 
 
-def page(shop: Shop, *, after: int) -> list[int]:
+def page(shop: Shop, *, after: int) -> list[VariantId]:
     """The next mapped variants of the shop by id, at most PAGE."""
     return list(
         SkuMapping.objects.filter(shop=shop, is_active=True, shopify_variant_id__gt=after)
@@ -54,14 +55,14 @@ def page(shop: Shop, *, after: int) -> list[int]:
     )
 
 
-def verify(shop: Shop, *, variants: Sequence[int], adopt: bool = False) -> Findings:
+def verify(shop: Shop, *, variants: Sequence[VariantId], adopt: bool = False) -> Findings:
     """Read up to PAGE variants and record what was found. Raises the errors of `shops.api.client.execute`."""
     asked_at = timezone.now()
     seen = fetch(shop, variants)
     return record(shop, variants=variants, seen=seen, asked_at=asked_at, adopt=adopt)
 
 
-def fetch(shop: Shop, variants: Sequence[int]) -> dict[int, Seen]:
+def fetch(shop: Shop, variants: Sequence[VariantId]) -> dict[VariantId, Seen]:
     """The variants that there are (Admin API 2026-10 `nodes(ids:)`: null for one that is gone)."""
     ids = [gids.gid("ProductVariant", variant) for variant in variants]
     data = execute(shop, "variants_by_id", {"ids": ids}, priority=Priority.LOW).data
@@ -70,7 +71,12 @@ def fetch(shop: Shop, variants: Sequence[int]) -> dict[int, Seen]:
 
 
 def record(
-    shop: Shop, *, variants: Sequence[int], seen: Mapping[int, Seen], asked_at: datetime, adopt: bool
+    shop: Shop,
+    *,
+    variants: Sequence[VariantId],
+    seen: Mapping[VariantId, Seen],
+    asked_at: datetime,
+    adopt: bool,
 ) -> Findings:
     """Mark and alert what differs or is gone, end the doubt about what does not.
 
@@ -127,7 +133,7 @@ def _confirm(shop: Shop, mappings: list[SkuMapping]) -> None:
     review.close_doubts(shop, variants=sorted({m.shopify_variant_id for m in mappings}))
 
 
-def _changes(mappings: Sequence[SkuMapping], seen: Mapping[int, Seen]) -> tuple[Change, ...]:
+def _changes(mappings: Sequence[SkuMapping], seen: Mapping[VariantId, Seen]) -> tuple[Change, ...]:
     """One per variant, though it may be mapped at several warehouses."""
     each = {m.shopify_variant_id: m for m in mappings}
     return tuple(_change(mapping, seen.get(variant)) for variant, mapping in each.items())
@@ -138,10 +144,14 @@ def _change(mapping: SkuMapping, shown: Seen | None) -> Change:
     return mapped if shown is None else replace(mapped, sku=shown.sku, item=shown.inventory_item)
 
 
+class _InventoryItem(Shape):
+    id: InventoryItemGid
+
+
 class _Variant(Shape):
-    id: Gid
+    id: VariantGid
     sku: Text
-    inventory_item: Ref
+    inventory_item: _InventoryItem
 
 
 class _Variants(Shape):

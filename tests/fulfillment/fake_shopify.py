@@ -15,7 +15,6 @@ from fulfillment.shopify import queries
 from inventory.push import pushing
 from ops.errors import AnswerLost, EndpointFailed, Throttled
 from shops.api.client import Answer
-from shops.api.gids import gid
 from shops.models import Shop
 from tests import workers
 
@@ -27,6 +26,10 @@ FAULTS = (
 )
 """What can befall a `fulfillmentCreate`. `late`: it is carried out after its time-out; `dies_late`: after its death."""
 LAST_PAGE = {"hasNextPage": False, "endCursor": None}
+
+
+def gid(kind: str, number: int) -> str:
+    return f"gid://shopify/{kind}/{number}"
 
 
 @dataclass

@@ -34,6 +34,7 @@ from ops import idempotency, redis
 from ops.models import Alert, Job, Lane
 from ops.queue import jobs
 from ops.workers import dispatch, leases
+from shops.ids import FulfillmentOrderLineId, ShopifyLineId, VariantId
 from skumap.models import SkuMapping
 from skumap.verification import review
 from tests import workers
@@ -42,6 +43,7 @@ from tests.fulfillment.fake_wms import GONE, FakeWms
 from tests.fulfillment.order_rows import ordered
 from tests.fulfillment.scene import LATER
 from wms.adapters.base import Capability
+from wms.ids import RemoteReturnId
 
 numbers = itertools.count(1)
 OTHERS = frozenset({Capability.CANCEL_ORDER, Capability.RETURNS})
@@ -166,11 +168,15 @@ class OneOrder:
             return
         number = self.order.shopify_order_id + 7
         line = OrderLine.objects.create(
-            order=self.order, shopify_line_id=number, shopify_variant_id=12, sku="SKU-TEE", quantity=1
+            order=self.order,
+            shopify_line_id=ShopifyLineId(number),
+            shopify_variant_id=VariantId(12),
+            sku="SKU-TEE",
+            quantity=1,
         )
         FulfillmentOrderLine.objects.create(
             fulfillment_order=FulfillmentOrder.objects.get(order=self.order),
-            shopify_line_id=number,
+            shopify_line_id=FulfillmentOrderLineId(number),
             order_line=line,
             total_quantity=1,
             remaining_quantity=1,
@@ -234,9 +240,9 @@ class OneOrder:
                 manual_resolution.is_not_there(row.id, user_id=user.id)
         for back in Return.objects.filter(wms_order__order=self.order, state=ReturnState.UNKNOWN):
             self.time_passes()
-            ref = back.wms_order.wms_order_id
+            ref = back.wms_order.remote_id
             if ref in self.wms.returns:
-                manual_resolution.return_is_there(back.id, as_id=f"R{ref}", user_id=user.id)
+                manual_resolution.return_is_there(back.id, as_id=RemoteReturnId(f"R{ref}"), user_id=user.id)
             else:
                 manual_resolution.return_is_not_there(back.id, user_id=user.id)
         cancellation.route_again(self.order.id)
@@ -313,14 +319,14 @@ class OneOrder:
             .exclude(kind__in=LOOKS_LATER)
             .exists()
         )
-        ours = [row.wms_order_id for row in self.rows() if row.wms_status not in wms_order_states.ENDED]
+        ours = [row.remote_id for row in self.rows() if row.wms_status not in wms_order_states.ENDED]
         theirs = [order["id"] for order in self.wms.live()]
         held = self.now().state == OrderState.HELD
         return sorted(ours) == theirs and not (waiting or held or self.wms.on_its_way)
 
     def describe(self) -> str:
         order = self.now()
-        rows = [(row.part, row.wms_status, row.outcome, row.wms_order_id) for row in self.rows()]
+        rows = [(row.part, row.wms_status, row.outcome, row.remote_id) for row in self.rows()]
         left = Job.objects.exclude(state="done").exclude(lane__paused=True).exclude(kind__in=LOOKS_LATER)
         waiting = [(job.kind, job.state, job.parked_on, job.error) for job in left]
         return f"{order.state} {order.reason}; {rows}; WMS {self.wms.orders}; {waiting}"
@@ -330,7 +336,7 @@ class OneOrder:
         if not live:
             assert order.state == OrderState.CANCELLED
         for each in live:
-            row = WmsOrder.objects.get(order=order, wms_order_id=each["id"])
+            row = WmsOrder.objects.get(order=order, remote_id=each["id"])
             assert row.cancel_requested_at
             if each["status"] in GONE:
                 back = Return.objects.get(wms_order=row)

@@ -23,6 +23,7 @@ from fulfillment.models import (
     WmsOrder,
     WmsOrderLine,
 )
+from shops.ids import FulfillmentOrderId, FulfillmentOrderLineId, ShopifyLineId, VariantId
 from shops.models import Shop
 from tests.builders import (
     make_connection,
@@ -35,6 +36,7 @@ from tests.builders import (
     make_warehouse,
     make_wms_order,
 )
+from wms.ids import ExternalId
 from wms.models import Connection, Warehouse
 
 ADDRESS = {
@@ -60,21 +62,21 @@ def ordered(shop: Shop, *, variant: int | None = 11, units: int = 2, **changes: 
     order = make_order(shop, ship_to=json.dumps(ADDRESS), **changes)
     line = OrderLine.objects.create(
         order=order,
-        shopify_line_id=order.shopify_order_id + 1,
-        shopify_variant_id=variant,
+        shopify_line_id=ShopifyLineId(order.shopify_order_id + 1),
+        shopify_variant_id=VariantId(variant) if variant else None,
         sku="SKU-MUG",
         title="A mug",
         quantity=units,
     )
     work = FulfillmentOrder.objects.create(
         order=order,
-        shopify_fulfillment_order_id=order.shopify_order_id + 2,
+        shopify_fulfillment_order_id=FulfillmentOrderId(order.shopify_order_id + 2),
         status="OPEN",
         delivery_method="SHIPPING",
     )
     FulfillmentOrderLine.objects.create(
         fulfillment_order=work,
-        shopify_line_id=order.shopify_order_id + 3,
+        shopify_line_id=FulfillmentOrderLineId(order.shopify_order_id + 3),
         order_line=line,
         total_quantity=units,
         remaining_quantity=units,
@@ -114,14 +116,16 @@ def shipped(warehouse: Warehouse, **changes: Any) -> Shipment:
             tracking={"number": shipment.tracking_number, "company": "DHL"},
             shopify_fulfillment_id=shipment.shopify_fulfillment_id,
         )
-    back = Return.objects.create(wms_order=row, external_id=f"{row.external_id}:return", reason="too late")
+    back = Return.objects.create(
+        wms_order=row, external_id=ExternalId(f"{row.external_id}:return"), reason="too late"
+    )
     ReturnLine.objects.create(parent=back, item_code="MUG", quantity=2)
     return shipment
 
 
 def in_question(warehouse: Warehouse) -> WmsOrder:
     """A WMS order of which nobody knows whether the WMS has it."""
-    part = {"wms_status": "submitting", "outcome": "unknown", "wms_order_id": "", "accepted_at": None}
+    part = {"wms_status": "submitting", "outcome": "unknown", "remote_id": "", "accepted_at": None}
     order = at_warehouse(warehouse, part=part, state="held", reason="outcome_unknown", reason_detail="north")
     return order.wms_orders.get()
 

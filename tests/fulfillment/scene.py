@@ -229,7 +229,7 @@ class Scene:
         wms_order = self.row(order).wms_orders.get(part=part)
         shipped = items or tuple((line.item_code, line.quantity) for line in wms_order.lines.all())
         data = {
-            "wmsOrderId": wms_order.wms_order_id,
+            "wmsOrderId": wms_order.remote_id,
             "wmsShipmentId": shipment or f"S{next(self._numbers)}",
             "warehouseId": wms_order.warehouse.wms_warehouse_code,
             "shippedItems": [{"wmsItemCode": item, "quantityShipped": units} for item, units in shipped],

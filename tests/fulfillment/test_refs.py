@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from fulfillment import refs
-from fulfillment.refs import OrderRef, ShipmentRef, WmsOrderRef
+from fulfillment.refs import OrderPk, OrderRef, ShipmentRef, WmsOrderRef
 from shops.ids import FulfillmentOrderId, ShopifyOrderId, ShopPk
 from tests.references import domains, hostile_ids, rows, slugs
 from wms.ids import ConnectionPk, ExternalId, RemoteOrderId, RemoteReturnId, RemoteShipmentId
@@ -17,7 +17,7 @@ PART = ExternalId("wms:order:berlin.myshopify.com:1001:2")
 
 def test_spellings_are_those_of_stored_rows() -> None:
     shop, connection = ShopPk(3), ConnectionPk(2)
-    assert refs.order_key(17) == "order:17"
+    assert refs.order_key(OrderPk(17)) == "order:17"
     assert refs.order_subject(shop, ShopifyOrderId(1001)) == "order:3:1001"
     assert refs.fulfillment_order_subject(shop, FulfillmentOrderId(88)) == "fulfillment_order:3:88"
     assert refs.external_subject(PART) == "wms:order:berlin.myshopify.com:1001:2"
@@ -31,9 +31,10 @@ def test_spellings_are_those_of_stored_rows() -> None:
 
 
 def test_spellings_are_those_that_warehouses_were_told() -> None:
-    assert refs.external_id("berlin.myshopify.com", ShopifyOrderId(1001), 2) == PART
+    assert refs.part_external_id("berlin.myshopify.com", ShopifyOrderId(1001), 2) == PART
     assert refs.return_external_id(PART) == "wms:order:berlin.myshopify.com:1001:2:return"
     assert refs.unannounced_return_external_id(PART, RemoteReturnId("R:1")) == f"{PART}:return:R:1"
+    assert refs.cancel_key(PART) == "wms:order:berlin.myshopify.com:1001:2:cancel"
     assert refs.change_key(PART, 3) == "wms:order:berlin.myshopify.com:1001:2:change:3"
 
 
@@ -66,7 +67,7 @@ def test_a_part_is_found_by_its_external_id_and_by_those_of_its_returns(
     domain: str, order: int, part: int, remote: str
 ) -> None:
     named = WmsOrderRef(domain, ShopifyOrderId(order), part)
-    own = refs.external_id(*named)
+    own = refs.part_external_id(*named)
     returns = (refs.return_external_id(own), refs.unannounced_return_external_id(own, RemoteReturnId(remote)))
     for text in (own, *returns):
         assert refs.parse_external_id(text) == named

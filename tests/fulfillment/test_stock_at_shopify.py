@@ -101,7 +101,7 @@ def test_an_order_that_stands_elsewhere_at_shopify_is_not_set_off_either(scene: 
         told()
         unpaid(scene, (MUG, 4))
         assert (available(scene, MUG), Commitment.objects.count()) == (3, 0)
-    location_moves.move(WmsOrder.objects.get().pk)
+    location_moves.move(WmsOrder.objects.get().id)
     told()
     assert (available(scene, MUG), Commitment.objects.get().quantity) == (3, 3)
 
@@ -137,7 +137,7 @@ def test_a_part_that_the_warehouse_gives_up_is_nobodys_any_more(scene: Scene) ->
     scene.in_warehouse(order, "reject")
     drain()
     wms_order = WmsOrder.objects.get()
-    scene.callback("order_status", {"wmsOrderId": wms_order.wms_order_id, "status": "rejected"})
+    scene.callback("order_status", {"wmsOrderId": wms_order.remote_id, "status": "rejected"})
     told()
     assert not Commitment.objects.exists()
     assert available(scene, MUG) == 7  # Shopify has it committed still

@@ -71,9 +71,9 @@ def build() -> Stage:
     Job.objects.all().delete()
     WmsOrder.objects.update(look_up_at=Now() - timedelta(days=1), accepted_at=Now() - timedelta(hours=1))
     Order.objects.update(shopify_updated_at=F("shopify_updated_at") - timedelta(hours=1))
-    parts = WmsOrder.objects.exclude(wms_order_id="").order_by("id")
+    parts = WmsOrder.objects.exclude(remote_id="").order_by("id")
     by_slug: dict[str, list[str]] = {north.slug: [], south.slug: []}
-    for slug, number in parts.values_list("warehouse__connection__slug", "wms_order_id"):
+    for slug, number in parts.values_list("warehouse__connection__slug", "remote_id"):
         by_slug[slug].append(number)
     known = Order.objects.order_by("id").values_list("shopify_order_id", flat=True)
     return Stage(

@@ -61,7 +61,7 @@ def test_a_callback_of_any_size_is_worked_off_in_time(what: str) -> None:
     order = order_rows.at_warehouse(house)
     Job.objects.all().delete()
     connection = house.connection
-    data = {**SHIPMENT, "wmsOrderId": order.wms_orders.get().wms_order_id, **SHIPMENTS[what]}
+    data = {**SHIPMENT, "wmsOrderId": order.wms_orders.get().remote_id, **SHIPMENTS[what]}
     body = {"eventId": "e1", "type": "shipment", "occurredAt": "2026-11-26T10:00:00Z", "data": data}
     assert call_back(body, secret="wms-secret", slug=connection.slug).status_code == 200
     assert "bug" not in worked_off()

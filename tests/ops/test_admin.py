@@ -16,6 +16,7 @@ from django.utils import timezone
 from ops.admin import jobs as job_page
 from ops.models import Alert, Job, JobAttempt, Lane
 from ops.queue import dead_letters
+from ops.refs import Subject
 from tests.builders import make_dead_letter, make_job
 
 pytestmark = pytest.mark.django_db
@@ -154,8 +155,8 @@ def test_lanes_show_their_depth_in_constant_statements(
 
 def test_an_alert_is_closed_by_a_person(admin_client: Client) -> None:
     values = {"title": "t", "meaning": "m", "action": "a"}
-    alert = Alert.objects.create(kind="unmapped_sku", subject="sku:berlin:1", **values)
-    other = Alert.objects.create(kind="unmapped_sku", subject="sku:berlin:2", **values)
+    alert = Alert.objects.create(kind="unmapped_sku", subject=Subject("sku:berlin:1"), **values)
+    other = Alert.objects.create(kind="unmapped_sku", subject=Subject("sku:berlin:2"), **values)
     act(admin_client, "/admin/ops/alert/", "close", alert)
     alert.refresh_from_db()
     other.refresh_from_db()

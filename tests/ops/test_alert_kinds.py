@@ -7,6 +7,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from ops.alerting.kinds import AlertKind, Closes, close_kinds
 from ops.models import Alert, Severity
+from ops.refs import Subject
 
 pytestmark = pytest.mark.django_db
 
@@ -16,7 +17,7 @@ LOST = AlertKind("lost", closes=Closes.ITSELF, severity=Severity.CRITICAL)
 
 def opened(kind: AlertKind, subject: str, *, severity: Severity | None = None) -> bool:
     return kind.open(
-        subject, shop="paris.myshopify.com", title="t", meaning="m", action="a", severity=severity
+        Subject(subject), shop="paris.myshopify.com", title="t", meaning="m", action="a", severity=severity
     )
 
 
@@ -47,7 +48,7 @@ def test_a_kind_is_closed_for_the_subjects_that_are_named(
         opened(LATE, subject)
         opened(LOST, subject)
     with django_assert_num_queries(1):
-        assert LATE.close("a", "b", "unknown") == 2
+        assert LATE.close(Subject("a"), Subject("b"), Subject("unknown")) == 2
     assert still_open() == {("late", "c"), ("lost", "a"), ("lost", "b"), ("lost", "c")}
     assert [alert.subject for alert in LATE.opened()] == ["c"]
 
@@ -57,10 +58,10 @@ def test_several_kinds_are_closed_in_one_statement(django_assert_num_queries: Dj
         opened(LATE, subject)
         opened(LOST, subject)
     with django_assert_num_queries(1):
-        assert close_kinds([LATE, LOST], "a") == 2
+        assert close_kinds([LATE, LOST], Subject("a")) == 2
     assert still_open() == {("late", "b"), ("lost", "b")}
 
 
 def test_a_subject_that_is_too_long_to_be_stored_can_be_closed() -> None:
     opened(LATE, "a" * 400)
-    assert LATE.close("a" * 400) == 1
+    assert LATE.close(Subject("a" * 400)) == 1

@@ -24,6 +24,7 @@ from ops.errors import (
 from ops.models import Job, Lane, Priority
 from ops.net import http
 from ops.queue import jobs
+from ops.refs import LaneName, ParkKey
 from tests.drain import drain
 from tests.ops.job_stub import KIND, Act, acts, answered
 
@@ -44,7 +45,11 @@ CASES = [
     ),
     (Throttled("x", wait=WAIT, scope=Scope.ENDPOINT), ("ready", 0, None, "Throttled"), ("open", 0, None)),
     (Permanent("x"), ("dead", 1, "permanent", "Permanent"), NO_LANE_CHANGE),
-    (Blocked("x", on=["k"], recheck=lambda: True), ("ready", 0, "blocked", "Blocked"), NO_LANE_CHANGE),
+    (
+        Blocked("x", on=[ParkKey("k")], recheck=lambda: True),
+        ("ready", 0, "blocked", "Blocked"),
+        NO_LANE_CHANGE,
+    ),
     (KeyError("x"), ("ready", 1, "bug", "KeyError"), NO_LANE_CHANGE),
 ]
 
@@ -61,7 +66,7 @@ def run(error: Exception, *, after: Act | None = None) -> Job:
             after(batch)
         raise error
 
-    jobs.enqueue(KIND, key="a", lane=LANE, priority=Priority.NORMAL)
+    jobs.enqueue(KIND, key="a", lane=LaneName(LANE), priority=Priority.NORMAL)
     acts.append(act)
     drain()
     return Job.objects.get(key="a")

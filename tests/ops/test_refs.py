@@ -13,9 +13,12 @@ from tests.references import hostile_ids, rows
 
 def test_spellings_are_those_of_stored_rows() -> None:
     assert refs.alert_subject(7) == "alert:7"
+    assert refs.user_subject("ada") == "user:ada"
+    assert refs.lane_subject(LaneName("wms:north")) == "wms:north"
     assert refs.sender_subject("wms", "north") == "wms:north"
     assert refs.dead_letters_subject("fulfillment.submit", "wms:north") == "fulfillment.submit wms:north"
     assert refs.inbound(LaneName("wms:north")) == "wms:north/in"
+    assert refs.channel_lane("mail") == "alerts:mail"
     assert refs.INTERNAL == "internal"
 
 

@@ -17,8 +17,10 @@ from shops import installation, tasks
 from shops import jobs as shop_jobs
 from shops.api import client as shopify_client
 from shops.api import documents, gids
+from shops.ids import ShopifyOrderId
 from shops.jobs import CHECK_INSTALLED
 from shops.models import Shop
+from shops.refs import shop_key
 from tests.builders import make_shop
 from tests.drain import drain
 from tests.parked import is_parked, park
@@ -110,7 +112,7 @@ def test_a_person_who_switches_it_off_closes_the_matter(shopify: responses.Reque
 
 def test_new_credentials_take_it_up_again(shopify: responses.RequestsMock, db: None) -> None:
     shop = gone(shopify)
-    waits = park(installation.key(shop))
+    waits = park(shop_key(shop.id))
     installation.credentials_changed(shop)
     assert Shop.objects.get().is_active
     assert not is_parked(waits)
@@ -199,7 +201,7 @@ def test_an_unhandled_topic_is_done(client: Client) -> None:
 
 @pytest.mark.parametrize("number", [1, 5_000_000_000_001, 2**63 - 1])
 def test_gids_and_back(number: int) -> None:
-    assert gids.number(gids.gid("Order", number)) == number
+    assert gids.number(gids.gid("Order", ShopifyOrderId(number))) == number
 
 
 def test_a_gid_with_parameters() -> None:

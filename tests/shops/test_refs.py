@@ -16,7 +16,7 @@ DOMAIN = "berlin.myshopify.com"
 
 
 def test_spellings_are_those_of_stored_rows() -> None:
-    assert refs.lane(DOMAIN) == "shop:berlin.myshopify.com"
+    assert refs.shop_lane(DOMAIN) == "shop:berlin.myshopify.com"
     assert refs.shop_key(ShopPk(3)) == "shop:3"
     assert refs.shop_share(ShopPk(3)) == "shop:3"
     assert refs.shop_subject(DOMAIN) == "shop:berlin.myshopify.com"
@@ -28,7 +28,7 @@ def test_spellings_are_those_of_stored_rows() -> None:
 @given(domain=domains, pk=rows, question=hostile_ids)
 def test_a_shop_is_found_by_each_of_its_references(domain: str, pk: int, question: str) -> None:
     by_domain, by_row = ShopRef(None, domain), ShopRef(ShopPk(pk), None)
-    lane = refs.lane(domain)
+    lane = refs.shop_lane(domain)
     for text in (lane, inbound(lane), refs.shop_subject(domain), refs.question_subject(domain, question)):
         assert refs.parse_shop(text) == by_domain
     assert (

@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from ops.models import Alert, Job
+from shops.ids import InventoryItemId, VariantId
 from skumap.models import SkuMapping
 from skumap.verification import review
 from tests.builders import make_connection, make_mapping, make_shop, make_warehouse
@@ -54,7 +55,7 @@ def upload(staff: Client, warehouse: Warehouse, raw: bytes, **more: Any) -> Any:
 
 
 def test_a_new_mapping_closes_its_alert_and_lets_the_order_go_on(staff: Client, berlin: Warehouse) -> None:
-    review.report_unmapped(berlin.shop, {11: "MUG-1"})
+    review.report_unmapped(berlin.shop, {VariantId(11): "MUG-1"})
     waiting = park(f"sku:{berlin.shop_id}:11")
     assert staff.post(f"{URL}add/", fields(berlin), secure=True).status_code == 302
     assert SkuMapping.objects.get().shop == berlin.shop
@@ -64,7 +65,7 @@ def test_a_new_mapping_closes_its_alert_and_lets_the_order_go_on(staff: Client, 
 
 def test_naming_the_new_sku_ends_the_doubt(staff: Client, berlin: Warehouse) -> None:
     mug = make_mapping(berlin, 11, "MUG", shopify_sku="MUG-1", shopify_inventory_item_id=1011)
-    review.mark_doubtful(mug.shop, {mug: review.Seen(11, "MUG-2", 1011)})
+    review.mark_doubtful(mug.shop, {mug: review.Seen(VariantId(11), "MUG-2", InventoryItemId(1011))})
     data = fields(berlin, shopify_sku="MUG-2", needs_verification="on")
     assert staff.post(f"{URL}{mug.pk}/change/", data, secure=True).status_code == 302
     mug.refresh_from_db()

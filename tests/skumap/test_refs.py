@@ -16,6 +16,7 @@ def test_spellings_are_those_of_stored_rows() -> None:
     assert refs.sku_key(ShopPk(3), "SHIRT:L") == "sku:3:=SHIRT:L"
     assert refs.variant_subject("berlin.myshopify.com", VariantId(501)) == "sku:berlin.myshopify.com:501"
     assert refs.mapping_subject(9) == "mapping:9"
+    assert refs.stock_subject(ShopPk(3)) == "stock:3"
 
 
 def test_the_key_of_a_long_sku_has_room_where_it_is_stored() -> None:

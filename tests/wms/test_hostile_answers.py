@@ -16,6 +16,7 @@ from tests.wms.callbacks.test_events import envelope
 from wms.adapters import adapter_for
 from wms.adapters.base import Adapter
 from wms.callbacks import events
+from wms.ids import RemoteOrderId
 
 OCCURRED = "2026-11-26T16:50:00Z"
 STOCK = {
@@ -28,14 +29,18 @@ STOCK = {
 Call = Callable[[Adapter], Any]
 CHANGES: dict[str, tuple[Call, int, Any]] = {
     "create": (lambda wms: wms.create_order(ORDER), 201, {"id": "W1", "status": "accepted"}),
-    "update": (lambda wms: wms.update_order("W1", ORDER, idempotency_key="k"), 200, {"status": "accepted"}),
+    "update": (
+        lambda wms: wms.update_order(RemoteOrderId("W1"), ORDER, idempotency_key="k"),
+        200,
+        {"status": "accepted"},
+    ),
     "update too late": (
-        lambda wms: wms.update_order("W1", ORDER, idempotency_key="k"),
+        lambda wms: wms.update_order(RemoteOrderId("W1"), ORDER, idempotency_key="k"),
         409,
         {"status": "picking", "reason": "too late"},
     ),
     "cancel": (
-        lambda wms: wms.cancel_order("W1", idempotency_key="k"),
+        lambda wms: wms.cancel_order(RemoteOrderId("W1"), idempotency_key="k"),
         200,
         {"cancelled": False, "status": "picking", "reason": "too late"},
     ),

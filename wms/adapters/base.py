@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from wms.ids import ExternalId, RemoteOrderId, RemoteReturnId
 from wms.statuses import WmsStatus
 
 
@@ -52,7 +53,7 @@ class OrderLineRequest:
 class OrderRequest:
     """One order for one warehouse. `external_id` is its identity at both ends and never changes."""
 
-    external_id: str
+    external_id: ExternalId
     external_ref: str  # what people call the order
     warehouse_code: str
     lines: tuple[OrderLineRequest, ...]
@@ -64,7 +65,7 @@ class OrderRequest:
 class OrderAnswer:
     """An order as the WMS knows it."""
 
-    wms_order_id: str
+    remote_id: RemoteOrderId
     status: WmsStatus
     raw_status: str
 
@@ -91,8 +92,8 @@ class CancelAnswer:
 class ReturnRequest:
     """Goods announced to come back. `external_id` is that of the order they were part of."""
 
-    external_id: str
-    wms_order_id: str
+    external_id: ExternalId
+    remote_order_id: RemoteOrderId
     reason: str
     lines: tuple[OrderLineRequest, ...]
 
@@ -101,7 +102,7 @@ class ReturnRequest:
 class ReturnAnswer:
     """A return as the WMS knows it; `label_url` is "" when it makes no label."""
 
-    wms_return_id: str
+    remote_id: RemoteReturnId
     label_url: str
 
 
@@ -138,13 +139,15 @@ class Adapter(Protocol):
     def create_order(self, request: OrderRequest) -> OrderAnswer:
         """Hand over an order; the idempotency key is its external id."""
 
-    def find_order(self, external_id: str) -> OrderAnswer | None:
+    def find_order(self, external_id: ExternalId) -> OrderAnswer | None:
         """The order with this external id; None = the WMS says that it has none."""
 
-    def update_order(self, wms_order_id: str, request: OrderRequest, *, idempotency_key: str) -> UpdateAnswer:
+    def update_order(
+        self, remote_id: RemoteOrderId, request: OrderRequest, *, idempotency_key: str
+    ) -> UpdateAnswer:
         """Replace the content of an order. A key names one change: A, B and A again need three keys."""
 
-    def cancel_order(self, wms_order_id: str, *, idempotency_key: str) -> CancelAnswer:
+    def cancel_order(self, remote_id: RemoteOrderId, *, idempotency_key: str) -> CancelAnswer:
         """Ask for a cancellation."""
 
     def stock(self, *, updated_since: datetime | None, cursor: str | None, limit: int) -> StockPage:

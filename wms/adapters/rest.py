@@ -38,8 +38,10 @@ from wms.adapters.base import (
     UpdateAnswer,
 )
 from wms.availability import access
+from wms.ids import ExternalId, RemoteOrderId, RemoteReturnId, RemoteShipmentId
 from wms.local_times import Moment, within, zone_named
 from wms.models import Connection
+from wms.refs import connection_lane
 from wms.statuses import parse_status
 
 TIMEOUT = (3, 20)
@@ -49,7 +51,11 @@ MAX_MESSAGE = 500
 """Characters of a vendor's message that are kept."""
 _REACHES = ("company", "address1", "address2", "phone", "email")
 
-Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
+_ID = StringConstraints(strip_whitespace=True, min_length=1, max_length=255)
+Id = Annotated[str, _ID]
+OrderId = Annotated[RemoteOrderId, _ID]
+ShipmentId = Annotated[RemoteShipmentId, _ID]
+ReturnId = Annotated[RemoteReturnId, _ID]
 Word = Annotated[str, Field(max_length=255)]
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value), Field(max_length=2000)]
 Quantity = Annotated[int, Field(ge=-1_000_000_000, le=1_000_000_000)]
@@ -124,7 +130,7 @@ class RestAdapter:
         response = self._change("POST", "orders", body=_order_body(request), key=request.external_id)
         return _order_answer(self._read(response, _Order, changes=True))
 
-    def find_order(self, external_id: str) -> OrderAnswer | None:
+    def find_order(self, external_id: ExternalId) -> OrderAnswer | None:
         """GET /orders?externalOrderId=…; a 404 is a missing endpoint here, never "no such order"."""
         self._require(Capability.FIND_ORDER)
         response = self._send("GET", "orders", params={"externalOrderId": external_id})
@@ -133,10 +139,12 @@ class RestAdapter:
             raise Permanent(f"{self._slug} has {len(found)} orders with external id {external_id}")
         return _order_answer(found[0]) if found else None
 
-    def update_order(self, wms_order_id: str, request: OrderRequest, *, idempotency_key: str) -> UpdateAnswer:
+    def update_order(
+        self, remote_id: RemoteOrderId, request: OrderRequest, *, idempotency_key: str
+    ) -> UpdateAnswer:
         """PUT /orders/{id}; 409 = too late, with the state it is in."""
         self._require(Capability.UPDATE_ORDER)
-        path = f"orders/{quote(wms_order_id, safe='')}"
+        path = f"orders/{quote(remote_id, safe='')}"
         response = self._change("PUT", path, body=_order_body(request), key=idempotency_key)
         if response.status_code == requests.codes.conflict:
             refusal = self._parse(response, _Refusal, changes=True)
@@ -144,10 +152,10 @@ class RestAdapter:
         answer = self._read(response, _Refusal, changes=True)
         return UpdateAnswer(accepted=True, status=parse_status(answer.status), reason=answer.reason)
 
-    def cancel_order(self, wms_order_id: str, *, idempotency_key: str) -> CancelAnswer:
+    def cancel_order(self, remote_id: RemoteOrderId, *, idempotency_key: str) -> CancelAnswer:
         """POST /orders/{id}/cancel; a 409 without `cancelled` is a refusal like `cancelled: false`."""
         self._require(Capability.CANCEL_ORDER)
-        path = f"orders/{quote(wms_order_id, safe='')}/cancel"
+        path = f"orders/{quote(remote_id, safe='')}/cancel"
         response = self._change("POST", path, body={}, key=idempotency_key)
         if response.status_code == requests.codes.conflict:
             refusal = self._parse(response, _Refusal, changes=True)
@@ -189,13 +197,13 @@ class RestAdapter:
         self._require(Capability.RETURNS)
         body = {
             "externalOrderId": request.external_id,
-            "wmsOrderId": request.wms_order_id,
+            "wmsOrderId": request.remote_order_id,
             "reason": request.reason,
             "lineItems": [_line_body(line) for line in request.lines],
         }
         response = self._change("POST", "returns", body=body, key=idempotency_key)
         answer = self._read(response, _Return, changes=True)
-        return ReturnAnswer(wms_return_id=answer.id, label_url=answer.label_url)
+        return ReturnAnswer(remote_id=RemoteReturnId(answer.id), label_url=answer.label_url)
 
     def _require(self, capability: Capability) -> None:
         if capability not in self.capabilities:
@@ -224,7 +232,7 @@ class RestAdapter:
             changes=changes,
             timeout=TIMEOUT,
             what=f"{self._slug} {method} /{path}",
-            pool=f"wms:{self._slug}",
+            pool=connection_lane(self._slug),
         )
         if response.status_code in REFUSED_STATUSES:
             alerts.wms_refuses_credentials(self._connection, status=response.status_code)
@@ -278,7 +286,9 @@ def _customer_in(request: requests.PreparedRequest) -> list[str]:
 
 
 def _order_answer(order: _Order) -> OrderAnswer:
-    return OrderAnswer(wms_order_id=order.id, status=parse_status(order.status), raw_status=order.status)
+    return OrderAnswer(
+        remote_id=RemoteOrderId(order.id), status=parse_status(order.status), raw_status=order.status
+    )
 
 
 def _reading(item: _Item) -> StockReading:

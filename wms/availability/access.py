@@ -12,6 +12,7 @@ from ops.net import targets
 from ops.text.entered_text import is_token
 from wms import alerts
 from wms.models import Connection
+from wms.refs import connection_key
 
 
 class AccessRefused(Blocked):
@@ -21,7 +22,7 @@ class AccessRefused(Blocked):
         fingerprint = _fingerprint(connection)
         super().__init__(
             f"{connection.slug} refuses our credentials (HTTP {status})",
-            on=[key(connection.id)],
+            on=[connection_key(connection.id)],
             recheck=lambda: _fingerprint(Connection.objects.get(id=connection.id)) == fingerprint,
         )
 
@@ -32,19 +33,14 @@ class CredentialsUnusable(Blocked):
     def __init__(self, connection: Connection) -> None:
         super().__init__(
             f"the stored token of {connection.slug} cannot be read, or holds a character that no header can",
-            on=[key(connection.id)],
+            on=[connection_key(connection.id)],
             recheck=lambda: _usable_token(Connection.objects.get(id=connection.id)) is None,
         )
 
 
-def key(connection_id: int) -> str:
-    """The key under which work for this connection waits."""
-    return f"connection:{connection_id}"
-
-
 def credentials_changed(connection: Connection) -> None:
     """The connection was saved: close the alerts that its credentials were refused or could not be read."""
-    close_kinds([SECRET_UNREADABLE, alerts.WMS_REFUSES_CREDENTIALS], connection.lane)
+    close_kinds([SECRET_UNREADABLE, alerts.WMS_REFUSES_CREDENTIALS], connection.subject)
 
 
 def is_moved(connection: Connection, *, to: str) -> bool:

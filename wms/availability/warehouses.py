@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.db.models import Q
 
 from ops.errors import Blocked
 from ops.queue.jobs import wake
+from ops.refs import ParkKey
+from shops.ids import ShopPk
+from shops.refs import shop_key
 from wms import jobs
 from wms.availability import access
+from wms.ids import WarehousePk
 from wms.models import Connection, Warehouse
+from wms.refs import connection_key, warehouse_key
 
 
 def changed(warehouse: Warehouse) -> int:
@@ -20,20 +25,21 @@ def changed(warehouse: Warehouse) -> int:
     location, and were not ours before, are looked for.
     """
     jobs.warehouses_changed(warehouse.shop)
-    jobs.stock_scope_changed(warehouse.pk)
-    return wake(*_keys([(warehouse.pk, warehouse.shop_id)]))
+    jobs.stock_scope_changed(warehouse.id)
+    return wake(*_keys([(warehouse.id, warehouse.shop.id)]))
 
 
 def connection_changed(connection: Connection) -> int:
     """The same for all warehouses of a connection, and for what its refused credentials had stopped."""
     access.credentials_changed(connection)
-    places = list(Warehouse.objects.filter(connection=connection).values_list("pk", "shop_id"))
+    found = Warehouse.objects.filter(connection=connection).values_list("pk", "shop_id")
+    places = [(WarehousePk(pk), ShopPk(shop_pk)) for pk, shop_pk in found]
     for pk, _ in places:
         jobs.stock_scope_changed(pk)
-    return wake(*_keys(places), access.key(connection.pk))
+    return wake(*_keys(places), connection_key(connection.id))
 
 
-def require_open(warehouse: Warehouse, *, or_on: str = "") -> None:
+def require_open(warehouse: Warehouse, *, or_on: Sequence[ParkKey] = ()) -> None:
     """Nothing new goes to a warehouse that is paused or switched off, or whose connection is.
 
     Raises Blocked, on the warehouse's key (and on `or_on`, for who may make an end of it otherwise).
@@ -42,7 +48,7 @@ def require_open(warehouse: Warehouse, *, or_on: str = "") -> None:
         return
     raise Blocked(
         f"{warehouse.place} takes no orders: it is paused, or it or its connection is switched off",
-        on=[key for key in (f"warehouse:{warehouse.pk}", or_on) if key],
+        on=[warehouse_key(warehouse.id), *or_on],
         recheck=lambda: _is_shut(Warehouse.objects.select_related("connection").get(pk=warehouse.pk)),
     )
 
@@ -62,6 +68,6 @@ def find(*, shop_id: int, code: str) -> list[Warehouse]:
     )
 
 
-def _keys(warehouses: Iterable[tuple[int, int]]) -> list[str]:
-    """The keys of (warehouse id, shop id) pairs, each once."""
-    return sorted({key for pk, shop_id in warehouses for key in (f"warehouse:{pk}", f"shop:{shop_id}")})
+def _keys(warehouses: Iterable[tuple[WarehousePk, ShopPk]]) -> list[ParkKey]:
+    """The keys of warehouses and of their shops, each once."""
+    return sorted({key for pk, shop_pk in warehouses for key in (warehouse_key(pk), shop_key(shop_pk))})

@@ -24,6 +24,7 @@ from ops.text.masking import mask_text
 from wms import local_times
 from wms.callbacks import tracking
 from wms.callbacks.tracking import Tracking
+from wms.ids import RemoteOrderId, RemoteReturnId, RemoteShipmentId
 from wms.local_times import Moment
 from wms.statuses import WmsStatus, parse_status
 
@@ -46,7 +47,11 @@ def _not_below_zero(value: Any) -> Any:
     return 0 if isinstance(value, int) and -1_000_000_000 <= value < 0 else value
 
 
-Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
+_ID = StringConstraints(strip_whitespace=True, min_length=1, max_length=255)
+Id = Annotated[str, _ID]
+OrderId = Annotated[RemoteOrderId, _ID]
+ShipmentId = Annotated[RemoteShipmentId, _ID]
+ReturnId = Annotated[RemoteReturnId, _ID]
 Text = Annotated[
     str, BeforeValidator(_known_or_empty), StringConstraints(strip_whitespace=True, max_length=1000)
 ]
@@ -101,8 +106,8 @@ class ShipmentEvent(Event):
 
     spared = frozenset({"warehouse_id", "carrier_code", "shipped_at"})
 
-    wms_order_id: Id
-    wms_shipment_id: Id
+    wms_order_id: OrderId
+    wms_shipment_id: ShipmentId
     warehouse_id: Text = ""
     shipped_items: Annotated[tuple[ShippedItem, ...], Field(min_length=1, max_length=10_000)]
     tracking_number: LongText = ""
@@ -142,7 +147,7 @@ class OrderStatusEvent(Event):
 
     spared = frozenset({"reason"})
 
-    wms_order_id: Id
+    wms_order_id: OrderId
     status: Id
     reason: Annotated[Text, AfterValidator(mask_text)] = ""
 
@@ -172,8 +177,12 @@ class ReturnReceiptEvent(Event):
 
     spared = frozenset({"wms_order_id", "warehouse_id", "received_at"})
 
-    wms_return_id: Id
-    wms_order_id: Text = ""
+    wms_return_id: ReturnId
+    wms_order_id: Annotated[
+        RemoteOrderId,
+        BeforeValidator(_known_or_empty),
+        StringConstraints(strip_whitespace=True, max_length=1000),
+    ] = RemoteOrderId("")
     warehouse_id: Text = ""
     items: Annotated[tuple[ReturnedItem, ...], Field(min_length=1, max_length=10_000)]
     received_at: Moment

@@ -24,6 +24,7 @@ from wms.callbacks.events import (
 )
 from wms.jobs import CALLBACKS, UNRECOGNISED, CallbackPayload
 from wms.models import Connection
+from wms.refs import callback_subject
 
 logger = structlog.get_logger(__name__)
 
@@ -100,14 +101,14 @@ def _store(connection: Connection, envelope: Envelope) -> tuple[Outcome, int | N
             lane=connection.inbox_lane,
         ),
         CallbackPayload(
-            connection=connection.pk,
+            connection=connection.id,
             event_id=envelope.event_id,
             type=envelope.type,
             occurred_at=envelope.occurred_at,
             data=envelope.data,
             zone=connection.time_zone,
         ),
-        subject=f"wms:{connection.slug}:{subject_of(envelope)}",
+        subject=callback_subject(connection.slug, subject_of(envelope)),
         share=warehouse_of(envelope),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ops.alerting.kinds import AlertKind, Closes
+from ops.refs import Subject
 
 METRICS = (
     "order_submission_lag",
@@ -28,4 +29,4 @@ def threshold_crossed(
     metric: str, *, shop: str | None, cause: str, title: str, meaning: str, action: str
 ) -> None:
     """A metric is above its threshold, or needs a person for another reason."""
-    HEALTH[metric].open(metric, shop=shop, cause=cause, title=title, meaning=meaning, action=action)
+    HEALTH[metric].open(Subject(metric), shop=shop, cause=cause, title=title, meaning=meaning, action=action)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from ops.alerting.kinds import AlertKind, Closes
 from ops.doors.refusals import Door, Refused, Why
 from ops.models import Severity
+from ops.refs import Subject
 
 QUIET = timedelta(hours=6)
 """The alert closes when nothing was refused for so long. Not sooner: a stranger who comes back would be news again."""
@@ -59,7 +60,7 @@ _SECRET = {
 _CLOSES = f"This alert closes by itself after {QUIET // timedelta(hours=1)} hours without a refusal."
 
 
-def refused_unsigned(subject: str, refused: Sequence[Refused]) -> None:
+def refused_unsigned(subject: Subject, refused: Sequence[Refused]) -> None:
     """Something came under a known name and without a valid signature: anyone can send that. The latest is first."""
     latest = refused[0]
     sent = latest.door.sent
@@ -76,7 +77,7 @@ def refused_unsigned(subject: str, refused: Sequence[Refused]) -> None:
     )
 
 
-def refused_content(subject: str, refused: Sequence[Refused]) -> None:
+def refused_content(subject: Subject, refused: Sequence[Refused]) -> None:
     """The sender itself sent something that cannot be used: its signature is valid. The latest is first."""
     latest = refused[0]
     REFUSED_CONTENT.open(
@@ -89,7 +90,7 @@ def refused_content(subject: str, refused: Sequence[Refused]) -> None:
     )
 
 
-def refused_unknown_sender(subject: str, refused: Sequence[Refused]) -> None:
+def refused_unknown_sender(subject: Subject, refused: Sequence[Refused]) -> None:
     """Something names a shop or connection that does not exist here. The latest is first."""
     latest = refused[0]
     sent, whom = latest.door.sent, "shop" if latest.door == Door.SHOPIFY else "connection"

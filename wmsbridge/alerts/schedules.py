@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from ops.alerting.kinds import AlertKind, Closes
 from ops.models import Severity
+from ops.refs import Subject
 
-SUBJECT = "schedules"
+SUBJECT = Subject("schedules")
 _OF_ALL = "the schedules serve all shops"
 
 SCHEDULE_LATE = AlertKind(

@@ -6,6 +6,7 @@ from django.contrib.auth.models import User
 
 from ops.alerting.kinds import AlertKind, Closes
 from ops.alerting.own_alerts import SECRET_UNREADABLE
+from ops.refs import user_subject
 
 _OF_STAFF = "it is about a member of staff"
 
@@ -13,15 +14,10 @@ LOG_IN_LOCKED = AlertKind("log_in_locked", closes=Closes.PERSON, of_no_shop=_OF_
 SECOND_FACTOR_GUESSED = AlertKind("second_factor_guessed", closes=Closes.ITSELF, of_no_shop=_OF_STAFF)
 
 
-def subject(name: str) -> str:
-    """The subject of the alerts about a user."""
-    return f"user:{name}"
-
-
 def log_in_locked(name: str, *, failures: int) -> None:
     """Too many wrong passwords or codes came for a user from one address."""
     LOG_IN_LOCKED.open(
-        subject(name),
+        user_subject(name),
         shop=None,
         title=f"The log-in of {name} is locked",
         meaning=f"{failures} wrong passwords or codes in a row came from one address. From that address this user "
@@ -36,7 +32,7 @@ def second_factor_guessed(user: User, *, guesses: int) -> None:
     """Somebody entered the right password and then only wrong codes."""
     name = user.get_username()
     SECOND_FACTOR_GUESSED.open(
-        subject(name),
+        user_subject(name),
         shop=None,
         title=f"Somebody enters wrong codes as {name}",
         meaning=f"The right password was entered, then {guesses} wrong codes in a row. So whoever it is knows the "
@@ -50,7 +46,7 @@ def second_factor_unreadable(user: User) -> None:
     """The secret of a user's second factor cannot be read."""
     name = user.get_username()
     SECRET_UNREADABLE.open(
-        subject(name),
+        user_subject(name),
         shop=None,
         title=f"The second factor of {name} cannot be read",
         meaning="It was encrypted with a key that is not in FIELD_ENCRYPTION_KEYS. Codes of the person's app cannot be "

@@ -17,6 +17,7 @@ from ops.queue import jobs
 from shops import installation
 from shops import jobs as shop_jobs
 from shops.models import Shop
+from shops.refs import shop_key
 from wms.availability import access, warehouses
 from wms.models import Connection, Warehouse
 from wmsbridge.configuration.config_file import Complaint, ConfigError, ConfigFile, WarehouseTable
@@ -121,7 +122,7 @@ class _Run:
             if changed & CREDENTIALS:
                 installation.credentials_changed(shop)
             else:
-                jobs.wake(installation.key(shop))
+                jobs.wake(shop_key(shop.id))
         for connection in self._connections:
             warehouses.connection_changed(connection)
         for warehouse in self._warehouses:

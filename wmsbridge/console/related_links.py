@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from django.contrib.auth.models import AbstractUser
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.urls import reverse
 
-from fulfillment import order_subjects
 from fulfillment.console.sections import at_shopify
 from fulfillment.models import Order, Return, Shipment, WmsOrder
+from fulfillment.refs import parse_external_id, parse_order, parse_shipment, part_external_id
+from inventory.refs import parse_late
 from ops.alerting.own_alerts import DEAD_LETTER
 from ops.models import Alert, Lane
+from ops.refs import parse_dead_letters
 from shops.models import Shop
+from shops.refs import parse_shop, shop_lane
 from skumap.alerts import UNMAPPED_SKU
 from skumap.models import SkuMapping
+from skumap.refs import parse_variant
 from wms.models import Connection, Warehouse
+from wms.refs import connection_lane, parse_callback, parse_connections, parse_slug
 from wmsbridge.alerts.health import HEALTH
 from wmsbridge.console.navigation import list_url
 
@@ -82,7 +86,7 @@ def of_alert(alert: Alert, *, user: AbstractUser) -> list[Lead]:
 
 def _dead_letters(alert: Alert) -> Iterator[Lead]:
     if alert.kind == DEAD_LETTER.name:
-        kind, _, lane = alert.subject.partition(" ")
+        kind, lane = parse_dead_letters(alert.subject)
         query = urlencode({"situation": "dead", "kind": kind, "lane__name__exact": lane})
         yield Lead("These dead letters", list_url("ops.job", query))
     elif alert.kind == HEALTH["dead_letter_depth"].name:
@@ -97,10 +101,9 @@ def _ends_of(alert: Alert) -> list[str]:
     """What a health alert names in its latest cause: lanes of WMSs and shops, or an order or parcel."""
     cause = alert.causes[0] if alert.causes else ""
     if alert.kind == HEALTH["wms_api_errors"].name:
-        return [f"wms:{slug}" for slug in cause.split(",")[:MOST_ENDS] if slug]
-    if alert.kind == HEALTH["stock_sync_lag"].name and cause.count(":") >= 2:  # step:shop:wms/code
-        _, shop, place = cause.split(":", 2)
-        return [f"wms:{place.partition('/')[0]}", f"shop:{shop}"]
+        return [connection_lane(slug) for slug in parse_connections(cause)[:MOST_ENDS]]
+    if alert.kind == HEALTH["stock_sync_lag"].name and (late := parse_late(cause)):
+        return [connection_lane(late.slug), shop_lane(late.domain)]
     if alert.kind in (SUBMISSION_LAG, CALLBACK_TIME) and ":" in cause:
         return [cause]
     return []
@@ -116,8 +119,8 @@ def _about(subject: str, lane: str, payload: Mapping[str, Any]) -> Iterator[tupl
     yield from _of_goods(subject)
     if order:
         yield Order, Lead("The order in Shopify", at_shopify(order), away=True)
-    if variant := re.fullmatch(r"sku:[^:]+:(\d+)", subject):
-        yield from _mappings(variant[1], "Its SKU mappings")
+    if found := parse_variant(subject):
+        yield from _mappings(str(found.variant), "Its SKU mappings")
     yield from _of_ends(subject, lane)
 
 
@@ -135,12 +138,14 @@ def _mappings(what: str, text: str) -> Iterator[tuple[type[Model], Lead]]:
 
 
 def _of_goods(subject: str) -> Iterator[tuple[type[Model], Lead]]:
-    """shipment:<connection id>:<its id>, and returns by their external id."""
-    if found := re.fullmatch(r"shipment:(\d{1,18}):(.+)", subject):
-        shipment = Shipment.objects.filter(connection_id=int(found[1]), wms_shipment_id=found[2]).first()
+    """The shipment or the return that a subject is about."""
+    if found := parse_shipment(subject):
+        shipment = Shipment.objects.filter(
+            connection_id=found.connection_pk, wms_shipment_id=found.remote_id
+        ).first()
         if shipment:
             yield Shipment, Lead(f"Shipment {shipment.wms_shipment_id}", _page(shipment))
-    if ":return" in subject:
+    if parse_external_id(subject):
         row = Return.objects.filter(external_id=subject).first()
         if row:
             yield Return, Lead("The return", _page(row))
@@ -148,34 +153,33 @@ def _of_goods(subject: str) -> Iterator[tuple[type[Model], Lead]]:
 
 def _of_ends(subject: str, lane: str) -> Iterator[tuple[type[Model], Lead]]:
     """The shop and the connection that a lane or a subject names."""
-    for name in (lane.removesuffix("/in"), subject):
-        end, _, rest = name.partition(":")
-        if end == "shop":
-            named = {"id": int(rest)} if re.fullmatch(r"\d{1,18}", rest) else {"domain": rest}
-            for shop in Shop.objects.filter(**named).only("id", "domain"):
+    for name in (lane, subject):
+        if found := parse_shop(name):
+            named = Q(id=found.pk) if found.domain is None else Q(domain=found.domain)
+            for shop in Shop.objects.filter(named).only("id", "domain"):
                 yield Shop, Lead(f"Shop {shop.domain}", _page(shop))
-        elif end == "wms":
-            for connection in Connection.objects.filter(slug=rest.partition(":")[0]).only("id", "slug"):
+        elif slug := parse_slug(name):
+            for connection in Connection.objects.filter(slug=slug).only("id", "slug"):
                 yield Connection, Lead(f"Connection {connection.slug}", _page(connection))
 
 
 def _order(subject: str) -> Order | None:
-    ids = order_subjects.parse(subject)
-    if ids is None:
+    found = parse_order(subject)
+    if found is None:
         return None
     orders = Order.objects.select_related("shop").defer("ship_to", "routing")
-    return orders.filter(shop_id=ids[0], shopify_order_id=ids[1]).first()
+    return orders.filter(shop_id=found.shop_pk, shopify_order_id=found.shopify_order_id).first()
 
 
 def _wms_order(subject: str, payload: Mapping[str, Any]) -> WmsOrder | None:
-    """By the payload, by the external id, or by the WMS's id: wms:<slug>:<id>."""
+    """By the payload, by the external id, or by the WMS's id of it."""
     rows = WmsOrder.objects.select_related("order__shop", "warehouse__connection").defer("order__ship_to")
     if isinstance(payload.get("wms_order"), int):
         return rows.filter(id=payload["wms_order"]).first()
-    if subject.startswith("wms:order:"):
-        return rows.filter(external_id=subject.partition(":return")[0]).first()
-    if found := re.fullmatch(r"wms:([^:]+):(.+)", subject):
-        return rows.filter(warehouse__connection__slug=found[1], wms_order_id=found[2]).first()
+    if part := parse_external_id(subject):
+        return rows.filter(external_id=part_external_id(*part)).first()
+    if found := parse_callback(subject):
+        return rows.filter(warehouse__connection__slug=found.slug, remote_id=found.about).first()
     return None
 
 

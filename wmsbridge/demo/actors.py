@@ -15,6 +15,7 @@ from django.db import transaction
 
 from fulfillment.models import Order, WmsOrder
 from fulfillment.models.states import OrderState
+from shops.ids import InventoryItemId, VariantId
 from skumap.models import SkuMapping
 from skumap.verification import review
 from wms.models import Warehouse
@@ -138,9 +139,9 @@ class People:
                 SkuMapping.objects.create(
                     shop_id=warehouse.shop_id,
                     warehouse=warehouse,
-                    shopify_variant_id=variant.id,
+                    shopify_variant_id=VariantId(variant.id),
                     shopify_sku=variant.sku,
-                    shopify_inventory_item_id=variant.inventory_item_id,
+                    shopify_inventory_item_id=InventoryItemId(variant.inventory_item_id),
                     wms_item_code=item,
                     quantity=quantity,
                 )
@@ -167,7 +168,7 @@ class People:
             self._later(seconds, partial(self.sandbox.order, plot.store.domain, placed.order_id, verb))
         if plot.shipping is Shipping.NEVER:
             return
-        slug, wms_id = wms_order.warehouse.connection.slug, wms_order.wms_order_id
+        slug, wms_id = wms_order.warehouse.connection.slug, wms_order.remote_id
         self._later(WORK, partial(self.sandbox.work, slug, wms_id, "pick"))
         self._later(2 * WORK, partial(self.sandbox.work, slug, wms_id, "pack"))
         first = list(wms_order.lines.order_by("id").values_list("item_code", "quantity")[:1])
@@ -176,10 +177,10 @@ class People:
         if plot.shipping is Shipping.TWO:
             self._later(3 * WORK + SECOND_PARCEL, partial(self._ship, slug, wms_id, None))
 
-    def _ship(self, slug: str, wms_order_id: str, goods: list[tuple[str, int]] | None) -> None:
+    def _ship(self, slug: str, remote_id: str, goods: list[tuple[str, int]] | None) -> None:
         """A parcel leaves: all that is left, or these goods."""
         items = None if goods is None else [{"wmsItemCode": item, "quantity": count} for item, count in goods]
         tracking = f"TRK{self.chance.randrange(10**9):09}"
         carrier = self.chance.choice(CARRIERS)
         body = {"items": items, "trackingNumber": tracking, "carrierCode": carrier}
-        self.sandbox.work(slug, wms_order_id, "ship", body)
+        self.sandbox.work(slug, remote_id, "ship", body)

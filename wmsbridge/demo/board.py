@@ -96,7 +96,7 @@ def _table(sightings: Sequence[Sighting]) -> Table:
 def _cells(each: Sighting) -> list[str]:
     shop = each.placed.plot.store.name
     houses = ", ".join(wms_order.warehouse.name for wms_order in each.wms_orders) or "–"
-    at_wms = ", ".join(f"{o.wms_order_id or '…'} {o.wms_status}" for o in each.wms_orders) or "–"
+    at_wms = ", ".join(f"{o.remote_id or '…'} {o.wms_status}" for o in each.wms_orders) or "–"
     fulfilled = sum(shipment.shopify_fulfillment_id is not None for shipment in each.shipments)
     lag = f"{each.lag:.2f} s" if each.lag is not None else "–"
     title = each.placed.plot.title

@@ -45,9 +45,9 @@ class Sandbox:
         """The merchant pays, cancels, holds, releases an order."""
         self._post(self.shopify, f"shops/{domain}/orders/{order_id}/{verb}", body or {})
 
-    def work(self, slug: str, wms_order_id: str, verb: str, body: dict[str, Any] | None = None) -> None:
+    def work(self, slug: str, remote_id: str, verb: str, body: dict[str, Any] | None = None) -> None:
         """A warehouse worker picks, packs, ships."""
-        self._post(self.wms, f"connections/{slug}/orders/{wms_order_id}/{verb}", body or {})
+        self._post(self.wms, f"connections/{slug}/orders/{remote_id}/{verb}", body or {})
 
     def receive_goods(self, slug: str, warehouse: str, item: str, quantity: int) -> None:
         """A delivery from a supplier is put on the shelf."""

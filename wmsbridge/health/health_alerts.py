@@ -8,6 +8,7 @@ from django.db import transaction
 from ops import secrets
 from ops.alerting.own_alerts import DEAD_LETTER, SECRET_UNREADABLE
 from ops.queue import dead_letters
+from ops.refs import Subject, lane_subject
 from shops.models import Shop
 from wms.availability import access
 from wms.models import Connection
@@ -25,7 +26,7 @@ def sound() -> list[str]:
             if each.crossed:
                 _raise(each)
             else:
-                alerts.HEALTH[each.metric.name].close(each.metric.name)
+                alerts.HEALTH[each.metric.name].close(Subject(each.metric.name))
     return [each.metric.name for each in measurements if each.crossed]
 
 
@@ -68,7 +69,9 @@ def close_readable_secrets() -> int:
     if not subjects:
         return 0
     well = [
-        each.lane for each in Connection.objects.all() if each.lane in subjects and access.is_usable(each)
+        subject
+        for each in Connection.objects.all()
+        if (subject := lane_subject(each.lane)) in subjects and access.is_usable(each)
     ]
     well += [
         shop.subject for shop in Shop.objects.all() if shop.subject in subjects and secrets.all_readable(shop)

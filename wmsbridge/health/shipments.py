@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fulfillment.refs import shipment_subject
 from wmsbridge.health.measuring import Metric, Part, Reading, Words, mappings, spoken
 
 LATEST = 100
@@ -89,7 +90,7 @@ def _words(row: dict[str, Any], figures: dict[str, float], *, usual: float) -> W
             meaning="The customer has not been told that it left. The parcels that wait to be reported are "
             f"{figures['untold']:.0f} in all. " + (lately if usual else "").strip(),
             shop=row["domain"] or "",
-            cause=f"shipment:{row['connection_id']}:{row['shipment']}",
+            cause=shipment_subject(row["connection_id"], row["shipment"]),
         )
     return Words(
         title=f"{spoken(usual)} in the median",

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from django.conf import settings
 
+from inventory.refs import late_cause
 from inventory.stock import freshness
 from inventory.stock.freshness import Oldest
 from wmsbridge.health.measuring import Metric, Part, Reading, Words, spoken
@@ -89,7 +90,7 @@ def _words(late: list[Oldest]) -> Words:
         meaning=" ".join([*told, "Shopify may sell what is not there, or may not sell what is there."]),
         action=" ".join(dict.fromkeys(map(_to_do, named))),
         shop=worst.shop,
-        cause=f"{worst.step}:{worst.shop}:{worst.wms}/{worst.code}",
+        cause=late_cause(worst.step, worst.shop, worst.wms, worst.code),
     )
 
 

@@ -8,8 +8,12 @@ from typing import Any
 from django.conf import settings
 
 from fulfillment.jobs.orders import READ_ORDERS
+from fulfillment.refs import order_subject
 from ops.models import Priority
+from ops.refs import inbound
 from shops.jobs import WEBHOOKS
+from shops.refs import shop_lane
+from wms.refs import connection_lane
 from wmsbridge.health.measuring import Metric, Part, Reading, Words, mappings, spoken
 
 LATEST = 100
@@ -116,8 +120,9 @@ class Worst:
     def lane(self) -> str:
         """The lane whose work it waits for."""
         if self.step == "place":
-            return f"wms:{self.slug}"
-        return f"shop:{self.domain}" + ("" if self.step == "read" else "/in")
+            return connection_lane(self.slug)
+        calls = shop_lane(self.domain)
+        return calls if self.step == "read" else inbound(calls)
 
     @property
     def to_do(self) -> str:
@@ -173,7 +178,7 @@ def _worst(row: dict[str, Any]) -> Worst | None:
     return Worst(
         name=row["name"],
         domain=row["domain"],
-        subject=f"order:{row['shop_id']}:{row['number']}",
+        subject=order_subject(row["shop_id"], row["number"]),
         lag=max(0.0, float(row["lag"])),
         step=row["step"],
         slug=row["slug"] or "",

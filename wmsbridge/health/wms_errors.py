@@ -12,6 +12,7 @@ from django.conf import settings
 from fulfillment.alerts import LOOK_UP_REFUSED
 from ops.alerting.own_alerts import CIRCUIT_OPEN, SECRET_UNREADABLE
 from wms.alerts import WMS_REFUSES_CREDENTIALS
+from wms.refs import connections_cause
 from wmsbridge.health.measuring import Metric, Part, Reading, Words, rows
 
 FEW_ERRORS = 5
@@ -205,7 +206,7 @@ def _words(ill: list[Account], limit: float) -> Words:
         title="; ".join(_title(each) for each in ill),
         meaning=" ".join(meaning),
         action=" ".join(step for each in ill for step in _actions(each)),
-        cause=",".join(sorted(each.wms for each in ill)),
+        cause=connections_cause(each.wms for each in ill),
     )
 
 

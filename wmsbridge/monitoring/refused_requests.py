@@ -16,6 +16,7 @@ from ops import redis
 from ops.doors import refusals
 from ops.doors.refusals import SIGNED, Door, Refused
 from ops.models import Alert
+from ops.refs import Subject, sender_subject
 from shops.models import Shop
 from wms.models import Connection
 from wmsbridge.alerts import refusals as alerts
@@ -51,9 +52,9 @@ def _senders() -> list[tuple[Door, str]]:
 
 
 def _alert(found: Sequence[Refused]) -> None:
-    by_alert: defaultdict[tuple[str, str], list[Refused]] = defaultdict(list)
+    by_alert: defaultdict[tuple[str, Subject], list[Refused]] = defaultdict(list)
     for each in found:
-        by_alert[_kind(each), f"{each.door}:{each.sender or 'unknown'}"].append(each)
+        by_alert[_kind(each), sender_subject(each.door, each.sender or "unknown")].append(each)
     with transaction.atomic():
         for (kind, subject), refused in sorted(by_alert.items(), key=lambda each: each[0]):
             if any(each.count > each.told for each in refused):

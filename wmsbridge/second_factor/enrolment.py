@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from ops.alerting.kinds import close_kinds
 from ops.alerting.own_alerts import SECRET_UNREADABLE
+from ops.refs import user_subject
 from ops.secrets import SecretUnreadable
 from wmsbridge.alerts import staff as alerts
 from wmsbridge.second_factor.models import Authenticator, RecoveryCode, digest
@@ -86,9 +87,9 @@ def verify(user: User, code: str) -> Authenticator | None:
         alerts.second_factor_unreadable(user)
         return None
     if row is not None:
-        alerts.SECOND_FACTOR_GUESSED.close(alerts.subject(user.get_username()))
+        alerts.SECOND_FACTOR_GUESSED.close(user_subject(user.get_username()))
         if not row.by_recovery_code:
-            SECRET_UNREADABLE.close(alerts.subject(user.get_username()))
+            SECRET_UNREADABLE.close(user_subject(user.get_username()))
         else:
             _note(user, f"A recovery code was used, {left(row)} are left.")
     return row
@@ -133,7 +134,7 @@ def remove(user: User, *, by: User, said: str) -> bool:
     counted, _ = Authenticator.objects.filter(user_id=user.pk).delete()
     if counted:
         _note(user, said, by=by)
-        close_kinds([alerts.SECOND_FACTOR_GUESSED, SECRET_UNREADABLE], alerts.subject(user.get_username()))
+        close_kinds([alerts.SECOND_FACTOR_GUESSED, SECRET_UNREADABLE], user_subject(user.get_username()))
     return bool(counted)
 
 

@@ -29,6 +29,7 @@ from fulfillment.models import (
 )
 from inventory.models import PushBatch, Reservation, StockLevel
 from ops.models import Alert, Job, JobAttempt
+from ops.refs import INTERNAL
 from shops.models import Shop
 from skumap.models import SkuMapping
 from tests.builders import make_connection, make_shop, make_warehouse, make_watermark
@@ -113,7 +114,7 @@ def _set_up() -> None:
                 wms_warehouse_code=f"W{number}-{place}",
             )
     lanes = [lane for shop in Shop.objects.all() for lane in (shop.lane, shop.inbox_lane)]
-    lanes += [lane for each in connections for lane in (each.lane, each.inbox_lane)] + ["internal"]
+    lanes += [lane for each in connections for lane in (each.lane, each.inbox_lane)] + [INTERNAL]
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO ops_lane (name) SELECT unnest(%s::text[])", [lanes])
 

@@ -46,7 +46,7 @@ class Command(BaseCommand):
         for part in order.wms_orders.select_related("warehouse__connection").order_by("part"):
             self.stdout.write(
                 f"Part {part.part}: {part.wms_status} at {part.warehouse.place}"
-                f" as {part.wms_order_id or '(no id yet)'}"
+                f" as {part.remote_id or '(no id yet)'}"
             )
 
     def _say_plan(self, order: Order, found: Plan) -> None:

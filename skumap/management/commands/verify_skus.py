@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from ops.errors import JobError, Throttled
+from shops.ids import VariantId
 from shops.models import Shop
 from skumap.verification import shopify_variants
 from skumap.verification.shopify_variants import Findings
@@ -71,7 +72,7 @@ class Command(BaseCommand):
             )
 
 
-def _patiently(shop: Shop, variants: list[int]) -> Findings:
+def _patiently(shop: Shop, variants: list[VariantId]) -> Findings:
     """A command has nothing better to do than to wait for the shop's budget; a worker would park."""
     for _ in range(TRIES):
         try:

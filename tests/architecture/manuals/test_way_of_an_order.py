@@ -76,7 +76,7 @@ def test_an_order_goes_the_way_that_the_manual_describes(scene: Scene) -> None:
     with calls() as seen:
         assert deliver(Client(), {"id": order["id"]}).status_code == 200
         drain()
-        report_shipment(scene, scene.row(order).wms_orders.get().wms_order_id)
+        report_shipment(scene, scene.row(order).wms_orders.get().remote_id)
         drain()
     assert [name for name in seen if name in named] == named
     (fulfillment,) = scene.fulfillments(order)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fulfillment.models import Order, WmsOrder
 from fulfillment.models.states import OrderState, Outcome, Reason
 from ops.models import Alert, Job
+from ops.refs import Subject
 from tests.chaos.people.alert_receiver import AlertReceiver
 from tests.chaos.people.plans import Fate
 from tests.end_to_end.checker import TOO_LATE, Checker, Json
@@ -47,7 +48,7 @@ class FinalState:
                 continue
             yield from (f"{name} {wrong}" for wrong in self._wrong(row, order, open_alerts))
 
-    def _wrong(self, row: Order, order: Json, open_alerts: set[tuple[str, str]]) -> Iterator[str]:
+    def _wrong(self, row: Order, order: Json, open_alerts: set[tuple[str, Subject]]) -> Iterator[str]:
         stands, fate = (row.state, row.reason), self.fates.get((row.shop.domain, row.shopify_order_id))
         if order["cancelled_at"]:
             yield from self._wrong_though_cancelled(row)

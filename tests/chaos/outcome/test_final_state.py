@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from fulfillment.models import Order
 from ops.alerting.alerts import raise_alert
+from ops.refs import Subject
 from tests.builders import (
     make_connection,
     make_dead_letter,
@@ -42,7 +43,7 @@ def _complaints(order: Order, fate: Fate = Fate.SHIPS, *, told: str = "", **book
 
 
 def _alert(kind: str, subject: str) -> None:
-    raise_alert(kind, subject=subject, title="t", meaning="m", action="a")
+    raise_alert(kind, subject=Subject(subject), title="t", meaning="m", action="a")
 
 
 def test_a_shipped_order_is_as_it_should_be() -> None:
@@ -89,6 +90,6 @@ def test_an_outcome_that_nobody_decided_is_seen() -> None:
     order = make_order(shop, state="shipped")
     warehouse = make_warehouse(shop, make_connection())
     make_wms_order(
-        order, warehouse, wms_status="submitting", outcome="unknown", wms_order_id="", accepted_at=None
+        order, warehouse, wms_status="submitting", outcome="unknown", remote_id="", accepted_at=None
     )
     assert "nobody decided" in _complaints(order)[0]

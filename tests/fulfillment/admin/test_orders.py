@@ -15,6 +15,7 @@ from django.utils import timezone
 from fulfillment.models import Order
 from ops.alerting.alerts import raise_alert
 from ops.models import Job
+from ops.refs import Subject
 from tests.builders import make_job, make_order, make_shipment, make_shop, make_wms_order
 from tests.fulfillment.order_rows import at_warehouse, ordered, place, shipped, staff
 
@@ -47,7 +48,7 @@ def found(client: Client, **query: str) -> set[int]:
         "gid://shopify/Order/{o.shopify_order_id}",
         "https://admin.shopify.com/store/berlin/orders/{o.shopify_order_id}?x=1",
         "{p.external_id}",
-        "{p.wms_order_id}",
+        "{p.remote_id}",
         "{s.tracking_number}",
         "{s.wms_shipment_id}",
     ],
@@ -149,18 +150,22 @@ def test_the_page_tells_the_whole_story(admin_client: Client) -> None:
             {"warehouse": 2, "name": "Berlin", "outcome": "chosen", "detail": ""},
         ]
     )
-    callback = f"wms:north:{shipment.wms_order.wms_order_id}"
+    callback = f"wms:north:{shipment.wms_order.remote_id}"
     make_job("wms.shipment", subject=callback)
     raise_alert("cancel_too_late", subject=order.subject, title="Too late", meaning="m", action="Stop it.")
-    raise_alert("unmapped_sku", subject="sku:berlin.myshopify.com:11", title="Map MUG", meaning="", action="")
-    raise_alert("unmapped_sku", subject="sku:berlin.myshopify.com:12", title="Map TEE", meaning="", action="")
+    raise_alert(
+        "unmapped_sku", subject=Subject("sku:berlin.myshopify.com:11"), title="Map MUG", meaning="", action=""
+    )
+    raise_alert(
+        "unmapped_sku", subject=Subject("sku:berlin.myshopify.com:12"), title="Map TEE", meaning="", action=""
+    )
     text = admin_client.get(page_of(order)).content.decode()
     for told in (
         "A mug",
         shipment.tracking_number,
         str(shipment.shopify_fulfillment_id),
         f"https://berlin.myshopify.com/admin/orders/{order.shopify_order_id}",
-        shipment.wms_order.wms_order_id,
+        shipment.wms_order.remote_id,
         "has not enough in stock (item: free of needed): MUG: 1 of 2",
         "fulfillment.submit",
         "wms.shipment",

@@ -15,9 +15,11 @@ from django.utils import timezone
 from fulfillment.models import Order, Return, Shipment, ShipmentUnit, WmsOrder
 from ops.alerting.alerts import raise_alert
 from ops.models import Alert, Job
+from ops.refs import Subject
 from tests.builders import make_shipment
 from tests.fulfillment.order_rows import at_warehouse, in_question, ordered, place, shipped, staff
 from tests.parked import is_parked, park
+from wms.ids import ExternalId, RemoteOrderId, RemoteShipmentId
 
 pytestmark = pytest.mark.django_db
 
@@ -93,13 +95,15 @@ def test_questions_about_wms_orders_have_answers(admin_client: Client, question:
 
 def test_it_is_there_records_who_said_so_and_the_order_goes_on(admin_client: Client, admin_user: Any) -> None:
     row = in_question(place())
-    raise_alert("outcome_unknown", subject=row.external_id, title="Where?", meaning="m", action="Look.")
+    raise_alert(
+        "outcome_unknown", subject=Subject(row.external_id), title="Where?", meaning="m", action="Look."
+    )
     waiting = park(f"decision:{row.external_id}")
     page = admin_client.get(f"{PARTS}{row.pk}/change/").content.decode()
     assert "Does the WMS have it?" in page
-    assert "the WMS has it as W77" in decide(admin_client, row, there="1", wms_order_id=" W77 ", looked="on")
+    assert "the WMS has it as W77" in decide(admin_client, row, there="1", remote_id=" W77 ", looked="on")
     row.refresh_from_db()
-    assert (row.wms_status, row.wms_order_id, row.outcome) == ("accepted", "W77", "confirmed")
+    assert (row.wms_status, row.remote_id, row.outcome) == ("accepted", "W77", "confirmed")
     assert row.decided_by == admin_user
     assert row.order.state == "at_warehouse"
     assert not is_parked(waiting)
@@ -122,7 +126,7 @@ def test_it_is_not_there_submits_it_again_under_the_same_identity(
 def test_what_was_refused_holds_the_order_on(admin_client: Client) -> None:
     row = in_question(place())
     WmsOrder.objects.create(
-        order=row.order, part=2, warehouse=row.warehouse, external_id="x:2", wms_status="rejected",
+        order=row.order, part=2, warehouse=row.warehouse, external_id=ExternalId("x:2"), wms_status="rejected",
         outcome="refused", outcome_detail="no such item", attempt=1, attempt_at=timezone.now(),
     )  # fmt: skip
     decide(admin_client, row, absent="1", looked="on")
@@ -154,10 +158,10 @@ def test_what_was_cancelled_meanwhile_is_not_submitted_again(admin_client: Clien
 @pytest.mark.parametrize(
     "said",
     [
-        {"there": "1", "wms_order_id": "", "looked": "on"},
-        {"there": "1", "wms_order_id": "x" * 256, "looked": "on"},
-        {"there": "1", "wms_order_id": "TAKEN", "looked": "on"},
-        {"there": "1", "wms_order_id": "W77"},
+        {"there": "1", "remote_id": "", "looked": "on"},
+        {"there": "1", "remote_id": "x" * 256, "looked": "on"},
+        {"there": "1", "remote_id": "TAKEN", "looked": "on"},
+        {"there": "1", "remote_id": "W77"},
         {"absent": "1"},
         {},
     ],
@@ -165,7 +169,7 @@ def test_what_was_cancelled_meanwhile_is_not_submitted_again(admin_client: Clien
 def test_half_a_decision_decides_nothing(admin_client: Client, said: dict[str, str]) -> None:
     warehouse = place()
     row = in_question(warehouse)
-    at_warehouse(warehouse, part={"wms_order_id": "TAKEN"})
+    at_warehouse(warehouse, part={"remote_id": "TAKEN"})
     before, jobs = list(WmsOrder.objects.values()), list(Job.objects.values())
     assert "Nothing was decided." in decide(admin_client, row, **said)
     assert (list(WmsOrder.objects.values()), list(Job.objects.values())) == (before, jobs)
@@ -174,7 +178,7 @@ def test_half_a_decision_decides_nothing(admin_client: Client, said: dict[str, s
 
 @pytest.mark.parametrize(
     "said",
-    [{"there": "1", "wms_order_id": "W77", "looked": "on"}, {"absent": "1", "looked": "on"}],
+    [{"there": "1", "remote_id": "W77", "looked": "on"}, {"absent": "1", "looked": "on"}],
     ids=["there", "absent"],
 )
 def test_what_is_not_in_question_is_not_decided(admin_client: Client, said: dict[str, str]) -> None:
@@ -191,7 +195,7 @@ def test_who_may_only_look_decides_nothing(client: Client) -> None:
     page = client.get(f"{PARTS}{row.pk}/change/")
     assert page.status_code == 200
     assert "Does the WMS have it?" not in page.content.decode()
-    answer = client.post(f"{PARTS}{row.pk}/decide/", {"there": "1", "wms_order_id": "W77"})
+    answer = client.post(f"{PARTS}{row.pk}/decide/", {"there": "1", "remote_id": "W77"})
     assert answer.status_code == 403
     row.refresh_from_db()
     assert (row.outcome, row.decided_by) == ("unknown", None)
@@ -255,8 +259,8 @@ def test_a_shipment_of_an_unknown_order_has_a_page(admin_client: Client) -> None
     ordered(warehouse.shop)
     lost = Shipment.objects.create(
         connection=warehouse.connection,
-        wms_shipment_id="S?",
-        wms_order_ref="W?",
+        wms_shipment_id=RemoteShipmentId("S?"),
+        remote_order_id=RemoteOrderId("W?"),
         state="held",
         reason="whose?",
     )

@@ -29,7 +29,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def says(scene: Scene, status: str) -> None:
-    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": status})
+    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().remote_id, "status": status})
 
 
 def open_alerts() -> set[str]:

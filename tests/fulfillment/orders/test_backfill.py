@@ -20,6 +20,7 @@ from fulfillment.models.states import OrderState, Reason
 from fulfillment.orders import backfill, rereading
 from ops.models import Alert, Job, Priority
 from ops.queue import jobs
+from ops.refs import Subject
 from shops import installation
 from shops import tasks as shop_tasks
 from shops.api import client, documents
@@ -309,7 +310,7 @@ def uninstall(scene: Scene) -> None:
         key="shopify:gone",
         lane=scene.shop.inbox_lane,
         payload={"shop": scene.shop.id, "topic": "app/uninstalled", "body": {}},
-        subject=f"shop:{scene.shop.id}",
+        subject=Subject(f"shop:{scene.shop.id}"),
     )
 
 

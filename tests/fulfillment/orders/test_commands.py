@@ -112,7 +112,7 @@ def test_route_of_an_order_that_is_with_a_warehouse_tells_where() -> None:
     order = at_warehouse(place())
     Order.objects.update(routing=[{"warehouse": 1, "name": "Lyon", "outcome": "paused", "detail": ""}])
     text = run("route", order.name)
-    assert f"Part 1: accepted at Berlin (north/BER1) as {order.wms_orders.get().wms_order_id}" in text
+    assert f"Part 1: accepted at Berlin (north/BER1) as {order.wms_orders.get().remote_id}" in text
     assert "Nothing to route now" in text
     assert "Lyon: is paused" in text
 

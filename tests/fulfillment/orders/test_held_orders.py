@@ -13,6 +13,7 @@ from inventory.models import StockLevel
 from inventory.stock.levels import Observation, apply
 from ops.alerting.alerts import raise_alert
 from ops.models import Alert, Job, Lane
+from ops.refs import Subject
 from skumap.verification.review import mapping_saved
 from tests.builders import make_level, make_mapping
 from tests.drain import drain
@@ -216,7 +217,7 @@ def test_what_waits_for_a_wms_that_is_down_says_since_when(scene: Scene, admin_c
     order = scene.arrive((MUG, 1))
     lane = scene.berlin.connection.lane
     Lane.objects.filter(name=lane).update(circuit="open", open_until=timezone.now() + timedelta(hours=1))
-    raise_alert("circuit_open", subject=lane, title="north is down", meaning="-", action="-")
+    raise_alert("circuit_open", subject=Subject(lane), title="north is down", meaning="-", action="-")
     listed, page, _ = shown(admin_client, scene, order)
     for text in (listed, page):
         assert "not sent: WMS north does not answer since " in text

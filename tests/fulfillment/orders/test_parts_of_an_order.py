@@ -223,7 +223,7 @@ def test_a_part_without_a_mapping_stays_held_whatever_becomes_of_the_part_at_the
     drain()
     assert scene.row(order).reason == Reason.UNMAPPED_SKU
     scene.in_warehouse(order, "pick")
-    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "picking"})
+    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().remote_id, "status": "picking"})
     scene.ship(order)
     assert (scene.row(order).state, scene.row(order).reason) == (OrderState.HELD, Reason.UNMAPPED_SKU)
 

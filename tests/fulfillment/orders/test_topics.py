@@ -10,6 +10,7 @@ from fulfillment.jobs.webhooks import ORDER_TOPICS
 from fulfillment.orders.topics import PROMPT_TOPICS, named_fulfillment_orders
 from ops.models import Job
 from ops.queue import jobs
+from ops.refs import Subject
 from tests.drain import drain
 from tests.fulfillment.scene import MUG, Scene
 
@@ -18,7 +19,9 @@ pytestmark = pytest.mark.django_db
 
 def webhook(scene: Scene, topic: str, *, subject: str = "", body: Any = None, key: str = "w1") -> None:
     payload = {"shop": scene.shop.id, "topic": topic, "body": body or {}}
-    jobs.enqueue(f"shopify.{topic}", key=key, lane=scene.shop.inbox_lane, payload=payload, subject=subject)
+    jobs.enqueue(
+        f"shopify.{topic}", key=key, lane=scene.shop.inbox_lane, payload=payload, subject=Subject(subject)
+    )
 
 
 def test_a_prompt_topic_has_the_order_read_at_once(scene: Scene) -> None:

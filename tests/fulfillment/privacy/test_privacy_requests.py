@@ -13,6 +13,7 @@ from fulfillment.models import Order
 from ops.models import Alert, Job
 from shops import installation
 from shops.models import Shop
+from shops.refs import shop_key
 from tests.builders import make_job, make_shop
 from tests.drain import drain
 from tests.fulfillment.order_rows import ordered
@@ -124,7 +125,7 @@ def test_without_credentials_to_ask_with_nothing_is_erased(client: Client) -> No
     notify(client, "shop/redact")
     assert addressed(shop) == 1
     assert Shop.objects.get().is_active
-    assert Job.objects.get(kind="shopify.redact_if_gone").parked_on == [installation.key(shop)]
+    assert Job.objects.get(kind="shopify.redact_if_gone").parked_on == [shop_key(shop.id)]
 
 
 def test_a_customer_s_question_is_an_alert_without_the_customer(client: Client) -> None:

@@ -35,7 +35,7 @@ def reduce_to(scene: Scene, order: Json, quantity: int) -> None:
 
 
 def says(scene: Scene, status: str, *, reason: str = "") -> None:
-    wms_id = WmsOrder.objects.latest("id").wms_order_id
+    wms_id = WmsOrder.objects.latest("id").remote_id
     scene.callback("order_status", {"wmsOrderId": wms_id, "status": status, "reason": reason})
 
 

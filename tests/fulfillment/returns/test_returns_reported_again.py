@@ -19,9 +19,9 @@ FIRST, LATER, EARLIER = (f"2027-01-0{day}T00:00:00+00:00" for day in (2, 3, 1))
 def order_id(scene: Scene) -> str:
     """The WMS's id of an order whose return R1 came back: one mug, sellable."""
     scene.arrive((MUG, 3), (TEE, 1))
-    wms_order_id = WmsOrder.objects.get().wms_order_id
-    report(scene, wms_order_id, MUGS)
-    return wms_order_id
+    remote_id = WmsOrder.objects.get().remote_id
+    report(scene, remote_id, MUGS)
+    return remote_id
 
 
 def report(scene: Scene, order_id: str, *items: Item, at: str = FIRST, return_id: str = "R1") -> None:
@@ -88,8 +88,8 @@ def test_an_overtaken_report_of_less_says_nothing_and_one_of_more_is_told(
 
 def test_an_id_that_was_another_orders_return_is_this_orders_too(scene: Scene, order_id: str) -> None:
     scene.arrive((MUG, 1))
-    other = WmsOrder.objects.exclude(wms_order_id=order_id).get()
-    report(scene, other.wms_order_id, MUGS, at=LATER)
+    other = WmsOrder.objects.exclude(remote_id=order_id).get()
+    report(scene, other.remote_id, MUGS, at=LATER)
     mine = Return.objects.get(wms_order=other)
     assert (mine.state, mine.lines.get().sellable) == ("received", 1)
     assert "has the same ID R1" in Alert.objects.get(kind="return_received", subject=mine.external_id).meaning

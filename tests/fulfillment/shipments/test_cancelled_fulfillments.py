@@ -15,6 +15,7 @@ from fulfillment.shipments import cancelled_fulfillments
 from fulfillment.shopify import queries
 from ops.models import Alert
 from ops.queue import jobs
+from ops.refs import Subject
 from tests.drain import drain
 from tests.fulfillment.order_rows import place, shipped, staff
 from tests.fulfillment.scene import LATER, MUG, TEE, Scene
@@ -163,7 +164,7 @@ def test_a_notice_alone_is_enough(scene: Scene) -> None:
             "topic": "fulfillments/update",
             "body": {"id": ours["id"], "order_id": order["id"], "status": "cancelled"},
         },
-        subject=f"order:{scene.shop.id}:{order['id']}",
+        subject=Subject(f"order:{scene.shop.id}:{order['id']}"),
     )
     drain(advance=LATER)
     assert Shipment.objects.get().state == ShipmentState.CANCELLED

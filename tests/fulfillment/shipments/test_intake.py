@@ -294,7 +294,7 @@ def test_tracking_is_not_corrected_while_its_fulfilment_is_in_doubt(scene: Scene
 def test_an_order_called_shipped_without_a_shipment_is_told_after_a_while(scene: Scene) -> None:
     order = scene.arrive((MUG, 1))
     row = WmsOrder.objects.get()
-    scene.callback("order_status", {"wmsOrderId": row.wms_order_id, "status": "shipped"})
+    scene.callback("order_status", {"wmsOrderId": row.remote_id, "status": "shipped"})
     assert not Alert.objects.filter(kind="shipment_missing").exists()
     drain(advance=timedelta(minutes=11))
     assert Alert.objects.get(kind="shipment_missing").state == "open"

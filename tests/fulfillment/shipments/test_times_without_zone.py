@@ -32,7 +32,7 @@ def test_a_shipment_dated_in_local_time_brings_the_customer_the_tracking(scene: 
     order = scene.arrive((MUG, 1))
     shipped = [{"wmsItemCode": "MUG", "quantityShipped": 1}]
     wms_order = scene.row(order).wms_orders.get()
-    named = {"wmsOrderId": wms_order.wms_order_id, "wmsShipmentId": "S1", "trackingNumber": "T1"}
+    named = {"wmsOrderId": wms_order.remote_id, "wmsShipmentId": "S1", "trackingNumber": "T1"}
     tell("shipment", {**named, "shippedItems": shipped, "shippedAt": LOCAL})
     (made,) = scene.fulfillments(order)
     assert made["tracking"]["numbers"] == ["T1"]
@@ -41,7 +41,7 @@ def test_a_shipment_dated_in_local_time_brings_the_customer_the_tracking(scene: 
 
 def test_a_state_and_a_level_dated_in_local_time_are_of_that_moment(scene: Scene) -> None:
     scene.arrive((MUG, 1))
-    tell("order_status", {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "picking"}, event="a")
+    tell("order_status", {"wmsOrderId": WmsOrder.objects.get().remote_id, "status": "picking"}, event="a")
     tell("inventory", {"wmsItemCode": "NEW", "warehouseId": "BER1", "availableQuantity": 3}, event="b")
     assert WmsOrder.objects.get().wms_status == "picking"
     assert StockLevel.objects.get(item_code="NEW").observed_at == MOMENT
@@ -51,9 +51,9 @@ def test_goods_that_came_back_at_a_local_time_are_taken_up(scene: Scene) -> None
     order = scene.arrive((MUG, 1))
     scene.in_warehouse(order, "ship")
     goods = [{"wmsItemCode": "MUG", "quantity": 1, "condition": "sellable"}]
-    named = {"wmsReturnId": "R1", "wmsOrderId": WmsOrder.objects.get().wms_order_id}
+    named = {"wmsReturnId": "R1", "wmsOrderId": WmsOrder.objects.get().remote_id}
     tell("return_receipt", {**named, "items": goods, "receivedAt": LOCAL})
-    assert Return.objects.get().wms_return_id == "R1"
+    assert Return.objects.get().remote_id == "R1"
 
 
 def test_what_was_stored_before_there_were_zones_is_of_utc(scene: Scene) -> None:

@@ -18,7 +18,7 @@ UPS = ["1Z999AA10123456784", "1Z999AA10123456785"]
 
 def report(scene: Scene, order: Json, at: str = "2027-01-01T00:00:00+00:00", **said: Any) -> Json:
     data = {
-        "wmsOrderId": scene.row(order).wms_orders.get().wms_order_id,
+        "wmsOrderId": scene.row(order).wms_orders.get().remote_id,
         "wmsShipmentId": "K1",
         "warehouseId": "BER1",
         "shippedItems": [{"wmsItemCode": "MUG", "quantityShipped": 1}],

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 def test_a_parcel_with_the_event_id_of_a_status_is_told_once(scene: Scene) -> None:
     Connection.objects.update(callback_secret="new-secret")
     order = scene.arrive((MUG, 1))
-    named = {"wmsOrderId": WmsOrder.objects.get().wms_order_id}
+    named = {"wmsOrderId": WmsOrder.objects.get().remote_id}
     goods = [{"wmsItemCode": "MUG", "quantityShipped": 1}]
     parcel = {
         **named,

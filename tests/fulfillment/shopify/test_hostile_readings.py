@@ -13,6 +13,7 @@ from fulfillment.orders import topics
 from fulfillment.privacy import privacy_requests
 from fulfillment.shopify import queries
 from ops.errors import Permanent, Transient
+from shops.ids import FulfillmentOrderId, ShopifyOrderId
 from shops.models import Shop
 from tests.fuzz.answering import answering, not_allowed
 from tests.fuzz.bodies import sample
@@ -25,10 +26,16 @@ ORDER = 5_000_000_001_000
 MORE = {"hasNextPage": True, "endCursor": "next"}
 Read = Callable[[Shop], Any]
 READS: dict[str, tuple[Read, str]] = {
-    "orders": (lambda shop: queries.orders(shop, [ORDER]), "OrdersById"),
-    "work": (lambda shop: queries.fulfillment_orders(shop, ORDER), "FulfillmentOrdersPage"),
-    "fulfilments": (lambda shop: queries.fulfillments(shop, ORDER, expected=1), "OrderFulfillments"),
-    "owner": (lambda shop: queries.owner_of_fulfillment_order(shop, ORDER + 2), "FulfillmentOrderOwner"),
+    "orders": (lambda shop: queries.orders(shop, [ShopifyOrderId(ORDER)]), "OrdersById"),
+    "work": (lambda shop: queries.fulfillment_orders(shop, ShopifyOrderId(ORDER)), "FulfillmentOrdersPage"),
+    "fulfilments": (
+        lambda shop: queries.fulfillments(shop, ShopifyOrderId(ORDER), expected=1),
+        "OrderFulfillments",
+    ),
+    "owner": (
+        lambda shop: queries.owner_of_fulfillment_order(shop, FulfillmentOrderId(ORDER + 2)),
+        "FulfillmentOrderOwner",
+    ),
     "changed orders": (
         lambda shop: queries.orders_changed_since(shop, SINCE, cursor=None, first=5),
         "OrdersUpdatedSince",
@@ -76,7 +83,7 @@ def test_a_further_page_with_anything_in_it_is_one_or_one_of_our_errors(
 
     def answered(body: Any) -> None:
         with answering(opening, body):
-            queries.orders(shop, [ORDER])
+            queries.orders(shop, [ShopifyOrderId(ORDER)])
 
     assert not_allowed(everywhere(realistic(operation), KINDS), answered) == {}
 
@@ -92,7 +99,7 @@ def test_what_is_told_twice_is_there_once_as_it_was_told_last(shop: Shop) -> Non
         things["nodes"] = things["nodes"][:1] * 2
     order["lineItems"]["nodes"][1] = {**order["lineItems"]["nodes"][0], "currentQuantity": 9}
     with answering(body):
-        (found,) = queries.orders(shop, [ORDER]).values()
+        (found,) = queries.orders(shop, [ShopifyOrderId(ORDER)]).values()
     assert [line.current_quantity for line in found.line_items.nodes] == [9]
     assert [len(work.line_items.nodes) for work in found.fulfillment_orders.nodes] == [1]
 

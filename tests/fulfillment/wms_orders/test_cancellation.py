@@ -85,7 +85,7 @@ def picking(scene: Scene, decision: str) -> dict[str, object]:
     scene.wms.post("/connections/north", {"cancel_in_picking": decision})
     order = scene.arrive((MUG, 1))
     scene.in_warehouse(order, "pick")
-    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "picking"})
+    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().remote_id, "status": "picking"})
     scene.staff(order, "cancel")
     drain()
     return order
@@ -94,24 +94,24 @@ def picking(scene: Scene, decision: str) -> dict[str, object]:
 def test_while_it_is_picked_the_wms_is_asked_and_may_confirm(scene: Scene) -> None:
     order = picking(scene, "ask")
     assert WmsOrder.objects.get().wms_status == "cancel_requested"
-    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "cancelled"})
+    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().remote_id, "status": "cancelled"})
     assert scene.row(order).state == OrderState.CANCELLED
     assert not Reservation.objects.exists()
 
 
 def test_a_word_that_decides_nothing_leaves_the_wish_to_cancel(scene: Scene) -> None:
     order = picking(scene, "ask")
-    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "on_hold"})
+    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().remote_id, "status": "on_hold"})
     assert WmsOrder.objects.get().wms_status == "cancel_requested"
     drain(advance=CANCELLATION_GRACE)
     assert Alert.objects.filter(kind="cancel_unanswered", state="open").exists()
-    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "cancelled"})
+    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().remote_id, "status": "cancelled"})
     assert scene.row(order).state == OrderState.CANCELLED
 
 
 def test_or_it_may_decline_and_staff_are_told(scene: Scene) -> None:
     order = picking(scene, "ask")
-    data = {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "picking", "reason": "too late"}
+    data = {"wmsOrderId": WmsOrder.objects.get().remote_id, "status": "picking", "reason": "too late"}
     scene.callback("order_status", data)
     assert WmsOrder.objects.get().wms_status == "picking"
     assert Alert.objects.filter(kind="cancel_declined", subject=scene.row(order).subject).exists()
@@ -126,7 +126,7 @@ def test_once_packed_a_return_is_opened_and_staff_are_told(scene: Scene) -> None
     drain()
     opened = Return.objects.get()
     assert opened.state == ReturnState.OPEN
-    assert scene.wms_books()["returns"][0]["id"] == opened.wms_return_id
+    assert scene.wms_books()["returns"][0]["id"] == opened.remote_id
     assert Alert.objects.filter(kind="cancel_too_late").exists()
 
 
@@ -141,7 +141,7 @@ def test_a_lost_answer_to_a_cancellation_is_asked_again(scene: Scene) -> None:
 
 def test_a_cancellation_by_the_wms_frees_the_stock_and_waits_for_a_person(scene: Scene) -> None:
     order = scene.arrive((MUG, 1))
-    data = {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "cancelled", "reason": "damaged"}
+    data = {"wmsOrderId": WmsOrder.objects.get().remote_id, "status": "cancelled", "reason": "damaged"}
     scene.callback("order_status", data)
     assert (scene.row(order).state, scene.row(order).reason) == (OrderState.HELD, Reason.WMS_CANCELLED)
     assert not Reservation.objects.exists()
@@ -152,7 +152,7 @@ def test_a_cancellation_by_the_wms_frees_the_stock_and_waits_for_a_person(scene:
 
 def test_the_person_may_route_it_again_as_a_new_part(scene: Scene) -> None:
     order = scene.arrive((MUG, 1))
-    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "cancelled"})
+    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().remote_id, "status": "cancelled"})
     assert cancellation.route_again(scene.row(order).id)
     drain()
     assert scene.row(order).state == OrderState.AT_WAREHOUSE
@@ -162,7 +162,7 @@ def test_the_person_may_route_it_again_as_a_new_part(scene: Scene) -> None:
 
 def test_a_late_status_never_takes_an_order_back(scene: Scene) -> None:
     scene.arrive((MUG, 1))
-    wms_id = WmsOrder.objects.get().wms_order_id
+    wms_id = WmsOrder.objects.get().remote_id
     for status in ("packed", "picking", "accepted", "packed"):
         scene.callback("order_status", {"wmsOrderId": wms_id, "status": status})
     assert WmsOrder.objects.get().wms_status == "packed"
@@ -170,9 +170,7 @@ def test_a_late_status_never_takes_an_order_back(scene: Scene) -> None:
 
 def test_a_word_we_do_not_know_changes_nothing_and_is_told(scene: Scene) -> None:
     scene.arrive((MUG, 1))
-    scene.callback(
-        "order_status", {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "frobnicated"}
-    )
+    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().remote_id, "status": "frobnicated"})
     assert WmsOrder.objects.get().wms_status == "accepted"
     assert Alert.objects.get().kind == "unknown_wms_status"
 
@@ -184,8 +182,8 @@ def test_received_returns_are_recorded_once(scene: Scene) -> None:
     scene.staff(order, "cancel")
     drain()
     data = {
-        "wmsReturnId": Return.objects.get().wms_return_id,
-        "wmsOrderId": WmsOrder.objects.get().wms_order_id,
+        "wmsReturnId": Return.objects.get().remote_id,
+        "wmsOrderId": WmsOrder.objects.get().remote_id,
         "warehouseId": "BER1",
         "items": [
             {"wmsItemCode": "MUG", "quantity": 1, "condition": "sellable"},
@@ -248,7 +246,7 @@ def test_a_cancelled_order_needs_no_person_any_more(scene: Scene) -> None:
     scene.staff(order, "edit", {"additions": [{"variant_id": TEE, "quantity": 1}]})
     drain()
     first, second = WmsOrder.objects.order_by("part")
-    scene.callback("order_status", {"wmsOrderId": first.wms_order_id, "status": "cancelled"})
+    scene.callback("order_status", {"wmsOrderId": first.remote_id, "status": "cancelled"})
     assert scene.row(order).reason == Reason.WMS_CANCELLED
     scene.staff(order, "cancel")
     drain()
@@ -278,7 +276,7 @@ def test_a_question_about_units_that_nobody_wants_any_more_holds_no_order(db: No
     order = at_warehouse(
         warehouse, part=packed, state="held", reason="wms_rejected", cancelled_at=timezone.now()
     )
-    make_wms_order(order, warehouse, part=2, external_id="second", wms_status="rejected", wms_order_id="")
+    make_wms_order(order, warehouse, part=2, external_id="second", wms_status="rejected", remote_id="")
     with transaction.atomic():
         cancellation.stop(order_states.lock(order.id))
     order.refresh_from_db()
@@ -306,7 +304,7 @@ def test_a_cancellation_that_the_wms_declines_in_its_answer_is_told_at_once(scen
 
 def test_one_that_it_carries_out_after_all_closes_the_alert(scene: Scene) -> None:
     order = picking(scene, "decline")
-    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "cancelled"})
+    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().remote_id, "status": "cancelled"})
     assert not Alert.objects.filter(state="open").exists()
     assert (scene.row(order).state, scene.row(order).reason) == (OrderState.CANCELLED, "")
 

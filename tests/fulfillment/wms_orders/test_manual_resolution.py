@@ -11,6 +11,7 @@ from fulfillment.wms_orders import manual_resolution
 from ops.models import Alert, Job
 from tests.drain import drain
 from tests.fulfillment.scene import LATER, MUG, Scene
+from wms.ids import RemoteOrderId
 from wms.models import Connection
 
 pytestmark = pytest.mark.django_db
@@ -60,7 +61,7 @@ def test_a_return_that_a_person_found_is_announced(scene: Scene) -> None:
     manual_resolution.return_is_there(row.id, as_id=there["id"], user_id=person())
     drain()
     row.refresh_from_db()
-    assert (row.state, row.wms_return_id, announced(scene)) == (ReturnState.OPEN, there["id"], 1)
+    assert (row.state, row.remote_id, announced(scene)) == (ReturnState.OPEN, there["id"], 1)
     assert not Alert.objects.filter(kind="outcome_unknown", state="open").exists()
     assert Job.objects.get(kind="fulfillment.announce_return").state == "done"
 
@@ -90,7 +91,7 @@ def test_goods_that_came_back_decide_it(scene: Scene) -> None:
     }
     scene.callback("return_receipt", data)
     row.refresh_from_db()
-    assert (row.state, row.wms_return_id) == (ReturnState.RECEIVED, there["id"])
+    assert (row.state, row.remote_id) == (ReturnState.RECEIVED, there["id"])
     assert not Alert.objects.filter(kind="outcome_unknown", state="open").exists()
     assert Job.objects.get(kind="fulfillment.announce_return").state == "done"
 
@@ -144,6 +145,6 @@ def test_who_comes_second_is_told_what_the_first_decided(scene: Scene) -> None:
     drain(advance=LATER)
     row = WmsOrder.objects.get()
     assert row.outcome == Outcome.UNKNOWN
-    manual_resolution.is_there(row.id, as_id="W77", user_id=person())
+    manual_resolution.is_there(row.id, as_id=RemoteOrderId("W77"), user_id=person())
     with pytest.raises(manual_resolution.NothingToDecide, match="ada decided it: the WMS has it as W77"):
         manual_resolution.is_not_there(row.id, user_id=1)

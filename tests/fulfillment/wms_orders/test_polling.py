@@ -17,6 +17,7 @@ from tests.drain import drain
 from tests.fulfillment.scene import LATER, MUG, TEE, Scene
 from tests.world import Json
 from wms.adapters.base import OrderAnswer
+from wms.ids import ConnectionPk
 from wms.models import Connection
 from wms.statuses import WmsStatus
 
@@ -64,7 +65,7 @@ def test_nothing_is_asked_while_news_are_fresh(scene: Scene) -> None:
     tasks.look_up_all()
     drain()
     silence()
-    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "picking"})
+    scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().remote_id, "status": "picking"})
     tasks.look_up_all()
     drain()
     assert asked(scene) == 0
@@ -191,8 +192,8 @@ def test_a_cancellation_that_meets_a_shipped_order_waits_for_its_shipment(scene:
 def test_an_answer_older_than_a_callback_never_takes_an_order_back(scene: Scene) -> None:
     scene.arrive((MUG, 1))
     row = WmsOrder.objects.annotate(now=Now()).select_related("order__shop", "warehouse__connection").get()
-    scene.callback("order_status", {"wmsOrderId": row.wms_order_id, "status": "packed"})
-    late = OrderAnswer(row.wms_order_id, WmsStatus.PICKING, "picking")
+    scene.callback("order_status", {"wmsOrderId": row.remote_id, "status": "packed"})
+    late = OrderAnswer(row.remote_id, WmsStatus.PICKING, "picking")
     polling.apply(row, late, asked_at=row.now)
     assert status() == "packed"
 
@@ -211,7 +212,7 @@ def cancelling(scene: Scene) -> Json:
 def test_an_answer_older_than_a_wish_to_cancel_does_not_decline_it(scene: Scene) -> None:
     cancelling(scene)
     row = WmsOrder.objects.annotate(before=Now() - AN_HOUR).select_related("order__shop", "warehouse").get()
-    polling.apply(row, OrderAnswer(row.wms_order_id, WmsStatus.PACKED, "packed"), asked_at=row.before)
+    polling.apply(row, OrderAnswer(row.remote_id, WmsStatus.PACKED, "packed"), asked_at=row.before)
     assert status() == "cancel_requested"
 
 
@@ -240,7 +241,7 @@ def test_silence_after_a_wish_to_cancel_ends_with_the_answer(scene: Scene) -> No
 
 def test_that_it_was_asked_to_cancel_is_no_answer(scene: Scene) -> None:
     cancelling(scene)
-    data = {"wmsOrderId": WmsOrder.objects.get().wms_order_id, "status": "cancel_requested"}
+    data = {"wmsOrderId": WmsOrder.objects.get().remote_id, "status": "cancel_requested"}
     scene.callback("order_status", data)
     assert (status(), open_alerts()) == ("cancel_requested", set())
 
@@ -260,7 +261,7 @@ def test_a_wms_that_cannot_look_orders_up_is_not_asked(scene: Scene) -> None:
     Connection.objects.update(capabilities=["cancel_order"])
     scene.arrive((MUG, 1))
     assert "fulfillment.look_up" not in tick()
-    assert polling.look_up(scene.berlin.connection_id) == 0
+    assert polling.look_up(ConnectionPk(scene.berlin.connection_id)) == 0
 
 
 def test_a_connection_that_is_switched_off_is_not_asked(scene: Scene) -> None:
@@ -286,7 +287,7 @@ def test_a_run_begins_no_call_that_could_outlive_it(scene: Scene, monkeypatch: p
     scene.arrive((MUG, 1))
     silence()
     monkeypatch.setattr(polling, "SECONDS", -1.0)
-    assert polling.look_up(scene.berlin.connection_id) == 0
+    assert polling.look_up(ConnectionPk(scene.berlin.connection_id)) == 0
     assert Job.objects.filter(kind="fulfillment.look_up", state="ready").exists()
 
 

@@ -131,7 +131,7 @@ def test_it_is_there_is_recorded_with_who_said_so(scene: Scene) -> None:
     manual_resolution.is_there(row.id, as_id=there["id"], user_id=person.id)
     drain()
     row.refresh_from_db()
-    assert (row.wms_status, row.wms_order_id, row.decided_by) == ("accepted", there["id"], person)
+    assert (row.wms_status, row.remote_id, row.decided_by) == ("accepted", there["id"], person)
     assert row.order.state == OrderState.AT_WAREHOUSE
     assert placed(scene) == 1
 

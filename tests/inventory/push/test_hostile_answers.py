@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from inventory.push import shopify_levels
+from shops.ids import InventoryItemId, LocationId
 from shops.models import Shop
 from tests.fuzz.answering import answering, not_allowed
 from tests.fuzz.far_ends import FarEnds
@@ -24,7 +25,7 @@ def shop() -> Shop:
 def test_stock_with_anything_in_it_is_read_or_one_of_our_errors(shop: Shop) -> None:
     def answered(body: Any) -> None:
         with answering(body):
-            shopify_levels.read(shop, location=101, inventory_items=[1_000_011])
+            shopify_levels.read(shop, location=LocationId(101), inventory_items=[InventoryItemId(1_000_011)])
 
     gids = {"ids": ["gid://shopify/InventoryItem/1000011"]}
     body = {"data": FarEnds(random.Random(3), share=0)._inventory_levels(DOMAIN, gids)}

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inventory.push.push_plan import Change, Decision, Product, Reading, Stock, decide
+from shops.ids import InventoryItemId
 
-MUG = Product(301, (("MUG", 1),), mapping_id=1, label="MUG")
-SIX = Product(306, (("MUG", 6),), mapping_id=2, label="SIX MUGS")
-SET = Product(307, (("MUG", 2), ("POT", 1)), mapping_id=3, label="TEA SET")
+MUG = Product(InventoryItemId(301), (("MUG", 1),), mapping_id=1, label="MUG")
+SIX = Product(InventoryItemId(306), (("MUG", 6),), mapping_id=2, label="SIX MUGS")
+SET = Product(InventoryItemId(307), (("MUG", 2), ("POT", 1)), mapping_id=3, label="TEA SET")
 
 
 def stock(item: str = "MUG", quantity: int = 10, **more: Any) -> Stock:
@@ -42,7 +43,7 @@ def decided(
     i306: Reading | None = None,
     i307: Reading | None = None,
 ) -> Decision:
-    readings = {item: each for item, each in ((301, i301), (306, i306), (307, i307)) if each}
+    readings = {InventoryItemId(item): each for item, each in ((301, i301), (306, i306), (307, i307)) if each}
     return decide(basis, targets=products, sharing=products, stocks=stocks, readings=readings)
 
 

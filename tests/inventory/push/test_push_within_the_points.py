@@ -18,6 +18,7 @@ from inventory.push import push_cost, push_due
 from inventory.stock import levels
 from ops.models import Alert
 from shops.budget import points
+from shops.ids import InventoryItemId, VariantId
 from skumap.models import SkuMapping
 from tests.builders import make_connection, make_shop, make_warehouse
 from tests.inventory.push.shopify_stock import Item, ShopifyStock
@@ -60,8 +61,8 @@ def many_due(warehouse: Warehouse, count: int, *, per_item: int = 1) -> ShopifyS
         SkuMapping(
             shop=warehouse.shop,
             warehouse=warehouse,
-            shopify_variant_id=number,
-            shopify_inventory_item_id=1_000_000 + number,
+            shopify_variant_id=VariantId(number),
+            shopify_inventory_item_id=InventoryItemId(1_000_000 + number),
             wms_item_code=f"I{number % count}",
         )
         for number in numbers

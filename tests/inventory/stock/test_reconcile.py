@@ -23,6 +23,7 @@ from inventory.stock import reconcile
 from inventory.tasks import reconcile_all
 from ops.errors import Permanent, Transient
 from ops.models import Alert, Job
+from ops.refs import Subject
 from tests.builders import make_connection, make_level, make_shop, make_warehouse
 from tests.drain import drain
 from wms.models import Connection, Warehouse
@@ -271,7 +272,9 @@ def test_the_command_fails_when_a_connection_cannot_be_read(north: Connection, w
 def test_the_alert_of_an_unknown_warehouse_closes_once_it_is_known(
     north: Connection, berlin: Warehouse, wms: Wms
 ) -> None:
-    Alert.objects.create(kind="unknown_warehouse", subject="north/BER1", title="t", meaning="m", action="a")
+    Alert.objects.create(
+        kind="unknown_warehouse", subject=Subject("north/BER1"), title="t", meaning="m", action="a"
+    )
     wms.pages = [[item()]]
     reconcile.reconcile(north)
     assert Alert.objects.get().state == "closed"

@@ -12,6 +12,7 @@ from django.core import mail
 from ops.alerting.alerts import close_alerts, raise_alert
 from ops.alerting.jobs import AGAIN_AFTER
 from ops.models import Alert, Job, Lane, Severity
+from ops.refs import Subject
 from tests.drain import drain
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +22,7 @@ HOURS = timedelta(hours=3)
 def alert(subject: str, severity: Severity = Severity.WARNING) -> None:
     raise_alert(
         "unmapped_sku",
-        subject=subject,
+        subject=Subject(subject),
         severity=severity,
         title=f"{subject} is not mapped",
         meaning="m",
@@ -73,7 +74,7 @@ def test_an_outage_of_hours_loses_no_alert_and_ends_in_one_message(
         drain(advance=HOURS)
     assert server.tried <= 30
     assert not Job.objects.filter(state="dead").exists()
-    close_alerts(["unmapped_sku"], subjects=["TEE-7"])
+    close_alerts(["unmapped_sku"], subjects=[Subject("TEE-7")])
     server.trouble = None
     drain(advance=HOURS)
     drain(advance=HOURS)
@@ -87,7 +88,7 @@ def test_an_outage_of_hours_loses_no_alert_and_ends_in_one_message(
 
 def test_further_incidents_of_an_open_alert_are_told_in_one_message() -> None:
     def died(order: str) -> None:
-        raise_alert("dead_letter", subject="k l", title=order, meaning="m", action="a", again=True)
+        raise_alert("dead_letter", subject=Subject("k l"), title=order, meaning="m", action="a", again=True)
 
     died("#1")
     drain()
@@ -163,7 +164,7 @@ def test_an_alert_that_a_former_version_enqueued_is_sent(server: MailServer) -> 
 def test_a_mail_tells_what_to_do_and_leads_to_the_console_without_naming_a_customer() -> None:
     raise_alert(
         "k",
-        subject="order:1:5",
+        subject=Subject("order:1:5"),
         title="Refused for ada@b.example",
         meaning="Call +49 170 1234567",
         action="Fix it",

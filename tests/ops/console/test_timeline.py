@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from ops.console.timeline import Tone, timeline
 from ops.models import Alert, JobAttempt
+from ops.refs import Subject
 from tests.builders import make_dead_letter, make_job
 
 pytestmark = pytest.mark.django_db
@@ -19,7 +20,7 @@ def test_jobs_failed_runs_and_alerts_come_in_order(django_assert_num_queries: An
     done = make_job("shopify.orders/paid", subject="order:1:5", state="done", finished_at=timezone.now())
     tried = make_job("fulfillment.submit", subject="order:1:5", error_class="Transient", error="time-out")
     JobAttempt.objects.create(job=tried, attempt=1, outcome="transient", error_class="Transient", error="t-o")
-    Alert.objects.create(kind="k", subject="order:1:5", title="Held", meaning="m", action="Map it")
+    Alert.objects.create(kind="k", subject=Subject("order:1:5"), title="Held", meaning="m", action="Map it")
     make_job("shopify.orders/paid", subject="order:1:6")
     timeline(["order:1:5"])  # content types are read once a process
     with django_assert_num_queries(4):

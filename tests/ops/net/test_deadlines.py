@@ -16,6 +16,7 @@ from ops.errors import AnswerLost, EndpointFailed, Transient
 from ops.models import Alert, Circuit, JobAttempt, Lane
 from ops.net import http, targets
 from ops.queue import jobs
+from ops.refs import LaneName, Subject
 from shops.api import credentials
 from tests.builders import make_shop
 from tests.drain import drain
@@ -178,7 +179,7 @@ def test_answers_that_drip_open_the_circuit(server: Server, monkeypatch: pytest.
     monkeypatch.setattr(http, "LONGEST_CALL_SECONDS", 0.2)
     server.manner = MANNERS["dripping body"]
     for key in "abcdef":
-        jobs.enqueue(KIND, key=key, lane="wms:north", subject=key)
+        jobs.enqueue(KIND, key=key, lane=LaneName("wms:north"), subject=Subject(key))
     acts.extend([lambda _: call(server)] * 6)
     drain()
     acts.clear()

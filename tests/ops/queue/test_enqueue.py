@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from ops.errors import Blocked
 from ops.models import Job
 from ops.queue import jobs
+from ops.refs import LaneName, ParkKey
 from ops.workers import leases, scheduling
 from tests.drain import drain
 from tests.ops.job_stub import KIND, acts, raising
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 
 def put(key: str = "k", *, lane: str = "shop:a", **options: Any) -> int | None:
-    return jobs.enqueue(KIND, key=key, lane=lane, **options)
+    return jobs.enqueue(KIND, key=key, lane=LaneName(lane), **options)
 
 
 def start(lane: str = "shop:a") -> Job:
@@ -105,26 +106,30 @@ def test_a_lane_takes_by_priority_then_age() -> None:
 
 def test_a_parked_job_waits_until_its_key_is_woken() -> None:
     put()
-    acts.append(raising(Blocked("no mapping", on=["sku:1:2"], recheck=lambda: True)))
+    acts.append(raising(Blocked("no mapping", on=[ParkKey("sku:1:2")], recheck=lambda: True)))
     assert drain() == [KIND]
     assert (Job.objects.get().parked_on, Job.objects.get().error) == (["sku:1:2"], "no mapping")
     assert drain(advance=timedelta(minutes=5)) == []
-    assert jobs.wake("sku:other", "sku:1:2") == 1
+    assert jobs.wake(ParkKey("sku:other"), ParkKey("sku:1:2")) == 1
     assert drain() == [KIND]
 
 
 def test_parking_looks_at_the_cause_again_and_costs_no_attempt() -> None:
     put()
-    acts.append(raising(Blocked("gone meanwhile", on=["sku:1:2"], recheck=lambda: False)))
+    acts.append(raising(Blocked("gone meanwhile", on=[ParkKey("sku:1:2")], recheck=lambda: False)))
     assert drain() == [KIND, KIND]
     assert (Job.objects.get().state, Job.objects.get().attempts) == ("done", 1)
 
 
 def test_what_parks_again_for_the_same_reason_is_parked_since_the_first_time() -> None:
     put()
-    still_blocked = raising(Blocked("no stock", on=["stock:1:MUG"], recheck=lambda: True))
+    still_blocked = raising(Blocked("no stock", on=[ParkKey("stock:1:MUG")], recheck=lambda: True))
     acts.extend(
-        [still_blocked, still_blocked, raising(Blocked("no SKU", on=["sku:1:2"], recheck=lambda: True))]
+        [
+            still_blocked,
+            still_blocked,
+            raising(Blocked("no SKU", on=[ParkKey("sku:1:2")], recheck=lambda: True)),
+        ]
     )
     drain()
     long_ago = Now() - timedelta(days=2)
@@ -134,7 +139,7 @@ def test_what_parks_again_for_the_same_reason_is_parked_since_the_first_time() -
     leases.recheck_parked()
     drain()
     assert (Job.objects.get().parked_on, Job.objects.get().parked_since) == (["stock:1:MUG"], since)
-    jobs.wake("stock:1:MUG")
+    jobs.wake(ParkKey("stock:1:MUG"))
     drain()
     assert Job.objects.get().parked_on == ["sku:1:2"]
     assert Job.objects.get().parked_since != since
@@ -142,7 +147,7 @@ def test_what_parks_again_for_the_same_reason_is_parked_since_the_first_time() -
 
 def test_a_parked_job_that_nobody_wakes_looks_again_after_a_quarter_of_an_hour() -> None:
     put()
-    acts.append(raising(Blocked("no stock", on=["stock:1:MUG"], recheck=lambda: True)))
+    acts.append(raising(Blocked("no stock", on=[ParkKey("stock:1:MUG")], recheck=lambda: True)))
     drain()
     Job.objects.update(run_at=Now())
     assert leases.recheck_parked() == 1

@@ -12,6 +12,7 @@ from ops.models import Alert, Job, Priority
 from ops.queue.jobs import first_seen, is_busy, is_pending
 from ops.queue.kinds import EventKind, JobKind, TypedJob
 from ops.queue.queues import Queue
+from ops.refs import LaneName, Subject
 from ops.workers.runner import handles, handles_batch
 from tests.builders import make_job
 from tests.drain import drain
@@ -76,7 +77,9 @@ def put(
     kind: EventKind[Payload], key: str = "k", *, order: int = 7, priority: Priority | None = None
 ) -> int | None:
     payload = Payload(order, 8, Page(NOON), lines=(1, 2))
-    return kind.enqueue(payload, key=key, lane="internal", subject="order:1:7", priority=priority)
+    return kind.enqueue(
+        payload, key=key, lane=LaneName("internal"), subject=Subject("order:1:7"), priority=priority
+    )
 
 
 def test_the_owner_of_an_event_gets_what_its_sender_put_in() -> None:
@@ -165,5 +168,5 @@ def test_a_subject_was_first_seen_with_its_oldest_job() -> None:
     put(KIND, "a")
     put(BATCH, "b")
     oldest = Job.objects.order_by("created_at").values_list("created_at", flat=True)[0]
-    assert first_seen("order:1:7") == oldest
-    assert first_seen("order:1:8") is None
+    assert first_seen(Subject("order:1:7")) == oldest
+    assert first_seen(Subject("order:1:8")) is None

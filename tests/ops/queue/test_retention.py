@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from ops.alerting.alerts import raise_alert
 from ops.models import Alert, Job, JobAttempt
 from ops.queue import jobs, retention
+from ops.refs import LaneName, Subject
 from tests.builders import make_dead_letter, make_job
 from wms.callbacks.events import parse_inventory, parse_order_status, parse_return_receipt, parse_shipment
 
@@ -55,14 +56,21 @@ def test_what_failed_runs_said_is_erased_with_it() -> None:
 def test_an_erased_job_is_still_the_memory_of_a_duplicate() -> None:
     old = done(29, key="shopify:berlin:wh-1")
     retention.prune()
-    assert jobs.enqueue("shopify.orders/paid", key=old.key, lane="shop:berlin/in", payload=BODY) is None
+    assert (
+        jobs.enqueue("shopify.orders/paid", key=old.key, lane=LaneName("shop:berlin/in"), payload=BODY)
+        is None
+    )
 
 
 def test_a_subject_that_was_done_begins_anew_with_a_payload_of_its_own() -> None:
     old = done(8, key="read:1:7", lane_id="wms:north")
     retention.prune()
     jobs.enqueue(
-        "fulfillment.read_orders", key="read:1:7", lane="wms:north", payload={"order": 7}, coalesce=True
+        "fulfillment.read_orders",
+        key="read:1:7",
+        lane=LaneName("wms:north"),
+        payload={"order": 7},
+        coalesce=True,
     )
     old.refresh_from_db()
     assert (old.state, old.payload) == ("ready", {"order": 7})
@@ -162,7 +170,7 @@ def test_a_masked_callback_says_to_its_handler_what_it_said_before(parse: Any, d
 
 def test_closed_alerts_are_deleted_and_open_ones_stay() -> None:
     for number in range(3):
-        raise_alert("no_warehouse", subject=f"order:1:{number}", title="t", meaning="m", action="a")
+        raise_alert("no_warehouse", subject=Subject(f"order:1:{number}"), title="t", meaning="m", action="a")
     Alert.objects.filter(subject="order:1:0").update(state="closed", closed_at=ago(31))
     Alert.objects.filter(subject="order:1:1").update(state="closed", closed_at=ago(29))
     Alert.objects.filter(subject="order:1:2").update(first_at=ago(400), last_at=ago(400))
@@ -210,8 +218,10 @@ def _prune_elsewhere() -> None:
 def test_to_forget_a_subject_waits_for_no_age() -> None:
     finished, dead = done(0, subject="order:1:7"), make_dead_letter(subject="order:1:7", payload=BODY)
     other = done(0, subject="order:1:8")
-    raise_alert("wms_rejected", subject="order:1:7", title="t", meaning="Ada lives elsewhere", action="a")
-    retention.forget(["order:1:7"])
+    raise_alert(
+        "wms_rejected", subject=Subject("order:1:7"), title="t", meaning="Ada lives elsewhere", action="a"
+    )
+    retention.forget([Subject("order:1:7")])
     for job in (finished, dead, other):
         job.refresh_from_db()
     assert "body" not in finished.payload

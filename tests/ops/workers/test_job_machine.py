@@ -22,6 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from ops.errors import Blocked, EndpointFailed, Permanent, Scope, Throttled, Transient, UnknownOutcome
 from ops.models import Circuit, Job, Lane
 from ops.queue import jobs
+from ops.refs import LaneName, ParkKey
 from ops.workers import dispatch, leases
 from tests import workers
 from tests.ops import job_stub
@@ -111,8 +112,8 @@ class Jobs(RuleBasedStateMachine):
             "outcome unknown": UnknownOutcome("lost"),
             "over budget": Throttled("later", wait=DAY),
             "told to rest": Throttled("429", wait=DAY, scope=Scope.ENDPOINT),
-            "blocked": Blocked("no stock", on=[self.cause], recheck=lambda: True),
-            "unblocked by now": Blocked("no stock", on=[self.cause], recheck=lambda: False),
+            "blocked": Blocked("no stock", on=[ParkKey(self.cause)], recheck=lambda: True),
+            "unblocked by now": Blocked("no stock", on=[ParkKey(self.cause)], recheck=lambda: False),
             "refused": Permanent("no"),
         }
         if run.ending in errors:
@@ -134,7 +135,7 @@ class Jobs(RuleBasedStateMachine):
     def enqueue(self, letter: str, delay: timedelta) -> None:
         once, key = letter in "abc", f"{self.name}:{letter}"
         kind = job_stub.BATCH_KIND if letter.isupper() else job_stub.KIND
-        added = jobs.enqueue(kind, key=key, lane=self.name, delay=delay, coalesce=not once)
+        added = jobs.enqueue(kind, key=key, lane=LaneName(self.name), delay=delay, coalesce=not once)
         known = self.known.get(key)
         assert (added is None) == (once and known is not None)
         if known is None:
@@ -296,7 +297,7 @@ class Jobs(RuleBasedStateMachine):
     def the_cause_goes(self) -> bool:
         self.one_is_parked()
         parked = [known for known in self.known.values() if known.parked]
-        assert jobs.wake(self.cause) == len(parked)
+        assert jobs.wake(ParkKey(self.cause)) == len(parked)
         for known in parked:
             known.parked = False
         return bool(parked)
@@ -416,7 +417,7 @@ def test_an_outage_of_hours_costs_no_attempt_and_no_job() -> None:
     down = job_stub.raising(EndpointFailed("down"))
     with workers.working() as staff, mock.patch.object(job_stub, "_act", down):
         for number in range(8):
-            jobs.enqueue(job_stub.KIND, key=f"k{number}", lane=lane.name)
+            jobs.enqueue(job_stub.KIND, key=f"k{number}", lane=LaneName(lane.name))
         for _ in range(60):
             staff.work()
             Job.objects.update(run_at=F("run_at") - DAY)
@@ -436,7 +437,7 @@ def test_an_outage_of_hours_costs_no_attempt_and_no_job() -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", [job_stub.KIND, job_stub.BATCH_KIND])
 def test_a_job_that_kills_its_workers_ends_as_a_dead_letter(kind: str) -> None:
-    jobs.enqueue(kind, key="poison", lane="lane:poison")
+    jobs.enqueue(kind, key="poison", lane=LaneName("lane:poison"))
     with workers.working() as staff, mock.patch.object(job_stub, "_act", side_effect=lambda _: workers.die()):
         for _ in range(12):
             staff.work()

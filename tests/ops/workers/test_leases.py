@@ -13,6 +13,7 @@ from ops.errors import Blocked
 from ops.models import Alert, Job, JobAttempt, Lane
 from ops.queue import jobs, lanes
 from ops.queue.kinds import DEFAULT_ATTEMPTS
+from ops.refs import LaneName, ParkKey
 from ops.workers import dispatch, leases, scheduling
 from tests.drain import drain
 from tests.ops.job_stub import BATCH_KIND, KIND, acts, raising
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 def put(*keys: str, kind: str = KIND, lane: str = "shop:a") -> None:
     for key in keys:
-        jobs.enqueue(kind, key=key, lane=lane)
+        jobs.enqueue(kind, key=key, lane=LaneName(lane))
 
 
 def expire_leases() -> None:
@@ -130,7 +131,7 @@ def test_jobs_of_a_failed_batch_are_tried_one_by_one() -> None:
 
 
 def test_a_kind_that_nobody_owns_is_a_dead_letter_not_a_loop() -> None:
-    jobs.enqueue("nobody.knows", key="x", lane="internal")
+    jobs.enqueue("nobody.knows", key="x", lane=LaneName("internal"))
     for attempt in range(DEFAULT_ATTEMPTS):  # a newer worker may come during a deployment
         assert Job.objects.get(key="x").attempts == attempt
         Job.objects.update(run_at=Now())
@@ -152,7 +153,7 @@ def run(key: str) -> Job:
 
 
 def look_at(key: str, **how: Any) -> None:
-    jobs.enqueue(KIND, key=key, lane="shop:a", coalesce=True, **how)
+    jobs.enqueue(KIND, key=key, lane=LaneName("shop:a"), coalesce=True, **how)
 
 
 def test_a_notice_during_a_run_that_dies_is_a_job_of_its_own() -> None:
@@ -169,8 +170,8 @@ def test_a_notice_during_a_run_that_parks_makes_the_job_due() -> None:
     look_at("a")
     job = run("a")
     look_at("a")
-    assert not leases.park(job, Blocked("no stock", on=["stock:1"], recheck=lambda: True))
-    assert leases.park(run("a"), Blocked("no stock", on=["stock:1"], recheck=lambda: True))
+    assert not leases.park(job, Blocked("no stock", on=[ParkKey("stock:1")], recheck=lambda: True))
+    assert leases.park(run("a"), Blocked("no stock", on=[ParkKey("stock:1")], recheck=lambda: True))
 
 
 def test_notices_never_put_off_a_job_that_failed() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from ops.models import Job, Lane
 from ops.queue import jobs
+from ops.refs import LaneName
 from ops.workers import run_context
 from tests.drain import drain
 from tests.ops.job_stub import BATCH_KIND, KIND, acts
@@ -82,7 +83,7 @@ def test_a_run_of_jobs_is_named_by_the_first_one_and_knows_how_many_there_are(ki
         seen.append((run.name, run.kind, run.size))
 
     for key in ("a", "b", "c"):
-        jobs.enqueue(kind, key=key, lane="wms:north")
+        jobs.enqueue(kind, key=key, lane=LaneName("wms:north"))
     Lane.objects.update(concurrency=1)
     acts.extend([look] * 3)
     drain()

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from ops.errors import Scope, Throttled
 from ops.models import Circuit, Job, JobAttempt, Lane, Priority
 from ops.queue import jobs, lanes
+from ops.refs import LOCAL, LaneName
 from ops.workers import dispatch, leases, scheduling
 from tests.drain import drain
 from tests.ops.job_stub import KIND, acts
@@ -24,7 +25,7 @@ MINUTE = timedelta(minutes=1)
 
 def put(*keys: str, share: str = "", priority: Priority = Priority.NORMAL, lane: str = LANE) -> None:
     for key in keys:
-        jobs.enqueue(KIND, key=key, lane=lane, share=share, priority=priority)
+        jobs.enqueue(KIND, key=key, lane=LaneName(lane), share=share, priority=priority)
 
 
 def claimed(count: int = 1) -> list[str]:
@@ -188,5 +189,5 @@ def test_a_replayed_poison_gets_its_runs_anew() -> None:
 
 def test_local_work_begins_with_less_room_than_work_that_waits_for_answers() -> None:
     put("a")
-    put("b", lane=f"{LANE}{lanes.LOCAL}")
+    put("b", lane=f"{LANE}{LOCAL}")
     assert dict(Lane.objects.values_list("name", "concurrency")) == {LANE: 4, f"{LANE}/in": 2}

@@ -9,6 +9,7 @@ import pytest
 from ops.errors import JobError, Throttled, UnknownOutcome
 from shops.api import client, credentials, pages, shapes
 from shops.api.shapes import PageInfo, Payload
+from shops.ids import ShopPk
 from shops.models import Shop
 from shops.webhooks import subscriptions
 from shops.webhooks.topics import TOPICS, event_of, subject_of
@@ -115,7 +116,7 @@ def test_a_grant_of_any_shape_is_a_token_or_one_of_our_errors(shop: Shop) -> Non
 @pytest.mark.parametrize("topic", [*TOPICS, "carts/create"])
 def test_every_body_of_every_topic_is_about_something(topic: str) -> None:
     def received(body: Any) -> None:
-        assert len(subject_of(topic, body, shop_id=1)) <= 300
+        assert len(subject_of(topic, body, shop_pk=ShopPk(1))) <= 300
 
     tries = ((what, body) for what, body in everywhere(sample(topic), KINDS) if isinstance(body, dict))
     assert not_allowed(tries, received, allowed=()) == {}

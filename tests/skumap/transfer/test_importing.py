@@ -13,6 +13,7 @@ import pytest
 
 from ops.alerting.alerts import raise_alert
 from ops.models import Alert, Job
+from ops.refs import Subject
 from skumap.models import SkuMapping
 from skumap.transfer import csv_rows, importing, staging
 from skumap.transfer.importing import ImportReport, import_csv
@@ -319,7 +320,11 @@ def test_a_warehouse_of_another_shop_is_refused(berlin: Warehouse) -> None:
 def test_what_waited_for_a_mapping_goes_on_and_its_alert_closes(berlin: Warehouse) -> None:
     for variant in (11, 99):
         raise_alert(
-            "unmapped_sku", subject=f"sku:{berlin.shop.domain}:{variant}", title="t", meaning="m", action="a"
+            "unmapped_sku",
+            subject=Subject(f"sku:{berlin.shop.domain}:{variant}"),
+            title="t",
+            meaning="m",
+            action="a",
         )
     waiting, other = park(f"sku:{berlin.shop_id}:11"), park(f"sku:{berlin.shop_id}:99")
     load(berlin, MUGS)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ops.models import Alert, Job
 from ops.queue import jobs
+from shops.ids import InventoryItemId, VariantId
 from skumap import jobs as skumap_jobs
 from skumap.models import SkuMapping
 from skumap.verification import review, shopify_variants
@@ -155,7 +156,7 @@ def test_a_doubt_ends_by_a_read_and_not_by_a_late_webhook(mug: SkuMapping, varia
     deliver(mug.shop, "products/update", product(variant()))
     assert (variants.asked, doubts()) == ([[11]], [11])
     variants.known = {11: ("MUG-1", 1011)}
-    review.ask(mug.shop, variants=[11])
+    review.ask(mug.shop, variants=[VariantId(11)])
     drain()
     assert (doubts(), open_alerts()) == ([], [])
 
@@ -181,23 +182,23 @@ def test_a_read_goes_through_all_pages(berlin: Warehouse, variants: Variants) ->
 
 def test_what_shopify_confirms_is_noted(mug: SkuMapping, variants: Variants) -> None:
     variants.known = {11: ("MUG-1", 1011)}
-    findings = shopify_variants.verify(mug.shop, variants=[11])
+    findings = shopify_variants.verify(mug.shop, variants=[VariantId(11)])
     mug.refresh_from_db()
     assert (findings.checked, findings.gone, findings.changed) == (1, (), ())
     assert mug.last_verified_at is not None
 
 
 def test_a_mapping_that_changed_while_shopify_was_asked_is_left_alone(mug: SkuMapping) -> None:
-    seen = {11: review.Seen(11, "OTHER", 1011)}
+    seen = {VariantId(11): review.Seen(VariantId(11), "OTHER", InventoryItemId(1011))}
     asked_at = timezone.now() - timedelta(hours=1)
-    shopify_variants.record(mug.shop, variants=[11], seen=seen, asked_at=asked_at, adopt=False)
+    shopify_variants.record(mug.shop, variants=[VariantId(11)], seen=seen, asked_at=asked_at, adopt=False)
     assert doubts() == []
 
 
 def test_adopting_makes_the_mapping_say_what_shopify_shows(mug: SkuMapping, variants: Variants) -> None:
     review.sku_changed_in_product(mug.shop, product(variant(sku="MUG-2", item=2022)))
     variants.known = {11: ("MUG-2", 2022)}
-    review.ask(mug.shop, variants=[11], adopt=True)
+    review.ask(mug.shop, variants=[VariantId(11)], adopt=True)
     drain()
     mug.refresh_from_db()
     assert (mug.shopify_sku, mug.shopify_inventory_item_id, mug.wms_item_code) == ("MUG-2", 2022, "MUG")
@@ -205,8 +206,11 @@ def test_adopting_makes_the_mapping_say_what_shopify_shows(mug: SkuMapping, vari
 
 
 def test_an_unmapped_sku_is_alerted_once_with_the_nearest_known_one(mug: SkuMapping) -> None:
-    assert review.report_unmapped(mug.shop, {12: "MUG-l", 13: "", 14: "QQQQ"}) == 3
-    assert review.report_unmapped(mug.shop, {12: "MUG-l"}) == 0
+    assert (
+        review.report_unmapped(mug.shop, {VariantId(12): "MUG-l", VariantId(13): "", VariantId(14): "QQQQ"})
+        == 3
+    )
+    assert review.report_unmapped(mug.shop, {VariantId(12): "MUG-l"}) == 0
     alert = Alert.objects.get(subject="sku:berlin.myshopify.com:12")
     assert (alert.kind, alert.count) == ("unmapped_sku", 1)
     assert "Nearest known: SKU MUG-1 (item MUG)." in alert.action
@@ -217,13 +221,13 @@ def test_an_unmapped_sku_is_alerted_once_with_the_nearest_known_one(mug: SkuMapp
 def test_reporting_takes_a_query_per_sku_and_one_for_the_names(
     mug: SkuMapping, django_assert_num_queries: Any
 ) -> None:
-    review.report_unmapped(mug.shop, {12: "A", 13: "B"})
+    review.report_unmapped(mug.shop, {VariantId(12): "A", VariantId(13): "B"})
     with django_assert_num_queries(5):  # names, savepoint, two alerts, release
-        review.report_unmapped(mug.shop, {12: "A", 13: "B"})
+        review.report_unmapped(mug.shop, {VariantId(12): "A", VariantId(13): "B"})
 
 
 def test_a_saved_mapping_wakes_what_waited_and_closes_its_alert(berlin: Warehouse) -> None:
-    review.report_unmapped(berlin.shop, {11: "MUG-1", 12: "CUP"})
+    review.report_unmapped(berlin.shop, {VariantId(11): "MUG-1", VariantId(12): "CUP"})
     waiting, other = park(f"sku:{berlin.shop_id}:11"), park(f"sku:{berlin.shop_id}:12")
     review.mapping_saved([make_mapping(berlin, 11)])
     assert (is_parked(waiting), is_parked(other)) == (False, True)
@@ -232,7 +236,7 @@ def test_a_saved_mapping_wakes_what_waited_and_closes_its_alert(berlin: Warehous
 
 def test_a_mapping_that_is_switched_off_has_what_waits_looked_at_and_ends_no_alert(berlin: Warehouse) -> None:
     waiting = park(f"sku:{berlin.shop_id}:11")
-    review.report_unmapped(berlin.shop, {11: "MUG"})
+    review.report_unmapped(berlin.shop, {VariantId(11): "MUG"})
     review.mapping_saved([make_mapping(berlin, 11, is_active=False)])
     assert not is_parked(waiting)
     assert open_alerts() == [("unmapped_sku", "sku:berlin.myshopify.com:11")]

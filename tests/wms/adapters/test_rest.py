@@ -29,6 +29,7 @@ from wms.adapters.base import (
 )
 from wms.availability.access import AccessRefused, CredentialsUnusable
 from wms.availability.warehouses import connection_changed
+from wms.ids import ExternalId, RemoteOrderId
 from wms.models import Connection
 from wms.statuses import WmsStatus
 
@@ -46,14 +47,19 @@ ADDRESS_FIELDS = [
 ]
 BASE = "http://wms.test/north"
 ORDER = OrderRequest(
-    external_id="wms:order:1:5:1",
+    external_id=ExternalId("wms:order:1:5:1"),
     external_ref="#1001",
     warehouse_code="BER1",
     lines=(OrderLineRequest("MUG", 2, "77"),),
     address=Address(name="Ada", address1="Weg 1", city="Berlin", zip="10115", country="DE"),
     shipping_method="Standard",
 )
-RETURN = ReturnRequest("wms:order:1:5:1", "W1", "cancelled too late", (OrderLineRequest("MUG", 1, "77"),))
+RETURN = ReturnRequest(
+    ExternalId("wms:order:1:5:1"),
+    RemoteOrderId("W1"),
+    "cancelled too late",
+    (OrderLineRequest("MUG", 1, "77"),),
+)
 
 
 def connection(**changes: Any) -> Connection:
@@ -79,7 +85,7 @@ def sent(wms: responses.RequestsMock, index: int = 0) -> requests.PreparedReques
 def test_create_sends_the_contract_with_the_external_id_as_key(adapter: Adapter, wms: Any) -> None:
     wms.post(f"{BASE}/orders", json={"id": 17, "status": "accepted"}, status=201)
     answer = adapter.create_order(ORDER)
-    assert (answer.wms_order_id, answer.status, answer.raw_status) == ("17", WmsStatus.ACCEPTED, "accepted")
+    assert (answer.remote_id, answer.status, answer.raw_status) == ("17", WmsStatus.ACCEPTED, "accepted")
     request = sent(wms)
     assert request.headers["Authorization"] == "Bearer wms-token"
     assert request.headers["Idempotency-Key"] == ORDER.external_id
@@ -107,7 +113,7 @@ def test_a_stored_token_that_no_header_can_hold_parks_the_work_and_is_told(token
 
 def test_another_header_that_cannot_be_sent_is_no_outcome_to_be_unsure_of(adapter: Adapter) -> None:
     with pytest.raises(Permanent, match="the header Idempotency-Key"):
-        adapter.cancel_order("W1", idempotency_key="wms:order:ü")
+        adapter.cancel_order(RemoteOrderId("W1"), idempotency_key="wms:order:ü")
 
 
 def test_the_same_order_is_sent_with_the_same_key_again(adapter: Adapter, wms: Any) -> None:
@@ -191,7 +197,7 @@ def test_an_order_is_found_by_its_external_id_only(adapter: Adapter, wms: Any) -
     wms.get(f"{BASE}/orders", json={"orders": others})
     found = adapter.find_order(ORDER.external_id)
     assert found is not None
-    assert (found.wms_order_id, found.status) == ("W1", WmsStatus.PICKING)
+    assert (found.remote_id, found.status) == ("W1", WmsStatus.PICKING)
     assert adapter.find_order(ORDER.external_id) is None
     assert sent(wms).params == {"externalOrderId": ORDER.external_id}  # type: ignore[attr-defined]
     assert "Idempotency-Key" not in sent(wms).headers
@@ -207,8 +213,8 @@ def test_two_orders_with_one_external_id_are_a_case_for_a_person(adapter: Adapte
 def test_an_update_is_taken_or_declined(adapter: Adapter, wms: Any) -> None:
     wms.put(f"{BASE}/orders/W%2F1", json={"status": "accepted"})
     wms.put(f"{BASE}/orders/W%2F1", status=409, json={"status": "packed", "reason": "too late"})
-    assert adapter.update_order("W/1", ORDER, idempotency_key="k1").accepted
-    declined = adapter.update_order("W/1", ORDER, idempotency_key="k2")
+    assert adapter.update_order(RemoteOrderId("W/1"), ORDER, idempotency_key="k1").accepted
+    declined = adapter.update_order(RemoteOrderId("W/1"), ORDER, idempotency_key="k2")
     assert declined == UpdateAnswer(accepted=False, status=WmsStatus.PACKED, reason="too late")
     assert [sent(wms, i).headers["Idempotency-Key"] for i in (0, 1)] == ["k1", "k2"]
 
@@ -229,14 +235,14 @@ def test_a_cancellation_is_answered(
     adapter: Adapter, wms: Any, status: int, body: dict[str, Any], answer: CancelAnswer
 ) -> None:
     wms.post(f"{BASE}/orders/W1/cancel", status=status, json=body)
-    assert adapter.cancel_order("W1", idempotency_key="cancel:W1") == answer
+    assert adapter.cancel_order(RemoteOrderId("W1"), idempotency_key="cancel:W1") == answer
     assert sent(wms).headers["Idempotency-Key"] == "cancel:W1"
 
 
 def test_a_return_is_announced(adapter: Adapter, wms: Any) -> None:
     wms.post(f"{BASE}/returns", status=201, json={"id": "R1", "labelUrl": None})
     answer = adapter.create_return(RETURN, idempotency_key="return:1")
-    assert (answer.wms_return_id, answer.label_url) == ("R1", "")
+    assert (answer.remote_id, answer.label_url) == ("R1", "")
     body = json.loads(sent(wms).body or b"")
     assert (body["externalOrderId"], body["wmsOrderId"]) == ("wms:order:1:5:1", "W1")
     assert body["lineItems"] == [{"wmsItemCode": "MUG", "quantity": 1, "externalLineId": "77"}]
@@ -316,9 +322,9 @@ def test_a_zone_that_this_machine_does_not_know_is_an_error_that_names_it(wms: A
 def test_what_a_connection_does_not_list_is_not_called() -> None:
     bare = adapter_for(connection(capabilities=[]))
     calls = [
-        lambda: bare.find_order("x"),
-        lambda: bare.update_order("W1", ORDER, idempotency_key="k"),
-        lambda: bare.cancel_order("W1", idempotency_key="k"),
+        lambda: bare.find_order(ExternalId("x")),
+        lambda: bare.update_order(RemoteOrderId("W1"), ORDER, idempotency_key="k"),
+        lambda: bare.cancel_order(RemoteOrderId("W1"), idempotency_key="k"),
         lambda: bare.create_return(RETURN, idempotency_key="k"),
     ]
     for call in calls:

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 from ops.admin import JobAdmin
 from ops.alerting.alerts import raise_alert
 from ops.models import Job
+from ops.refs import Subject
 from skumap.models import SkuMapping
 from tests.builders import (
     make_connection,
@@ -100,7 +101,7 @@ def test_the_front_page_shows_what_needs_a_person(page: Page) -> None:
     make_job(lane="shop:berlin.myshopify.com")
     raise_alert(
         "unmapped_sku",
-        subject="sku:b:1",
+        subject=Subject("sku:b:1"),
         title="TEE-S is not mapped",
         meaning="m",
         action="Map it to an item.",
@@ -154,11 +155,11 @@ def test_a_person_decides_whether_the_wms_has_an_order(page: Page, live_server: 
     page.goto(f"{live_server.url}/admin/fulfillment/wmsorder/{row.pk}/change/")
     expect(page.locator("[data-decision]")).to_contain_text(row.external_id)
     picture(page, "decision")
-    page.fill("#there_wms_order_id", other.wms_order_id)
+    page.fill("#there_remote_id", other.remote_id)
     page.locator("#there_looked").check()
     page.get_by_role("button", name="It is there under this id").click()
     expect(page.locator("body")).to_contain_text(f"is part 1 of order {other.order.name}")
-    page.fill("#there_wms_order_id", "W77")
+    page.fill("#there_remote_id", "W77")
     page.locator("#there_looked").check()
     page.get_by_role("button", name="It is there under this id").click()
     expect(page.locator("body")).to_contain_text("Decided: the WMS has it as W77.")

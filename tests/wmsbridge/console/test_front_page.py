@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from ops.alerting.alerts import raise_alert
 from ops.models import Alert, Lane, Severity
+from ops.refs import Subject
 from tests.builders import make_dead_letter, make_job, make_order, make_shop
 from wmsbridge import health
 
@@ -46,7 +47,9 @@ def test_each_metric_says_what_it_measures(admin_client: Client) -> None:
 
 
 def test_open_alerts_say_what_to_do(admin_client: Client) -> None:
-    raise_alert("unmapped_sku", subject="sku:b:1", title="TEE-S is not mapped", meaning="m", action="Map it")
+    raise_alert(
+        "unmapped_sku", subject=Subject("sku:b:1"), title="TEE-S is not mapped", meaning="m", action="Map it"
+    )
     text = page(admin_client)
     assert "TEE-S is not mapped" in text
     assert "Map it" in text
@@ -77,7 +80,7 @@ def test_the_front_page_takes_a_constant_number_of_statements(
         page(admin_client)
     for number in range(30):
         make_dead_letter(lane=f"wms:w{number}")
-        raise_alert("k", subject=str(number), title="t", meaning="m", action="a")
+        raise_alert("k", subject=Subject(str(number)), title="t", meaning="m", action="a")
     with django_assert_num_queries(len(few)):
         page(admin_client)
 
@@ -101,7 +104,9 @@ def test_the_sidebar_shows_only_what_a_user_may_see(client: Client) -> None:
 def test_what_waits_is_counted_by_its_cause_with_the_list_behind_it(admin_client: Client) -> None:
     long_ago = timezone.now() - timedelta(hours=5)
     parked = [make_job(parked_on=["sku:b:1", "warehouse:7"], parked_since=long_ago) for _ in range(3)]
-    raise_alert("outcome_unknown", subject="wms:order:b:1:1", title="There?", meaning="m", action="a")
+    raise_alert(
+        "outcome_unknown", subject=Subject("wms:order:b:1:1"), title="There?", meaning="m", action="a"
+    )
     text = page(admin_client)
     assert re.search(r"<strong[^>]*>3</strong> wait for a SKU mapping", text)
     assert re.search(r"<strong[^>]*>1</strong> to be decided: does the WMS have it", text)
@@ -114,7 +119,7 @@ def test_what_waits_is_counted_by_its_cause_with_the_list_behind_it(admin_client
 def test_an_open_circuit_says_since_when_and_old_orders_for_how_long(admin_client: Client) -> None:
     make_job(lane="wms:z")
     Lane.objects.update(circuit="open", open_until=timezone.now())
-    raise_alert("circuit_open", subject="wms:z", title="down", meaning="m", action="a")
+    raise_alert("circuit_open", subject=Subject("wms:z"), title="down", meaning="m", action="a")
     long_ago = timezone.now() - timedelta(days=2, hours=1)
     Alert.objects.update(first_at=long_ago)
     make_order(make_shop(), state="held", reason="unmapped_sku", state_since=long_ago)
@@ -123,7 +128,9 @@ def test_an_open_circuit_says_since_when_and_old_orders_for_how_long(admin_clien
 
 
 def test_critical_alerts_come_first(admin_client: Client) -> None:
-    raise_alert("a", subject="1", title="Urgent", meaning="m", action="a", severity=Severity.CRITICAL)
+    raise_alert(
+        "a", subject=Subject("1"), title="Urgent", meaning="m", action="a", severity=Severity.CRITICAL
+    )
     for number in range(10):
-        raise_alert("b", subject=str(number), title="Later", meaning="m", action="a")
+        raise_alert("b", subject=Subject(str(number)), title="Later", meaning="m", action="a")
     assert "Urgent" in page(admin_client)

@@ -10,6 +10,7 @@ from django.test import Client
 
 from ops.alerting.alerts import raise_alert
 from ops.models import Alert
+from ops.refs import Subject
 from tests.builders import make_connection, make_dead_letter, make_shipment, make_shop, make_warehouse
 from tests.fulfillment.order_rows import at_warehouse, place
 from wmsbridge.console.related_links import leads, of_alert
@@ -42,7 +43,7 @@ def test_every_form_of_subject_finds_its_page(admin_user: Any) -> None:
     order = at_warehouse(place())
     part = order.wms_orders.get()
     shipment = make_shipment(part, wms_shipment_id="S:1")
-    for subject in (part.external_id, f"wms:north:{part.wms_order_id}"):
+    for subject in (part.external_id, f"wms:north:{part.remote_id}"):
         assert f"Order {order.name}" in texts(admin_user, subject)
     assert texts(admin_user, f"shipment:{shipment.connection_id}:S:1") == ["Shipment S:1"]
     assert texts(admin_user, f"shop:{order.shop_id}") == texts(admin_user, "shop:berlin.myshopify.com")
@@ -77,7 +78,9 @@ def test_nobody_is_led_to_what_they_may_not_see(client: Client) -> None:
 
 def test_an_alert_of_dead_letters_leads_to_their_list(admin_user: Any, admin_client: Client) -> None:
     dead = make_dead_letter("inventory.push", "shop:berlin.myshopify.com")
-    raise_alert("dead_letter", subject=f"{dead.kind} {dead.lane_id}", title="t", meaning="m", action="a")
+    raise_alert(
+        "dead_letter", subject=Subject(f"{dead.kind} {dead.lane_id}"), title="t", meaning="m", action="a"
+    )
     alert = Alert.objects.get()
     found = of_alert(alert, user=admin_user)
     assert f"/admin/ops/job/{dead.pk}/change/" in admin_client.get(found[0].url).content.decode()
@@ -101,7 +104,7 @@ def test_a_health_alert_leads_to_what_it_names(
 ) -> None:
     make_warehouse(make_shop(), make_connection())
     make_dead_letter()
-    raise_alert(f"health_{kind}", subject=kind, cause=cause, title="t", meaning="m", action="a")
+    raise_alert(f"health_{kind}", subject=Subject(kind), cause=cause, title="t", meaning="m", action="a")
     found = of_alert(Alert.objects.get(kind=f"health_{kind}"), user=admin_user)
     assert [lead.text for lead in found] == texts
 
@@ -120,7 +123,7 @@ def test_a_health_alert_leads_to_its_order_or_parcel_and_to_the_list(
             ["Shipment S:1", "Shipments that Shopify does not know yet"],
         ),
     ):
-        raise_alert(kind, subject=kind, title="t", meaning="m", action="a", cause=cause or kind)
+        raise_alert(kind, subject=Subject(kind), title="t", meaning="m", action="a", cause=cause or kind)
         found = of_alert(Alert.objects.get(kind=kind), user=admin_user)
         assert {lead.text for lead in found} >= set(expected)
         assert {admin_client.get(lead.url).status_code for lead in found if not lead.away} == {200}

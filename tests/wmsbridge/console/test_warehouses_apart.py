@@ -163,7 +163,7 @@ def held(item: str, *, known: str, free: int) -> Any:
     make_mapping(warehouse, 11, item)
     order = ordered(warehouse.shop, ready_at=timezone.now())
     with pytest.raises(Blocked) as blocked:
-        preparation.prepare(order.pk)
+        preparation.prepare(order.id)
     order.refresh_from_db()
     return order, blocked.value
 

@@ -39,7 +39,7 @@ def emit(
     """The WMS's callback about a parcel comes in, emitted at a time of its clock."""
     part = scene.row(order).wms_orders.get()
     data = {
-        "wmsOrderId": part.wms_order_id,
+        "wmsOrderId": part.remote_id,
         "wmsShipmentId": shipment,
         "warehouseId": "BER1",
         "shippedItems": [{"wmsItemCode": "MUG", "quantityShipped": units}],

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from inventory.models import StockLevel
 from ops.models import Alert, Job
+from ops.refs import Subject
 from tests.builders import (
     make_connection,
     make_dead_letter,
@@ -76,7 +77,11 @@ def test_a_dead_letter_alert_closes_when_its_last_job_is_gone() -> None:
     other = make_dead_letter(lane="wms:south")
     for lane in ("wms:north", "wms:south"):
         Alert.objects.create(
-            kind="dead_letter", subject=f"fulfillment.submit {lane}", title="t", meaning="m", action="a"
+            kind="dead_letter",
+            subject=Subject(f"fulfillment.submit {lane}"),
+            title="t",
+            meaning="m",
+            action="a",
         )
     Job.objects.filter(id=job.id).update(state="ready")
     assert health_alerts.close_settled_dead_letters() == 1

@@ -83,7 +83,7 @@ def test_whoever_may_not_change_changes_nothing_by_any_address(role: Role, world
     for place in everyone.places(world):
         if place.name in ("logout", "login"):
             continue
-        answer = client.post(place.url, {"_save": "Save", "post": "yes", "there": "1", "wms_order_id": "W1"})
+        answer = client.post(place.url, {"_save": "Save", "post": "yes", "there": "1", "remote_id": "W1"})
         if answer.status_code >= 500 and place.url != "/readyz":
             wrong.append(f"POST {place.url}: {answer.status_code}")
         may_not = role in (Role.NOBODY, Role.VIEWER)
