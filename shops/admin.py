@@ -1,4 +1,4 @@
-"""The console's page of a shop: secrets go in and never come out, actions only enqueue or switch."""
+"""The console's page of a shop. It never shows secrets, and its actions only enqueue jobs or switch the shop."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CREDENTIALS = frozenset({"client_id", "client_secret", "access_token"})
 
 
 class ShopForm(SecretsForm[Shop]):
-    """Secrets stay with the domain that they were given for."""
+    """A form for a shop; its secrets belong to the domain for which they were entered."""
 
     REPLACED = ("webhook_secret", "webhook_secret_previous")
 
@@ -40,7 +40,7 @@ class ShopForm(SecretsForm[Shop]):
         )
 
     def clean(self) -> dict[str, Any]:
-        """Another domain is another shop: nothing that was stored for the old one is sent to it."""
+        """Require all secrets again if the domain changed, so that no secret is sent to another shop."""
         cleaned = super().clean()
         if self.instance.pk and cleaned.get("domain", self.instance.domain) != self.instance.domain:
             self.require_again(*SECRETS, because="The domain is now another shop's.")
@@ -49,7 +49,7 @@ class ShopForm(SecretsForm[Shop]):
 
 @admin.register(Shop)
 class ShopAdmin(ConsoleAdmin):
-    """Shops: their credentials, policies and whether they are on."""
+    """Shops: their credentials and policies, and whether they are on."""
 
     form = ShopForm
     switched_off_instead = True
@@ -96,13 +96,13 @@ class ShopAdmin(ConsoleAdmin):
 
     @admin.display(description="credentials")
     def mode(self, shop: Shop) -> str:
-        """How we get our token."""
+        """How we get the access token."""
         if secrets.is_set(shop, "access_token"):
             return "permanent token"
         return "client credentials" if shop.client_id and secrets.is_set(shop, "client_secret") else "none"
 
     def save_model(self, request: HttpRequest, obj: Shop, form: Any, change: bool) -> None:
-        """Save; work that waited for other credentials goes on, a new shop gets its subscriptions."""
+        """Save, wake work that waits for the credentials, and have the subscriptions of a new shop checked."""
         with transaction.atomic():
             super().save_model(request, obj, form, change)
             if {*SECRETS} & set(form.changed_data):
@@ -116,17 +116,17 @@ class ShopAdmin(ConsoleAdmin):
 
     @admin.action(description="Switch on: take up the exchange again", permissions=["change"])
     def switch_on(self, request: HttpRequest, queryset: QuerySet[Shop]) -> None:
-        """Waiting work goes on; subscriptions are checked."""
+        """Switch shops on: waiting work continues, and subscriptions are checked."""
         self._each(request, queryset, installation.switch_on, "switched on")
 
     @admin.action(description="Switch off: no calls, work waits", permissions=["change"])
     def switch_off(self, request: HttpRequest, queryset: QuerySet[Shop]) -> None:
-        """Nothing is lost."""
+        """Switch shops off: nothing is lost, work waits."""
         self._each(request, queryset, installation.switch_off, "switched off")
 
     @admin.action(description="Check webhook subscriptions", permissions=["change"])
     def check_subscriptions(self, request: HttpRequest, queryset: QuerySet[Shop]) -> None:
-        """Enqueue what runs every hour."""
+        """Enqueue the check that also runs every hour."""
         self._each(request, queryset.filter(is_active=True), _enqueue_check, "subscriptions to be checked")
 
     def _each(self, request: HttpRequest, queryset: QuerySet[Shop], act: Any, what: str) -> None:

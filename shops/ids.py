@@ -1,15 +1,15 @@
-"""Whose an id is: Shopify's, by the kind of thing that it names, or ours. The types change no value."""
+"""Types that say who gave an id (Shopify or we) and what it identifies. The types do not change the values."""
 
 from __future__ import annotations
 
 from typing import NewType
 
 ShopPk = NewType("ShopPk", int)
-"""Our row of a shop."""
+"""The key of our row of a shop."""
 
 ShopifyOrderId = NewType("ShopifyOrderId", int)
 ShopifyLineId = NewType("ShopifyLineId", int)
-"""A line of an order. The line of a fulfilment order has an id of its own."""
+"""Shopify's id of a line of an order. The line of a fulfilment order has an id of its own."""
 
 FulfillmentOrderId = NewType("FulfillmentOrderId", int)
 FulfillmentOrderLineId = NewType("FulfillmentOrderLineId", int)

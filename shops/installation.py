@@ -1,4 +1,5 @@
-"""Whether we may call a shop at all: installed or not, let in or refused, and going on once that has changed."""
+"""Whether we may call a shop: it is installed and switched on, and accepts our credentials. And what follows a
+change."""
 
 from __future__ import annotations
 
@@ -24,14 +25,14 @@ logger = structlog.get_logger(__name__)
 
 
 POLICIES = frozenset({"submit_policy", "submit_test_orders", "whole_orders_only", "routes_all_locations"})
-"""Fields that decide what of an order may be sent."""
+"""The fields of a shop that decide which parts of an order may be sent."""
 
 FROZEN_STATUSES = frozenset({402, 423})
 FROZEN_WAIT = timedelta(minutes=10)
 
 
 class AccessRefused(Blocked):
-    """Shopify refuses the credentials that it was shown: work waits under the shop's key until they are changed."""
+    """Shopify refuses our credentials; work waits under the shop's park key until they are changed."""
 
     def __init__(self, shop: Shop, *, reason: str) -> None:
         super().__init__(
@@ -43,7 +44,7 @@ class AccessRefused(Blocked):
 
 
 class CredentialsUnusable(Blocked):
-    """There are no credentials that could be shown, so Shopify was not asked: work waits until they are changed."""
+    """There are no credentials that could be sent, so no call was made; work waits until they are changed."""
 
     def __init__(self, shop: Shop, *, reason: str) -> None:
         super().__init__(
@@ -53,7 +54,7 @@ class CredentialsUnusable(Blocked):
 
 
 def paused(shop: Shop) -> Blocked:
-    """The error for work that needs a shop which is switched off."""
+    """Return the error for work of a shop that is switched off."""
     return Blocked(
         f"{shop.domain} is switched off",
         on=[shop_key(shop.id)],
@@ -62,12 +63,12 @@ def paused(shop: Shop) -> Blocked:
 
 
 def frozen(shop: Shop, *, reason: str) -> Throttled:
-    """The error for work that needs a shop which Shopify has frozen or locked."""
+    """Return the error for work of a shop that Shopify has frozen or locked."""
     return Throttled(f"{shop.domain} is frozen or locked ({reason})", wait=FROZEN_WAIT)
 
 
 def _unchanged(shop: Shop) -> Callable[[], bool]:
-    """Tells whether the stored credentials still are those of now."""
+    """Return a function that says whether the stored credentials are still the same as now."""
     fingerprint = _fingerprint(shop)
     return lambda: _fingerprint(Shop.objects.get(pk=shop.pk)) == fingerprint
 
@@ -75,14 +76,14 @@ def _unchanged(shop: Shop) -> Callable[[], bool]:
 def record_refused(shop: Shop, refusal: AccessRefused) -> None:
     """Raise the alert that Shopify refuses the shop's credentials.
 
-    None is raised where the app was uninstalled, or while that is being found out: that has its own.
+    It is not raised if the app was uninstalled, or while this is being checked: that has an alert of its own.
     """
     if not (_is_uninstalled(shop) or jobs.removal_is_examined(shop)):
         alerts.shop_refuses_credentials(shop, reason=refusal.reason, by_shopify=True)
 
 
 def record_unusable(shop: Shop, unusable: CredentialsUnusable) -> None:
-    """Raise the alert that the shop has no credentials that could be shown, unless the app was uninstalled."""
+    """Raise the alert that the shop has no credentials that could be sent, unless the app was uninstalled."""
     if not _is_uninstalled(shop):
         alerts.shop_refuses_credentials(shop, reason=unusable.reason, by_shopify=False)
 
@@ -92,12 +93,12 @@ def _is_uninstalled(shop: Shop) -> bool:
 
 
 def reachable(shop: Shop) -> None:
-    """The shop answers: close what said otherwise."""
+    """Close the alerts that the shop refuses us or is frozen, because it answered."""
     close_kinds([alerts.SHOP_REFUSES_CREDENTIALS, alerts.SHOP_FROZEN], shop.subject)
 
 
 def uninstalled(shop: Shop) -> bool:
-    """Switch the shop off because the app was removed from it; False when it was off already."""
+    """Switch the shop off because the app was removed from it; return False if it was off already."""
     with transaction.atomic():
         changed = Shop.objects.filter(pk=shop.pk, is_active=True).update(
             is_active=False, uninstalled_at=Now(), issued_token="", issued_token_expires_at=None
@@ -111,15 +112,15 @@ def uninstalled(shop: Shop) -> bool:
 
 
 def switch_on(shop: Shop) -> bool:
-    """Take a shop up again: its waiting work goes on, its subscriptions are looked at, and what was missed is read.
+    """Switch a shop on: its waiting work continues, its subscriptions are checked, and missed orders are read.
 
-    False when it was on.
+    Returns False if it was on already.
     """
     return _switch_on(shop, Q(is_active=False))
 
 
 def installed_again(shop: Shop) -> bool:
-    """Take a shop up again that was switched off because the app was removed, not by a person; False = it was not."""
+    """Switch a shop on that was switched off because the app was removed; return False for any other shop."""
     return _switch_on(shop, Q(is_active=False, uninstalled_at__isnull=False))
 
 
@@ -132,7 +133,7 @@ def _switch_on(shop: Shop, off: Q) -> bool:
 
 
 def taken_up(shop: Shop) -> None:
-    """What follows once a shop is on again, in the transaction that switched it on."""
+    """Do what follows when a shop was switched on; call it in the transaction that did so."""
     Shop.objects.filter(pk=shop.pk).update(uninstalled_at=None)
     jobs.check_subscriptions(shop)
     jobs.notices_lost(shop)
@@ -143,7 +144,10 @@ def taken_up(shop: Shop) -> None:
 
 @transaction.atomic
 def switch_off(shop: Shop) -> bool:
-    """Make no more calls to a shop: its work waits until a person switches it on. False when it was off by a person."""
+    """Switch a shop off: no more calls are made, and its work waits until a person switches it on.
+
+    Returns False if a person had switched it off already.
+    """
     on_or_uninstalled = Q(is_active=True) | Q(uninstalled_at__isnull=False)
     changed = Shop.objects.filter(on_or_uninstalled, pk=shop.pk).update(is_active=False, uninstalled_at=None)
     if changed:
@@ -153,9 +157,9 @@ def switch_off(shop: Shop) -> bool:
 
 
 def credentials_changed(shop: Shop) -> None:
-    """Forget the issued token and let waiting work try the new credentials; in the transaction that saved them.
+    """Forget the issued token and wake waiting work; call it in the transaction that saved the new credentials.
 
-    A shop from which the app had been removed goes on with them.
+    A shop that was switched off because the app was removed is switched on.
     """
     Shop.objects.filter(pk=shop.pk).update(
         issued_token="",
@@ -169,21 +173,21 @@ def credentials_changed(shop: Shop) -> None:
 
 
 def secrets_changed(shop: Shop) -> None:
-    """Secrets were saved: that one could not be read is in the past."""
+    """Close the alert that a secret cannot be read, because the secrets were saved again."""
     SECRET_UNREADABLE.close(shop.subject)
 
 
 def settings_changed(shop: Shop, fields: Collection[str]) -> None:
-    """What may be sent of the shop's orders was changed: those that were not sent are to be read again.
+    """Have unsent orders read again if a changed field decides which parts of an order may be sent.
 
-    `fields`: the fields of the shop that were changed. In the transaction that saved them; local work.
+    `fields` are the changed fields of the shop. Call it in the transaction that saved them; it makes no calls.
     """
     if shop.is_active and POLICIES.intersection(fields):
         jobs.settings_changed(shop)
 
 
 def _fingerprint(shop: Shop) -> str:
-    """Tells whether credentials have changed; never stored."""
+    """Return a hash that changes with the credentials; it is never stored."""
     read = [secrets.readable(shop, name) or "" for name in ("client_secret", "access_token")]
     parts = "\x00".join([shop.client_id, *read])
     return hashlib.sha256(parts.encode()).hexdigest()

@@ -12,7 +12,7 @@ from shops.ids import ShopPk
 from shops.refs import shop_lane, shop_subject
 
 OWNER = ("domain",)
-"""Whose the secrets are: they cannot be read once the domain is another's."""
+"""The fields that the secrets belong to; the secrets cannot be decrypted for another domain."""
 
 API_VERSION = r"^(20\d\d-(01|04|07|10)|unstable)\Z"
 
@@ -23,7 +23,7 @@ class Shop(models.Model):
     id: ShopPk
 
     class SubmitPolicy(models.TextChoices):
-        """From which financial status on an order may be sent to a warehouse."""
+        """The financial status from which an order may be sent to a warehouse."""
 
         PAID = "paid", "when paid"
         AUTHORIZED = "authorized", "when paid or authorised"
@@ -190,5 +190,5 @@ class Shop(models.Model):
 
     @property
     def hmac_secrets(self) -> list[str]:
-        """Secrets a webhook may be signed with: current first, then the one being rotated out."""
+        """The secrets that a webhook may be signed with: the current one, then the previous one during a rotation."""
         return [s for s in (self.webhook_secret or self.client_secret, self.webhook_secret_previous) if s]

@@ -1,4 +1,4 @@
-"""References to shops and to what Shopify's notices are about."""
+"""References to shops and to the subjects of Shopify's webhooks."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from shops.ids import ShopPk
 
 
 class ShopRef(NamedTuple):
-    """A shop by its row or by its domain; the other of the two is None."""
+    """A shop by the key of its row or by its domain; the other of the two is None."""
 
     pk: ShopPk | None
     domain: str | None
 
 
 class NoticeRef(NamedTuple):
-    """Something of a shop that a notice is about: what it is, and Shopify's id of it."""
+    """The subject of a webhook: the kind of object, and Shopify's id of it."""
 
     name: str
     shop_pk: ShopPk
@@ -30,32 +30,32 @@ def shop_lane(domain: str) -> LaneName:
 
 
 def shop_key(shop_pk: ShopPk) -> ParkKey:
-    """What work waits for that needs a shop which is switched on and lets us in."""
+    """Return the park key of work that waits for the shop to be switched on or to accept our credentials."""
     return ParkKey(f"shop:{shop_pk}")
 
 
 def shop_share(shop_pk: ShopPk) -> str:
-    """The share of a shop in a lane that serves several."""
+    """Return the share of a shop in a lane that serves several."""
     return f"shop:{shop_pk}"
 
 
 def shop_subject(domain: str) -> Subject:
-    """What is about a shop as such."""
+    """Return the subject of a shop."""
     return Subject(f"shop:{domain}")
 
 
 def shop_pk_subject(shop_pk: ShopPk) -> Subject:
-    """What is about a shop as such, where its notices are: they name it by its row."""
+    """Return the subject of a shop's webhooks that name no object; they use the key of its row."""
     return Subject(f"shop:{shop_pk}")
 
 
 def question_subject(domain: str, question: str) -> Subject:
-    """One question of a customer to a shop: each has an alert of its own."""
+    """Return the subject of one customer's question to a shop; each question has its own alert."""
     return Subject(f"shop:{domain} {question}")
 
 
 def parse_shop(text: str) -> ShopRef | None:
-    """The shop that a subject, a park key or a lane names; None where it names none."""
+    """Return the shop that a subject, a park key or a lane names; None if it names none."""
     parts = refs.parts_of(refs.endpoint_of(text), "shop", 1)
     if parts is None:
         return None
@@ -65,12 +65,12 @@ def parse_shop(text: str) -> ShopRef | None:
 
 
 def notice_subject(name: str, shop_pk: ShopPk, number: int) -> Subject:
-    """What a notice is about, e.g. "order:<shop>:<Shopify's id>"."""
+    """Return the subject of a webhook, e.g. "order:<shop>:<Shopify's id>"."""
     return Subject(f"{name}:{shop_pk}:{number}")
 
 
 def parse_notice(subject: str, *, name: str) -> NoticeRef | None:
-    """What of a shop a notice, or a job that follows it, is about; None where it is about something else."""
+    """Return what the subject of a webhook, or of a job that follows it, names; None if it names something else."""
     parts = refs.parts_of(subject, name, 2)
     if parts is None:
         return None

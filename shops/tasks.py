@@ -1,4 +1,4 @@
-"""Job kinds of Shopify's end."""
+"""The jobs and scheduled tasks about shops."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from shops.webhooks import subscriptions
 logger = structlog.get_logger(__name__)
 
 TRIED_AFTER_REMOVAL = timedelta(days=30)
-"""How long a shop is asked every hour whether the app was installed again."""
+"""How long we check every hour whether the app was installed again."""
 
 
 @handles(APP_UNINSTALLED)
 def app_uninstalled(webhook: WebhookPayload) -> None:
-    """The notice may be hours old and the app back again: have the shop asked, in the lane of calls to it."""
+    """Enqueue a call to the shop: the webhook may be hours old, and the app may be installed again."""
     with transaction.atomic():
         jobs.check_installed(Shop.objects.get(pk=webhook.shop))
 
 
 @handles(CHECK_INSTALLED)
 def check_installed(payload: ShopPayload) -> None:
-    """Ask the shop anything; when it refuses us, the app is gone and the shop is switched off. Else it goes on.
+    """Call the shop. If it refuses our credentials, the app is removed and the shop is switched off, else it stays on.
 
     A shop that a person switched off is left alone.
     """
     shop = Shop.objects.get(pk=payload.shop)
     if not (shop.is_active or shop.uninstalled_at):
         return
-    if client.lets_us_in(shop):
+    if client.accepts_credentials(shop):
         again = installation.installed_again(shop)
         logger.info("shop_is_installed", shop=shop.domain, again=again)
     else:
@@ -55,13 +55,13 @@ def check_installed(payload: ShopPayload) -> None:
 
 @handles(UNHANDLED)
 def unhandled(webhook: WebhookPayload) -> None:
-    """A topic nobody asked for: told, and done."""
+    """Log a webhook of a topic that we do not handle."""
     logger.info("webhook_unhandled", topic=webhook.topic, shop=webhook.shop)
 
 
 @handles(CHECK_SUBSCRIPTIONS)
 def check_subscriptions(payload: ShopPayload) -> None:
-    """Make the shop's subscriptions what they should be; alert on what Shopify refuses."""
+    """Register the shop's subscriptions; alert if Shopify refuses one."""
     shop = Shop.objects.get(pk=payload.shop)
     if not (shop.is_active and settings.PUBLIC_URL):
         return
@@ -82,8 +82,9 @@ def _alert_or_close(shop: Shop, report: subscriptions.Report) -> None:
 
 @shared_task(name="shops.check_subscriptions_all")
 def check_subscriptions_all() -> None:
-    """Every hour: enqueue the check of every active shop, once this installation has a public address; and the question
-    whether the app is back on shops from which it was removed."""
+    """Every hour, enqueue the check of every active shop if this installation has a public address, and check whether
+    the app is installed again at shops from which it was removed.
+    """
     removed = Shop.objects.filter(is_active=False, uninstalled_at__gt=Now() - TRIED_AFTER_REMOVAL)
     with transaction.atomic():
         for shop in removed.only("id", "domain"):

@@ -1,4 +1,4 @@
-"""Staff's view of the SKU map."""
+"""The console's page of SKU mappings."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from wms.console.list_filters import WarehouseFilter
 from wms.models import Warehouse
 
 MAX_UPLOAD_BYTES = 4 * 1024 * 1024
-"""A web request is no place for more; import_skus streams files of any size."""
+"""The largest file that a web request imports; `import_skus` streams files of any size."""
 
 
 class MappingForm(forms.ModelForm[SkuMapping]):
-    """One mapping; the shop is the warehouse's."""
+    """A form for one mapping; its shop is that of the warehouse."""
 
     class Meta:
         model = SkuMapping
@@ -46,14 +46,14 @@ class MappingForm(forms.ModelForm[SkuMapping]):
         ]
 
     def clean_quantity(self) -> int:
-        """At least one. Raises ValidationError."""
+        """Refuse a quantity below one. Raises ValidationError."""
         quantity = int(self.cleaned_data["quantity"])
         if quantity < 1:
             raise ValidationError("One sold unit needs at least one unit of the item.")
         return quantity
 
     def clean(self) -> dict[str, Any]:
-        """A person who names another SKU has looked: the doubt is over. The shop follows the warehouse."""
+        """Set the shop, and clear the mark if a person entered another SKU or inventory item: they have verified it."""
         cleaned = super().clean() or self.cleaned_data
         if {"shopify_sku", "shopify_inventory_item_id"} & set(self.changed_data):
             cleaned["needs_verification"] = False
@@ -63,7 +63,7 @@ class MappingForm(forms.ModelForm[SkuMapping]):
         return cleaned
 
     def _refuse_foreign_inventory_item(self, cleaned: dict[str, Any], *, shop_id: int) -> None:
-        """An inventory item is one variant's; seen under a lock, so that nobody else saves the other one meanwhile."""
+        """Refuse an inventory item that another variant has. A lock keeps others from saving one meanwhile."""
         variant, item = cleaned.get("shopify_variant_id"), cleaned.get("shopify_inventory_item_id")
         if not (variant and item and cleaned.get("is_active")):
             return
@@ -71,21 +71,21 @@ class MappingForm(forms.ModelForm[SkuMapping]):
             self.add_error(
                 None, "Somebody else is importing or saving mappings of this shop: save again in a moment."
             )
-        elif claim := identities.owner(shop_id, inventory_item=item, besides=variant):
-            words = identities.claim_in_words(claim)
+        elif other := identities.owner(shop_id, inventory_item=item, besides=variant):
+            words = identities.conflict_text(other)
             self.add_error("shopify_inventory_item_id", f"{words[0].upper()}{words[1:]}.")
 
     def _get_validation_exclusions(self) -> set[str]:
-        """The shop is no field of the form, but part of what must be unique, once a warehouse was chosen."""
+        """Check the uniqueness with the shop, which is not a field of the form, once a warehouse was chosen."""
         known = {"shop"} if self.instance.shop_id else set()
         return super()._get_validation_exclusions() - known  # type: ignore[misc]
 
 
 class WarehouseField(forms.ModelChoiceField):  # type: ignore[type-arg]
-    """Warehouses of several shops may have one name."""
+    """A choice of warehouses with their shops, because warehouses of two shops may have the same name."""
 
     def label_from_instance(self, warehouse: Model) -> str:
-        """Shop, name and code."""
+        """Return shop, name and code."""
         assert isinstance(warehouse, Warehouse)  # noqa: S101
         return str(warehouse)
 
@@ -107,7 +107,7 @@ class UploadForm(forms.Form):
     )
 
     def clean_file(self) -> Any:
-        """Raises ValidationError for what the import would refuse anyway."""
+        """Refuse a file that is too large for a web request. Raises ValidationError."""
         file = self.cleaned_data["file"]
         if file.size > MAX_UPLOAD_BYTES:
             most = MAX_UPLOAD_BYTES // 1024 // 1024
@@ -117,7 +117,7 @@ class UploadForm(forms.Form):
 
 @admin.register(SkuMapping)
 class SkuMappingAdmin(ConsoleAdmin):
-    """Which warehouse item a sold variant is."""
+    """SKU mappings: the WMS items of sold variants."""
 
     form = MappingForm
     switched_off_instead = True
@@ -128,7 +128,7 @@ class SkuMappingAdmin(ConsoleAdmin):
         "quantity",
         "warehouse",
         "shop",
-        "doubt",
+        "verified",
         "is_active",
     ]
     empty_words = {"needs_verification__exact=1": "No SKU is to be verified."}
@@ -141,12 +141,12 @@ class SkuMappingAdmin(ConsoleAdmin):
     actions_list = ["upload"]
 
     @display(description="Verified", label={"to verify": "warning", "yes": "success"})
-    def doubt(self, mapping: SkuMapping) -> str:
-        """In words: a green tick would say that all is well where a person must look."""
+    def verified(self, mapping: SkuMapping) -> str:
+        """Say in words whether it needs verification: a green tick would look as if nobody had to act."""
         return "to verify" if mapping.needs_verification else "yes"
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Warehouses are read with what they are called by."""
+        """Read warehouses together with what their names need."""
         if db_field.name == "warehouse":
             kwargs["queryset"] = Warehouse.objects.select_related("shop", "connection")
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
@@ -154,9 +154,9 @@ class SkuMappingAdmin(ConsoleAdmin):
     def save_model(
         self, request: HttpRequest, obj: SkuMapping, form: forms.ModelForm[SkuMapping], change: bool
     ) -> None:
-        """Save, and let go on what waited (the admin has a transaction open)."""
+        """Save, and wake what waits for the mapping (the admin has a transaction open)."""
         super().save_model(request, obj, form, change)
-        corrected = identities.carry(obj) if obj.is_active else 0
+        corrected = identities.correct_other_warehouses(obj) if obj.is_active else 0
         review.mapping_saved([obj])
         if obj.is_active and {"shopify_variant_id", "shopify_inventory_item_id", "is_active"} & set(
             form.changed_data
@@ -168,17 +168,17 @@ class SkuMappingAdmin(ConsoleAdmin):
 
     @admin.action(description="Compare with Shopify", permissions=["change"])
     def ask_shopify(self, request: HttpRequest, chosen: QuerySet[SkuMapping]) -> None:
-        """Read the chosen mappings' variants, by jobs."""
+        """Enqueue jobs that read the variants of the chosen mappings."""
         self._ask(request, chosen, adopt=False)
 
     @admin.action(description="Adopt what Shopify shows (the item is still right)", permissions=["change"])
     def adopt_from_shopify(self, request: HttpRequest, chosen: QuerySet[SkuMapping]) -> None:
-        """Read the chosen mappings' variants, and make SKU and inventory item what Shopify shows."""
+        """Enqueue jobs that read the variants and write Shopify's SKU and inventory item to the mappings."""
         self._ask(request, chosen, adopt=True)
 
     @admin.action(description="Switch off", permissions=["change"])
     def switch_off(self, request: HttpRequest, chosen: QuerySet[SkuMapping]) -> None:
-        """Orders no longer use these mappings."""
+        """Switch the chosen mappings off, so that orders no longer use them."""
         with transaction.atomic():
             mappings = list(chosen.filter(is_active=True).select_related("shop").order_by("pk"))
             ids = [mapping.pk for mapping in mappings]
@@ -190,7 +190,7 @@ class SkuMappingAdmin(ConsoleAdmin):
 
     @action(description="Import a CSV file", url_path="upload", permissions=["upload"])
     def upload(self, request: HttpRequest) -> HttpResponse:
-        """Take a CSV file, as import_skus does."""
+        """Import a CSV file, as `import_skus` does."""
         form = UploadForm(request.POST or None, request.FILES or None)
         report: ImportReport | None = None
         if request.method == "POST" and form.is_valid():
@@ -212,7 +212,7 @@ class SkuMappingAdmin(ConsoleAdmin):
         return TemplateResponse(request, "admin/skumap/upload.html", context)
 
     def has_upload_permission(self, request: HttpRequest) -> bool:
-        """Importing adds and changes."""
+        """An import adds and changes mappings, so it needs both permissions."""
         return bool(self.has_add_permission(request) and self.has_change_permission(request))
 
     def _ask(self, request: HttpRequest, chosen: QuerySet[SkuMapping], *, adopt: bool) -> None:

@@ -12,9 +12,9 @@ from wms.models import Warehouse
 
 
 class SkuMapping(models.Model):
-    """One sold unit of the variant is `quantity` of this item at this warehouse.
+    """A rule that one sold unit of the variant is `quantity` units of this item at this warehouse.
 
-    A pack is a quantity above one; a kit is several rows for one variant at one warehouse.
+    A pack has a quantity above one; a kit is several rows for one variant at one warehouse.
     """
 
     shop = models.ForeignKey(
@@ -85,7 +85,7 @@ class SkuMapping(models.Model):
         ]
 
     def clean(self) -> None:
-        """The shop is the warehouse's: the database refuses anything else. Raises ValidationError."""
+        """Refuse another shop than the warehouse's, as the database does. Raises ValidationError."""
         if self.warehouse_id and self.shop_id and self.warehouse.shop_id != self.shop_id:
             raise ValidationError(f"{self.warehouse} is no warehouse of {self.shop}.")
 

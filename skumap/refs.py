@@ -17,7 +17,7 @@ class VariantRef(NamedTuple):
 
 
 def variant_key(shop_pk: ShopPk, variant: VariantId) -> ParkKey:
-    """What work waits for that needs a mapping of a variant."""
+    """Return the park key of work that waits for a mapping of a variant."""
     return ParkKey(f"sku:{shop_pk}:{variant}")
 
 
@@ -27,19 +27,19 @@ def sku_key(shop_pk: ShopPk, sku: str) -> ParkKey:
 
 
 def variant_subject(domain: str, variant: VariantId) -> Subject:
-    """What is about a variant and its mappings."""
+    """Return the subject of a variant and its mappings."""
     return Subject(f"sku:{domain}:{variant}")
 
 
 def parse_variant(subject: str) -> VariantRef | None:
-    """The variant that a subject is about; None where it is about something else."""
+    """Return the variant that a subject names; None if it names something else."""
     parts = refs.parts_of(subject, "sku", 2)
     number = refs.number_in(parts[1]) if parts else None
     return VariantRef(parts[0], VariantId(number)) if parts and number is not None else None
 
 
 def mapping_subject(mapping_pk: int) -> Subject:
-    """What is about one mapping."""
+    """Return the subject of one mapping."""
     return Subject(f"mapping:{mapping_pk}")
 
 

@@ -1,4 +1,4 @@
-"""Which WMS items a sold variant is, at which warehouse; and the other way round. One query each."""
+"""Translates sold variants to WMS items at warehouses, and items back to mappings. One query each."""
 
 from __future__ import annotations
 
@@ -21,36 +21,35 @@ class Component:
 
 @dataclass(frozen=True)
 class Resolution:
-    """What the given variants are at the given warehouses, as far as it is mapped."""
+    """The items of the given variants at the given warehouses, as far as they are mapped."""
 
     warehouses: frozenset[int]
-    by_place: Mapping[tuple[int, int], tuple[Component, ...]]  # (variant, warehouse id)
+    mapped: Mapping[tuple[int, int], tuple[Component, ...]]  # by (variant, warehouse id)
 
     def components(self, variant: int, warehouse_id: int) -> tuple[Component, ...]:
-        """The items of one sold unit there, by item code; () = not mapped there. Several = a kit."""
-        return self.by_place.get((variant, warehouse_id), ())
+        """Return the items of one sold unit there, by item code; () if it is not mapped there. Several are a kit."""
+        return self.mapped.get((variant, warehouse_id), ())
 
     def unmapped(self, variants: Iterable[int]) -> frozenset[int]:
-        """Those of the variants that are mapped at none of the warehouses."""
-        mapped = {variant for variant, _ in self.by_place}
-        return frozenset(variants) - mapped
+        """Return those of the variants that are mapped at none of the warehouses."""
+        return frozenset(variants) - {variant for variant, _ in self.mapped}
 
 
 def resolve(shop_id: int, *, variants: Iterable[int], warehouses: Iterable[int]) -> Resolution:
     """Look up all variants at all warehouses with one query.
 
-    Inactive mappings do not count; those that need verification do: they are alerted, not blocking.
+    Inactive mappings do not count. Those that need verification do: they are alerted, but do not block orders.
     """
-    places = frozenset(warehouses)
+    chosen = frozenset(warehouses)
     rows = SkuMapping.objects.filter(
-        shop_id=shop_id, shopify_variant_id__in=set(variants), warehouse_id__in=places, is_active=True
+        shop_id=shop_id, shopify_variant_id__in=set(variants), warehouse_id__in=chosen, is_active=True
     ).order_by("shopify_variant_id", "warehouse_id", "wms_item_code")
     found: defaultdict[tuple[int, int], list[Component]] = defaultdict(list)
     for variant, warehouse_id, item, quantity, pk in rows.values_list(
         "shopify_variant_id", "warehouse_id", "wms_item_code", "quantity", "pk"
     ):
         found[variant, warehouse_id].append(Component(item, quantity, pk))
-    return Resolution(places, {place: tuple(components) for place, components in found.items()})
+    return Resolution(chosen, {key: tuple(components) for key, components in found.items()})
 
 
 def variants_of_skus(shop_id: int, skus: Iterable[str]) -> dict[str, VariantId]:
@@ -66,13 +65,13 @@ def variants_of_skus(shop_id: int, skus: Iterable[str]) -> dict[str, VariantId]:
 
 
 def mappings_for_items(warehouses: int | Iterable[int], item_codes: Iterable[str]) -> list[SkuMapping]:
-    """The active mappings that use any of the items at those warehouses, with one query.
+    """Return the active mappings that use any of the items at those warehouses, with one query.
 
-    For a kit these are only its rows with such an item: `resolve` gives all components of a variant.
+    Of a kit these are only the rows with such an item; `resolve` returns all components of a variant.
     """
-    places = {warehouses} if isinstance(warehouses, int) else set(warehouses)
+    chosen = {warehouses} if isinstance(warehouses, int) else set(warehouses)
     return list(
         SkuMapping.objects.filter(
-            warehouse_id__in=places, wms_item_code__in=set(item_codes), is_active=True
+            warehouse_id__in=chosen, wms_item_code__in=set(item_codes), is_active=True
         ).order_by("pk")
     )

@@ -95,7 +95,7 @@ def empty_redis(redis_server: redis.Redis) -> None:
 @pytest.fixture(autouse=True)
 def fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a process remembers between calls, forgotten."""
-    monkeypatch.setattr("shops.api.client._told", set())
+    monkeypatch.setattr("shops.api.client._warned", set())
     monkeypatch.setattr("shops.budget.rate_budget._local_buckets", {})
     monkeypatch.setattr("ops.redis._quiet_until", 0.0)
 

@@ -1,1 +1,1 @@
-"""The warehouses' end of the wire: connections, warehouses, adapters, callbacks."""
+"""The side of the warehouses: connections, warehouses, adapters, callbacks."""

@@ -1,4 +1,4 @@
-"""Staff's view of the warehouses' end."""
+"""The console's pages of connections and warehouses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wms.models import Connection, Warehouse
 
 @admin.register(Connection)
 class ConnectionAdmin(ConsoleAdmin):
-    """Accounts at WMSs; secrets are written here and never shown."""
+    """Accounts at WMSs; secrets are entered here and never shown."""
 
     form = ConnectionForm
     switched_off_instead = True
@@ -37,29 +37,29 @@ class ConnectionAdmin(ConsoleAdmin):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Connection]:
-        """With the number of warehouses."""
+        """Add the number of warehouses."""
         connections: QuerySet[Connection] = super().get_queryset(request)
         return connections.annotate(warehouse_total=Count("warehouses"))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Connection | None = None) -> list[str]:
-        """The slug is in the callback URL and in job keys: it stays."""
+        """Make the slug read-only once it is stored, because the callback URL and job keys contain it."""
         return [*self.readonly_fields, "slug"] if obj else self.readonly_fields
 
     @admin.display(description="Warehouses", ordering="warehouse_total")
     def warehouse_count(self, connection: Connection) -> int:
-        """How many warehouses it has."""
+        """The number of its warehouses."""
         return int(getattr(connection, "warehouse_total", 0))
 
     @admin.display(description="Callback URL")
     def callback_url(self, connection: Connection) -> str:
-        """Where the WMS must send its callbacks."""
+        """The address to which the WMS must send its callbacks."""
         if not connection.slug:
             return "shown once it is saved"
         return f"{settings.PUBLIC_URL}/webhooks/wms/{connection.slug}/"
 
     @admin.action(description="Stop accepting the previous callback secret", permissions=["change"])
     def forget_previous_secret(self, request: HttpRequest, chosen: QuerySet[Connection]) -> None:
-        """End a rotation."""
+        """Delete the previous secrets, which ends a rotation."""
         ended = Connection.objects.filter(pk__in=chosen.values("pk")).exclude(callback_secret_previous="")
         for connection in ended:
             self.log_change(request, connection, "Previous callback secret forgotten.")
@@ -69,14 +69,14 @@ class ConnectionAdmin(ConsoleAdmin):
     def save_model(
         self, request: HttpRequest, obj: Connection, form: ModelForm[Connection], change: bool
     ) -> None:
-        """Save, and let go on what waited (the admin has a transaction open)."""
+        """Save, and wake what waits for the connection (the admin has a transaction open)."""
         super().save_model(request, obj, form, change)
         warehouses.connection_changed(obj)
 
 
 @admin.register(Warehouse)
 class WarehouseAdmin(ConsoleAdmin):
-    """Warehouses; order of preference and pauses are edited in the list."""
+    """Warehouses; their priorities and pauses are edited in the list."""
 
     form = WarehouseForm
     switched_off_instead = True
@@ -103,17 +103,17 @@ class WarehouseAdmin(ConsoleAdmin):
     ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Warehouse | None = None) -> list[str]:
-        """Shop and connection stay: mappings, stock and orders were made for them."""
+        """Make shop and connection read-only once stored, because mappings, stock and orders belong to them."""
         return ["shop", "connection"] if obj else []
 
     @admin.display(description="Serves")
     def countries(self, warehouse: Warehouse) -> str:
-        """The countries, or that it serves all."""
+        """The countries that it serves, or that it serves all."""
         return ", ".join(warehouse.serves_countries) or "every country"
 
     def save_model(
         self, request: HttpRequest, obj: Warehouse, form: ModelForm[Warehouse], change: bool
     ) -> None:
-        """Save, and let go on what waited (the admin has a transaction open, for lists too)."""
+        """Save, and wake what waits for the warehouse (the admin has a transaction open, for lists too)."""
         super().save_model(request, obj, form, change)
         warehouses.changed(obj)

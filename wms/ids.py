@@ -1,23 +1,23 @@
-"""Whose an id is: the WMS's, ours, or ours as the WMS is told it. The types change no value."""
+"""Types that say who gave an id: the WMS, or we. The types do not change the values."""
 
 from __future__ import annotations
 
 from typing import NewType
 
 ConnectionPk = NewType("ConnectionPk", int)
-"""Our row of a connection."""
+"""The key of our row of a connection."""
 
 WarehousePk = NewType("WarehousePk", int)
-"""Our row of a warehouse."""
+"""The key of our row of a warehouse."""
 
 ExternalId = NewType("ExternalId", str)
-"""What we call an order or a return at a WMS: its identity there, sent along with every call that changes it."""
+"""Our id of an order or a return at a WMS. It is sent with every call that changes it, and identifies it there."""
 
 RemoteOrderId = NewType("RemoteOrderId", str)
-"""What the WMS calls an order."""
+"""The WMS's id of an order."""
 
 RemoteShipmentId = NewType("RemoteShipmentId", str)
-"""What the WMS calls a shipment."""
+"""The WMS's id of a shipment."""
 
 RemoteReturnId = NewType("RemoteReturnId", str)
-"""What the WMS calls a return."""
+"""The WMS's id of a return."""

@@ -1,4 +1,4 @@
-"""Times as a WMS writes them: one without a zone is of the zone that its connection is set to."""
+"""Parses times of a WMS; one without a zone is in the zone of its connection."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ops.text import moments
 
 
 def within(zone: tzinfo) -> dict[str, Any]:
-    """The context for a validation of shapes that hold a Moment."""
+    """Return the validation context that gives a Moment its zone."""
     return {"zone": zone}
 
 
 def zone_named(name: str) -> tzinfo:
-    """The zone of a connection or of a stored callback. Raises Permanent: this machine knows no such."""
+    """Return the zone of a connection or of a stored callback. Raises Permanent if this machine does not know it."""
     try:
         return moments.zone_of(name)
     except moments.Unclear as error:
@@ -31,4 +31,4 @@ def _moment(value: Any, info: ValidationInfo) -> datetime:
 
 
 Moment = Annotated[datetime, BeforeValidator(_moment)]
-"""A time; without a zone it is of the zone in the validation's context."""
+"""A time; without a zone it is in the zone of the validation context."""

@@ -22,7 +22,7 @@ class Connection(models.Model):
     id: ConnectionPk
 
     class StockBasis(models.TextChoices):
-        """Which of the WMS's figures is the truth about stock."""
+        """The quantity of the WMS that counts for stock."""
 
         AVAILABLE = "available", "available (net of orders the WMS has)"
         ON_HAND = "on_hand", "on hand (what lies on the shelf)"
@@ -124,12 +124,12 @@ class Connection(models.Model):
 
     @property
     def origin(self) -> str:
-        """Whom the token is for: it cannot be read once the address is another's."""
+        """The host that the token belongs to; the token cannot be decrypted for another host."""
         return targets.origin(self.base_url)
 
     @property
     def hmac_secrets(self) -> list[str]:
-        """Secrets a callback may be signed with: current first, then the one being rotated out."""
+        """The secrets that a callback may be signed with: the current one, then the previous one during a rotation."""
         return [s for s in (self.callback_secret, self.callback_secret_previous) if s]
 
 
@@ -219,5 +219,5 @@ class Warehouse(models.Model):
 
     @property
     def place(self) -> str:
-        """What tells it apart within its shop, where two may have one name."""
+        """A text that is unique within its shop, where two warehouses may have the same name."""
         return f"{self.name} ({self.connection.slug}/{self.wms_warehouse_code})"

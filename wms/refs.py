@@ -1,4 +1,4 @@
-"""References to connections, to their warehouses, and to what their callbacks are about."""
+"""References to connections, to their warehouses, and to the subjects of their callbacks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wms.ids import ConnectionPk, WarehousePk
 
 
 class CallbackRef(NamedTuple):
-    """What a WMS told us something about: the WMS's id of an order, of an item, or of the event itself."""
+    """The subject of a callback: the WMS's id of an order, of an item, or of the event itself."""
 
     slug: str
     about: str
@@ -23,18 +23,18 @@ def connection_lane(slug: str) -> LaneName:
 
 
 def parse_slug(text: str) -> str | None:
-    """The slug of the connection that a lane or the subject of a callback names; None where it names none."""
+    """Return the slug of the connection that a lane or a callback's subject names; None if it names none."""
     parts = refs.parts_of(refs.endpoint_of(text), "wms", 1)
     return parts[0].partition(":")[0] if parts else None
 
 
 def connection_key(connection_pk: ConnectionPk) -> ParkKey:
-    """What work waits for that needs a connection whose credentials the WMS takes."""
+    """Return the park key of work that waits for credentials which the WMS accepts."""
     return ParkKey(f"connection:{connection_pk}")
 
 
 def connection_subject(slug: str) -> Subject:
-    """What is about a connection as such."""
+    """Return the subject of a connection."""
     return Subject(f"connection:{slug}")
 
 
@@ -49,12 +49,12 @@ def parse_connections(cause: str) -> list[str]:
 
 
 def warehouse_key(warehouse_pk: WarehousePk) -> ParkKey:
-    """What work waits for that needs a warehouse which takes orders."""
+    """Return the park key of work that waits for a warehouse to accept orders."""
     return ParkKey(f"warehouse:{warehouse_pk}")
 
 
 def warehouse_subject(warehouse_pk: WarehousePk) -> Subject:
-    """What is about a warehouse as such."""
+    """Return the subject of a warehouse."""
     return Subject(f"warehouse:{warehouse_pk}")
 
 
@@ -69,15 +69,15 @@ def unread_fields_subject(slug: str, fields: str) -> Subject:
 
 
 def callback_subject(slug: str, about: str) -> Subject:
-    """What a callback is about: a WMS order by the WMS's id, an item, or the event itself."""
+    """Return the subject of a callback about a WMS order (by the WMS's id), an item, or the event itself."""
     return Subject(f"wms:{slug}:{about}")
 
 
 def parse_callback(subject: str) -> CallbackRef | None:
-    """What a callback is about; None where the subject is no callback's.
+    """Return what a callback's subject names; None if it is no callback's subject.
 
-    What we call an order at a WMS reads like the callback of a connection called "order": whoever may meet either asks
-    `fulfillment.refs` first, which tells them apart by their structure.
+    The external id of an order looks like a callback's subject of a connection with the slug "order". If a text can be
+    either, ask `fulfillment.refs` first, which tells them apart by their structure.
     """
     parts = refs.parts_of(subject, "wms", 2)
     return CallbackRef(*parts) if parts else None

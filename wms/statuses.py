@@ -1,4 +1,4 @@
-"""One vocabulary for the states of a WMS order, whatever the vendor calls them."""
+"""Our states of a WMS order, and the vendors' words for them."""
 
 import re
 
@@ -6,20 +6,23 @@ from django.db.models import TextChoices
 
 
 class WmsStatus(TextChoices):
-    """States of a WMS order in the order they happen; held by a constraint of `wms_order_map`."""
+    """States of a WMS order in the order in which they happen; a constraint of `wms_order_map` allows no others."""
 
     PENDING = "pending", "Pending"  # decided, nothing sent yet
-    SUBMITTING = "submitting", "Submitting"  # a create call may have gone out, its outcome is not recorded
-    ACCEPTED = "accepted", "Accepted"  # the WMS has it, nobody has touched goods
+    SUBMITTING = (
+        "submitting",
+        "Submitting",
+    )  # a create call may have been sent, and its outcome is not recorded
+    ACCEPTED = "accepted", "Accepted"  # the WMS has it, and picking has not begun
     PICKING = "picking", "Picking"
     PACKED = "packed", "Packed"
     MANIFESTED = "manifested", "Manifested"  # handed to the carrier's manifest, label printed
     SHIPPED = "shipped", "Shipped"
     PARTIALLY_SHIPPED = "partially_shipped", "Partially shipped"
-    CANCEL_REQUESTED = "cancel_requested", "Cancellation requested"  # asked, neither confirmed nor declined
+    CANCEL_REQUESTED = "cancel_requested", "Cancellation requested"  # neither confirmed nor declined
     CANCELLED = "cancelled", "Cancelled"
     REJECTED = "rejected", "Rejected"  # the WMS refused it for good
-    UNKNOWN = "unknown", "Unknown"  # the WMS says a word that we do not know
+    UNKNOWN = "unknown", "Unknown"  # the WMS uses a word that we do not know
 
 
 AT_THE_WMS = [
@@ -31,11 +34,11 @@ AT_THE_WMS = [
     WmsStatus.CANCEL_REQUESTED.value,
     WmsStatus.UNKNOWN.value,
 ]
-"""States that only the WMS can lead further: it has the order, and is not done with it (also in an index)."""
+"""States in which the WMS has the order and has not finished it (also in an index)."""
 
 
-# "pending" and "submitted" of a vendor mean that it has the order: our PENDING means that it has not.
-# "packing" asks rather than gives up: the WMS can still decline.
+# A vendor's "pending" and "submitted" mean that it has the order; our PENDING means that it does not have it.
+# "packing" counts as PICKING, so that we still ask for a cancellation, which the WMS can decline.
 _VENDOR_WORDS = {
     WmsStatus.ACCEPTED: (
         "accepted acknowledged allocated awaiting_fulfillment awaiting_pick awaiting_stock back_ordered "
@@ -61,6 +64,6 @@ _BY_WORD = {word: status for status, words in _VENDOR_WORDS.items() for word in 
 
 
 def parse_status(word: str) -> WmsStatus:
-    """The state that a vendor's word means (any case, any separators); `UNKNOWN` when we cannot tell."""
+    """Return the state for a vendor's word, in any case and with any separators; `UNKNOWN` if we do not know it."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word.strip())
     return _BY_WORD.get(re.sub(r"[^a-z]+", "_", spaced.lower()).strip("_"), WmsStatus.UNKNOWN)

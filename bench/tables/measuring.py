@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from bench.tables import churn, console, plans, statements
-from bench.tables.plans import Seen
+from bench.tables.plans import ShopifyVariant
 from bench.tables.rows import filling
 from bench.tables.rows.inserting import Sizes
 from bench.tables.statements import Hot, Sample
@@ -26,10 +26,10 @@ class Finding:
     """What one call was found to do."""
 
     hot: Hot
-    seen: list[Seen]
+    seen: list[ShopifyVariant]
 
     @property
-    def slowest(self) -> Seen | None:
+    def slowest(self) -> ShopifyVariant | None:
         """Its slowest statement."""
         return max(self.seen, key=lambda seen: seen.ms, default=None)
 

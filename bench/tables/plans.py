@@ -17,7 +17,7 @@ _EXPLAINED = re.compile(r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH)\b", re.IGNOREC
 
 
 @dataclass(frozen=True)
-class Seen:
+class ShopifyVariant:
     """One statement as it ran: milliseconds with planning and triggers, rows it gave, pages it touched, its ways."""
 
     sql: str
@@ -33,7 +33,7 @@ class Recorder:
     """Explains each statement in a savepoint that is taken back, then lets it run. `big`: tables not to be scanned."""
 
     big: frozenset[str]
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[ShopifyVariant] = field(default_factory=list)
 
     def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         """A wrapper as `connection.execute_wrapper` takes it."""
@@ -41,7 +41,7 @@ class Recorder:
             self.seen.append(self._explain(sql, params))
         return execute(sql, params, many, context)
 
-    def _explain(self, sql: str, params: Any) -> Seen:
+    def _explain(self, sql: str, params: Any) -> ShopifyVariant:
         with connection.connection.cursor() as cursor:
             cursor.execute("SAVEPOINT explained")
             # Foreign keys are checked at the commit, which does not come: they belong to the price.
@@ -52,7 +52,7 @@ class Recorder:
             cursor.execute("RELEASE SAVEPOINT explained")
         plan = answer[0]
         nodes = list(_nodes(plan["Plan"]))
-        return Seen(
+        return ShopifyVariant(
             sql=" ".join(sql.split()),
             ms=plan["Planning Time"] + plan["Execution Time"],
             rows=int(plan["Plan"]["Actual Rows"]),
@@ -99,7 +99,7 @@ def taken_back() -> Iterator[None]:
         transaction.set_rollback(True)
 
 
-def explain(call: Callable[[], object], *, big: frozenset[str]) -> list[Seen]:
+def explain(call: Callable[[], object], *, big: frozenset[str]) -> list[ShopifyVariant]:
     """Every statement that `call` makes, explained; what it did is taken back."""
     recorder = Recorder(big)
     with taken_back(), connection.execute_wrapper(recorder):

@@ -111,7 +111,7 @@ def _is_gone(shop: Shop) -> bool:
     """Whether the app was removed, as far as Shopify itself says so. May switch the shop off."""
     if shop.uninstalled_at is not None:
         return True
-    if client.lets_us_in(shop):
+    if client.accepts_credentials(shop):
         return False
     installation.uninstalled(shop)
     return True

@@ -87,7 +87,7 @@ def begin(wms_order_pk: WmsOrderPk) -> Attempt | None:
         raise attempts.undecided(row)
     doubtful = row.wms_status == WmsStatus.SUBMITTING and row.outcome != Outcome.ABSENT
     if not doubtful and not order.cancelled_at:
-        warehouses.require_open(row.warehouse, or_on=[order_key(order.id)])
+        warehouses.require_accepting(row.warehouse, also_wake_on=[order_key(order.id)])
     if not doubtful and row.attempt:
         _require_not_held(row)
         if order.surplus and not withdrawal.fit(row):
@@ -116,7 +116,7 @@ def begin(wms_order_pk: WmsOrderPk) -> Attempt | None:
 
 def _require_free_to_go(row: WmsOrder) -> None:
     """What may not be begun may not be repeated either. Raises Blocked."""
-    warehouses.require_open(row.warehouse)
+    warehouses.require_accepting(row.warehouse)
     _require_not_held(row)
 
 

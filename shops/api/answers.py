@@ -1,4 +1,4 @@
-"""Reading a GraphQL answer: what it cost, and whether its top-level errors are ours, Shopify's, or only "not now"."""
+"""Reads a GraphQL answer: its cost, and whether its errors are ours, Shopify's, or only mean to try later."""
 
 from __future__ import annotations
 
@@ -7,73 +7,74 @@ from datetime import timedelta
 from typing import Any
 
 from ops.errors import JobError, Permanent, Scope, Throttled, UnknownOutcome, unanswered
-from shops.budget.rate_budget import Receipt
+from shops.budget.rate_budget import CostReport
 
 PASSING = frozenset({"INTERNAL_SERVER_ERROR", "TIMEOUT", "SERVICE_UNAVAILABLE"})
-"""Codes of trouble at Shopify's side. Errors without a code are judged by their text."""
+"""Error codes that mean a temporary problem at Shopify. If an error has no code, its text is compared."""
 
 PASSING_TEXTS = ("internal error", "timeout", "timed out", "try again")
 
 _MOST_POINTS = 10.0**9
 
 CONCURRENT = "IDEMPOTENCY_CONCURRENT_REQUEST"
-"""Our own earlier call with this idempotency key is still under way."""
+"""Our earlier call with the same idempotency key is still in progress."""
 
 
 def codes_of(body: Mapping[str, Any]) -> set[str]:
-    """The codes of the top-level errors."""
+    """Return the codes of the top-level errors."""
     return {_code(error) for error in _errors(body)}
 
 
-def receipt_of(body: Mapping[str, Any]) -> Receipt:
-    """`extensions.cost` as the budget wants it; whatever is missing stays unknown.
+def cost_of(body: Mapping[str, Any]) -> CostReport:
+    """Return `extensions.cost` for the budget; missing values are None.
 
     A throttled query is not charged (its actualQueryCost is null).
     """
     cost = _mapping(_mapping(body.get("extensions")).get("cost"))
     status = _mapping(cost.get("throttleStatus"))
-    charged = _figure(cost.get("actualQueryCost"))
+    charged = _number(cost.get("actualQueryCost"))
     if "THROTTLED" in codes_of(body):
         charged = 0.0
-    return Receipt(
+    return CostReport(
         charged=charged,
-        requested=_figure(cost.get("requestedQueryCost")),
-        available=_figure(status.get("currentlyAvailable")),
-        maximum=_figure(status.get("maximumAvailable")),
-        restore=_figure(status.get("restoreRate")),
+        requested=_number(cost.get("requestedQueryCost")),
+        available=_number(status.get("currentlyAvailable")),
+        maximum=_number(status.get("maximumAvailable")),
+        restore=_number(status.get("restoreRate")),
     )
 
 
 def error_in(body: Mapping[str, Any], *, changes: bool, what: str) -> JobError | None:
-    """The error an answer amounts to; None when its `data` can be used.
+    """Return the error of an answer; None if its `data` can be used.
 
-    Any top-level error counts, also beside data: half an answer must not look like a whole one. A mutation with an
-    error beside data has happened all the same, so its outcome is to be looked up.
+    A top-level error counts even if there is data, because the data may be incomplete. A mutation with an error and
+    data may have happened, so its outcome is unknown and must be looked up.
     """
     errors, data = _errors(body), body.get("data")
     if not errors:
         return None if isinstance(data, dict) else unanswered(f"{what}: answer without data", changes=changes)
-    codes, told = codes_of(body), f"{what}: " + "; ".join(_told(error) for error in errors)[:1000]
+    codes, message = codes_of(body), f"{what}: " + "; ".join(_text(error) for error in errors)[:1000]
     if "THROTTLED" in codes:
-        return Throttled(told, wait=_wait(receipt_of(body)), scope=Scope.PRIORITY)
+        return Throttled(message, wait=_wait(cost_of(body)), scope=Scope.PRIORITY)
     if CONCURRENT in codes:
-        return Throttled(told, wait=timedelta(seconds=2))
-    if any(_passes(error) for error in errors):
-        return unanswered(told, changes=changes)
+        return Throttled(message, wait=timedelta(seconds=2))
+    if any(_is_temporary(error) for error in errors):
+        return unanswered(message, changes=changes)
     if changes and isinstance(data, dict) and any(value is not None for value in data.values()):
-        return UnknownOutcome(told)
-    return Permanent(told)
+        return UnknownOutcome(message)
+    return Permanent(message)
 
 
-def _wait(receipt: Receipt) -> timedelta:
-    """(requested - available) / restore rate."""
-    if receipt.requested is None or receipt.available is None or not receipt.restore:
+def _wait(cost: CostReport) -> timedelta:
+    """Compute when the bucket has enough points: (requested - available) / restore rate."""
+    if cost.requested is None or cost.available is None or not cost.restore:
         return timedelta(seconds=1)
-    seconds = (receipt.requested - receipt.available) / receipt.restore
+    seconds = (cost.requested - cost.available) / cost.restore
     return timedelta(seconds=min(max(seconds, 0.1), 60.0))
 
 
 def _errors(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the top-level errors, also if Shopify sends a text instead of a list of objects."""
     found = body.get("errors")
     if not found:
         return []
@@ -85,13 +86,15 @@ def _code(error: Mapping[str, Any]) -> str:
     return str(_mapping(error.get("extensions")).get("code") or "")
 
 
-def _told(error: Mapping[str, Any]) -> str:
+def _text(error: Mapping[str, Any]) -> str:
+    """Return an error as code, message and path."""
     path = error.get("path")
     where = f" (at {'.'.join(str(step) for step in path)})" if isinstance(path, list) else ""
     return f"{_code(error)} {error.get('message', '')}{where}".strip()
 
 
-def _passes(error: Mapping[str, Any]) -> bool:
+def _is_temporary(error: Mapping[str, Any]) -> bool:
+    """Whether an error is a temporary problem at Shopify, by its code or, without one, by its text."""
     code, message = _code(error), str(error.get("message", "")).lower()
     return code in PASSING or (not code and any(text in message for text in PASSING_TEXTS))
 
@@ -100,8 +103,8 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _figure(value: object) -> float | None:
-    """A figure that can be reckoned with: JSON's whole numbers may be longer than any float."""
+def _number(value: object) -> float | None:
+    """Return a number that is safe to compute with, else None: a whole number in JSON may be too large for a float."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if 0 <= value <= _MOST_POINTS else None

@@ -1,7 +1,7 @@
-"""The only door to Shopify's Admin API: pooled, within the shop's budget, every outcome one of our errors.
+"""The only module that calls Shopify's Admin API: pooled, within the shop's budget, and with our own errors.
 
-Facts (Admin API 2026-10): a query over budget is answered HTTP 200 with `errors[].extensions.code = THROTTLED`; a
-retired version is not refused but served by the oldest supported one, which the header X-Shopify-API-Version tells.
+Facts (Admin API 2026-10): a query over budget is answered HTTP 200 with `errors[].extensions.code = THROTTLED`. A call
+of a retired version is served by the oldest supported version, which the header X-Shopify-API-Version names.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ CALLS_HEADER = "X-Shopify-Shop-Api-Call-Limit"
 TIMEOUT = (3.0, 20.0)
 
 REST_SECONDS_TO_RESTORE = 20
-"""Every plan's REST bucket fills in 20 s (40 at 2/s, 80 at 4/s, 400 at 20/s); the header tells only its size."""
+"""The REST bucket of every plan fills in 20 s (40 at 2/s, 80 at 4/s, 400 at 20/s); the header has only its size."""
 
 REFUSED_FOR_NOW = 430
-"""Shopify's own status for calls that look abusive: a 429 by another name."""
+"""Shopify's own status for calls that look abusive. It is treated as 429."""
 
 
-_told: set[tuple[str, ...]] = set()
-"""What this process has warned of already: on every call it would drown the log."""
+_warned: set[tuple[str, ...]] = set()
+"""What this process has logged a warning of already; a warning with every call would fill the log."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """What Shopify answered to an operation: its `data`, and when that was, by Shopify's own clock.
+    """Shopify's answer to an operation: its `data`, and its time by Shopify's clock.
 
-    `served_at` is the header Date, in whole seconds; None = it did not say. What is compared with Shopify's times must
-    not be a time of ours: the clocks differ.
+    `served_at` is the header Date, in whole seconds; None = there was none. Shopify's times must be compared with it
+    and not with a time of ours, because the clocks differ.
     """
 
     data: dict[str, Any]
@@ -69,17 +69,17 @@ class Answer:
 
 @dataclass
 class Meter:
-    """Carries what an answer told of its cost to the settlement."""
+    """Carries the cost that an answer reports to the settlement."""
 
-    receipt: rate_budget.Receipt | None = None
+    report: rate_budget.CostReport | None = None
 
 
 def execute(
     shop: Shop, operation: str, variables: Mapping[str, Any], *, priority: Priority = Priority.NORMAL
 ) -> Answer:
-    """Run `graphql/<operation>.graphql` at the shop and return the answer; `userErrors` are the caller's business.
+    """Run `graphql/<operation>.graphql` at the shop and return the answer; the caller handles `userErrors`.
 
-    Variables are sent as they are, None as null: `changeFromQuantity: null` means something else than leaving it out.
+    Variables are sent as they are, None as null, because `changeFromQuantity: null` differs from leaving it out.
     Raises Throttled (no room in the budget, or THROTTLED / 429), Transient (a read failed), UnknownOutcome (a mutation
     may have happened), Permanent (invalid, denied, too expensive), Blocked (shop switched off, credentials refused).
     """
@@ -87,10 +87,10 @@ def execute(
     return _execute(shop, operation, variables, priority=priority)
 
 
-def lets_us_in(shop: Shop) -> bool:
-    """Whether the shop answers us, also one that is switched off here; False when Shopify refuses our credentials.
+def accepts_credentials(shop: Shop) -> bool:
+    """Whether Shopify accepts our credentials for the shop, even if the shop is switched off here.
 
-    Raises as `execute` otherwise.
+    Raises as `execute` for other errors.
     """
     try:
         _execute(shop, "shop", {}, priority=Priority.HIGH)
@@ -114,7 +114,7 @@ def _execute(shop: Shop, operation: str, variables: Mapping[str, Any], *, priori
     with _metered(shop, limits=rate_budget.POINTS, operation=metered_as, priority=priority) as meter:
         response = _send(shop, call, token=token, meter=meter)
         body = http.parse_json(response, changes=call.changes, what=call.what)
-        meter.receipt = answers.receipt_of(body)
+        meter.report = answers.cost_of(body)
     return Answer(_data(shop, body, call=call), served_at=_served_at(response))
 
 
@@ -138,16 +138,17 @@ def rest(
     token = credentials.token_for(shop)
     with _metered(shop, limits=rate_budget.REST_CALLS, operation="call", priority=priority) as meter:
         response = _send(shop, call, token=token, meter=meter)
-        meter.receipt = _calls_receipt(response)
+        meter.report = _rest_cost(response)
     return http.parse_json(response, changes=changes, what=what) if response.content else {}
 
 
 def _served_at(response: requests.Response) -> datetime | None:
+    """Return the header Date; None if it is missing or unreadable."""
     try:
-        told = parsedate_to_datetime(response.headers["Date"])
+        date = parsedate_to_datetime(response.headers["Date"])
     except (KeyError, ValueError, TypeError, IndexError, OverflowError):
         return None
-    return told if told.tzinfo else told.replace(tzinfo=UTC)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def _require_switched_on(shop: Shop) -> None:
@@ -159,35 +160,35 @@ def _require_switched_on(shop: Shop) -> None:
 def _metered(
     shop: Shop, *, limits: rate_budget.Limits, operation: str, priority: Priority
 ) -> Iterator[Meter]:
-    """Room in the budget for the calls made inside; raises Throttled when there is none now.
+    """Reserve the cost of the call made inside, and settle it afterwards. Raises Throttled if there is not enough now.
 
-    Without a receipt everything reserved is charged: the call may have reached Shopify.
+    If the cost is not reported, everything reserved is charged, because the call may have reached Shopify.
     """
     reservation = points.reserve(shop.domain, limits=limits, operation=operation, priority=priority)
     meter = Meter()
     try:
         yield meter
     except Throttled as error:
-        if meter.receipt is None:
+        if meter.report is None:
             logger.warning("shopify_throttled", shop=shop.domain, bucket=limits.name, operation=operation)
-            meter.receipt = rate_budget.Receipt(charged=0.0, closed_for=error.wait.total_seconds())
+            meter.report = rate_budget.CostReport(charged=0.0, closed_for=error.wait.total_seconds())
         raise
     finally:
-        points.settle(reservation, meter.receipt or rate_budget.Receipt())
+        points.settle(reservation, meter.report or rate_budget.CostReport())
 
 
 def _send(shop: Shop, call: Call, *, token: str, meter: Meter) -> requests.Response:
-    """The 2xx answer; a 401 renews the token and is tried once more."""
+    """Return the 2xx answer; after a 401 the token is renewed and the call repeated once. Raises for other statuses."""
     response = _send_once(shop, call, token=token)
     if response.status_code == 401:
-        meter.receipt = rate_budget.Receipt(charged=0.0)
+        meter.report = rate_budget.CostReport(charged=0.0)
         renewed = credentials.token_for(shop, rejected=token)
-        meter.receipt = None
+        meter.report = None
         response = _send_once(shop, call, token=renewed)
     _warn_of_version(shop, response, call=call)
     if 200 <= response.status_code < 300:
         return response
-    meter.receipt = rate_budget.Receipt(charged=0.0)
+    meter.report = rate_budget.CostReport(charged=0.0)
     if response.status_code == 401:
         refusal = installation.AccessRefused(shop, reason="401 for a token just renewed")
         installation.record_refused(shop, refusal)
@@ -217,11 +218,12 @@ def _send_once(shop: Shop, call: Call, *, token: str) -> requests.Response:
 
 
 def _explanation(response: requests.Response) -> str:
-    """The `errors` of a REST-shaped error answer, cut short."""
+    """Return the `errors` of a REST-shaped error answer, shortened."""
     return str(http.object_in(response).get("errors") or "")[:300]
 
 
 def _data(shop: Shop, body: Mapping[str, Any], *, call: Call) -> dict[str, Any]:
+    """Return the `data` of an answer. Logs and raises its error if it has one; alerts if the shop is frozen."""
     error = answers.error_in(body, changes=call.changes, what=call.what)
     if error is None:
         data: dict[str, Any] = body["data"]
@@ -236,13 +238,13 @@ def _data(shop: Shop, body: Mapping[str, Any], *, call: Call) -> dict[str, Any]:
     raise error
 
 
-def _calls_receipt(response: requests.Response) -> rate_budget.Receipt:
-    """ "32/40" -> 8 of 40 left."""
+def _rest_cost(response: requests.Response) -> rate_budget.CostReport:
+    """Return the cost of a REST call from its header: "32/40" means that 8 of 40 calls are left."""
     used, _, size = response.headers.get(CALLS_HEADER, "").partition("/")
-    told = used.isdecimal() and size.isdecimal() and max(len(used), len(size)) < 10
-    if not (told and int(size)):
-        return rate_budget.Receipt(charged=1.0)
-    return rate_budget.Receipt(
+    readable = used.isdecimal() and size.isdecimal() and max(len(used), len(size)) < 10
+    if not (readable and int(size)):
+        return rate_budget.CostReport(charged=1.0)
+    return rate_budget.CostReport(
         charged=1.0,
         available=float(int(size) - int(used)),
         maximum=float(size),
@@ -251,7 +253,7 @@ def _calls_receipt(response: requests.Response) -> rate_budget.Receipt:
 
 
 def _warn_of_version(shop: Shop, response: requests.Response, *, call: Call) -> None:
-    """Tell once when Shopify served another version than we asked for, or when a call is deprecated."""
+    """Warn once if Shopify served another version than we asked for, or if a call is deprecated."""
     served = response.headers.get(VERSION_HEADER, shop.api_version)
     deprecated = response.headers.get(DEPRECATED_HEADER)
     if deprecated and _first_time(shop.domain, call.what, deprecated):
@@ -263,6 +265,7 @@ def _warn_of_version(shop: Shop, response: requests.Response, *, call: Call) -> 
 
 
 def _first_time(*what: str) -> bool:
-    known = what in _told
-    _told.add(what)
+    """Whether this process has not warned of it yet; from now on it has."""
+    known = what in _warned
+    _warned.add(what)
     return not known

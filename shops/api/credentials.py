@@ -1,4 +1,4 @@
-"""The access token of a shop: permanent, or granted for 24 hours and renewed early, by one worker at a time."""
+"""The access token of a shop. It is permanent, or granted for 24 hours and renewed early by one worker at a time."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from shops.models import Shop
 logger = structlog.get_logger(__name__)
 
 RENEW_AFTER = 0.8
-"""Share of its life after which a token is renewed while it is still valid."""
+"""The share of its life after which a token is renewed, while it is still valid."""
 
 LAST_MOMENT = timedelta(seconds=30)
-"""A token this close to its end is not used any more: a call under way must not outlive it."""
+"""A token is no longer used this time before its end, so that it does not expire during a call."""
 
-CLAIM = timedelta(seconds=15)
+RENEWAL_LEASE = timedelta(seconds=15)
 """How long one worker may take for a renewal before another may try."""
 
 LONGEST_RENEWAL_SECONDS = 12.0
-"""Below CLAIM: a renewal is over before another worker takes it over."""
+"""It is below RENEWAL_LEASE, so that a renewal ends before another worker may start one."""
 
 _TOKEN_FIELDS = (
     "client_id",
@@ -57,18 +57,18 @@ class _Granted(BaseModel):
 
 @dataclass(frozen=True)
 class Grant:
-    """What the client-credentials grant answered."""
+    """A token that Shopify granted, and its lifetime."""
 
     token: str
     lifetime: timedelta
 
 
 def token_for(shop: Shop, *, rejected: str = "") -> str:
-    """A token to call the shop with. `rejected`: the one that was just answered 401, which is renewed at once.
+    """Return a token for calls to the shop. `rejected` is a token that was answered 401; it is renewed at once.
 
-    May call the shop (Shopify client-credentials grant, `POST /admin/oauth/access_token`) and updates `shop`.
-    Raises Throttled (somebody else is renewing it), Transient (no answer), AccessRefused (the credentials are wrong),
-    CredentialsUnusable (there are none to show).
+    It may call the shop (Shopify client-credentials grant, `POST /admin/oauth/access_token`), and updates `shop`.
+    Raises Throttled (another worker renews the token), Transient (no answer), AccessRefused (the credentials are
+    wrong), CredentialsUnusable (there are no credentials that could be sent).
     """
     try:
         return _token_for(shop, rejected=rejected)
@@ -83,6 +83,7 @@ def token_for(shop: Shop, *, rejected: str = "") -> str:
 
 
 def _token_for(shop: Shop, *, rejected: str) -> str:
+    """Choose the permanent, the issued or a new token. While one is valid, a failed renewal is only logged."""
     if rejected:
         shop.refresh_from_db(fields=_TOKEN_FIELDS)
     if shop.access_token:
@@ -93,12 +94,12 @@ def _token_for(shop: Shop, *, rejected: str) -> str:
         raise installation.CredentialsUnusable(
             shop, reason="neither an access token nor a client id and secret are stored"
         )
-    if not _claim(shop):
-        return _from_others(shop, rejected=rejected)
+    if not _begin_renewal(shop):
+        return _token_from_others(shop, rejected=rejected)
     try:
         _record(shop, _request(shop))
     except JobError as error:
-        # The claim is left to expire: until then nobody asks again, which is the back-off.
+        # The lease is not given back: until it expires nobody tries again, which serves as a back-off.
         if not _usable(shop, rejected=rejected):
             raise
         logger.warning("token_not_renewed", shop=shop.domain, error=str(error))
@@ -106,6 +107,7 @@ def _token_for(shop: Shop, *, rejected: str) -> str:
 
 
 def _permanent(shop: Shop, *, rejected: str) -> str:
+    """Return the permanent token. Raises AccessRefused if it was rejected, CredentialsUnusable if it cannot be sent."""
     if shop.access_token == rejected:
         refusal = installation.AccessRefused(shop, reason="401 for the access token")
         installation.record_refused(shop, refusal)
@@ -117,27 +119,30 @@ def _permanent(shop: Shop, *, rejected: str) -> str:
 
 
 def _usable(shop: Shop, *, rejected: str) -> bool:
+    """Whether the issued token is valid long enough for a call and was not rejected."""
     expires = shop.issued_token_expires_at
     valid = expires is not None and timezone.now() < expires - LAST_MOMENT
     return valid and bool(shop.issued_token) and shop.issued_token != rejected
 
 
 def _due(shop: Shop, *, rejected: str) -> bool:
+    """Whether the issued token must be renewed: it cannot be used, or most of its life is over."""
     issued, expires = shop.issued_token_issued_at, shop.issued_token_expires_at
     if issued is None or expires is None or not _usable(shop, rejected=rejected):
         return True
     return timezone.now() >= issued + (expires - issued) * RENEW_AFTER
 
 
-def _claim(shop: Shop) -> bool:
-    """Take the renewal for CLAIM seconds, unless somebody has it, or had it since we read the shop."""
-    free = Q(token_renewal_started_at=None) | Q(token_renewal_started_at__lt=Now() - CLAIM)
+def _begin_renewal(shop: Shop) -> bool:
+    """Take the lease of the renewal; return False if another worker has it, or renewed the token meanwhile."""
+    free = Q(token_renewal_started_at=None) | Q(token_renewal_started_at__lt=Now() - RENEWAL_LEASE)
     same = Q(issued_token_issued_at=shop.issued_token_issued_at)
-    claimed = Shop.objects.filter(free & same, pk=shop.pk).update(token_renewal_started_at=Now())
-    return claimed == 1
+    taken = Shop.objects.filter(free & same, pk=shop.pk).update(token_renewal_started_at=Now())
+    return taken == 1
 
 
-def _from_others(shop: Shop, *, rejected: str) -> str:
+def _token_from_others(shop: Shop, *, rejected: str) -> str:
+    """Return the token that another worker renewed. Raises Throttled while the renewal is in progress."""
     shop.refresh_from_db(fields=_TOKEN_FIELDS)
     if _usable(shop, rejected=rejected):
         return str(shop.issued_token)
@@ -145,6 +150,7 @@ def _from_others(shop: Shop, *, rejected: str) -> str:
 
 
 def _request(shop: Shop) -> Grant:
+    """Request a token from Shopify. Alerts and raises if the shop is frozen or the credentials are refused."""
     what = f"token grant of {shop.domain}"
     response = http.send(
         "POST",
@@ -179,7 +185,7 @@ def _request(shop: Shop) -> Grant:
 
 
 def _reason(response: requests.Response) -> str:
-    """OAuth's error word; never the body, which may repeat a secret."""
+    """Return OAuth's error code, and never the body, which may repeat a secret."""
     return str(http.object_in(response).get("error") or "")[:100]
 
 

@@ -1,4 +1,4 @@
-"""The product's GraphQL documents: one operation a file in `graphql/`, named like the operation in it."""
+"""Loads the GraphQL documents: each file in `graphql/` has one operation, with the file's name."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class Document:
     name: str  # as in the document
     text: str
     is_mutation: bool
-    page_sizes: frozenset[str]  # variables that say how much is read, and so what it costs
-    digest: str  # changes with the text: what was learned about an older text's cost no longer holds
+    page_sizes: frozenset[str]  # the variables that set the page sizes, and so the cost
+    digest: str  # changes with the text, so that the cost of an older text is not used for a newer one
 
 
 @cache
 def load(operation: str) -> Document:
-    """The document of `graphql/<operation>.graphql`, read once per process.
+    """Return the document of `graphql/<operation>.graphql`, which is read once per process.
 
-    The operation in it has the file's name, in snake_case or CamelCase. Raises FileNotFoundError for an unknown
-    operation, ValueError when the file does not hold exactly that one.
+    Its operation has the file's name, in snake_case or CamelCase. Raises FileNotFoundError for an unknown operation,
+    and ValueError if the file does not have exactly this operation.
     """
     text = (FOLDER / f"{operation}.graphql").read_text()
     found = re.findall(r"^(query|mutation|subscription)\s+(\w+)", text, re.MULTILINE)

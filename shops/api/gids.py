@@ -1,4 +1,4 @@
-"""Shopify's global ids: made and read at the edge; inside, an id is a number."""
+"""Converts between Shopify's global ids, which its API uses, and the numbers that we use."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def gid(kind: str, number: int) -> str:
 
 
 def number(gid: str) -> int:
-    """`number("gid://shopify/Order/5")` -> 5; parameters behind a "?" are ignored (inventory levels have them).
+    """`number("gid://shopify/Order/5")` -> 5; parameters after a "?" are ignored (inventory levels have them).
 
-    Raises ValueError when it is not a gid with a 64-bit number.
+    Raises ValueError if it is not a gid with a 64-bit number.
     """
     found = _GID.fullmatch(gid)
     if found is None or int(found[2]) > _LARGEST:
@@ -50,9 +50,9 @@ def number(gid: str) -> int:
 
 
 def number_or_none(value: object) -> int | None:
-    """The number of a gid, of a number or of a text of digits; None for everything else.
+    """Return the id of a gid, a number or a text of digits; None for everything else.
 
-    Webhook bodies are REST-shaped: an id comes as number, as text or as gid, and other people's bodies hold anything.
+    In webhook bodies an id can be a number, a text or a gid, and a foreign body can have anything instead.
     """
     if isinstance(value, bool):
         return None

@@ -1,4 +1,4 @@
-"""Lists of Shopify's that come in pages (Admin API 2026-10, connections): all of them read, each thing once."""
+"""Reads Shopify's paged lists (Admin API 2026-10, connections) to their end."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from ops.errors import Transient
 from shops.api.shapes import PageInfo
 
 MOST_PAGES = 40
-"""Of one list. The longest there are, lines of an order, have some hundred things; a page holds ten at least."""
+"""The most pages of one list. The longest lists, lines of an order, have some hundred nodes; a page has at least
+ten."""
 
 N = TypeVar("N", covariant=True)
 
 
 class Page(Protocol[N]):
-    """A page of a list."""
+    """One page of a list."""
 
     @property
     def nodes(self) -> Sequence[N]: ...
@@ -25,7 +26,7 @@ class Page(Protocol[N]):
 
 
 class Named(Protocol):
-    """A thing with an id of Shopify's."""
+    """An object with an id of Shopify."""
 
     @property
     def id(self) -> int: ...
@@ -36,9 +37,9 @@ Thing = TypeVar("Thing", bound=Named)
 
 
 def all_of(first: Page[T], following: Callable[[str], Page[T]]) -> list[T]:
-    """What is on the first page and on all that follow; `following` reads the page behind a cursor.
+    """Return the nodes of the first page and of all following pages; `following` reads the page after a cursor.
 
-    Raises Transient where the pages come to no end, and what `following` raises.
+    Raises Transient if the pages do not end, and what `following` raises.
     """
     page, nodes, cursors = first, list(first.nodes), set[str]()
     while (cursor := cursor_behind(page.page_info)) is not None:
@@ -51,9 +52,9 @@ def all_of(first: Page[T], following: Callable[[str], Page[T]]) -> list[T]:
 
 
 def cursor_behind(info: PageInfo, *, before: str | None = None) -> str | None:
-    """Where the next page begins; None = there is none. `before`: where this one began.
+    """Return the cursor of the next page; None if there is none. `before` is the cursor of this page.
 
-    Raises Transient when there is one, and its place is not told or is that of this page.
+    Raises Transient if there is a next page, and its cursor is missing or is that of this page.
     """
     if not info.has_next_page:
         return None
@@ -63,5 +64,5 @@ def cursor_behind(info: PageInfo, *, before: str | None = None) -> str | None:
 
 
 def once(things: Iterable[Thing]) -> list[Thing]:
-    """Each thing once, as it was told last: what changes while its list is read may come on two pages."""
+    """Return each object once, in its last version: one that changes while the list is read may be on two pages."""
     return list({thing.id: thing for thing in things}.values())

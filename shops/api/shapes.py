@@ -1,4 +1,4 @@
-"""Shopify's answers as typed objects: what does not fit is no answer, and crashes no worker (Admin API 2026-10)."""
+"""Shopify's answers as typed objects. An answer of another shape raises one of our errors (Admin API 2026-10)."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ Text = Annotated[str, BeforeValidator(_text)]
 Units = Annotated[int, Field(ge=0, lt=2**31)]
 """A quantity that cannot be below zero, as Postgres stores it."""
 Level = Annotated[int, Field(gt=-(2**31), lt=2**31)]
-"""A quantity that can: stock that was sold twice."""
+"""A quantity that can be below zero, for example oversold stock."""
 Moment = Annotated[datetime, AfterValidator(_with_zone)]
 
 
 class Shape(BaseModel):
-    """Fields are named as in Shopify's schema (camelCase) outside, and in snake_case here."""
+    """The base of all shapes; its fields are camelCase in Shopify's schema and snake_case here."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -73,14 +73,14 @@ class Shape(BaseModel):
 
 
 class PageInfo(Shape):
-    """Where a connection goes on."""
+    """Whether a connection has a next page, and its cursor."""
 
     has_next_page: bool
     end_cursor: str | None = None
 
 
 class UserError(Shape):
-    """Why Shopify did not do what a mutation asked: in which input, in words, and as a code where there are codes."""
+    """A reason why Shopify refused a mutation: the input field, a message, and a code if Shopify has one."""
 
     field: tuple[str, ...] | None = None
     message: Text = ""
@@ -88,13 +88,13 @@ class UserError(Shape):
 
 
 class Payload(Shape):
-    """What every mutation answers. An answer that does not say that nothing was refused says nothing."""
+    """The answer of every mutation. `userErrors` must be there: without them nobody knows whether it was refused."""
 
     user_errors: tuple[UserError, ...]
 
     @property
     def messages(self) -> str:
-        """Its userErrors in words; "" = it was done."""
+        """Its userErrors as a text; "" = the mutation was done."""
         return words(self.user_errors)
 
 
@@ -102,12 +102,12 @@ S = TypeVar("S", bound=Shape)
 
 
 def words(errors: Sequence[UserError]) -> str:
-    """userErrors in one line, short enough for an alert."""
+    """Return userErrors on one line, short enough for an alert."""
     return "; ".join(error.message or error.code or "an error without words" for error in errors)[:1000]
 
 
 def parse(kind: type[S], value: Any, *, changes: bool = False) -> S:
-    """`value` as a `kind`. Raises Transient where it does not fit, UnknownOutcome when it answers a changing call."""
+    """Parse `value` as a `kind`. If it does not fit, raises UnknownOutcome for a changing call, else Transient."""
     try:
         return kind.model_validate(value)
     except ValidationError as error:

@@ -1,1 +1,1 @@
-"""What a shop lets us call: points and calls, shared by all workers."""
+"""The budget of a shop: GraphQL points and REST calls, which all workers share."""

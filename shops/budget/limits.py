@@ -1,4 +1,4 @@
-"""What a budget is about: kinds of buckets, what an answer tells of a call's cost, what a work holds. Plain data."""
+"""The data of a budget: its kinds of buckets, the cost that an answer reports, and the points of one work."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Limits:
-    """One kind of bucket and what to assume of it until an answer tells more."""
+    """One kind of bucket, with the values that are assumed until an answer reports the real ones."""
 
     name: str
     maximum: float
     restore: float  # per second
-    cost: float  # of a call never seen
+    cost: float  # of a call that was never made before
 
 
 POINTS = Limits("points", maximum=1000, restore=50, cost=100)
@@ -27,25 +27,25 @@ REST_CALLS = Limits("rest", maximum=40, restore=2, cost=1)
 
 @dataclass
 class Purse:
-    """The points of one work of several calls, from its first call to `close`. What is in it is spent for all others.
+    """The points of one work of several calls, from its first call to `close`. Nobody else can use them meanwhile.
 
-    What a work lacked is remembered under `who`, and is what it asks for the next time.
+    If the points did not suffice, the need is remembered under `who`, and the next run asks for that many.
     """
 
     who: str
-    kind: str = ""  # what such works usually need is remembered under it; "" = not at all
+    kind: str = ""  # the usual need of such works is remembered under it; "" = it is not remembered
     expected: float = 0.0
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     begun: bool = False
-    taken: bool = False  # more than the first call needs
-    left: float = 0.0  # without Redis
-    short_of: float = 0.0  # cost of the call that was refused last
-    maximum: float = 0.0  # of the bucket
+    taken: bool = False  # whether it got more than its first call needs
+    left: float = 0.0  # points left; only used without Redis
+    short_of: float = 0.0  # the cost of the call that was refused last
+    maximum: float = 0.0  # the size of the bucket
 
 
 @dataclass(frozen=True)
-class Receipt:
-    """What an answer told about its cost; None = it did not tell."""
+class CostReport:
+    """The cost of a call, as its answer reports it; None = it did not report the value."""
 
     charged: float | None = None
     requested: float | None = None
@@ -56,9 +56,10 @@ class Receipt:
 
 
 def size_class(variables: Mapping[str, Any], *, page_sizes: Collection[str] = ()) -> str:
-    """Calls of one operation that cost about the same: elements in lists (to the next power of two), page sizes.
+    """Return a name for calls of one operation that cost about the same.
 
-    Shopify scales a connection by first/last and `nodes(ids:)` by the number of ids.
+    It has the number of elements in lists, rounded up to a power of two, and the page sizes: Shopify computes the cost
+    of a connection by first/last, and that of `nodes(ids:)` by the number of ids.
     """
     elements = _elements(variables)
     rounded = 1 << (elements - 1).bit_length() if elements else 0
@@ -67,6 +68,7 @@ def size_class(variables: Mapping[str, Any], *, page_sizes: Collection[str] = ()
 
 
 def _elements(value: object) -> int:
+    """Count the elements of all lists in a value."""
     if isinstance(value, Mapping):
         return sum(_elements(inner) for inner in value.values())
     if isinstance(value, list | tuple):

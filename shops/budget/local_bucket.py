@@ -1,18 +1,18 @@
-"""A shop's budget in a process that does without Redis."""
+"""The budget of a shop in one process while Redis is away."""
 
 from __future__ import annotations
 
 import threading
 import time
 
-from shops.budget.limits import Limits, Purse, Receipt
+from shops.budget.limits import CostReport, Limits, Purse
 
 LOCAL_SHARE = 1 / 8
-"""Share of a bucket that one process takes when Redis is away: one over the usual number of processes."""
+"""The share of a bucket that one process uses while Redis is away: one divided by the usual number of processes."""
 
 
 class LocalBucket:
-    """One process's small share of a bucket, charged before the call and refunded after it."""
+    """One process's small share of a bucket. It is charged before a call and refunded after it."""
 
     def __init__(self, limits: Limits) -> None:
         self._lock = threading.Lock()
@@ -26,7 +26,10 @@ class LocalBucket:
     def reserve(
         self, operation: str, *, floor: float, leave: float, purse: Purse | None
     ) -> tuple[float, float]:
-        """(seconds to wait: 0 = taken, cost). A work that needs more than there ever is goes into debt."""
+        """Return the seconds to wait (0 = the points were taken) and the cost.
+
+        A work that needs more than the bucket ever holds is admitted when the bucket is full, and makes it negative.
+        """
         with self._lock:
             self._advance()
             cost = self._costs.get(operation, self._default_cost)
@@ -46,24 +49,24 @@ class LocalBucket:
             return 0.0, cost
 
     def give_back(self, points: float) -> None:
-        """What was taken for a work and not used."""
+        """Return points that a work took and did not use."""
         with self._lock:
             self._advance()
             self._level = min(self._maximum, self._level + points)
 
-    def settle(self, operation: str, reserved: float, receipt: Receipt) -> None:
-        """Give back what was reserved but not charged; remember sizes and costs, also while Redis is there."""
+    def settle(self, operation: str, reserved: float, report: CostReport) -> None:
+        """Give back what was reserved but not charged. Sizes and costs are remembered even while Redis is available."""
         with self._lock:
             self._advance()
-            self._maximum = (receipt.maximum or self._maximum / LOCAL_SHARE) * LOCAL_SHARE
-            self._restore = (receipt.restore or self._restore / LOCAL_SHARE) * LOCAL_SHARE
-            if receipt.requested is not None:
-                self._costs[operation] = max(receipt.requested, self._costs.get(operation, 0.0))
-            charged = reserved if receipt.charged is None else receipt.charged
+            self._maximum = (report.maximum or self._maximum / LOCAL_SHARE) * LOCAL_SHARE
+            self._restore = (report.restore or self._restore / LOCAL_SHARE) * LOCAL_SHARE
+            if report.requested is not None:
+                self._costs[operation] = max(report.requested, self._costs.get(operation, 0.0))
+            charged = reserved if report.charged is None else report.charged
             level = self._level + (reserved - charged if reserved else 0.0)
-            level -= receipt.closed_for * self._restore
-            if receipt.available is not None:
-                level = min(level, receipt.available)
+            level -= report.closed_for * self._restore
+            if report.available is not None:
+                level = min(level, report.available)
             self._level = min(level, self._maximum)
 
     def _advance(self) -> None:

@@ -1,8 +1,9 @@
-"""What a shop lets us call: GraphQL points and REST calls, for all workers. Says "not now, but then", never sleeps.
+"""The budget of a shop for GraphQL points and REST calls, shared by all workers. It says when to try again, never
+waits.
 
-Both limits are leaky buckets, kept in Redis by one atomic script each way (`lua/`): a call reserves its expected cost,
-and its answer settles what it really cost and teaches size, restore rate and contents of the bucket. The rules that
-keep us from ever earning a THROTTLED: what is in flight counts as spent, and an answer never gives back what others
+Both limits are leaky buckets in Redis, changed by atomic scripts (`lua/`). A call reserves its expected cost. Its
+answer settles the real cost, and reports the size, the restore rate and the contents of the bucket. Two rules prevent
+that Shopify ever answers THROTTLED: calls in flight count as spent, and an answer never gives back points that others
 may have spent meanwhile. Without Redis each process keeps to a small share of its own.
 """
 
@@ -24,15 +25,15 @@ from redis.exceptions import NoScriptError
 from ops import redis
 from ops.errors import Scope, Throttled
 from ops.models import Priority
-from shops.budget.limits import POINTS, REST_CALLS, Limits, Purse, Receipt, size_class
+from shops.budget.limits import POINTS, REST_CALLS, CostReport, Limits, Purse, size_class
 from shops.budget.local_bucket import LocalBucket
 
 __all__ = [
     "POINTS",
     "REST_CALLS",
+    "CostReport",
     "Limits",
     "Purse",
-    "Receipt",
     "Reservation",
     "close",
     "reserve",
@@ -43,17 +44,17 @@ __all__ = [
 
 logger = structlog.get_logger(__name__)
 
-HOLD_SECONDS = 60.0
-"""After this a reservation that nobody settled is charged in full: longer than any call's time-outs."""
+RESERVATION_SECONDS = 60.0
+"""After this time a reservation that nobody settled is charged in full. It is longer than the time-outs of any call."""
 
-LEFT_BEHIND = 0.1
-"""Share of the bucket that calls below HIGH leave for submissions and fulfilments."""
+RESERVED_SHARE = 0.1
+"""The share of the bucket that calls below HIGH leave for submissions and fulfilments."""
 
-PATIENCE_SECONDS = 60.0
-"""After this long of refusals a priority asks as an equal for one call: a busy shop's stock must be pushed, too."""
+AGING_SECONDS = 60.0
+"""After this time of refusals a priority may make one call like HIGH, so that a busy shop's stock is pushed, too."""
 
 NEXT_SECONDS = 5.0
-"""How long a work that was refused keeps the next place, beyond the wait it was told: it has to come back by then."""
+"""How long a refused work stays next in line after its wait has ended; it must ask again within this time."""
 
 LONGEST_WAIT = 60.0
 SHORTEST_WAIT = 0.05
@@ -61,7 +62,7 @@ SHORTEST_WAIT = 0.05
 
 @dataclass(frozen=True)
 class Reservation:
-    """Room taken for one call until `settle`."""
+    """Points or calls that are reserved for one call until `settle`."""
 
     domain: str
     limits: Limits
@@ -80,14 +81,14 @@ def reserve(
     priority: int = Priority.NORMAL,
     purse: Purse | None = None,
 ) -> Reservation:
-    """Take room for one call of `operation` (name and size class), or say when there will be.
+    """Reserve the cost of one call of `operation` (name and size class), or say when it is available.
 
-    LOW is admitted only above 50 % of the bucket, NORMAL above 20 % (less the longer it is refused), both leave 10 %
-    behind; HIGH and URGENT take all. The first call of a work fills its `purse`, the others draw on it: they wait for
-    nobody. Raises Throttled(wait = until it fits, if nobody else calls meanwhile).
+    LOW is admitted only above 50 % of the bucket, NORMAL above 20 %; both limits fall while it is refused. Both leave
+    10 % to HIGH and URGENT, which may use all. The first call of a work fills its `purse`. Its other calls draw on the
+    purse, so they do not wait for others. Raises Throttled with the wait until the call fits if nobody else calls.
     """
     token = uuid.uuid4().hex
-    admitted, wait, cost, local = _ask(domain, limits, operation, token, priority, purse)
+    admitted, wait, cost, local = _decide(domain, limits, operation, token, priority, purse)
     if not admitted:
         seconds = min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
         raise Throttled(
@@ -98,33 +99,33 @@ def reserve(
     return Reservation(domain, limits, operation, token, cost, local, purse)
 
 
-def settle(reservation: Reservation, receipt: Receipt) -> None:
-    """Charge the call and learn from its answer. Never raises: a lost settlement only expires later."""
+def settle(reservation: Reservation, report: CostReport) -> None:
+    """Charge the call, and learn from the cost in its answer. Never raises: a lost settlement is charged later."""
     limits = reservation.limits
     _local_bucket(reservation.domain, limits).settle(
-        reservation.operation, reservation.cost if reservation.local else 0.0, receipt
+        reservation.operation, reservation.cost if reservation.local else 0.0, report
     )
     if reservation.local:
         return
     arguments = [
         reservation.token,
         reservation.operation,
-        _text(receipt.charged),
-        _text(receipt.requested),
-        _text(receipt.available),
-        _text(receipt.maximum),
-        _text(receipt.restore),
-        str(receipt.closed_for),
+        _text(report.charged),
+        _text(report.requested),
+        _text(report.available),
+        _text(report.maximum),
+        _text(report.restore),
+        str(report.closed_for),
         reservation.purse.token if reservation.purse else "",
     ]
     _run_or_forget("settle", reservation.domain, limits, arguments)
 
 
 def close(domain: str, purse: Purse, *, limits: Limits, ended: str, needed: float) -> int:
-    """The work is over: what is left in its purse is everybody's again. `ended`: done, refused (for want of points,
-    after it had called), failed. `needed`: the most it had to have at once.
+    """End a work, so that others can use what is left in its purse. Never raises.
 
-    Returns how many of its runs in a row were refused so: before this one when it is done, else with it. Never raises.
+    `ended` is done, failed, or refused (for lack of points, after it had made calls). `needed` is the most that it
+    needed at once. Returns how many of its runs in a row were refused, without this run if it is done, else with it.
     """
     if purse.left:
         _local_bucket(domain, limits).give_back(purse.left)
@@ -135,7 +136,7 @@ def close(domain: str, purse: Purse, *, limits: Limits, ended: str, needed: floa
 
 
 def size(domain: str, limits: Limits) -> float | None:
-    """How much the bucket holds when it is full, as the last answer told; None = no answer yet."""
+    """Return the size of the bucket, as the last answer reported it; None if there was no answer yet."""
     if not redis.available():
         return None
     try:
@@ -146,15 +147,15 @@ def size(domain: str, limits: Limits) -> float | None:
     return float(known) if known else None
 
 
-def _ask(
+def _decide(
     domain: str, limits: Limits, operation: str, token: str, priority: int, purse: Purse | None
 ) -> tuple[bool, float, float, bool]:
-    """(admitted, seconds to wait, cost, decided locally)."""
+    """Decide in Redis, or locally without it; return (admitted, seconds to wait, cost, decided locally)."""
     floor, leave = _shares(priority)
     first = purse is not None and not purse.begun
     if redis.available():
-        arguments = [token, operation, str(limits.cost), str(floor), str(leave), str(HOLD_SECONDS)]
-        arguments.append(str(PATIENCE_SECONDS))
+        arguments = [token, operation, str(limits.cost), str(floor), str(leave), str(RESERVATION_SECONDS)]
+        arguments.append(str(AGING_SECONDS))
         arguments += [purse.token, str(purse.expected), purse.who] if purse else ["", "0", ""]
         arguments += [str(int(priority)), purse.kind if purse else "", str(int(first)), str(NEXT_SECONDS)]
         try:
@@ -174,11 +175,11 @@ def _ask(
 
 
 def _shares(priority: int) -> tuple[float, float]:
-    """(share of the bucket below which a call waits, share it must leave behind)."""
+    """Return the share of the bucket below which a call waits, and the share that it must leave to others."""
     if priority >= Priority.LOW:
-        return 0.5, LEFT_BEHIND
+        return 0.5, RESERVED_SHARE
     if priority >= Priority.NORMAL:
-        return 0.2, LEFT_BEHIND
+        return 0.2, RESERVED_SHARE
     return 0.0, 0.0
 
 
@@ -186,12 +187,13 @@ def _shares(priority: int) -> tuple[float, float]:
 
 
 def _now() -> str:
-    """The scripts' clock: "" = Redis's own."""
+    """Return the time for the scripts; "" = they use Redis's clock."""
     return ""
 
 
 @cache
 def _script(name: str) -> tuple[str, str]:
+    """Return the source of a script and its SHA-1, by which Redis knows it."""
     folder = Path(__file__).parent / "lua"
     source = (folder / "bucket.lua").read_text() + (folder / f"{name}.lua").read_text()
     return source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
@@ -208,7 +210,7 @@ def _run(name: str, domain: str, limits: Limits, arguments: list[str]) -> Any:
 
 
 def _run_or_forget(name: str, domain: str, limits: Limits, arguments: list[str]) -> Any:
-    """The script's answer; None where Redis is away."""
+    """Run a script and return its answer; None if Redis is away."""
     if not redis.available():
         return None
     try:

@@ -1,1 +1,1 @@
-"""Shopify's webhooks: the view that receives them, their topics, our subscriptions."""
+"""Shopify's webhooks: the view that receives them, their topics, and our subscriptions."""

@@ -1,6 +1,6 @@
-"""Webhook subscriptions of a shop: what there should be, what there is, and making them the same.
+"""Compares the webhook subscriptions of a shop with those that it should have, and corrects them.
 
-Shopify deletes a subscription after four hours of failed deliveries, and all of them when the app is removed: so they
+Shopify deletes a subscription after four hours of failed deliveries, and all of them when the app is removed. So they
 are compared every hour. An app sees only its own subscriptions.
 """
 
@@ -28,20 +28,20 @@ class Subscription:
     """One subscription as Shopify has it."""
 
     gid: str
-    topic: str  # in the GraphQL enum's words
+    topic: str  # by its name in the GraphQL enum
     uri: str
     plain: bool  # JSON, whole bodies, no filter
-    version: str  # of the bodies: that of the call which made or last changed it
+    version: str  # API version of the bodies: that of the call which created or last changed the subscription
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What must change for the shop to have exactly our subscriptions. Topics in the GraphQL enum's words."""
+    """The changes that give the shop exactly our subscriptions. Topics have their names in the GraphQL enum."""
 
     missing: tuple[str, ...] = ()
     wrong: tuple[Subscription, ...] = ()  # another address, or not plain
     outdated: tuple[Subscription, ...] = ()  # right, but of an older API version
-    strays: tuple[Subscription, ...] = ()
+    strays: tuple[Subscription, ...] = ()  # ours, but not needed
 
     def __bool__(self) -> bool:
         return bool(self.missing or self.wrong or self.outdated or self.strays)
@@ -49,7 +49,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Report:
-    """What was done, and what Shopify refused: (topic, its message)."""
+    """The changes that were made, and those that Shopify refused: (topic, Shopify's message)."""
 
     created: tuple[str, ...] = ()
     corrected: tuple[str, ...] = ()
@@ -59,29 +59,31 @@ class Report:
 
     @property
     def notices_lost(self) -> bool:
-        """Whether notices went nowhere, or elsewhere, until now."""
+        """Whether webhooks were not sent, or sent elsewhere, until now."""
         return bool(self.created or self.corrected)
 
 
 def uri_of(base_url: str) -> str:
-    """Where the shop's webhooks are to go."""
+    """Return the address to which a shop must send its webhooks."""
     return base_url.rstrip("/") + PATH
 
 
 def compare(shop: Shop, *, base_url: str) -> Plan:
-    """What must change at the shop; reads it (`webhookSubscriptions`). Raises as `client.execute`."""
+    """Read the shop's `webhookSubscriptions` and return what must change. Raises as `client.execute`."""
     return decide(fetch(shop), uri=uri_of(base_url), version=shop.api_version)
 
 
 def register(shop: Shop, *, base_url: str) -> Report:
-    """Create what is missing, correct what points elsewhere, remove our strays. Doing it again changes nothing.
+    """Create missing subscriptions, correct wrong ones, and remove those that are not needed. It is safe to repeat.
 
-    Raises as `client.execute`; a refused topic is reported and does not keep the others from being registered.
+    Raises as `client.execute`. A refused topic is reported and does not stop the others.
     """
     uri = uri_of(base_url)
     plan = decide(fetch(shop), uri=uri, version=shop.api_version)
     report = Report()
-    for stray in plan.strays:  # first: a subscription in the way makes its topic's address "already taken"
+    for (
+        stray
+    ) in plan.strays:  # first, because Shopify refuses a second subscription of a topic with the same address
         report = _delete(shop, stray, report=report)
     for wrong in plan.wrong:
         report = _update(shop, wrong, uri=uri, report=report, as_="corrected")
@@ -102,7 +104,7 @@ def register(shop: Shop, *, base_url: str) -> Report:
 
 
 def fetch(shop: Shop) -> list[Subscription]:
-    """All subscriptions of our app at the shop."""
+    """Read all subscriptions of our app at the shop."""
 
     def page(after: str | None) -> _Page:
         data = client.execute(shop, "webhook_subscriptions", {"after": after}, priority=Priority.LOW).data
@@ -112,9 +114,9 @@ def fetch(shop: Shop) -> list[Subscription]:
 
 
 def decide(found: Iterable[Subscription], *, uri: str, version: str) -> Plan:
-    """Compare what there is with what there should be. Subscriptions that go somewhere else altogether are not ours.
+    """Decide what must change. Subscriptions to an address with another path are not ours.
 
-    A newer API version than ours is Shopify's answer to a retired one: correcting it would change nothing.
+    If a subscription has a newer API version than we asked for, ours is retired; updating it would change nothing.
     """
     wanted = {TOPICS[name].enum for name in SUBSCRIBED}
     kept: dict[str, Subscription] = {}
@@ -195,5 +197,5 @@ def _delete(shop: Shop, stray: Subscription, *, report: Report) -> Report:
 
 
 def _refusal(payload: object) -> str:
-    """What Shopify refused, in its words; "" = it was done."""
+    """Return Shopify's message if it refused; "" if the mutation was done."""
     return shapes.parse(Payload, payload, changes=True).messages

@@ -1,4 +1,4 @@
-"""Webhook topics as data: which we subscribe to, what a body is about, and the event that each becomes here."""
+"""The webhook topics: to which we subscribe, how the subject of a body is found, and as which event it is enqueued."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Reader = Callable[[Body], tuple[str, int | None]]
 
 @dataclass(frozen=True)
 class Topic:
-    """One webhook topic: its name, its name in the GraphQL enum, whether we handle it, what its bodies are about."""
+    """One webhook topic: its name, its name in the GraphQL enum, whether we handle it, and how its subject is found."""
 
     name: str
     enum: str
@@ -29,7 +29,7 @@ class Topic:
 
     @property
     def event(self) -> EventKind[WebhookPayload]:
-        """What its webhooks are enqueued as."""
+        """The event as which its webhooks are enqueued."""
         return webhook(self.name) if self.handled else UNHANDLED
 
 
@@ -42,7 +42,7 @@ def _own(name: str) -> Reader:
 
 
 def _order_of(body: Body) -> tuple[str, int | None]:
-    """The body hangs below an order: refunds, fulfilments, returns."""
+    """For bodies that belong to an order: refunds, fulfilments, returns."""
     order = body.get("order")
     if isinstance(order, dict):
         return _own("order")(order)
@@ -55,7 +55,7 @@ def _edited_order(body: Body) -> tuple[str, int | None]:
 
 
 def _fulfillment_order(body: Body) -> tuple[str, int | None]:
-    """These bodies name fulfilment orders only, under one of several keys; the order is found by whoever knows it."""
+    """For bodies that name only fulfilment orders, under one of several keys; `fulfillment` then finds the order."""
     merged = body.get("fulfillment_order_merges")
     for holder in (body, merged if isinstance(merged, dict) else {}):
         for key in ("fulfillment_order", "original_fulfillment_order"):
@@ -128,7 +128,7 @@ SUBSCRIBED: tuple[str, ...] = tuple(_WANTED)
 
 
 def event_of(topic: str) -> EventKind[WebhookPayload]:
-    """What a webhook of this topic is enqueued as: `UNHANDLED` for one we do not know or did not ask for."""
+    """Return the event as which a webhook is enqueued: `UNHANDLED` for a topic that we do not know or handle."""
     known = TOPICS.get(topic)
     return known.event if known else UNHANDLED
 

@@ -1,4 +1,4 @@
-"""The door for Shopify's webhooks: verify, store, answer. Nothing else happens here."""
+"""The view that receives Shopify's webhooks. It verifies, stores and answers, and does nothing else."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ HEADERS = ("Topic", "Hmac-Sha256", "Shop-Domain", "Webhook-Id", "Event-Id", "Tri
 
 _DOMAIN = re.compile(r"[a-z0-9.-]{1,255}")
 _WORD = re.compile(r"[\x21-\x7e]{1,200}")
-"""Topic and webhook id: printable, without spaces; both become part of keys and kinds."""
+"""The form of topic and webhook id: printable and without spaces, because both become part of keys and kinds."""
 
 
 class WebhookView(Door):
-    """Takes the webhooks of all shops."""
+    """Receives the webhooks of all shops."""
 
     @extend_schema(
         request=OpenApiTypes.OBJECT,
@@ -49,7 +49,7 @@ class WebhookView(Door):
         },
     )
     def post(self, request: Request) -> Response:
-        """Store one notice: one SELECT, one INSERT, and a wake-up in Redis after the commit."""
+        """Store one webhook: one SELECT, one INSERT, and a wake-up in Redis after the commit."""
         domain = request.headers.get("X-Shopify-Shop-Domain", "").lower()
         try:
             return _receive(request, domain=domain)
@@ -61,6 +61,7 @@ class WebhookView(Door):
 
 
 def _receive(request: Request, *, domain: str) -> Response:
+    """Verify and store a webhook. Raises Refusal with the status of the answer."""
     raw = bounded_body(request)
     if not domain:
         raise Refusal(400, "X-Shopify-Shop-Domain is missing", Why.UNKNOWN_SENDER)
@@ -82,7 +83,7 @@ def _receive(request: Request, *, domain: str) -> Response:
 
 
 def _shop(domain: str) -> Shop | None:
-    """The shop, switched off or not: what it sends is kept. Secrets that are not needed stay encrypted."""
+    """Return the shop, even if it is switched off, because its webhooks are kept. Only secrets needed here are read."""
     if not _DOMAIN.fullmatch(domain):
         return None
     fields = ("id", "domain", "webhook_secret", "webhook_secret_previous", "client_secret")
@@ -90,6 +91,7 @@ def _shop(domain: str) -> Shop | None:
 
 
 def _secrets(shop: Shop) -> list[str]:
+    """Return the secrets a webhook may be signed with. Alerts and raises Refusal if one cannot be read."""
     try:
         return shop.hmac_secrets
     except SecretUnreadable as error:
@@ -98,6 +100,7 @@ def _secrets(shop: Shop) -> list[str]:
 
 
 def _word(request: Request, header: str) -> str:
+    """Return a required header. Raises Refusal if it is missing or malformed."""
     value = request.headers.get(f"X-Shopify-{header}", "")
     if not _WORD.fullmatch(value):
         reason = f"X-Shopify-{header} is missing or malformed"
@@ -108,10 +111,10 @@ def _word(request: Request, header: str) -> str:
 def _store(
     request: Request, shop: Shop, *, topic: str, webhook_id: str, body: dict[str, Any]
 ) -> tuple[Outcome, int | None]:
-    """One INSERT, which is its own transaction; more only where the webhook id is known. See `ops.doors.deliveries`.
+    """Store it with one INSERT; more is needed only if the webhook id is known. See `ops.doors.deliveries`.
 
-    The webhook id names the delivery; the event id is shared by all topics of one merchant action (Shopify's
-    documentation of webhook headers), so it is no key.
+    The webhook id identifies the delivery. The event id cannot be the key, because all topics of one merchant action
+    share it (Shopify's documentation of webhook headers).
     """
     return deliveries.keep(
         event_of(topic),
@@ -129,6 +132,7 @@ def _store(
 
 
 def _short(request: Request, header: str) -> str:
+    """Return an optional header; "" if it is missing or malformed."""
     value = request.headers.get(f"X-Shopify-{header}", "")
     return value if _WORD.fullmatch(value) else ""
 

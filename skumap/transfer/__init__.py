@@ -1,1 +1,1 @@
-"""Mappings in and out as CSV."""
+"""Imports and exports mappings as CSV."""

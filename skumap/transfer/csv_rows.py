@@ -1,4 +1,4 @@
-"""A CSV file of mappings as checked rows: read line by line, every complaint with its line number."""
+"""Reads a CSV file of mappings line by line into checked rows; every error has its line number."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_LINE_BYTES = 256 * 1024
 MAX_TEXT = 255
 MAX_QUANTITY = 100_000
 MAX_ERRORS = 1_000
-"""After so many complaints reading stops: the file is another one than was meant."""
+"""After this many errors reading stops, because it is probably the wrong file."""
 
 _ID = {
     "shopify_variant_id": re.compile(r"(?:gid://shopify/ProductVariant/)?0*([1-9][0-9]{0,18})", re.ASCII),
@@ -31,7 +31,7 @@ _ROUNDED = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+", re.ASCII)
 
 
 class Row(NamedTuple):
-    """One mapping of the file; `number` is its row there."""
+    """One mapping of the file; `number` is its row in the file."""
 
     number: int
     variant: int
@@ -42,7 +42,7 @@ class Row(NamedTuple):
 
 
 class RowError(NamedTuple):
-    """What is wrong where; row 1 is the header, row 0 the whole file, column "" the whole row."""
+    """An error in the file. Row 1 is the header, row 0 the whole file, column "" the whole row."""
 
     row: int
     column: str
@@ -61,8 +61,10 @@ class _ReadingEnded(Exception):
 
 @dataclass
 class Reader:
-    """Reads a file once, in flat memory. After `rows()` is used up, `errors` says whether each row is right by itself;
-    whether they can be true together is seen in `skumap.transfer.staging`.
+    """Reads a file once, with constant memory.
+
+    When `rows()` has ended, `errors` has the errors of single rows. `skumap.transfer.staging` finds contradictions
+    between rows.
     """
 
     file: IO[bytes]
@@ -71,7 +73,7 @@ class Reader:
     complete: bool = False
 
     def rows(self) -> Iterator[Row]:
-        """The good rows, in the order of the file. Bad ones go to `errors`."""
+        """Yield the good rows in the order of the file; bad ones go to `errors`."""
         with suppress(_ReadingEnded):
             yield from self._rows()
             self.complete = True
@@ -90,7 +92,7 @@ class Reader:
             self._stop(1, "the file has a header and no rows")
 
     def _lines(self, first: bytes) -> Iterator[str]:
-        """The text line by line, within the limits."""
+        """Yield the text line by line, and stop at the limits."""
         size = 0
         rest = iter(lambda: self.file.readline(MAX_LINE_BYTES + 1), b"")
         for number, line in enumerate(chain([first], rest), start=1):
@@ -105,6 +107,7 @@ class Reader:
                 self._stop(number, "is not UTF-8 text: save the file as CSV (UTF-8)")
 
     def _header(self, lines: Iterator[list[str]]) -> list[str]:
+        """Read the column names; stop if one is missing, unknown or repeated."""
         columns = [cell.strip().lower() for cell in self._next(lines) or []]
         if not any(columns):
             self._stop(1, f"the file is empty; its first row names the columns: {', '.join(COLUMNS)}")
@@ -116,8 +119,8 @@ class Reader:
             )
         unknown = [name for name in columns if name not in COLUMNS]
         twice = sorted({name for name in columns if columns.count(name) > 1} - set(unknown))
-        for names, complaint in ((unknown, "is not known"), (twice, "is there twice")):
-            self.errors.extend(RowError(1, name[:MAX_TEXT], f"column {complaint}") for name in names[:20])
+        for names, error in ((unknown, "is not known"), (twice, "is there twice")):
+            self.errors.extend(RowError(1, name[:MAX_TEXT], f"column {error}") for name in names[:20])
         if self.errors:
             raise _ReadingEnded
         return columns
@@ -129,6 +132,7 @@ class Reader:
             self._stop(getattr(lines, "line_num", 0), f"is not CSV: {error}")
 
     def _checked(self, cells: list[str], columns: list[str], *, number: int) -> Row | None:
+        """Return the cells as a row, or note what is wrong with them."""
         self.count += 1
         if self.count > MAX_ROWS:
             self._stop(number, f"more than {MAX_ROWS} rows")
@@ -151,12 +155,12 @@ class Reader:
 
 
 def _delimiter(header: bytes) -> str:
-    """Comma, or the semicolon or tab that spreadsheets write in some countries."""
+    """Return the most frequent of comma, semicolon and tab: spreadsheets of some countries write the latter two."""
     return max((",", ";", "\t"), key=lambda mark: header.count(mark.encode()))
 
 
 def _parse(cells: dict[str, str], *, number: int) -> Row:
-    """Raises _CellError for the first cell that is wrong."""
+    """Return the cells as a row. Raises _CellError for the first cell that is wrong."""
     for column, cell in cells.items():
         if len(cell) > MAX_TEXT:
             raise _CellError(column, f"is longer than {MAX_TEXT} characters")

@@ -1,4 +1,4 @@
-"""Mappings as CSV that `import_skus` takes."""
+"""Writes mappings as CSV that `import_skus` accepts."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ CHUNK = 2_000
 
 
 class Writable(Protocol):
-    """A text file as far as a CSV writer needs it."""
+    """The part of a text file that a CSV writer needs."""
 
     def write(self, text: str, /) -> object: ...
 
 
-def export_csv(file: Writable, *, mappings: QuerySet[SkuMapping], places: bool) -> int:
-    """Write mappings row by row; returns how many. `places`: with shop and warehouse in front, for people."""
-    lead = ("shop__domain", "warehouse__wms_warehouse_code") if places else ()
+def export_csv(file: Writable, *, mappings: QuerySet[SkuMapping], with_warehouse: bool) -> int:
+    """Write mappings row by row, on request with shop and warehouse as first columns; return their number."""
+    lead = ("shop__domain", "warehouse__wms_warehouse_code") if with_warehouse else ()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*(("shop", "warehouse") if places else ()), *COLUMNS])
+    writer.writerow([*(("shop", "warehouse") if with_warehouse else ()), *COLUMNS])
     rows = mappings.order_by("shop_id", "warehouse_id", "shopify_variant_id", "wms_item_code")
     count = 0
     for row in rows.values_list(*lead, *COLUMNS).iterator(chunk_size=CHUNK):

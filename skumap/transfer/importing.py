@@ -1,4 +1,4 @@
-"""A CSV file becomes the mappings of one warehouse: all of it or, on any error, nothing. Memory stays flat."""
+"""Imports a CSV file as the mappings of one warehouse: all of it or, on any error, nothing. It needs little memory."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from wms.models import Warehouse
 logger = structlog.get_logger(__name__)
 
 CHECKED_BY_NAME = 2_000
-"""So many changed variants are checked at Shopify by name; with more of them the whole shop is looked through."""
+"""Up to this many changed variants are checked at Shopify one by one; with more, the whole shop is checked."""
 
 STATEMENT_LIMIT = "15min"
-"""Comparing a million rows takes longer than a statement of the day's work may."""
+"""The statement time-out of an import: comparing a million rows takes longer than the usual limit."""
 
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What an import did, or (dry run) would do. With errors nothing was written."""
+    """What an import did or, in a dry run, would do. If there are errors, nothing was written."""
 
     created: int = 0
     updated: int = 0
     unchanged: int = 0
-    deactivated: int = 0  # older mappings of variants in the file, to items that the file does not name
-    corrected: int = 0  # mappings of these variants at other warehouses that had another inventory item
+    deactivated: int = 0  # mappings of the file's variants to items that the file does not name
+    corrected: int = 0  # mappings of the file's variants at other warehouses that had another inventory item
     errors: tuple[RowError, ...] = ()
 
     def in_words(self) -> str:
-        """The counts as a sentence without its beginning."""
+        """Return the counts as the end of a sentence."""
         words = (
             f"{self.created} created, {self.updated} updated, {self.unchanged} unchanged, "
             f"{self.deactivated} deactivated"
@@ -47,8 +47,8 @@ class ImportReport:
         return f"{words}{elsewhere if self.corrected else ''}."
 
 
-def _silently(_: str) -> None:
-    """Nobody wants to hear how far it is."""
+def _ignore(_: str) -> None:
+    """Show no progress."""
 
 
 def import_csv(
@@ -57,22 +57,22 @@ def import_csv(
     shop: Shop,
     warehouse: Warehouse,
     dry_run: bool,
-    tell: Callable[[str], None] = _silently,
+    progress: Callable[[str], None] = _ignore,
 ) -> ImportReport:
     """Bring the mappings of one warehouse in line with a CSV file (columns: `skumap.transfer.csv_rows.COLUMNS`).
 
-    The file says all that its variants are at this warehouse: a variant's mapping to an item that the file
-    does not name is deactivated, else a corrected item code would make a kit. Variants that it does not name
-    stay as they are. A variant has one inventory item: another one than before is corrected at its other
-    warehouses too. Afterwards Shopify is asked, by jobs, whether it knows the ids that changed.
-    `tell` hears how far it is. Raises ValueError when the warehouse is not the shop's.
+    The file lists all items of its variants at this warehouse. A variant's mapping to an item that the file does not
+    name is deactivated; otherwise a corrected item code would make a kit. Variants that the file does not name stay as
+    they are. A variant has one inventory item, so a new one is also written at its other warehouses. Afterwards jobs
+    check the changed ids at Shopify. `progress` is called with a text about the progress. Raises ValueError if the
+    warehouse belongs to another shop.
     """
     if warehouse.shop_id != shop.pk:
         raise ValueError(
             f"warehouse {warehouse.wms_warehouse_code} belongs to another shop than {shop.domain}"
         )
     with transaction.atomic():
-        report = _import(Reader(file), shop, warehouse, dry_run=dry_run, tell=tell)
+        report = _import(Reader(file), shop, warehouse, dry_run=dry_run, progress=progress)
         if dry_run or report.errors:
             transaction.set_rollback(True)
     if not (dry_run or report.errors):
@@ -89,22 +89,23 @@ def import_csv(
 
 
 def _import(
-    reader: Reader, shop: Shop, warehouse: Warehouse, *, dry_run: bool, tell: Callable[[str], None]
+    reader: Reader, shop: Shop, warehouse: Warehouse, *, dry_run: bool, progress: Callable[[str], None]
 ) -> ImportReport:
+    """Stage, compare and write the rows; report errors, if any, instead of writing."""
     if not identities.lock(shop.pk):
         words = f"somebody else is importing or saving mappings of {shop.domain}: try again when that is done"
         return ImportReport(errors=(RowError(0, "", words),))
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_LIMIT}'")
-    staging.fill(reader.rows(), tell=tell)
-    tell("comparing")
-    together = staging.contradictions(shop.pk) if reader.complete else []
-    if reader.errors or together:
-        return ImportReport(errors=tuple(sorted([*reader.errors, *together], key=lambda error: error.row)))
+    staging.fill(reader.rows(), progress=progress)
+    progress("comparing")
+    conflicts = staging.contradictions(shop.pk) if reader.complete else []
+    if reader.errors or conflicts:
+        return ImportReport(errors=tuple(sorted([*reader.errors, *conflicts], key=lambda error: error.row)))
     counts = staging.count(shop_id=shop.pk, warehouse_id=warehouse.pk)
     if not dry_run:
-        staging.apply(shop_id=shop.pk, warehouse_id=warehouse.pk, tell=tell)
-        _let_follow(shop)
+        staging.apply(shop_id=shop.pk, warehouse_id=warehouse.pk, progress=progress)
+        _follow_up(shop)
     return ImportReport(
         created=counts.created,
         updated=counts.updated,
@@ -114,7 +115,7 @@ def _import(
     )
 
 
-def _let_follow(shop: Shop) -> None:
+def _follow_up(shop: Shop) -> None:
     """What waited goes on, and the changed ids are checked at Shopify. Last, since it locks what others use."""
     checked: list[VariantId] = []
     count = 0

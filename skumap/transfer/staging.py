@@ -1,6 +1,6 @@
-"""The rows of an import in temporary tables: there they are compared with each other and with what is mapped already.
+"""Keeps the rows of an import in temporary tables, and compares them with each other and with the mappings.
 
-Memory stays flat, whatever the file's size: rows go in by portions and are compared by Postgres.
+Memory stays constant, whatever the file's size, because rows are inserted in portions and Postgres compares them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from skumap.models import SkuMapping
 from skumap.transfer.csv_rows import MAX_ERRORS, Row, RowError
 
 PORTION = 20_000
-"""Rows of one statement: each stays far below the statement time-out, and memory flat."""
+"""Rows of one statement: so each stays far below the statement time-out, and needs little memory."""
 
 _CREATE = """
 DROP TABLE IF EXISTS pg_temp.sku_import;
@@ -29,7 +29,7 @@ CREATE TEMPORARY TABLE sku_import (
 CREATE TEMPORARY TABLE sku_import_changed (variant bigint) ON COMMIT DROP
 """
 _COPY = "COPY sku_import (number, variant, sku, inventory_item, item_code, quantity) FROM STDIN"
-# Without figures it is planned as empty, and joined row by row.
+# Without statistics the planner takes the table for empty, and joins it row by row.
 _INDEX = """
 CREATE UNIQUE INDEX ON sku_import (number);
 CREATE INDEX ON sku_import (variant, item_code);
@@ -53,7 +53,7 @@ WHERE twin <> number OR first_item <> inventory_item OR first_sku <> sku OR owne
 ORDER BY number LIMIT %(most)s
 """
 
-# What the file itself says of the other variant is compared above.
+# Rows of the file about the other variant are compared above.
 _AGAINST_MAPPINGS = """
 SELECT DISTINCT ON (i.number) i.number, m.id
 FROM sku_import AS i
@@ -87,7 +87,8 @@ LEFT JOIN wms_sku_map AS m ON m.shop_id = %(shop)s AND m.warehouse_id = %(wareho
 _PAGE = "number > %(after)s AND number <= %(until)s"
 _NOTE = "INSERT INTO sku_import_changed SELECT DISTINCT shopify_variant_id FROM written"
 
-# An import is a person's word: it activates. It ends a doubt only where it names another SKU than before.
+# An import is a person's decision, so it activates mappings. It clears `needs_verification` only if the SKU or the
+# inventory item changed.
 _UPSERT = f"""
 WITH written AS (
     INSERT INTO wms_sku_map AS m (shop_id, warehouse_id, shopify_variant_id, shopify_sku,
@@ -117,7 +118,7 @@ WITH written AS (
 ) {_NOTE}
 """  # noqa: S608
 
-_CARRY = f"""
+_CORRECT_OTHERS = f"""
 WITH written AS (
     UPDATE wms_sku_map AS m
     SET shopify_inventory_item_id = i.inventory_item, needs_verification = false, updated_at = now()
@@ -129,17 +130,17 @@ WITH written AS (
 
 @dataclass(frozen=True)
 class Counts:
-    """What the staged rows would change."""
+    """How many mappings the staged rows would change."""
 
     rows: int
     created: int
     updated: int
     deactivated: int
-    corrected: int  # mappings of the same variants at other warehouses, to another inventory item
+    corrected: int  # mappings of the same variants at other warehouses that get another inventory item
 
 
-def fill(rows: Iterator[Row], *, tell: Callable[[str], None]) -> None:
-    """Take the rows in. `tell` hears how far it is."""
+def fill(rows: Iterator[Row], *, progress: Callable[[str], None]) -> None:
+    """Insert the rows into the temporary table; `progress` is called with a text after each portion."""
     done = 0
     with connection.cursor() as cursor:
         cursor.execute(_CREATE)
@@ -148,28 +149,28 @@ def fill(rows: Iterator[Row], *, tell: Callable[[str], None]) -> None:
                 for row in portion:
                     copy.write_row(row)
             done += len(portion)
-            tell(f"{done:,} rows read")
+            progress(f"{done:,} rows read")
         cursor.execute(_INDEX)
 
 
 def contradictions(shop_id: int) -> list[RowError]:
-    """What cannot be true together, among the rows and with the shop's mappings; MAX_ERRORS of each at most."""
+    """Return the contradictions between the rows, and between them and the shop's mappings, MAX_ERRORS at most."""
     with connection.cursor() as cursor:
         cursor.execute(_AGAINST_EACH_OTHER, {"most": MAX_ERRORS})
-        found = [_complaint(*row) for row in cursor.fetchall()]
+        found = [_row_error(*row) for row in cursor.fetchall()]
         cursor.execute(_AGAINST_MAPPINGS, {"shop": shop_id, "most": MAX_ERRORS})
-        claims: dict[int, int] = dict(cursor.fetchall())
-    complained = {error.row for error in found}
-    mappings = SkuMapping.objects.select_related("warehouse__connection").in_bulk(set(claims.values()))
+        conflicts: dict[int, int] = dict(cursor.fetchall())
+    reported = {error.row for error in found}
+    mappings = SkuMapping.objects.select_related("warehouse__connection").in_bulk(set(conflicts.values()))
     found += [
-        RowError(number, "shopify_inventory_item_id", identities.claim_in_words(mappings[mapping]))
-        for number, mapping in claims.items()
-        if number not in complained
+        RowError(number, "shopify_inventory_item_id", identities.conflict_text(mappings[mapping]))
+        for number, mapping in conflicts.items()
+        if number not in reported
     ]
     return sorted(found)[:MAX_ERRORS]
 
 
-def _complaint(
+def _row_error(
     number: int,
     variant: int,
     item_code: str,
@@ -182,7 +183,7 @@ def _complaint(
     owner_row: int,
     sku: str,
 ) -> RowError:
-    """The first thing that is wrong with a row beside the rows before it."""
+    """Return the first contradiction between a row and the rows before it."""
     if twin != number:
         words = f"variant {variant} with {item_code} is in row {twin} already"
         return RowError(number, "wms_item_code", words)
@@ -196,26 +197,26 @@ def _complaint(
 
 
 def count(*, shop_id: int, warehouse_id: int) -> Counts:
-    """What applying the staged rows would change."""
+    """Count the mappings that `apply` would change."""
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, {"shop": shop_id, "warehouse": warehouse_id})
         return Counts(*cursor.fetchone())
 
 
-def apply(*, shop_id: int, warehouse_id: int, tell: Callable[[str], None]) -> None:
+def apply(*, shop_id: int, warehouse_id: int, progress: Callable[[str], None]) -> None:
     """Write the staged rows to the mappings, portion by portion in the caller's transaction."""
     with connection.cursor() as cursor:
         done = 0
         for after, until, size in _pages(cursor):
-            place = {"shop": shop_id, "warehouse": warehouse_id, "after": after, "until": until}
-            for statement in (_UPSERT, _DEACTIVATE, _CARRY):
-                cursor.execute(statement, place)
+            parameters = {"shop": shop_id, "warehouse": warehouse_id, "after": after, "until": until}
+            for statement in (_UPSERT, _DEACTIVATE, _CORRECT_OTHERS):
+                cursor.execute(statement, parameters)
             done += size
-            tell(f"{done:,} rows written")
+            progress(f"{done:,} rows written")
 
 
 def _pages(cursor: Any) -> Iterator[tuple[int, int, int]]:
-    """(after, until, how many): the staged row numbers in portions."""
+    """Yield the staged row numbers in portions, as (after, until, number of rows)."""
     after = -1
     while True:
         cursor.execute(

@@ -1,1 +1,1 @@
-"""Mappings that may be wrong: what Shopify says of the variant now, and what a person confirms."""
+"""Finds mappings that no longer agree with Shopify, and ends their need for verification."""

@@ -1,4 +1,4 @@
-"""Mappings in doubt: a SKU changed or vanished at Shopify, or nobody mapped it; and the way out of doubt."""
+"""Mappings that need verification: a SKU changed or vanished at Shopify, or was never mapped. And how that ends."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from skumap.refs import sku_key, variant_key, variant_subject
 from skumap.verification.suggestions import suggest
 
 PAGE = 100
-"""Variants that are read at Shopify at once; also what webhooks carry in full."""
+"""Variants that one query reads at Shopify; a webhook also carries this many in full."""
 WAKE_AT_ONCE = 500
-"""Keys woken in one transaction: each takes a lock, and Postgres has room for some thousands."""
+"""The most keys woken in one transaction: each takes a lock, and Postgres has room for some thousands."""
 AFTER_DELETION = timedelta(minutes=5)
-"""Products are deleted in bulk: one verification for all of them."""
+"""How long a verification waits after a deletion: products are deleted in bulk, and one verification serves all."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A variant as Shopify shows it. None = it did not say."""
+class ShopifyVariant:
+    """A variant as Shopify shows it; None = Shopify did not send the field."""
 
     variant: VariantId
     sku: str | None
@@ -41,11 +41,11 @@ class Seen:
 
 
 def sku_changed_in_product(shop: Shop, body: Mapping[str, Any]) -> int:
-    """Compare the webhook body of products/update with our mappings; returns how many are now in doubt.
+    """Compare the body of products/update with our mappings; return how many newly need verification.
 
-    Beyond the first 100 variants the body only names ids and times: those that we map are read, by a job.
+    Beyond the first 100 variants the body only has ids and times. A job reads those of them that we map.
     """
-    seen = {one.variant: one for one in map(_seen_in_product, _dicts(body.get("variants"))) if one}
+    seen = {one.variant: one for one in map(_variant_in_product, _dicts(body.get("variants"))) if one}
     named = {
         gids.number_or_none(one.get("admin_graphql_api_id")): one for one in _dicts(body.get("variant_gids"))
     }
@@ -60,11 +60,11 @@ def sku_changed_in_product(shop: Shop, body: Mapping[str, Any]) -> int:
             and not _older(beyond[mapping.shopify_variant_id], mapping)
         }
         ask(shop, variants=unread)
-        return _compare(shop, full, seen, told_at=_time(body))
+        return _compare(shop, full, seen, updated_at=_time(body))
 
 
 def sku_changed_in_item(shop: Shop, body: Mapping[str, Any]) -> int:
-    """Compare the body of inventory_items/update with our mappings; returns how many are now in doubt."""
+    """Compare the body of inventory_items/update with our mappings; return how many newly need verification."""
     item = _number(body)
     if item is None or "sku" not in body:
         return 0
@@ -72,9 +72,10 @@ def sku_changed_in_item(shop: Shop, body: Mapping[str, Any]) -> int:
         mappings = list(_active(shop).filter(shopify_inventory_item_id=item))
         sku = _text(body["sku"])
         seen = {
-            m.shopify_variant_id: Seen(m.shopify_variant_id, sku, InventoryItemId(item)) for m in mappings
+            m.shopify_variant_id: ShopifyVariant(m.shopify_variant_id, sku, InventoryItemId(item))
+            for m in mappings
         }
-        return _compare(shop, mappings, seen, told_at=_time(body))
+        return _compare(shop, mappings, seen, updated_at=_time(body))
 
 
 def ask(shop: Shop, *, variants: Iterable[VariantId], adopt: bool = False) -> None:
@@ -86,9 +87,9 @@ def ask(shop: Shop, *, variants: Iterable[VariantId], adopt: bool = False) -> No
 
 
 def report_unmapped(shop: Shop, unmapped: Mapping[VariantId, str], *, by: str = "") -> int:
-    """One alert per variant (-> SKU) without a mapping, naming the nearest one; returns how many are new.
+    """Raise an alert for each variant (-> SKU) without a mapping, with the nearest known name; return the new ones.
 
-    `by`: the subject of the order that needs them; each order is counted once, however often it is looked at.
+    `by` is the subject of the order that needs them. Each order is counted once, however often it is processed.
     """
     nearest = suggest(shop.pk, skus={sku for sku in unmapped.values() if sku})
     with transaction.atomic():
@@ -99,10 +100,10 @@ def report_unmapped(shop: Shop, unmapped: Mapping[VariantId, str], *, by: str = 
 
 
 def mapping_saved(mappings: Iterable[SkuMapping]) -> None:
-    """To be called in the transaction that saved them, last: closes their alerts, and what waited goes on.
+    """Close the alerts of saved mappings, push their stock, and wake what waits for them.
 
-    A mapping that was switched off ends no alert; what waited is looked at again all the same, and its stock told anew:
-    what is left of the variant's mappings may do, or is something else.
+    Call it last in the transaction that saved them. A mapping that was switched off closes no alert. Its stock is
+    pushed and waiting jobs are woken all the same, because the variant's other mappings may now give another result.
     """
     by_shop = sorted(mappings, key=lambda mapping: mapping.shop_id)
     for _, group in groupby(by_shop, key=lambda mapping: mapping.shop_id):
@@ -112,24 +113,24 @@ def mapping_saved(mappings: Iterable[SkuMapping]) -> None:
         if active:
             variants_mapped(saved[0].shop, variants=active)
         if switched_off:
-            _go_on(saved[0].shop, sorted(switched_off))
+            _follow_up(saved[0].shop, sorted(switched_off))
 
 
 def variants_mapped(shop: Shop, *, variants: Iterable[VariantId]) -> None:
-    """The same for many variants of one shop."""
+    """Do the same for many variants of one shop that were mapped."""
     mapped = sorted(set(variants))
-    in_doubt = set(
+    unverified = set(
         _active(shop)
         .filter(shopify_variant_id__in=mapped, needs_verification=True)
         .values_list("shopify_variant_id", flat=True)
     )
     alerts.UNMAPPED_SKU.close(*[variant_subject(shop.domain, variant) for variant in mapped])
-    close_doubts(shop, variants=[variant for variant in mapped if variant not in in_doubt])
-    _go_on(shop, mapped)
+    close_verification_alerts(shop, variants=[variant for variant in mapped if variant not in unverified])
+    _follow_up(shop, mapped)
 
 
-def _go_on(shop: Shop, mapped: list[VariantId]) -> None:
-    """Their stock is told anew, and what waited for them goes on."""
+def _follow_up(shop: Shop, mapped: list[VariantId]) -> None:
+    """Request a push of the variants' stock, and wake what waits for them: many variants in jobs of their own."""
     pages = [mapped[start : start + WAKE_AT_ONCE] for start in range(0, len(mapped), WAKE_AT_ONCE)]
     for page in pages:
         jobs.mapped(shop, page)
@@ -141,7 +142,7 @@ def _go_on(shop: Shop, mapped: list[VariantId]) -> None:
 
 
 def wake(shop_pk: ShopPk, *, variants: Iterable[VariantId]) -> int:
-    """Let go on what waits for a mapping of these variants, or of their SKUs; returns how many jobs became due."""
+    """Wake jobs that wait for a mapping of these variants or of their SKUs; return how many became due."""
     mapped = list(variants)
     found = SkuMapping.objects.filter(shop_id=shop_pk, shopify_variant_id__in=mapped).exclude(shopify_sku="")
     skus = found.values_list("shopify_sku", flat=True).order_by("shopify_sku").distinct()
@@ -150,10 +151,10 @@ def wake(shop_pk: ShopPk, *, variants: Iterable[VariantId]) -> int:
     )
 
 
-def mark_doubtful(shop: Shop, differing: Mapping[SkuMapping, Seen]) -> int:
-    """Mark mappings that say other than Shopify and alert; returns how many are newly marked.
+def mark_needs_verification(shop: Shop, differing: Mapping[SkuMapping, ShopifyVariant]) -> int:
+    """Mark and alert mappings that differ from Shopify; return how many are newly marked.
 
-    The mapping keeps the SKU that it was made for: in doubt is what differs from it.
+    The mapping keeps the SKU for which it was made, and is compared with this SKU again later.
     """
     marked = SkuMapping.objects.filter(pk__in=[m.pk for m in differing], needs_verification=False).update(
         needs_verification=True, updated_at=Now()
@@ -163,31 +164,38 @@ def mark_doubtful(shop: Shop, differing: Mapping[SkuMapping, Seen]) -> int:
     return marked
 
 
-def differs(mapping: SkuMapping, seen: Seen) -> bool:
-    """Whether Shopify shows another SKU or another inventory item than the mapping was made for."""
+def differs(mapping: SkuMapping, seen: ShopifyVariant) -> bool:
+    """Whether Shopify shows another SKU or inventory item than the one for which the mapping was made."""
     other_sku = seen.sku is not None and seen.sku != mapping.shopify_sku
     return other_sku or seen.inventory_item not in (None, mapping.shopify_inventory_item_id)
 
 
-def close_doubts(shop: Shop, *, variants: Iterable[VariantId]) -> None:
-    """Close the alerts of variants that are as mapped."""
+def close_verification_alerts(shop: Shop, *, variants: Iterable[VariantId]) -> None:
+    """Close the alerts of variants that agree with their mappings."""
     subjects = [variant_subject(shop.domain, variant) for variant in variants]
     close_kinds([alerts.SKU_CHANGED, alerts.SKU_GONE], *subjects)
 
 
 def _compare(
-    shop: Shop, mappings: Iterable[SkuMapping], seen: Mapping[VariantId, Seen], *, told_at: datetime | None
+    shop: Shop,
+    mappings: Iterable[SkuMapping],
+    seen: Mapping[VariantId, ShopifyVariant],
+    *,
+    updated_at: datetime | None,
 ) -> int:
-    """Mark what differs. What is marked and no longer differs is read: a late webhook ends no doubt."""
-    current = [mapping for mapping in mappings if not _older(told_at, mapping)]
+    """Mark the mappings that differ from what a webhook shows, unless a later reading confirmed them.
+
+    A marked mapping that no longer differs is read at Shopify: a webhook may be late, so it does not clear the mark.
+    """
+    current = [mapping for mapping in mappings if not _older(updated_at, mapping)]
     differing = {m: seen[m.shopify_variant_id] for m in current if differs(m, seen[m.shopify_variant_id])}
     ask(shop, variants=[m.shopify_variant_id for m in current if m.needs_verification and m not in differing])
-    return mark_doubtful(shop, differing) if differing else 0
+    return mark_needs_verification(shop, differing) if differing else 0
 
 
-def _older(told_at: datetime | None, mapping: SkuMapping) -> bool:
-    """Whether news of that time was overtaken by a read of the mapping's variant."""
-    return bool(told_at and mapping.last_verified_at and told_at < mapping.last_verified_at)
+def _older(updated_at: datetime | None, mapping: SkuMapping) -> bool:
+    """Whether the variant was read at Shopify after the webhook's time."""
+    return bool(updated_at and mapping.last_verified_at and updated_at < mapping.last_verified_at)
 
 
 def _active(shop: Shop) -> QuerySet[SkuMapping]:
@@ -195,22 +203,23 @@ def _active(shop: Shop) -> QuerySet[SkuMapping]:
 
 
 def _dicts(value: object) -> list[dict[str, Any]]:
-    """The objects of a list in somebody else's body."""
+    """Return the objects of a list in a webhook's body, and nothing if it is no list."""
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _number(body: Mapping[str, Any]) -> int | None:
-    """The id of a REST-shaped body: the gid where there is one (JavaScript rounds large numbers)."""
+    """Return the id of a REST-shaped body, from the gid if it has one, because JavaScript rounds large numbers."""
     return gids.number_or_none(body.get("admin_graphql_api_id")) or gids.number_or_none(body.get("id"))
 
 
-def _seen_in_product(variant: dict[str, Any]) -> Seen | None:
+def _variant_in_product(variant: dict[str, Any]) -> ShopifyVariant | None:
+    """Read a variant of a products/update body; None if it has no usable id."""
     number = _number(variant)
     if number is None:
         return None
     sku = _text(variant["sku"]) if "sku" in variant else None
     item = gids.number_or_none(variant.get("inventory_item_id"))
-    return Seen(VariantId(number), sku, InventoryItemId(item) if item else None)
+    return ShopifyVariant(VariantId(number), sku, InventoryItemId(item) if item else None)
 
 
 def _text(value: object) -> str:
@@ -218,8 +227,9 @@ def _text(value: object) -> str:
 
 
 def _time(body: Mapping[str, Any]) -> datetime | None:
+    """Return the body's `updated_at`; None if it is no time with a zone."""
     try:
-        told_at = parse_datetime(str(body.get("updated_at")))
+        updated_at = parse_datetime(str(body.get("updated_at")))
     except ValueError:
         return None
-    return told_at if told_at and told_at.tzinfo else None
+    return updated_at if updated_at and updated_at.tzinfo else None

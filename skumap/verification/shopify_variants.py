@@ -1,4 +1,4 @@
-"""Mapped variants as Shopify shows them now, and what follows for their mappings."""
+"""Reads mapped variants from Shopify, and updates their mappings by what it shows."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from shops.models import Shop
 from skumap import alerts
 from skumap.models import SkuMapping
 from skumap.verification import review
-from skumap.verification.review import PAGE, Seen
+from skumap.verification.review import PAGE, ShopifyVariant
 
 logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Change:
-    """A mapped variant that Shopify shows otherwise than it was mapped."""
+    """A mapped variant that differs at Shopify from its mapping, or is gone there."""
 
     variant: int
     mapped_sku: str
@@ -38,7 +38,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Findings:
-    """What one page of variants came to."""
+    """The result of verifying one page of variants."""
 
     checked: int
     gone: tuple[Change, ...]
@@ -62,7 +62,7 @@ def verify(shop: Shop, *, variants: Sequence[VariantId], adopt: bool = False) ->
     return record(shop, variants=variants, seen=seen, asked_at=asked_at, adopt=adopt)
 
 
-def fetch(shop: Shop, variants: Sequence[VariantId]) -> dict[VariantId, Seen]:
+def fetch(shop: Shop, variants: Sequence[VariantId]) -> dict[VariantId, ShopifyVariant]:
     """The variants that there are (Admin API 2026-10 `nodes(ids:)`: null for one that is gone)."""
     ids = [gids.gid("ProductVariant", variant) for variant in variants]
     data = execute(shop, "variants_by_id", {"ids": ids}, priority=Priority.LOW).data
@@ -74,14 +74,13 @@ def record(
     shop: Shop,
     *,
     variants: Sequence[VariantId],
-    seen: Mapping[VariantId, Seen],
+    seen: Mapping[VariantId, ShopifyVariant],
     asked_at: datetime,
     adopt: bool,
 ) -> Findings:
-    """Mark and alert what differs or is gone, end the doubt about what does not.
+    """Mark and alert mappings whose variant differs or is gone, and confirm the others.
 
-    `adopt`: what differs becomes what the mapping says. Mappings that changed since `asked_at` are left as
-    they are.
+    With `adopt` the mappings take over what Shopify shows. Mappings that changed since `asked_at` are left alone.
     """
     with transaction.atomic():
         mappings = list(
@@ -97,7 +96,7 @@ def record(
         if adopt:
             _adopt(differing)
         else:
-            review.mark_doubtful(shop, differing)
+            review.mark_needs_verification(shop, differing)
         _confirm(shop, [m for m in there if adopt or m not in differing])
     findings = Findings(len(set(variants)), _changes(gone, seen), _changes(list(differing), seen))
     logger.info(
@@ -118,7 +117,8 @@ def _mark_gone(shop: Shop, mappings: list[SkuMapping]) -> None:
         alerts.sku_gone(shop, variant=variant, sku=sku)
 
 
-def _adopt(differing: Mapping[SkuMapping, Seen]) -> None:
+def _adopt(differing: Mapping[SkuMapping, ShopifyVariant]) -> None:
+    """Write the SKU and the inventory item that Shopify shows to the mappings."""
     for mapping, seen in differing.items():
         SkuMapping.objects.filter(pk=mapping.pk).update(
             shopify_sku=seen.sku or "",
@@ -128,18 +128,19 @@ def _adopt(differing: Mapping[SkuMapping, Seen]) -> None:
 
 
 def _confirm(shop: Shop, mappings: list[SkuMapping]) -> None:
+    """Note that Shopify confirmed the mappings, clear their marks and close their alerts."""
     confirmed = SkuMapping.objects.filter(pk__in=[m.pk for m in mappings])
     confirmed.update(last_verified_at=Now(), needs_verification=False)
-    review.close_doubts(shop, variants=sorted({m.shopify_variant_id for m in mappings}))
+    review.close_verification_alerts(shop, variants=sorted({m.shopify_variant_id for m in mappings}))
 
 
-def _changes(mappings: Sequence[SkuMapping], seen: Mapping[VariantId, Seen]) -> tuple[Change, ...]:
+def _changes(mappings: Sequence[SkuMapping], seen: Mapping[VariantId, ShopifyVariant]) -> tuple[Change, ...]:
     """One per variant, though it may be mapped at several warehouses."""
     each = {m.shopify_variant_id: m for m in mappings}
     return tuple(_change(mapping, seen.get(variant)) for variant, mapping in each.items())
 
 
-def _change(mapping: SkuMapping, shown: Seen | None) -> Change:
+def _change(mapping: SkuMapping, shown: ShopifyVariant | None) -> Change:
     mapped = Change(mapping.shopify_variant_id, mapping.shopify_sku, mapping.shopify_inventory_item_id)
     return mapped if shown is None else replace(mapped, sku=shown.sku, item=shown.inventory_item)
 
@@ -158,5 +159,5 @@ class _Variants(Shape):
     nodes: tuple[_Variant | None, ...]
 
 
-def _seen(node: _Variant) -> Seen:
-    return Seen(variant=node.id, sku=node.sku.strip(), inventory_item=node.inventory_item.id)
+def _seen(node: _Variant) -> ShopifyVariant:
+    return ShopifyVariant(variant=node.id, sku=node.sku.strip(), inventory_item=node.inventory_item.id)

@@ -1,4 +1,4 @@
-"""The nearest known name to a SKU that nobody has mapped: most unmapped SKUs are misspelt ones."""
+"""Finds the known name that is nearest to an unmapped SKU, because most unmapped SKUs are misspelt."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from rapidfuzz import fuzz, process, utils
 from skumap.models import SkuMapping
 
 NEAR_ENOUGH = 75
-"""Of 100, by rapidfuzz's WRatio: below that a suggestion misleads more than it helps."""
+"""The least score (rapidfuzz's WRatio, 0 to 100) of a suggestion; below it a suggestion misleads more than it helps."""
 MOST_NAMES = 20_000
 
 
 def suggest(shop_id: int, *, skus: Iterable[str]) -> dict[str, str]:
-    """For each SKU that has one, the nearest known mapping of the shop in words. One query."""
+    """Return a text about the shop's nearest mapping for each SKU; SKUs without a near one are missing. One query."""
     known = (
         SkuMapping.objects.filter(shop_id=shop_id, is_active=True)
         .order_by("shopify_sku", "wms_item_code")
@@ -32,7 +32,7 @@ def suggest(shop_id: int, *, skus: Iterable[str]) -> dict[str, str]:
 
 
 def nearest(sku: str, *, names: Mapping[str, str]) -> str:
-    """The text of the name that is nearest to the SKU; "" = none is near enough."""
+    """Return the text of the name that is nearest to the SKU; "" if none is near enough."""
     best = process.extractOne(
         sku, names.keys(), scorer=fuzz.WRatio, processor=utils.default_process, score_cutoff=NEAR_ENOUGH
     )

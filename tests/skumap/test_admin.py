@@ -63,9 +63,11 @@ def test_a_new_mapping_closes_its_alert_and_lets_the_order_go_on(staff: Client, 
     assert Alert.objects.get().state == "closed"
 
 
-def test_naming_the_new_sku_ends_the_doubt(staff: Client, berlin: Warehouse) -> None:
+def test_naming_the_new_sku_ends_the_need_for_verification(staff: Client, berlin: Warehouse) -> None:
     mug = make_mapping(berlin, 11, "MUG", shopify_sku="MUG-1", shopify_inventory_item_id=1011)
-    review.mark_doubtful(mug.shop, {mug: review.Seen(VariantId(11), "MUG-2", InventoryItemId(1011))})
+    review.mark_needs_verification(
+        mug.shop, {mug: review.ShopifyVariant(VariantId(11), "MUG-2", InventoryItemId(1011))}
+    )
     data = fields(berlin, shopify_sku="MUG-2", needs_verification="on")
     assert staff.post(f"{URL}{mug.pk}/change/", data, secure=True).status_code == 302
     mug.refresh_from_db()

@@ -124,8 +124,8 @@ def test_verifying_lists_what_is_gone_or_changed(berlin: Warehouse, mugs: Path, 
     assert "variant 11 (SKU MUG-1) is gone" in out
     assert "variant 12 was mapped as SKU MUG-6, inventory item 1012; Shopify shows SKU MUG-SIX, inv" in out
     assert "3 variants checked, 1 gone, 1 changed." in out
-    doubtful = SkuMapping.objects.filter(needs_verification=True).order_by("pk")
-    assert [mapping.shopify_variant_id for mapping in doubtful] == [11, 12]
+    unverified = SkuMapping.objects.filter(needs_verification=True).order_by("pk")
+    assert [mapping.shopify_variant_id for mapping in unverified] == [11, 12]
 
 
 def test_verifying_succeeds_when_all_is_as_mapped(berlin: Warehouse, mugs: Path, variants: Variants) -> None:

@@ -58,7 +58,7 @@ def test_unmapped_is_what_no_given_warehouse_maps(berlin: Warehouse, vienna: War
     assert found.components(12, berlin.pk) == ()
 
 
-def test_doubt_does_not_block_but_switched_off_does(berlin: Warehouse) -> None:
+def test_a_need_for_verification_does_not_block_but_switched_off_does(berlin: Warehouse) -> None:
     make_mapping(berlin, 11, needs_verification=True)
     make_mapping(berlin, 12, is_active=False)
     assert at(berlin, variants=[11, 12]).unmapped([11, 12]) == {12}

@@ -1,4 +1,4 @@
-"""The adapters there are, by the name that a connection carries."""
+"""The available adapters, by the name that a connection stores."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ DECLARED: dict[str, frozenset[Capability]] = {
 
 
 def adapter_for(connection: Connection) -> Adapter:
-    """The adapter that speaks for this connection. KeyError: none such (forms and load_config check)."""
+    """Return the adapter of a connection. Raises KeyError if there is none of that name; forms and load_config check
+    it.
+    """
     return ADAPTERS[connection.adapter](connection, capabilities_of(connection))
 
 
 def capabilities_of(connection: Connection) -> frozenset[Capability]:
-    """What this account can do: what the adapter declares and the connection lists (null = all of it)."""
+    """Return what the account can do: the adapter's capabilities that the connection lists, or all if it lists none."""
     declared = DECLARED[connection.adapter]
     if connection.capabilities is None:
         return declared

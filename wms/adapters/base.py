@@ -1,4 +1,4 @@
-"""What the application asks of a WMS, and the only shapes that cross that line."""
+"""The interface between the application and a WMS: the adapter's methods, and their arguments and answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wms.statuses import WmsStatus
 
 
 class Capability(StrEnum):
-    """What one account at one WMS can do; its absence changes the way of an order, not only a call."""
+    """What one account at one WMS can do; if one is missing, orders take another way through the application."""
 
     FIND_ORDER = "find_order"  # an order can be looked up by our external id
     IDEMPOTENT_CREATE = "idempotent_create"  # a second create with the same identity gives the first order
@@ -26,7 +26,7 @@ class Capability(StrEnum):
 
 @dataclass(frozen=True)
 class Address:
-    """Where an order goes; "" = the shop knows no such part. Personal data: never logged."""
+    """The address of an order; "" = Shopify has no such part. It is personal data and never logged."""
 
     name: str = ""
     company: str = ""
@@ -63,7 +63,7 @@ class OrderRequest:
 
 @dataclass(frozen=True)
 class OrderAnswer:
-    """An order as the WMS knows it."""
+    """An order as the WMS reports it."""
 
     remote_id: RemoteOrderId
     status: WmsStatus
@@ -72,7 +72,7 @@ class OrderAnswer:
 
 @dataclass(frozen=True)
 class UpdateAnswer:
-    """Whether the WMS took the change; `status` is the order's state when it says one."""
+    """Whether the WMS accepted the change; `status` is the order's state if it reports one."""
 
     accepted: bool
     status: WmsStatus
@@ -81,7 +81,7 @@ class UpdateAnswer:
 
 @dataclass(frozen=True)
 class CancelAnswer:
-    """Whether it is cancelled. Not cancelled with status CANCEL_REQUESTED = the WMS will tell later."""
+    """Whether the order is cancelled. If not, status CANCEL_REQUESTED means that the WMS decides later."""
 
     cancelled: bool
     status: WmsStatus
@@ -90,7 +90,7 @@ class CancelAnswer:
 
 @dataclass(frozen=True)
 class ReturnRequest:
-    """Goods announced to come back. `external_id` is that of the order they were part of."""
+    """An announced return of goods. `external_id` is that of their order."""
 
     external_id: ExternalId
     remote_order_id: RemoteOrderId
@@ -100,7 +100,7 @@ class ReturnRequest:
 
 @dataclass(frozen=True)
 class ReturnAnswer:
-    """A return as the WMS knows it; `label_url` is "" when it makes no label."""
+    """A return as the WMS reports it; `label_url` is "" if there is no label."""
 
     remote_id: RemoteReturnId
     label_url: str
@@ -108,7 +108,7 @@ class ReturnAnswer:
 
 @dataclass(frozen=True)
 class StockReading:
-    """One item at one warehouse, in WMS item units; None = the WMS does not say. Never negative."""
+    """The stock of one item at one warehouse, in WMS item units, never negative; None = the WMS did not report it."""
 
     wms_item_code: str
     wms_warehouse_code: str
@@ -119,7 +119,7 @@ class StockReading:
 
 @dataclass(frozen=True)
 class StockPage:
-    """One page of stock; `next_cursor` None = the last one. `unread`: items that cannot be read, with the reasons."""
+    """One page of stock; `next_cursor` is None on the last one. `unread` has the reasons for unreadable items."""
 
     readings: tuple[StockReading, ...]
     next_cursor: str | None
@@ -127,17 +127,17 @@ class StockPage:
 
 
 class Adapter(Protocol):
-    """One WMS account. Every method is one bounded call and raises only the errors of `ops.errors`:
+    """One WMS account. Every method makes one call with a time limit, and raises only the errors of `ops.errors`.
 
-    Transient and Throttled (nothing happened, try later), Permanent (it said no), UnknownOutcome (a changing
-    call may have happened), Blocked (it refuses our credentials; nothing happened). A method whose capability is
-    missing raises Permanent without a call.
+    They are Transient and Throttled (nothing happened, try later), Permanent (the WMS refused), UnknownOutcome (a call
+    that changes something may have happened), and Blocked (the WMS refuses our credentials, and nothing happened). If
+    its capability is missing, a method raises Permanent without a call.
     """
 
     capabilities: frozenset[Capability]
 
     def create_order(self, request: OrderRequest) -> OrderAnswer:
-        """Hand over an order; the idempotency key is its external id."""
+        """Create an order; the idempotency key is its external id."""
 
     def find_order(self, external_id: ExternalId) -> OrderAnswer | None:
         """The order with this external id; None = the WMS says that it has none."""
@@ -151,7 +151,7 @@ class Adapter(Protocol):
         """Ask for a cancellation."""
 
     def stock(self, *, updated_since: datetime | None, cursor: str | None, limit: int) -> StockPage:
-        """One page of what changed since then (None = everything)."""
+        """Read one page of the stock that changed since then (None = everything)."""
 
     def create_return(self, request: ReturnRequest, *, idempotency_key: str) -> ReturnAnswer:
         """Announce a return."""

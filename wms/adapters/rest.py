@@ -1,4 +1,4 @@
-"""Adapter `rest`: the generic REST contract of the design, section 7."""
+"""The adapter `rest` for the generic REST contract of a WMS."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ from wms.refs import connection_lane
 from wms.statuses import parse_status
 
 TIMEOUT = (3, 20)
-"""Seconds to connect, seconds between two bytes of the answer: well inside a job's 50 s."""
+"""Seconds to connect, and between two bytes of the answer: well below the 50 s of a job."""
 REFUSED_STATUSES = frozenset({401, 403})
 MAX_MESSAGE = 500
-"""Characters of a vendor's message that are kept."""
+"""The most characters of a vendor's message that are kept."""
 _REACHES = ("company", "address1", "address2", "phone", "email")
 
 _ID = StringConstraints(strip_whitespace=True, min_length=1, max_length=255)
@@ -62,7 +62,7 @@ Quantity = Annotated[int, Field(ge=-1_000_000_000, le=1_000_000_000)]
 
 
 def _web_address(value: str) -> str:
-    """Staff click on it: nothing but the web, no `javascript:`."""
+    """Return an address only if it is http or https: staff click on it, so it must not be `javascript:`."""
     return value if value.lower().startswith(("https://", "http://")) else ""
 
 
@@ -116,7 +116,7 @@ A = TypeVar("A", bound=_Answer)
 
 
 class RestAdapter:
-    """One connection that speaks the generic contract."""
+    """The adapter for one connection that implements the generic contract."""
 
     def __init__(self, connection: Connection, capabilities: frozenset[Capability]) -> None:
         self.capabilities = capabilities
@@ -126,7 +126,7 @@ class RestAdapter:
         self._token = access.token_of(connection)
 
     def create_order(self, request: OrderRequest) -> OrderAnswer:
-        """POST /orders; 201 made, 200 known already."""
+        """POST /orders; 201 means that it was created, 200 that it existed already."""
         response = self._change("POST", "orders", body=_order_body(request), key=request.external_id)
         return _order_answer(self._read(response, _Order, changes=True))
 
@@ -181,19 +181,19 @@ class RestAdapter:
         return StockPage(readings=readings, next_cursor=page.next_cursor or None, unread=unread)
 
     def _readings(self, items: Iterable[Any]) -> tuple[tuple[StockReading, ...], tuple[str, ...]]:
-        """What can be read of the items, and what is wrong with each of the others: one does not cost the rest."""
+        """Return the readable items, and the errors of the others: an unreadable item does not stop the rest."""
         context = within(zone_named(self._connection.time_zone))
         read: list[StockReading] = []
         unread: list[str] = []
-        for place, item in enumerate(items):
+        for number, item in enumerate(items, start=1):
             try:
                 read.append(_reading(_Item.model_validate(item, context=context)))
             except ValidationError as error:
-                unread.append(f"{_called(item) or f'item {place + 1} of a page'}: {_reasons(error)}")
+                unread.append(f"{_code_of(item) or f'item {number} of a page'}: {_reasons(error)}")
         return tuple(read), tuple(unread)
 
     def create_return(self, request: ReturnRequest, *, idempotency_key: str) -> ReturnAnswer:
-        """POST /returns; 201."""
+        """POST /returns; 201 means that it was created."""
         self._require(Capability.RETURNS)
         body = {
             "externalOrderId": request.external_id,
@@ -240,7 +240,7 @@ class RestAdapter:
         return response
 
     def _read(self, response: requests.Response, shape: type[A], *, changes: bool = False) -> A:
-        """The typed body of a 2xx answer; Permanent with the vendor's words for any other status."""
+        """Return the typed body of a 2xx answer. Raises Permanent with the vendor's message for any other status."""
         if not response.ok or response.is_redirect:
             raise Permanent(f"{self._slug} answered {response.status_code}: {_message(response)}")
         return self._parse(response, shape, changes=changes)
@@ -259,24 +259,27 @@ def _reasons(error: ValidationError) -> str:
     return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors()[:5])
 
 
-def _called(item: Any) -> str:
-    """How the WMS calls the item that cannot be read; "" when it does not say."""
+def _code_of(item: Any) -> str:
+    """Return the code of an unreadable item; "" if it has none."""
     code = item.get("wmsItemCode") if isinstance(item, dict) else None
     return str(code)[:100] if isinstance(code, str | int) else ""
 
 
 def _message(response: requests.Response) -> str:
-    """The vendor's own words, on one line and short, without the customer that we told it of."""
+    """Return the vendor's message, short and on one line, with the customer's data masked."""
     body = http.object_in(response) or {
         "message": response.content[: MAX_MESSAGE * 4].decode("utf-8", "replace")
     }
     words = [str(body[name])[: MAX_MESSAGE * 2] for name in ("error", "message") if body.get(name)]
-    told = mask_text(" ".join(": ".join(words).split()), known=_customer_in(response.request))
-    return told[:MAX_MESSAGE] or "no message"
+    message = mask_text(" ".join(": ".join(words).split()), known=_customer_in(response.request))
+    return message[:MAX_MESSAGE] or "no message"
 
 
 def _customer_in(request: requests.PreparedRequest) -> list[str]:
-    """What names or reaches the customer in what we sent: an error may quote it. City and postcode say why."""
+    """Return the customer's name and contact data in our request, which an error may quote.
+
+    City and postcode are not among them, because they often explain the error.
+    """
     try:
         address = dict(jsonlib.loads(request.body or b"{}").get("shippingAddress") or {})
     except (ValueError, AttributeError, TypeError):
@@ -292,7 +295,7 @@ def _order_answer(order: _Order) -> OrderAnswer:
 
 
 def _reading(item: _Item) -> StockReading:
-    """An oversold item is reported below zero by some: for us there is none."""
+    """Return an item's stock, with 0 for negative quantities: some systems report oversold items so."""
     return StockReading(
         wms_item_code=item.wms_item_code,
         wms_warehouse_code=item.warehouse_id,

@@ -1,1 +1,1 @@
-"""Whether work may go to a WMS or a warehouse, and what goes on once that has changed."""
+"""Decides whether work may go to a WMS or a warehouse, and wakes waiting work when that changes."""

@@ -1,4 +1,4 @@
-"""Whether a WMS lets us in: refused credentials park its work, and correcting them lets it go on."""
+"""The credentials of a connection: if the WMS refuses them, its work is parked until they are corrected."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wms.refs import connection_key
 
 
 class AccessRefused(Blocked):
-    """The WMS refuses our credentials: work waits under the connection's key until they are changed."""
+    """The WMS refuses our credentials; work waits under the connection's park key until they are changed."""
 
     def __init__(self, connection: Connection, *, status: int) -> None:
         fingerprint = _fingerprint(connection)
@@ -28,7 +28,7 @@ class AccessRefused(Blocked):
 
 
 class CredentialsUnusable(Blocked):
-    """The stored token cannot be read or sent, so the WMS was not asked: work waits until it is changed."""
+    """The stored token cannot be read or sent, so no call was made; work waits until the token is changed."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(
@@ -44,7 +44,7 @@ def credentials_changed(connection: Connection) -> None:
 
 
 def is_moved(connection: Connection, *, to: str) -> bool:
-    """Whether an address means another system than the stored one: the token must then be given again."""
+    """Whether an address belongs to another system than the stored one, so that the token must be entered again."""
     return connection.origin != targets.origin(to)
 
 
@@ -58,15 +58,17 @@ def token_of(connection: Connection) -> str:
 
 
 def is_usable(connection: Connection) -> bool:
-    """Whether all that is stored can be read, and the token sent."""
+    """Whether all stored secrets can be read and the token can be sent."""
     return secrets.all_readable(connection) and _usable_token(connection) is not None
 
 
 def _usable_token(connection: Connection) -> str | None:
+    """Return the token if it can be read and sent in a header."""
     token = secrets.readable(connection, "token")
     return token if token is not None and is_token(token) else None
 
 
 def _fingerprint(connection: Connection) -> str:
+    """Return a hash that changes with the address or the token; it is never stored."""
     token = secrets.readable(connection, "token")
     return hashlib.sha256(f"{connection.base_url}\n{token}".encode()).hexdigest()

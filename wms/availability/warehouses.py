@@ -1,4 +1,4 @@
-"""A warehouse or a connection changed: whatever waited for that goes on."""
+"""Whether a warehouse accepts work, and what follows when a warehouse or a connection changed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from wms.refs import connection_key, warehouse_key
 
 
 def changed(warehouse: Warehouse) -> int:
-    """Wake what waits for this warehouse, or for any warehouse of its shop; returns how many jobs became due.
+    """Wake jobs that wait for this warehouse or for any warehouse of its shop; return how many became due.
 
-    Call it last in the transaction that saved the warehouse: waking takes locks that come last. Orders that lie at its
-    location, and were not ours before, are looked for.
+    Call it last in the transaction that saved the warehouse, because waking takes locks that come last. A job then
+    looks for orders at its location that were not ours before.
     """
     jobs.warehouses_changed(warehouse.shop)
     jobs.stock_scope_changed(warehouse.id)
@@ -30,7 +30,7 @@ def changed(warehouse: Warehouse) -> int:
 
 
 def connection_changed(connection: Connection) -> int:
-    """The same for all warehouses of a connection, and for what its refused credentials had stopped."""
+    """Do the same for all warehouses of a connection, and for work that its refused credentials stopped."""
     access.credentials_changed(connection)
     found = Warehouse.objects.filter(connection=connection).values_list("pk", "shop_id")
     places = [(WarehousePk(pk), ShopPk(shop_pk)) for pk, shop_pk in found]
@@ -39,26 +39,26 @@ def connection_changed(connection: Connection) -> int:
     return wake(*_keys(places), connection_key(connection.id))
 
 
-def require_open(warehouse: Warehouse, *, or_on: Sequence[ParkKey] = ()) -> None:
+def require_accepting(warehouse: Warehouse, *, also_wake_on: Sequence[ParkKey] = ()) -> None:
     """Nothing new goes to a warehouse that is paused or switched off, or whose connection is.
 
-    Raises Blocked, on the warehouse's key (and on `or_on`, for who may make an end of it otherwise).
+    Raises Blocked on the warehouse's park key, and on `also_wake_on` if something else can end the wait too.
     """
-    if not _is_shut(warehouse):
+    if not _is_closed(warehouse):
         return
     raise Blocked(
         f"{warehouse.place} takes no orders: it is paused, or it or its connection is switched off",
-        on=[warehouse_key(warehouse.id), *or_on],
-        recheck=lambda: _is_shut(Warehouse.objects.select_related("connection").get(pk=warehouse.pk)),
+        on=[warehouse_key(warehouse.id), *also_wake_on],
+        recheck=lambda: _is_closed(Warehouse.objects.select_related("connection").get(pk=warehouse.pk)),
     )
 
 
-def _is_shut(warehouse: Warehouse) -> bool:
+def _is_closed(warehouse: Warehouse) -> bool:
     return warehouse.paused or not (warehouse.is_active and warehouse.connection.is_active)
 
 
 def find(*, shop_id: int, code: str) -> list[Warehouse]:
-    """Warehouses of a shop that a person means by `CODE`, or by `connection/CODE` where codes clash."""
+    """Find a shop's warehouses by `CODE`, or by `connection/CODE` if two connections use the same code."""
     slug, _, bare = code.rpartition("/")
     named = Q(wms_warehouse_code=bare, connection__slug=slug) if slug else Q(pk__in=[])
     return list(

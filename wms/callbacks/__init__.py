@@ -1,1 +1,1 @@
-"""What a WMS tells us: the view that receives it, and the typed events inside."""
+"""Callbacks of a WMS: the view that receives them, and the typed events in them."""

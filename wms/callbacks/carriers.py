@@ -1,4 +1,4 @@
-"""Carrier codes of warehouses in the spelling that Shopify makes tracking links from."""
+"""Translates a WMS's carrier codes to the carrier names for which Shopify makes tracking links."""
 
 from __future__ import annotations
 
@@ -97,5 +97,5 @@ _BY_CODE |= {re.sub(r"[\W_]+", "_", name.lower()).strip("_"): name for name in _
 
 
 def shopify_carrier(carrier_code: str) -> str:
-    """Shopify's name for a carrier code (any case, any separators); an unknown code comes back as given."""
+    """Return Shopify's name for a carrier code, in any case and with any separators; an unknown code is kept."""
     return _BY_CODE.get(re.sub(r"[\W_]+", "_", carrier_code.strip().lower()).strip("_"), carrier_code.strip())

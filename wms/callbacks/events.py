@@ -1,4 +1,4 @@
-"""What a WMS tells us: the envelope and the typed events inside it. Nothing past this sees raw JSON."""
+"""Parses callbacks into an envelope and typed events, so that no other code sees raw JSON."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def _known_or_empty(value: Any) -> Any:
 
 
 def _several(value: Any) -> Any:
-    """A list, or the one thing that somebody gave instead of a list of one."""
+    """Return a list as it is, and a single value, which some WMSs send instead, as a list of one."""
     return () if value is None else value if isinstance(value, list | tuple) else (value,)
 
 
 def _not_below_zero(value: Any) -> Any:
-    """Oversold items are reported below zero by some systems: for us there is none."""
+    """Return 0 for a negative quantity: some systems report oversold items so, and there are none to sell."""
     return 0 if isinstance(value, int) and -1_000_000_000 <= value < 0 else value
 
 
@@ -64,7 +64,7 @@ Level = Annotated[Units, BeforeValidator(_not_below_zero)]
 
 
 class _Contract(BaseModel):
-    """Fields are named as in the contract (camelCase) outside, and in snake_case here."""
+    """The base of all parsed shapes; its fields are camelCase in the contract and snake_case here."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -76,7 +76,7 @@ class _Contract(BaseModel):
 
 
 class Envelope(_Contract):
-    """What every callback has; `data` is parsed by the task that handles the type."""
+    """The fields of every callback; the task that handles the type parses `data`."""
 
     event_id: Annotated[Id, Field(max_length=200)]
     type: Annotated[Id, Field(max_length=60)]
@@ -85,13 +85,13 @@ class Envelope(_Contract):
 
 
 class Event(_Contract):
-    """What the data of every type has."""
+    """The base of the events of all types."""
 
-    spared: ClassVar[frozenset[str]] = frozenset()
-    """Fields that are done without when they cannot be read: the goods matter more than they do."""
+    optional: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are left out if they cannot be read, because the goods matter more."""
 
     unread: tuple[str, ...] = ()
-    """What was done without, field by field with the reason."""
+    """The fields that were left out, each with the reason."""
 
 
 class ShippedItem(_Contract):
@@ -104,7 +104,7 @@ class ShippedItem(_Contract):
 class ShipmentEvent(Event):
     """One consignment left the warehouse."""
 
-    spared = frozenset({"warehouse_id", "carrier_code", "shipped_at"})
+    optional = frozenset({"warehouse_id", "carrier_code", "shipped_at"})
 
     wms_order_id: OrderId
     wms_shipment_id: ShipmentId
@@ -119,7 +119,7 @@ class ShipmentEvent(Event):
 
     @property
     def tracking(self) -> Tracking:
-        """All numbers and links, whichever fields they came in."""
+        """All tracking numbers and links, from all fields."""
         return tracking.read(
             numbers=[self.tracking_number, *self.tracking_numbers],
             urls=[self.tracking_url, *self.tracking_urls],
@@ -128,24 +128,22 @@ class ShipmentEvent(Event):
 
 
 class InventoryEvent(Event):
-    """The level of one item at one warehouse, in WMS item units; None = the WMS does not say."""
+    """The level of one item at one warehouse, in WMS item units; None = the WMS did not report it."""
 
-    spared = frozenset({"event_type", "sequence"})
+    optional = frozenset({"event_type", "sequence"})
 
     wms_item_code: Id
     warehouse_id: Id
     available_quantity: Level | None = None
     on_hand_quantity: Level | None = None
-    event_type: Text = (
-        ""  # pick_confirm, receive, adjustment, transfer; others are as good: the level is what counts
-    )
+    event_type: Text = ""  # pick_confirm, receive, adjustment, transfer, or any other: only the level counts
     sequence: Annotated[int, Field(ge=0, lt=2**63)] | None = None
 
 
 class OrderStatusEvent(Event):
     """The WMS moved an order to another state."""
 
-    spared = frozenset({"reason"})
+    optional = frozenset({"reason"})
 
     wms_order_id: OrderId
     status: Id
@@ -153,12 +151,12 @@ class OrderStatusEvent(Event):
 
     @property
     def wms_status(self) -> WmsStatus:
-        """The state in our words."""
+        """Our state for the vendor's word."""
         return parse_status(self.status)
 
 
 class Condition(StrEnum):
-    """In which state returned goods came."""
+    """The condition of returned goods."""
 
     SELLABLE = "sellable"
     DAMAGED = "damaged"
@@ -175,7 +173,7 @@ class ReturnedItem(_Contract):
 class ReturnReceiptEvent(Event):
     """Returned goods were received."""
 
-    spared = frozenset({"wms_order_id", "warehouse_id", "received_at"})
+    optional = frozenset({"wms_order_id", "warehouse_id", "received_at"})
 
     wms_return_id: ReturnId
     wms_order_id: Annotated[
@@ -192,8 +190,9 @@ E = TypeVar("E", bound=Event)
 
 
 def parse_envelope(body: bytes, *, zone: tzinfo = UTC) -> Envelope:
-    """The envelope of a raw body; times without a zone are of `zone`. Raises EnvelopeError: no JSON in UTF-8, or not
-    the contract.
+    """Parse a raw body; times without a zone are in `zone`.
+
+    Raises EnvelopeError if it is no JSON in UTF-8, or does not keep to the contract.
     """
     try:
         parsed = untrusted.parse(body, deepest=untrusted.DOOR_DEPTH)
@@ -207,15 +206,15 @@ def parse_envelope(body: bytes, *, zone: tzinfo = UTC) -> Envelope:
 def parse_shipment(
     data: dict[str, Any], *, zone: tzinfo = UTC, occurred_at: datetime | None = None
 ) -> ShipmentEvent:
-    """The event of type `shipment`. Goods whose time of leaving is not told, or not clearly, left when it was told.
+    """Parse the event of type `shipment`. If its `shippedAt` is missing or unreadable, `occurred_at` counts instead.
 
-    Raises Permanent naming what is wrong.
+    Raises Permanent with the reason.
     """
     return _parse(data, ShipmentEvent, zone=zone, instead={"shippedAt": occurred_at} if occurred_at else {})
 
 
 def parse_inventory(data: dict[str, Any], *, zone: tzinfo = UTC) -> InventoryEvent:
-    """The event of type `inventory`. Raises Permanent naming what is wrong."""
+    """Parse the event of type `inventory`. Raises Permanent with the reason."""
     event = _parse(data, InventoryEvent, zone=zone)
     if event.available_quantity is None and event.on_hand_quantity is None:
         raise Permanent("InventoryEvent outside the contract: neither availableQuantity nor onHandQuantity")
@@ -223,20 +222,22 @@ def parse_inventory(data: dict[str, Any], *, zone: tzinfo = UTC) -> InventoryEve
 
 
 def parse_order_status(data: dict[str, Any], *, zone: tzinfo = UTC) -> OrderStatusEvent:
-    """The event of type `order_status`. Raises Permanent naming what is wrong."""
+    """Parse the event of type `order_status`. Raises Permanent with the reason."""
     return _parse(data, OrderStatusEvent, zone=zone)
 
 
 def parse_return_receipt(
     data: dict[str, Any], *, zone: tzinfo = UTC, occurred_at: datetime | None = None
 ) -> ReturnReceiptEvent:
-    """The event of type `return_receipt`. Raises Permanent naming what is wrong."""
+    """Parse the event of type `return_receipt`, with `occurred_at` for a missing time. Raises Permanent with the
+    reason.
+    """
     instead = {"receivedAt": occurred_at} if occurred_at else {}
     return _parse(data, ReturnReceiptEvent, zone=zone, instead=instead)
 
 
 def subject_of(envelope: Envelope) -> str:
-    """What the event is about, for the timeline: the WMS's order, else its item, else the event itself."""
+    """Return the id for the timeline: of the WMS's order, else of the item, else of the event."""
     for name in ("wmsOrderId", "wmsItemCode"):
         value = envelope.data.get(name)
         if isinstance(value, str | int) and value:
@@ -245,7 +246,7 @@ def subject_of(envelope: Envelope) -> str:
 
 
 def warehouse_of(envelope: Envelope) -> str:
-    """The WMS's code of the warehouse the event is about; "" = it names none. Warehouses take turns in the lane."""
+    """Return the code of the event's warehouse, or "" if it names none. The lane serves the warehouses in turn."""
     code = envelope.data.get("warehouseId")
     return str(code)[:100] if isinstance(code, str | int) else ""
 
@@ -253,7 +254,10 @@ def warehouse_of(envelope: Envelope) -> str:
 def _parse(
     data: Mapping[str, Any], shape: type[E], *, zone: tzinfo, instead: Mapping[str, Any] | None = None
 ) -> E:
-    """`data` as a `shape`. What it spares and cannot be read is left out, or is as `instead` says. Raises Permanent."""
+    """Parse `data` as a `shape`, and leave optional fields out, or take them from `instead`, if they are unreadable.
+
+    Raises Permanent if any other field is unreadable.
+    """
     given = {name: value for name, value in data.items() if name != "unread"}
     unread: dict[str, str] = {}
     while True:
@@ -262,19 +266,19 @@ def _parse(
             event = shape.model_validate({**given, **empty}, context=local_times.within(zone))
             break
         except ValidationError as error:
-            unclear = _spared(error, shape)
-            if not unclear or unclear.keys() & unread.keys():
+            unreadable = _optional_errors(error, shape)
+            if not unreadable or unreadable.keys() & unread.keys():
                 raise Permanent(f"{shape.__name__} outside the contract: {_reasons(error)}") from error
-            unread |= unclear
+            unread |= unreadable
             given = {name: value for name, value in given.items() if name not in unread}
-    told = tuple(f"{name}: {reason}" for name, reason in unread.items())
-    return event.model_copy(update={"unread": told}) if told else event
+    reasons = tuple(f"{name}: {reason}" for name, reason in unread.items())
+    return event.model_copy(update={"unread": reasons}) if reasons else event
 
 
-def _spared(error: ValidationError, shape: type[Event]) -> dict[str, str]:
-    """The fields of the error, with what is wrong with them, when all of them can be done without; else nothing."""
+def _optional_errors(error: ValidationError, shape: type[Event]) -> dict[str, str]:
+    """Return the unreadable fields with their errors if all of them are optional, else nothing."""
     wrong = {str(each["loc"][0]) if each["loc"] else "": str(each["msg"]) for each in error.errors()}
-    return wrong if all(to_snake(name) in shape.spared for name in wrong) else {}
+    return wrong if all(to_snake(name) in shape.optional for name in wrong) else {}
 
 
 def _reasons(error: ValidationError) -> str:

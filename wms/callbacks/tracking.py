@@ -1,4 +1,4 @@
-"""Tracking as warehouses write it: several numbers in one field, links, anything else. Pure."""
+"""Reads tracking numbers and links as warehouses write them, for example several in one field. Pure."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from urllib.parse import urlsplit
 LONGEST_NUMBER = 255
 LONGEST_URL = 2000
 LONGEST_IN_ALL = 20_000
-"""Characters in which a parcel's numbers or links are looked for: some thousand of them."""
+"""The most characters of a parcel's numbers or links that are read: enough for some thousand of them."""
 
-_CERTAIN = re.compile(r"[,;|\r\n\t，、；｜]+")
-"""What stands between two numbers and in none."""
+_SEPARATOR = re.compile(r"[,;|\r\n\t，、；｜]+")
+"""Characters that separate two numbers, and never occur within one."""
 
-_PERHAPS = (
+_POSSIBLE_SEPARATORS = (
     (
         re.compile(r"\s*[/&+·•]\s*|\s(?:and|und|et|[-–])\s", re.IGNORECASE),
         re.compile(r"(?=(?:\D*\d){4})[\w -]{8,}", re.ASCII),
     ),
     (re.compile(r"\s+"), re.compile(r"(?=(?:\D*\d){4})[\w-]{10,}", re.ASCII)),
 )
-"""What may stand between two numbers, but within one as well («1Z 999 AA1 01 2345 6784»): it parts them only where each
-piece looks like a number by itself."""
+"""Pairs of a possible separator, which may also occur within a number («1Z 999 AA1 01 2345 6784»), and the form of a
+whole number. The text is split only if each piece has this form."""
 
 _BEFORE_A_LINK = re.compile(r"(?<![\s,;|])[\s,;|]++(?=https?://)|[\r\n]+", re.IGNORECASE)
-"""Looked for only where such characters begin: it takes no longer for a thousand of them in a row."""
+"""The separator before a link. It matches only at the start of such characters, so many in a row cost no extra time."""
 
 _LINK = re.compile(r"https?://", re.IGNORECASE)
 
 _UNSEEN = re.compile("[\u200b-\u200f\u2060\ufeff]")
-"""Characters without width, as they come along when a number is copied."""
+"""Characters without width, which are often copied together with a number."""
 
 _WRAPPING = " \"'[]"
-"""What a list that was turned into text leaves around its numbers."""
+"""Characters around the numbers of a list that was converted to text."""
 
 _NO_NUMBER = frozenset(
     ["n/a", "na", "none", "null", "nil", "no", "tbd", "tba", "unknown", "undefined", "pending"]
 )
-"""Words for «there is none»."""
+"""Words that mean that there is no number."""
 
 
 @dataclass(frozen=True)
 class Tracking:
-    """All that a WMS says of where a parcel is; `unusable` says what of it Shopify cannot be given, and why."""
+    """A parcel's tracking as the WMS reports it; `unusable` names what Shopify cannot be given, and why."""
 
     numbers: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class Tracking:
 
 
 def read(*, numbers: Iterable[str], urls: Iterable[str], carrier: str) -> Tracking:
-    """Numbers and links in whatever fields they came: joined lists are split, links are checked, nothing is cut."""
+    """Read numbers and links from all fields: joined lists are split, links are checked, nothing is shortened."""
     numbers, more_numbers = _bounded(numbers)
     urls, more_links = _bounded(urls)
     pieces = [piece for text in numbers for piece in _pieces(text)]
@@ -78,7 +78,7 @@ def read(*, numbers: Iterable[str], urls: Iterable[str], carrier: str) -> Tracki
 
 
 def _bounded(texts: Iterable[str]) -> tuple[list[str], bool]:
-    """The texts that may be read, and whether there are more. Each thing once: what is joined is often repeated."""
+    """Return the texts within LONGEST_IN_ALL, each once, and whether there are more."""
     found, room = list[str](), LONGEST_IN_ALL
     for text in dict.fromkeys(texts):
         room -= len(text)
@@ -89,32 +89,33 @@ def _bounded(texts: Iterable[str]) -> tuple[list[str], bool]:
 
 
 def split_numbers(text: str) -> list[str]:
-    """The numbers of a joined list; one number that is written in groups stays one."""
+    """Split a joined list into its numbers; a number that is written in groups stays one."""
     found = []
-    for each in _CERTAIN.split(_UNSEEN.sub(" ", text)):
+    for each in _SEPARATOR.split(_UNSEEN.sub(" ", text)):
         piece = " ".join(each.split()).strip(_WRAPPING)
         if _is_a_number(piece):
-            found += _parted(piece)
+            found += _split_if_all_numbers(piece)
     return found
 
 
 def _is_a_number(piece: str) -> bool:
-    """Whether it names anything: «-» and «N/A» are no numbers, whatever field they come in."""
+    """Whether the piece can be a number: «-» and «N/A» are none."""
     return piece.lower().replace(".", "").strip("()") not in _NO_NUMBER and any(
         sign.isalnum() for sign in piece
     )
 
 
-def _parted(piece: str) -> list[str]:
-    for between, whole in _PERHAPS:
+def _split_if_all_numbers(piece: str) -> list[str]:
+    """Split at a possible separator if each part looks like a whole number, else return the piece as it is."""
+    for between, whole in _POSSIBLE_SEPARATORS:
         parts = [part for part in between.split(piece) if part]
         if len(parts) > 1 and all(whole.fullmatch(part) for part in parts):
-            return [number for part in parts for number in _parted(part)]
+            return [number for part in parts for number in _split_if_all_numbers(part)]
     return [piece]
 
 
 def is_web_link(link: str) -> bool:
-    """Whether a customer may be sent there: http or https, with a host, in one piece and without credentials."""
+    """Whether a link may be shown to a customer: http or https, with a host, without spaces and credentials."""
     if len(link) > LONGEST_URL or re.search(r"[\s\x00-\x1f<>\"\\^`{|}]", link):
         return False
     try:
@@ -125,7 +126,7 @@ def is_web_link(link: str) -> bool:
 
 
 def _pieces(text: str) -> list[str]:
-    """The numbers, then the links, of one text that may hold both: a link ends the numbers before it."""
+    """Return the numbers and the links of a text that may have both: numbers end where the first link begins."""
     link = _LINK.search(text)
     if link is None:
         return split_numbers(text)
@@ -133,6 +134,6 @@ def _pieces(text: str) -> list[str]:
 
 
 def _links(text: str) -> list[str]:
-    """A link may hold commas: a list is split only where another link begins."""
+    """Split a text into links, only where another link begins, because a link may contain commas."""
     pieces = _BEFORE_A_LINK.split(text.strip())
     return [piece.strip(" ,;|") for piece in pieces if piece.strip(" ,;|")]

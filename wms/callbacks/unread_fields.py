@@ -1,4 +1,4 @@
-"""Fields of a callback that could not be read and were done without: nothing is dropped in silence."""
+"""Reports fields of a callback that could not be read, so that nothing is dropped silently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door for callbacks: verify, store, answer. Nothing else happens here."""
+"""The view that receives callbacks. It verifies, stores and answers, and does nothing else."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SIGNATURE_HEADER = "X-WMS-Signature"
 
 
 class CallbackView(Door):
-    """Takes the callbacks of one connection."""
+    """Receives the callbacks of one connection."""
 
     @extend_schema(
         request=Envelope,
@@ -71,6 +71,7 @@ def _receive(slug: str, body: bytes, *, signature: str) -> Response:
 
 
 def _read(body: bytes, connection: Connection) -> Envelope:
+    """Parse the envelope. Raises Refusal: 400 for a bad body, 503 if the connection's time zone is unknown."""
     try:
         return parse_envelope(body, zone=moments.zone_of(connection.time_zone))
     except EnvelopeError as error:
@@ -82,6 +83,7 @@ def _read(body: bytes, connection: Connection) -> Envelope:
 
 
 def _secrets(connection: Connection) -> list[str]:
+    """Return the secrets a callback may be signed with. Alerts and raises Refusal if one cannot be read."""
     try:
         return connection.hmac_secrets
     except SecretUnreadable as error:
@@ -90,7 +92,7 @@ def _secrets(connection: Connection) -> list[str]:
 
 
 def _store(connection: Connection, envelope: Envelope) -> tuple[Outcome, int | None]:
-    """One statement, in its own transaction; more only where the event id is known. See `ops.doors.deliveries`."""
+    """Store the event with one statement; more are needed only if its id is known. See `ops.doors.deliveries`."""
     return deliveries.keep(
         CALLBACKS.get(envelope.type, UNRECOGNISED),
         Delivery(

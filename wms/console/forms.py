@@ -1,4 +1,4 @@
-"""Forms of the admin: secrets go in and never come out, and values are as the adapters need them."""
+"""Forms for connections and warehouses. They never show secrets, and bring values into the form that adapters need."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wms.models import Connection, Warehouse
 
 
 class ConnectionForm(SecretsForm[Connection]):
-    """A connection; an empty secret field keeps what is stored, as long as the address is the same host's."""
+    """A form for a connection; an empty secret field keeps the stored secret while the address has the same host."""
 
     REPLACED = ("callback_secret", "callback_secret_previous")
 
@@ -67,7 +67,7 @@ class ConnectionForm(SecretsForm[Connection]):
             self.initial["capabilities"] = [c.value for c in capabilities_of(self.instance)]
 
     def clean(self) -> dict[str, Any]:
-        """The token stays with the host that it was given for."""
+        """Require the token again if the address has another host than the one for which it was entered."""
         cleaned = super().clean()
         if self.instance.pk and access.is_moved(
             self.instance, to=cleaned.get("base_url", self.instance.base_url)
@@ -76,18 +76,18 @@ class ConnectionForm(SecretsForm[Connection]):
         return cleaned
 
     def clean_time_zone(self) -> str:
-        """As it is, where none was chosen."""
+        """Keep the stored time zone if none was chosen."""
         return self.cleaned_data["time_zone"] or self.instance.time_zone
 
     def clean_capabilities(self) -> list[str] | None:
-        """None when it is all that the adapter declares: a later adapter may declare more."""
+        """Return None if all capabilities of the adapter are chosen, because a later version may declare more."""
         chosen = set(self.cleaned_data["capabilities"])
         declared = {c.value for c in DECLARED.get(self.cleaned_data.get("adapter", ""), frozenset())}
         return None if chosen == declared else sorted(chosen)
 
 
 class WarehouseForm(forms.ModelForm[Warehouse]):
-    """A warehouse; countries in capitals."""
+    """A form for a warehouse; it stores country codes in capitals."""
 
     class Meta:
         model = Warehouse
@@ -107,7 +107,7 @@ class WarehouseForm(forms.ModelForm[Warehouse]):
         ]
 
     def clean_serves_countries(self) -> list[str]:
-        """Two-letter codes, each once. Raises ValidationError naming the first that is none."""
+        """Return the two-letter codes, each once. Raises ValidationError with the first that is none."""
         codes = sorted(
             {code.strip().upper() for code in self.cleaned_data["serves_countries"] or [] if code.strip()}
         )

@@ -1,4 +1,4 @@
-"""Filters of the console's lists that speak of warehouses."""
+"""A list filter by warehouse for the console."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from wms.models import Warehouse
 
 
 class WarehouseFilter(RelatedFieldListFilter):
-    """Warehouses with their shop, connection and code, in one statement."""
+    """Filters by warehouse; the choices show shop, connection and code, and are read with one statement."""
 
     def field_choices(
         self, field: Any, request: HttpRequest, model_admin: ModelAdmin[Any]
     ) -> list[tuple[str, Any]]:
-        """Each warehouse as it is called everywhere."""
+        """Return the warehouses with their full names."""
         warehouses = Warehouse.objects.select_related("shop", "connection").order_by(
             "shop__domain", "priority", "id"
         )

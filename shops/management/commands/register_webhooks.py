@@ -1,4 +1,4 @@
-"""register_webhooks: make the webhook subscriptions of shops what they should be, or only compare them."""
+"""`register_webhooks` creates, corrects and removes the webhook subscriptions of shops, or only compares them."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from shops.models import Shop
 from shops.webhooks import subscriptions
 
 LONGEST_WAIT = 120.0
-"""Seconds a person at the terminal waits in all for a shop's budget."""
+"""The most seconds in all that the command waits for a shop's budget."""
 
 Result = TypeVar("Result")
 
 
 class Command(BaseCommand):
-    """Create, correct and remove subscriptions; exits with 1 when something differs (--check) or was refused."""
+    """Registers subscriptions; exits with 1 if something differs (--check) or was refused."""
 
     help = "Register this installation's webhook subscriptions at the shops, or compare them with --check."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Options."""
+        """Declare the command line."""
         parser.add_argument("--shop", help="domain of one shop (default: every active shop)")
         parser.add_argument("--url", help="public base URL (default: PUBLIC_URL)")
         parser.add_argument("--check", action="store_true", help="only compare, change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do it shop by shop; one shop's trouble does not keep the others from being served."""
+        """Serve shop by shop; an error of one shop does not stop the others. Raises CommandError."""
         base_url = options["url"] or settings.PUBLIC_URL
         if not base_url:
             raise CommandError("give --url, or set PUBLIC_URL")
@@ -83,7 +83,7 @@ def _shops(domain: str | None) -> list[Shop]:
 
 
 def _patiently(act: Callable[[], Result]) -> Result:
-    """Wait for the shop's budget: here it is a person that waits, not a worker. What is done is not done again."""
+    """Repeat a call, which must be safe, while the budget is used up: a command may wait, a worker may not."""
     waited = 0.0
     while True:
         try:

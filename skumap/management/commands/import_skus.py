@@ -19,7 +19,7 @@ SHOWN = 50
 
 
 class Command(BaseCommand):
-    """Exit code 1 on any error; then nothing was written."""
+    """Imports mappings; on any error nothing is written, and the exit code is 1."""
 
     help = (
         "Import SKU mappings of one warehouse from a CSV file (UTF-8) with the columns "
@@ -30,7 +30,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """The command line."""
+        """Declare the command line."""
         parser.add_argument("file", type=Path)
         parser.add_argument("--shop", required=True, help="domain, e.g. berlin.myshopify.com")
         parser.add_argument("--warehouse", required=True, help="code of the WMS, or connection/code")
@@ -46,17 +46,17 @@ class Command(BaseCommand):
                     shop=warehouse.shop,
                     warehouse=warehouse,
                     dry_run=options["dry_run"],
-                    tell=self._tell,
+                    progress=self._show_progress,
                 )
         except OSError as error:
             raise CommandError(f"{options['file']}: {error.strerror}") from error
         except OperationalError as error:
-            told = " ".join(str(error).split())
-            raise CommandError(f"the database gave up, and nothing was imported: {told}") from error
+            message = " ".join(str(error).split())
+            raise CommandError(f"the database gave up, and nothing was imported: {message}") from error
         self._report(report, dry_run=options["dry_run"])
 
-    def _tell(self, words: str) -> None:
-        """A person who waits wants to know how far it is; a log file does not."""
+    def _show_progress(self, words: str) -> None:
+        """Print the progress for a person who waits, but not into a log file."""
         if self.stderr.isatty():
             self.stderr.write(words)
 
@@ -76,7 +76,7 @@ class Command(BaseCommand):
 
 
 def find_warehouse(*, domain: str, code: str) -> Warehouse:
-    """The one warehouse that is meant. Raises CommandError naming the choices."""
+    """Return the warehouse with this code. Raises CommandError with the choices if there is none, or more than one."""
     shop = Shop.objects.filter(domain=domain.strip().lower()).first()
     if shop is None:
         raise CommandError(f"there is no shop {domain}")

@@ -16,11 +16,11 @@ from skumap.verification.shopify_variants import Findings
 
 LONGEST_WAIT = 60.0
 TRIES = 20
-"""Waits for the shop's budget in a row before the command gives up."""
+"""How often in a row the command waits for the shop's budget before it gives up."""
 
 
 class Command(BaseCommand):
-    """Reads every mapped variant at Shopify. Exit code 1 when one is gone or changed, or a shop could not be read."""
+    """Reads every mapped variant at Shopify; exits with 1 if one is gone or changed, or a shop could not be read."""
 
     help = (
         "Compare all SKU mappings with Shopify: variants that are gone or have another SKU or inventory item "
@@ -28,11 +28,11 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """The command line."""
+        """Declare the command line."""
         parser.add_argument("--shop", help="domain; default: every active shop")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Verify shop by shop; one shop's trouble does not keep the others from it. Raises CommandError."""
+        """Verify shop by shop; an error of one shop does not stop the others. Raises CommandError."""
         shops = Shop.objects.filter(is_active=True).order_by("domain")
         if options["shop"]:
             shops = shops.filter(domain=options["shop"].strip().lower())
@@ -43,7 +43,7 @@ class Command(BaseCommand):
             raise CommandError(f"not in order: {', '.join(wrong)}")
 
     def _is_in_order(self, shop: Shop) -> bool:
-        """Whether every mapped variant was found as it is mapped."""
+        """Whether every mapped variant could be read and agrees with its mappings."""
         try:
             return self._verify(shop)
         except JobError as error:
@@ -51,6 +51,7 @@ class Command(BaseCommand):
             return False
 
     def _verify(self, shop: Shop) -> bool:
+        """Verify the shop page by page and print the result; return whether nothing is gone or changed."""
         checked = gone = changed = after = 0
         while variants := shopify_variants.page(shop, after=after):
             findings = _patiently(shop, variants)

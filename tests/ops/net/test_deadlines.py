@@ -171,7 +171,7 @@ def test_the_renewal_of_a_token_is_bounded_too(server: Server, settings: Any) ->
         credentials.token_for(shop)
     assert time.monotonic() - began < DEADLINE + MARGIN
     assert isinstance(failed.value, EndpointFailed)
-    assert credentials.CLAIM.total_seconds() > credentials.LONGEST_RENEWAL_SECONDS
+    assert credentials.RENEWAL_LEASE.total_seconds() > credentials.LONGEST_RENEWAL_SECONDS
 
 
 @pytest.mark.django_db

@@ -231,12 +231,12 @@ def test_a_shop_that_is_switched_off_can_be_asked_whether_it_lets_us_in(
     shopify: responses.RequestsMock, is_active: bool, status: int, lets_in: bool
 ) -> None:
     shopify.post(GRAPHQL, status=status, json=DATA)
-    assert client.lets_us_in(make_shop(is_active=is_active)) == lets_in
+    assert client.accepts_credentials(make_shop(is_active=is_active)) == lets_in
 
 
 def test_whoever_has_no_credentials_to_show_is_not_told_that_it_is_not_let_in() -> None:
     with pytest.raises(installation.CredentialsUnusable):
-        client.lets_us_in(make_shop(access_token=""))
+        client.accepts_credentials(make_shop(access_token=""))
 
 
 def test_another_version_than_asked_for_is_told_once(shop: Shop, shopify: responses.RequestsMock) -> None:
@@ -271,7 +271,7 @@ def test_rest_calls_are_metered_by_their_header(shop: Shop, shopify: responses.R
     shopify.calls.reset()
     rate_budget.settle(
         rate_budget.reserve(shop.domain, limits=rate_budget.REST_CALLS, operation="call", priority=0),
-        rate_budget.Receipt(charged=1, available=0),
+        rate_budget.CostReport(charged=1, available=0),
     )
     with pytest.raises(Throttled) as refusal:
         client.rest(shop, "GET", "shop.json", priority=Priority.HIGH)

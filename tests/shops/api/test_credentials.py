@@ -102,7 +102,7 @@ def test_while_somebody_renews_an_expired_one_work_waits_a_second(shopify: respo
 
 def test_a_renewal_whose_worker_died_is_taken_over(shopify: responses.RequestsMock) -> None:
     granting(shopify)
-    started = timezone.now() - credentials.CLAIM - timedelta(seconds=1)
+    started = timezone.now() - credentials.RENEWAL_LEASE - timedelta(seconds=1)
     assert credentials.token_for(app_shop(token_renewal_started_at=started)) == "new"
 
 

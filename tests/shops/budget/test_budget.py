@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from ops.errors import Throttled
 from ops.models import Priority
 from shops.budget import rate_budget
-from shops.budget.rate_budget import POINTS, REST_CALLS, Receipt, Reservation
+from shops.budget.rate_budget import POINTS, REST_CALLS, CostReport, Reservation
 from tests.shops.budget.shopify_bucket import ShopifyBucket
 
 REQUESTED = {"small": 10.0, "medium": 60.0, "large": 400.0}
@@ -54,9 +54,9 @@ def ask(domain: str, operation: str = "small", priority: Priority = Priority.HIG
     return rate_budget.reserve(domain, limits=POINTS, operation=operation, priority=priority)
 
 
-def answer(requested: float, actual: float, bucket: ShopifyBucket, *, now: float) -> Receipt:
+def answer(requested: float, actual: float, bucket: ShopifyBucket, *, now: float) -> CostReport:
     available = bucket.end(requested, actual, now=now)
-    return Receipt(actual, requested, available, bucket.maximum, bucket.restore)
+    return CostReport(actual, requested, available, bucket.maximum, bucket.restore)
 
 
 def learn(domain: str, bucket: ShopifyBucket, clock: Clock) -> None:
@@ -78,7 +78,7 @@ class Event:
     delays: tuple[float, float, float] = field(compare=False)
     priority: Priority = field(compare=False)
     reservation: Reservation | None = field(compare=False, default=None)
-    receipt: Receipt = field(compare=False, default=Receipt())
+    receipt: CostReport = field(compare=False, default=CostReport())
 
 
 def simulate(domain: str, bucket: ShopifyBucket, clock: Clock, events: list[Event]) -> int:
@@ -181,7 +181,7 @@ def spend(domain: str) -> None:
         reservation = ask(domain, "large")
     except Throttled:
         return
-    rate_budget.settle(reservation, Receipt(charged=400.0))
+    rate_budget.settle(reservation, CostReport(charged=400.0))
 
 
 def test_low_waits_below_half_and_normal_below_a_fifth(clock: Clock) -> None:
@@ -204,16 +204,18 @@ def test_who_is_refused_for_long_asks_as_an_equal_once(clock: Clock) -> None:
     ask("a", "large")
     ask("a", "large")  # 200 are left
     assert refused_for("a", "small", Priority.LOW)
-    for _ in range(int(rate_budget.PATIENCE_SECONDS)):
+    for _ in range(int(rate_budget.AGING_SECONDS)):
         clock.now += 1
         for _ in range(5):
-            rate_budget.settle(ask("a", "small"), Receipt(charged=10.0))  # what is restored is used up
+            rate_budget.settle(ask("a", "small"), CostReport(charged=10.0))  # what is restored is used up
     assert not refused_for("a", "small", Priority.LOW)
     assert refused_for("a", "small", Priority.LOW)
 
 
 def test_a_call_that_costs_more_than_the_bucket_goes_when_it_is_full(clock: Clock) -> None:
-    rate_budget.settle(ask("a"), Receipt(charged=0, requested=5000, available=1000, maximum=1000, restore=50))
+    rate_budget.settle(
+        ask("a"), CostReport(charged=0, requested=5000, available=1000, maximum=1000, restore=50)
+    )
     ask("a", "small", Priority.LOW)
     with pytest.raises(Throttled):
         ask("a", "small", Priority.LOW)
@@ -236,25 +238,25 @@ def test_a_reservation_nobody_settles_is_charged_and_fades(clock: Clock) -> None
     bucket = ShopifyBucket(1000, 50)
     learn("a", bucket, clock)
     lost = [ask("a", "large"), ask("a", "large")]
-    clock.now += rate_budget.HOLD_SECONDS - 1
+    clock.now += rate_budget.RESERVATION_SECONDS - 1
     with pytest.raises(Throttled):
         ask("a", "large")
     clock.now += 1 + 12
     ask("a", "large")
-    rate_budget.settle(lost[0], Receipt(charged=400.0))  # far too late: charged already
+    rate_budget.settle(lost[0], CostReport(charged=400.0))  # far too late: charged already
     clock.now += 20
     ask("a", "large")
 
 
 def test_a_bigger_plan_is_learned_from_the_first_answer(clock: Clock) -> None:
-    rate_budget.settle(ask("a"), Receipt(10, 10, 19990, 20000, 1000))
+    rate_budget.settle(ask("a"), CostReport(10, 10, 19990, 20000, 1000))
     for _ in range(45):
         ask("a", "never seen", Priority.NORMAL)
 
 
 def test_costs_are_learned_per_operation_and_the_highest_counts(clock: Clock) -> None:
     for requested in (30.0, 20.0):
-        rate_budget.settle(ask("a", "orders/4"), Receipt(5, requested, 1000, 1000, 50))
+        rate_budget.settle(ask("a", "orders/4"), CostReport(5, requested, 1000, 1000, 50))
     assert ask("a", "orders/4").cost == 30
     assert ask("a", "orders/8").cost == POINTS.cost
 
@@ -268,7 +270,7 @@ def test_shops_do_not_share_a_bucket(clock: Clock) -> None:
 
 
 def test_a_429_closes_the_bucket_for_everybody_until_its_time(clock: Clock) -> None:
-    rate_budget.settle(ask("a"), Receipt(charged=0, closed_for=7))
+    rate_budget.settle(ask("a"), CostReport(charged=0, closed_for=7))
     with pytest.raises(Throttled) as refusal:
         ask("a", priority=Priority.URGENT)
     assert refusal.value.wait == timedelta(seconds=7)
@@ -280,7 +282,7 @@ def test_rest_calls_have_a_bucket_of_their_own(clock: Clock) -> None:
     for _ in range(10):
         ask("a")
     reservation = rate_budget.reserve("a", limits=REST_CALLS, operation="call", priority=Priority.HIGH)
-    rate_budget.settle(reservation, Receipt(charged=1, available=1, maximum=40, restore=2))
+    rate_budget.settle(reservation, CostReport(charged=1, available=1, maximum=40, restore=2))
     rate_budget.reserve("a", limits=REST_CALLS, operation="call", priority=Priority.HIGH)
     with pytest.raises(Throttled) as refusal:
         rate_budget.reserve("a", limits=REST_CALLS, operation="call", priority=Priority.HIGH)
@@ -290,7 +292,7 @@ def test_rest_calls_have_a_bucket_of_their_own(clock: Clock) -> None:
 def test_threads_share_one_bucket_and_spend_it_without_a_refusal() -> None:
     bucket, lock = ShopifyBucket(400, 2000), threading.Lock()
     bucket.at = time.monotonic()
-    rate_budget.settle(ask("a", "medium"), Receipt(60, 60, 400, 400, 2000))
+    rate_budget.settle(ask("a", "medium"), CostReport(60, 60, 400, 400, 2000))
     until, spent = time.monotonic() + 0.7, []
 
     def work() -> None:

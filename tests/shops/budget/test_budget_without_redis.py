@@ -11,7 +11,7 @@ import pytest
 from ops import redis
 from ops.errors import Throttled
 from shops.budget import local_bucket, rate_budget
-from shops.budget.rate_budget import Receipt
+from shops.budget.rate_budget import CostReport
 from tests.shops.budget.test_budget import Clock, ask
 
 
@@ -27,7 +27,7 @@ def test_without_redis_a_process_keeps_to_a_small_share(monkeypatch: pytest.Monk
         except Throttled:
             continue
         assert reservation.local
-        rate_budget.settle(reservation, Receipt(60, 60, 900, 1000, 50))
+        rate_budget.settle(reservation, CostReport(60, 60, 900, 1000, 50))
         admitted += 1
     assert 0.5 < admitted * 60 / (200 * 50 * local_bucket.LOCAL_SHARE) < 1.1
 
@@ -46,7 +46,7 @@ def test_without_redis_it_answers_at_once() -> None:
 def test_a_redis_that_dies_before_the_settlement_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
     reservation = ask("a")
     monkeypatch.setattr(rate_budget, "_run", mock.Mock(side_effect=redis.RedisError("gone")))
-    rate_budget.settle(reservation, Receipt(charged=10))
+    rate_budget.settle(reservation, CostReport(charged=10))
 
 
 @pytest.mark.parametrize(

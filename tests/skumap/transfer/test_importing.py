@@ -102,7 +102,7 @@ def test_a_switched_off_mapping_that_is_imported_is_on_again(berlin: Warehouse) 
     assert len(stored()) == 4
 
 
-def test_a_doubt_ends_only_with_another_sku(berlin: Warehouse) -> None:
+def test_a_need_for_verification_ends_only_with_another_sku(berlin: Warehouse) -> None:
     load(berlin, MUGS)
     SkuMapping.objects.update(needs_verification=True)
     load(berlin, MUGS)

@@ -1,4 +1,4 @@
-"""SKUs that change or vanish at Shopify put their mappings in doubt; a person or a read ends it."""
+"""SKUs that change or vanish at Shopify make their mappings need verification, until a person or a read ends it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def deliver(shop: Any, topic: str, body: dict[str, Any]) -> None:
     drain()
 
 
-def doubts() -> list[int]:
+def unverified() -> list[int]:
     return list(
         SkuMapping.objects.filter(needs_verification=True).values_list("shopify_variant_id", flat=True)
     )
@@ -91,7 +91,7 @@ def test_a_changed_sku_marks_the_mapping_and_alerts(mug: SkuMapping) -> None:
 )
 def test_an_update_that_changes_no_mapped_sku_changes_nothing(mug: SkuMapping, body: dict[str, Any]) -> None:
     assert review.sku_changed_in_product(mug.shop, body) == 0
-    assert (doubts(), open_alerts(), Job.objects.count()) == ([], [], 0)
+    assert (unverified(), open_alerts(), Job.objects.count()) == ([], [], 0)
 
 
 def test_an_update_without_change_takes_one_query(mug: SkuMapping, django_assert_num_queries: Any) -> None:
@@ -105,7 +105,7 @@ def test_a_blank_sku_or_another_inventory_item_is_a_change_too(
     mug: SkuMapping, shown: dict[str, Any]
 ) -> None:
     assert review.sku_changed_in_product(mug.shop, product(shown)) == 1
-    assert doubts() == [11]
+    assert unverified() == [11]
 
 
 def test_the_same_change_told_again_alerts_once(mug: SkuMapping) -> None:
@@ -125,19 +125,19 @@ def test_every_warehouse_of_the_variant_is_marked(mug: SkuMapping, berlin: Wareh
 def test_news_from_before_the_last_read_is_no_news(mug: SkuMapping) -> None:
     SkuMapping.objects.update(last_verified_at=datetime(2026, 11, 23, 13, tzinfo=UTC))
     assert review.sku_changed_in_product(mug.shop, product(variant(sku="OLD"))) == 0
-    assert doubts() == []
+    assert unverified() == []
 
 
 def test_an_inventory_item_tells_of_a_changed_sku(mug: SkuMapping) -> None:
     body = {"id": 9, "admin_graphql_api_id": "gid://shopify/InventoryItem/1011", "sku": "MUG-2"}
     deliver(mug.shop, "inventory_items/update", body)
-    assert (doubts(), open_alerts()) == ([11], [("sku_changed", "sku:berlin.myshopify.com:11")])
+    assert (unverified(), open_alerts()) == ([11], [("sku_changed", "sku:berlin.myshopify.com:11")])
 
 
 def test_an_inventory_item_with_the_same_sku_tells_nothing(mug: SkuMapping) -> None:
     for body in ({"id": 1011, "sku": "MUG-1"}, {"id": 1011}, {"id": 7, "sku": "X"}, {"sku": "X"}, {}):
         assert review.sku_changed_in_item(mug.shop, body) == 0
-    assert doubts() == []
+    assert unverified() == []
 
 
 def test_variants_that_the_body_only_names_are_read(mug: SkuMapping, variants: Variants) -> None:
@@ -147,18 +147,20 @@ def test_variants_that_the_body_only_names_are_read(mug: SkuMapping, variants: V
     ]
     deliver(mug.shop, "products/update", product(variant_gids=names))
     assert variants.asked == [[11]]
-    assert doubts() == [11]
+    assert unverified() == [11]
 
 
-def test_a_doubt_ends_by_a_read_and_not_by_a_late_webhook(mug: SkuMapping, variants: Variants) -> None:
+def test_a_need_for_verification_ends_by_a_read_and_not_by_a_late_webhook(
+    mug: SkuMapping, variants: Variants
+) -> None:
     review.sku_changed_in_product(mug.shop, product(variant(sku="MUG-2")))
     variants.known = {11: ("MUG-2", 1011)}
     deliver(mug.shop, "products/update", product(variant()))
-    assert (variants.asked, doubts()) == ([[11]], [11])
+    assert (variants.asked, unverified()) == ([[11]], [11])
     variants.known = {11: ("MUG-1", 1011)}
     review.ask(mug.shop, variants=[VariantId(11)])
     drain()
-    assert (doubts(), open_alerts()) == ([], [])
+    assert (unverified(), open_alerts()) == ([], [])
 
 
 def test_a_deleted_product_has_the_shop_looked_through(mug: SkuMapping, variants: Variants) -> None:
@@ -177,7 +179,7 @@ def test_a_read_goes_through_all_pages(berlin: Warehouse, variants: Variants) ->
     skumap_jobs.verify_all(berlin.shop)
     drain()
     assert [len(ids) for ids in variants.asked] == [100, 100, 30]
-    assert len(doubts()) == 230
+    assert len(unverified()) == 230
 
 
 def test_what_shopify_confirms_is_noted(mug: SkuMapping, variants: Variants) -> None:
@@ -189,10 +191,10 @@ def test_what_shopify_confirms_is_noted(mug: SkuMapping, variants: Variants) -> 
 
 
 def test_a_mapping_that_changed_while_shopify_was_asked_is_left_alone(mug: SkuMapping) -> None:
-    seen = {VariantId(11): review.Seen(VariantId(11), "OTHER", InventoryItemId(1011))}
+    seen = {VariantId(11): review.ShopifyVariant(VariantId(11), "OTHER", InventoryItemId(1011))}
     asked_at = timezone.now() - timedelta(hours=1)
     shopify_variants.record(mug.shop, variants=[VariantId(11)], seen=seen, asked_at=asked_at, adopt=False)
-    assert doubts() == []
+    assert unverified() == []
 
 
 def test_adopting_makes_the_mapping_say_what_shopify_shows(mug: SkuMapping, variants: Variants) -> None:
@@ -202,7 +204,7 @@ def test_adopting_makes_the_mapping_say_what_shopify_shows(mug: SkuMapping, vari
     drain()
     mug.refresh_from_db()
     assert (mug.shopify_sku, mug.shopify_inventory_item_id, mug.wms_item_code) == ("MUG-2", 2022, "MUG")
-    assert (doubts(), open_alerts()) == ([], [])
+    assert (unverified(), open_alerts()) == ([], [])
 
 
 def test_an_unmapped_sku_is_alerted_once_with_the_nearest_known_one(mug: SkuMapping) -> None:
