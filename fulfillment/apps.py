@@ -13,4 +13,4 @@ class FulfillmentConfig(AppConfig):
 
     def ready(self) -> None:
         """Dead letters and jobs name orders as staff do."""
-        subjects.named_by(importlib.import_module("fulfillment.order_subjects").names, kind="order")
+        subjects.register_namer(importlib.import_module("fulfillment.order_subjects").names, kind="order")

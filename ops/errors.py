@@ -11,10 +11,10 @@ from ops.text.masking import mask_text
 
 
 class JobError(Exception):
-    """Base of all errors that the runner knows how to handle; everything else is a bug.
+    """Base of all errors that the runner can handle. Every other error is a bug.
 
-    Messages quote other systems and are stored, logged and mailed: nothing in them looks like a person's address, and
-    there is nothing in them that cannot be stored.
+    Messages quote other systems, and are stored, logged and mailed. So anything that looks like the address of a person
+    is masked, and characters that cannot be stored are removed.
     """
 
     def __init__(self, message: str) -> None:
@@ -22,7 +22,7 @@ class JobError(Exception):
 
 
 class Transient(JobError):
-    """It may pass: the job is tried again with back-off."""
+    """The error may pass by itself, so the job is tried again with back-off."""
 
 
 class EndpointFailed(Transient):
@@ -54,7 +54,7 @@ class Scope(enum.Enum):
 
 
 class Throttled(JobError):
-    """Not now, but after `wait`. Costs no attempt. `scope` says what else has to wait as long."""
+    """The job must wait for `wait`. This costs no attempt. `scope` says what else has to wait for as long."""
 
     def __init__(self, message: str, *, wait: timedelta, scope: Scope = Scope.JOB) -> None:
         super().__init__(message)
@@ -63,13 +63,14 @@ class Throttled(JobError):
 
 
 class Permanent(JobError):
-    """It will not pass by itself: a dead letter at once."""
+    """The error will not pass by itself, so the job is a dead letter at once."""
 
 
 class Blocked(JobError):
-    """It cannot go on until a cause is gone; whoever removes the cause wakes one of the keys.
+    """The job cannot go on until a cause is gone. Whoever removes the cause wakes one of the keys.
 
-    `recheck` is called inside the parking transaction, under the keys' locks: True = still blocked.
+    `recheck` is called in the transaction that parks the job, under the locks of the keys. It says whether the job is
+    still blocked.
     """
 
     def __init__(self, reason: str, *, on: Sequence[ParkKey], recheck: Callable[[], bool]) -> None:

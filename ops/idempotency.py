@@ -1,8 +1,8 @@
-"""The fast first guard in front of Postgres' unique keys.
+"""A fast guard in Redis, in front of the unique keys in Postgres.
 
-A claim is *processing* for seconds, then *done* for the specification's window. A claim whose work fails is released;
-a dead worker blocks it for PROCESSING_SECONDS only. With Redis away or emptied every claim is fresh: the guard that
-holds is the unique key in Postgres.
+A guard is *processing* for seconds while the work runs, and then *done* for a window that the specification names. If
+the work fails, the guard is released. If the worker dies, the guard blocks others for PROCESSING_SECONDS only. If Redis
+is away or was emptied, every guard is fresh: the unique key in Postgres is the one that always holds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ops import redis
 PROCESSING_SECONDS = 60
 
 
-class Window(enum.Enum):
+class RetentionWindow(enum.Enum):
     """How long a finished piece of work is remembered."""
 
     SUBMISSION = timedelta(days=7)
@@ -26,66 +26,67 @@ class Window(enum.Enum):
     STOCK = timedelta(days=1)
 
 
-class ClaimState(enum.StrEnum):
+class GuardState(enum.StrEnum):
     FRESH = "fresh"
     BUSY = "processing"
     DONE = "done"
 
 
 @dataclass(frozen=True)
-class Claim:
+class Guard:
     """What the guard knows of an identity at this moment."""
 
-    state: ClaimState
+    state: GuardState
 
 
-def _key(window: Window, identity: str) -> str:
+def _key(window: RetentionWindow, identity: str) -> str:
     return f"wmsbridge:claim:{window.name.lower()}:{identity}"
 
 
-def _take(key: str) -> ClaimState:
+def _take(key: str) -> GuardState:
+    """Set the guard if nobody has it. Without Redis the answer is FRESH, because Postgres decides in the end."""
     if not redis.available():
-        return ClaimState.FRESH
+        return GuardState.FRESH
     try:
-        if redis.client().set(key, ClaimState.BUSY, nx=True, ex=PROCESSING_SECONDS):
-            return ClaimState.FRESH
+        if redis.client().set(key, GuardState.BUSY, nx=True, ex=PROCESSING_SECONDS):
+            return GuardState.FRESH
         found = redis.client().get(key)
     except redis.RedisError:
         redis.failed()
-        return ClaimState.FRESH
-    return ClaimState(str(found)) if found else ClaimState.FRESH
+        return GuardState.FRESH
+    return GuardState(str(found)) if found else GuardState.FRESH
 
 
-def _set(key: str, window: Window | None) -> None:
+def _set(key: str, window: RetentionWindow | None) -> None:
     try:
         if window is None:
             redis.client().delete(key)
         else:
-            redis.client().set(key, ClaimState.DONE, ex=window.value)
+            redis.client().set(key, GuardState.DONE, ex=window.value)
     except redis.RedisError:
         redis.failed()
 
 
 @contextmanager
-def claim(window: Window, identity: str) -> Iterator[Claim]:
-    """Claim a piece of work while the block runs.
+def guard(window: RetentionWindow, identity: str) -> Iterator[Guard]:
+    """Guard a piece of work while the block runs.
 
-    Yields a Claim: FRESH (ours: done when the block ends well, released when it raises), BUSY (another worker is at it)
-    or DONE (it was finished within the window).
+    The state of the guard is FRESH (the work is ours: the guard is done if the block ends well, and released if it
+    raises), BUSY (another worker does it) or DONE (it was finished within the window).
     """
     key = _key(window, identity)
     state = _take(key)
-    if state is not ClaimState.FRESH:
-        yield Claim(state)
+    if state is not GuardState.FRESH:
+        yield Guard(state)
         return
     finished = False
     try:
-        yield Claim(state)
+        yield Guard(state)
         finished = True
     finally:
         _set(key, window if finished else None)
 
 
-def forget(window: Window, identity: str) -> None:
-    """Release a claim, whatever its state: a person decided that the work is to be done again."""
+def forget(window: RetentionWindow, identity: str) -> None:
+    """Release a guard, whatever its state: a person decided that the work must be done again."""
     _set(_key(window, identity), None)

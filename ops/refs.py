@@ -23,8 +23,8 @@ INTERNAL = LaneName("internal")
 """The lane of work that belongs to no endpoint."""
 
 LOCAL = "/in"
-"""What the names of lanes end with whose work calls nobody. It never waits for a socket, so more of it at once would
-not get done sooner, but take processors from others."""
+"""The end of the name of a lane whose work calls no endpoint. Such work never waits for a socket, so more of it at the
+same time would not end sooner, and would take processor time from other lanes."""
 
 MOST = 300
 """Characters that a reference has at most."""

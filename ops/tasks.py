@@ -42,10 +42,10 @@ def prune() -> None:
 def notify(jobs: list[TypedJob[NotifyPayload]]) -> None:
     """New alerts go out by a channel, those that wait there in one message."""
     if notifications.send([each.payload.alert for each in jobs], by=jobs[0].payload.channel):
-        circuits.answered(jobs[0].lane)
+        circuits.endpoint_answered(jobs[0].lane)
 
 
 @handles(IDS_REUSED)
 def ids_reused(last: IdsReusedPayload) -> None:
     """A sender gave the id of one event to another, or did so a while ago."""
-    reused_ids.look(last)
+    reused_ids.update_alert(last)

@@ -96,8 +96,8 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """What templates/admin/index.html shows, of it what the user may see; fourteen statements whatever the load."""
     sees = {part for part, right in PARTS.items() if request.user.has_perm(right)}
     tiles = _tiles(request)
-    standstill = _standstill(sees)
-    lanes = lane_rows(standstill.down) if sees & {"lanes", "jobs"} else []
+    blocked = _blocked_work(sees)
+    lanes = lane_rows(blocked.down) if sees & {"lanes", "jobs"} else []
     return {
         **context,
         "sees": sees,
@@ -105,7 +105,7 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "tiles": tiles,
         "alerts": Alert.objects.filter(state=Alert.State.OPEN).order_by(URGENCY, "-last_at")[:MOST_ALERTS],
         "lanes": lanes,
-        "standstill": standstill,
+        "blocked": blocked,
         "dead": sum(row.depth.dead for row in lanes),
         "orders": order_states() if "orders" in sees else [],
         "links": {
@@ -123,10 +123,10 @@ def _tiles(request: HttpRequest) -> list[dict[str, Any]]:
     return [_tile(each) for each in health.measure() if each.metric.name in seen] if seen else []
 
 
-def _standstill(sees: Set[str]) -> blocked_work.Standstill:
+def _blocked_work(sees: Set[str]) -> blocked_work.BlockedWork:
     if not sees & {"alerts", "lanes", "jobs"}:
-        return blocked_work.Standstill(parked=[], decisions=None)
-    found = blocked_work.standstill()
+        return blocked_work.BlockedWork(parked=[], decisions=None)
+    found = blocked_work.blocked_work()
     return replace(
         found,
         parked=found.parked if "jobs" in sees else [],

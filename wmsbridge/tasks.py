@@ -14,7 +14,7 @@ from wmsbridge.schedules import watch
 def measure_health() -> None:
     """Every minute: a crossed threshold alerts, a normal one closes its alert."""
     health_alerts.close_readable_secrets()
-    health_alerts.sound()
+    health_alerts.evaluate()
     health_alerts.close_settled_dead_letters()
 
 

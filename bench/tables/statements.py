@@ -157,12 +157,13 @@ def _queue(found: Sample) -> list[Hot]:
         Hot("claim, 20,000 wait in the lane", lambda: scheduling.claim(found.deep_lane)),
         Hot("claim, an empty lane", lambda: scheduling.claim("internal")),
         Hot(
-            "start, take along, finish", lambda: _run(found.deep_lane, lambda job: leases.finish(_token(job)))
+            "start, claim a batch, finish",
+            lambda: _run(found.deep_lane, lambda job: leases.finish(_token(job))),
         ),
         Hot("start, retry", lambda: _run(found.deep_lane, _retry)),
         Hot("lanes with due jobs", scheduling.lanes_with_due_jobs),
-        Hot("runs whose worker died", leases.lost),
-        Hot("jobs nobody picked up", leases.not_picked_up),
+        Hot("runs whose worker died", leases.expired_runs),
+        Hot("jobs nobody picked up", leases.not_started),
         Hot("recheck parked", _recheck_parked, CHORE),
         Hot("wake, a SKU", lambda: jobs.wake(ParkKey("sku:8:7"))),
         Hot("wake, a shop", lambda: jobs.wake(ParkKey("shop:8")), CHORE),
@@ -193,7 +194,7 @@ def _run(lane: str, end: Callable[[Job], object]) -> None:
     job = leases.start(claimed.id, claimed.token)
     if job is None:
         raise RuntimeError("the job was not started")
-    leases.take_along(job, limit=5)
+    leases.claim_batch(job, limit=5)
     end(job)
 
 

@@ -15,7 +15,7 @@ from shops.ids import FulfillmentOrderId, ShopifyOrderId
 from shops.jobs import WebhookPayload
 from shops.models import Shop
 
-PROMPT_TOPICS = frozenset(
+IMMEDIATE_TOPICS = frozenset(
     {
         "orders/create",
         "orders/paid",
@@ -29,7 +29,7 @@ PROMPT_TOPICS = frozenset(
 """Topics that let an order go, or stop it. The others come in swarms, many of them as echoes of our own calls: their
 read waits a moment, so that one read serves all of them."""
 
-SWARM = timedelta(seconds=2)
+DEBOUNCE = timedelta(seconds=2)
 
 _FULFILLMENT_ORDER = re.compile(r"gid://shopify/FulfillmentOrder/([1-9]\d{0,17})", re.ASCII)
 _MOST_NAMED = 20
@@ -59,7 +59,9 @@ def orders_changed(webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
     by_subject = {number for each in webhooks if (number := _order_of(shop, each)) is not None}
     nameless = [each.payload.body for each in webhooks if _order_of(shop, each) is None]
     for shopify_order_id in by_subject | _owners(shop, nameless):
-        jobs.read_order(shop, shopify_order_id, delay=AT_ONCE if first.topic in PROMPT_TOPICS else SWARM)
+        jobs.read_order(
+            shop, shopify_order_id, delay=AT_ONCE if first.topic in IMMEDIATE_TOPICS else DEBOUNCE
+        )
 
 
 def _compare_cancelled(shop: Shop, webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:

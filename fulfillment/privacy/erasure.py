@@ -58,7 +58,7 @@ _WMS_WORDS = [str(Reason.WMS_REJECTED), str(Reason.WMS_CANCELLED)]
 
 def erase_due() -> dict[str, int]:
     """Erase the customer's data of orders that have been at rest, or stood still unfinished, for too long."""
-    return retention.work_off(chores())
+    return retention.run_chores(chores())
 
 
 def chores() -> list[Chore]:
@@ -98,7 +98,7 @@ def _erase(which: Q) -> int:
     parts = WmsOrder.objects.filter(order_id__in=ids)
     parts.exclude(outcome_detail="").update(outcome_detail="")
     Return.objects.filter(wms_order__order_id__in=ids).exclude(label_url="").update(label_url="")
-    retention.forget(
+    retention.erase(
         [
             *(order.subject for order in orders),
             *(external_subject(name) for name in parts.order_by().values_list("external_id", flat=True)),
@@ -148,7 +148,7 @@ def redact_customer(shop: Shop, shopify_order_ids: Iterable[ShopifyOrderId]) -> 
                 list(Order.objects.select_for_update().filter(id__in=ids).order_by("id"))
                 _erase(Q(id__in=ids))
         with transaction.atomic():
-            retention.forget(retention.spoken_of([order_subject(shop.id, number) for number in some]))
+            retention.erase(retention.mentioned([order_subject(shop.id, number) for number in some]))
     logger.info("customer_redacted", shop=shop.id, orders=len(wanted))
 
 
@@ -161,6 +161,8 @@ def redact_shop(shop: Shop) -> None:
 
     Raises Throttled while there is more than one run can do.
     """
-    retention.work_off([Chore("orders_redacted", partial(_erase_by_state, OrderState.values, Q(shop=shop)))])
+    retention.run_chores(
+        [Chore("orders_redacted", partial(_erase_by_state, OrderState.values, Q(shop=shop)))]
+    )
     if Order.objects.filter(shop=shop, erased_at__isnull=True).exists():
         raise Throttled("the shop has more orders to erase", wait=timedelta(seconds=1))

@@ -30,7 +30,7 @@ from fulfillment.wms_orders import cancellation, status_updates
 from inventory import reservations
 from ops import idempotency
 from ops.errors import Throttled, Transient
-from ops.idempotency import ClaimState, Window
+from ops.idempotency import GuardState, RetentionWindow
 from wms.callbacks.events import ShipmentEvent
 from wms.ids import ConnectionPk, RemoteShipmentId
 
@@ -82,8 +82,8 @@ def receive(connection_pk: ConnectionPk, event: ShipmentEvent, *, occurred_at: d
     Raises Blocked when its order is not known yet, Throttled when another worker is at the same shipment.
     """
     identity = f"{connection_pk}:{event.wms_shipment_id}"
-    with idempotency.claim(Window.SHIPMENT, identity) as claim:
-        if claim.state is ClaimState.BUSY:
+    with idempotency.guard(RetentionWindow.SHIPMENT, identity) as guard:
+        if guard.state is GuardState.BUSY:
             raise Throttled("another worker is recording this shipment", wait=_SOON)
         row = status_updates.require_known(connection_pk, event.wms_order_id, occurred_at=occurred_at)
         record(row, event, occurred_at=occurred_at)

@@ -13,7 +13,7 @@ from fulfillment.refs import ReturnPk, WmsOrderPk, arrival_key, decision_key
 from fulfillment.returns.return_states import advance
 from fulfillment.wms_orders import attempts, cancellation, submission
 from ops import idempotency
-from ops.idempotency import Window
+from ops.idempotency import RetentionWindow
 from ops.queue.jobs import lock_keys, wake
 from wms.adapters.base import OrderAnswer
 from wms.ids import RemoteOrderId, RemoteReturnId
@@ -57,7 +57,7 @@ def is_not_there(wms_order_pk: WmsOrderPk, *, user_id: int) -> bool:
     _require_settled(row)
     WmsOrder.objects.filter(id=row.id).update(outcome=Outcome.ABSENT, decided_by_id=user_id)
     alerts.OUTCOME_UNKNOWN.close(row.subject)
-    transaction.on_commit(lambda: idempotency.forget(Window.SUBMISSION, row.external_id))
+    transaction.on_commit(lambda: idempotency.forget(RetentionWindow.SUBMISSION, row.external_id))
     goes_on = row.order.cancelled_at is None
     if goes_on:
         jobs.submit(row)

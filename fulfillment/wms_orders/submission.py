@@ -37,7 +37,7 @@ from fulfillment.wms_orders.attempts import Attempt
 from inventory import reservations
 from ops import idempotency
 from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
-from ops.idempotency import ClaimState, Window
+from ops.idempotency import GuardState, RetentionWindow
 from ops.queue.jobs import wake
 from wms.adapters import adapter_for
 from wms.adapters.base import Address, Capability, OrderAnswer, OrderLineRequest, OrderRequest
@@ -57,10 +57,10 @@ def submit(wms_order_pk: WmsOrderPk) -> None:
     attempt = begin(wms_order_pk)
     if attempt is None:
         return
-    with idempotency.claim(Window.SUBMISSION, attempt.request.external_id) as claim:
-        if claim.state is ClaimState.BUSY:
+    with idempotency.guard(RetentionWindow.SUBMISSION, attempt.request.external_id) as guard:
+        if guard.state is GuardState.BUSY:
             raise Throttled("another worker is placing this order", wait=timedelta(seconds=5))
-        attempt = replace(attempt, doubtful=attempt.doubtful or claim.state is ClaimState.DONE)
+        attempt = replace(attempt, doubtful=attempt.doubtful or guard.state is GuardState.DONE)
         found = look_up(attempt) if attempt.doubtful else None
         if found is None and attempt.unwanted and attempt.certain:
             attempts.end_absent(attempt)

@@ -12,7 +12,7 @@ from inventory import alerts
 from inventory.stock import levels
 from inventory.stock.levels import Observation
 from ops.doors import deliveries
-from ops.idempotency import ClaimState, Window, claim
+from ops.idempotency import GuardState, RetentionWindow, guard
 from wms.callbacks import unread_fields
 from wms.callbacks.events import InventoryEvent, parse_inventory
 from wms.ids import ConnectionPk
@@ -39,8 +39,8 @@ def apply(event: StockEvent) -> levels.Applied | None:
     Raises Permanent if the data is outside the contract.
     """
     content = deliveries.digest([event.occurred_at.isoformat(), event.data])
-    with claim(Window.STOCK, f"{event.connection_id}:{event.event_id}:{content}") as guard:
-        if guard.state is ClaimState.DONE:
+    with guard(RetentionWindow.STOCK, f"{event.connection_id}:{event.event_id}:{content}") as known:
+        if known.state is GuardState.DONE:
             return None
         parsed = parse_inventory(event.data)
         unread_fields.report(event.connection_id, parsed)

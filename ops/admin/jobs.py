@@ -53,7 +53,7 @@ class JobAdmin(ReadOnlyAdmin):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """With the names of what the page's jobs are about."""
         found = super().get_changelist_instance(request)
-        named = subjects.in_words({job.subject for job in found.result_list})
+        named = subjects.names_of({job.subject for job in found.result_list})
         for job in found.result_list:
             job.about = named.get(job.subject, job.subject)
         return found
@@ -136,7 +136,7 @@ class JobAdmin(ReadOnlyAdmin):
     @action(description="Replay: dead letters become due again", permissions=["operate"])
     def replay(self, request: HttpRequest, chosen: QuerySet[Job]) -> HttpResponse | None:
         """Only enqueues: the handlers look before they act, as ever."""
-        done = dead_letters.replay(chosen, by=request.user.pk, seconds=SECONDS_OF_A_REQUEST)
+        done = dead_letters.replay_chosen(chosen, by=request.user.pk, seconds=SECONDS_OF_A_REQUEST)
         self._say(request, done, "dead letters replayed")
         return self.back_to_page(request)
 
@@ -159,7 +159,7 @@ class JobAdmin(ReadOnlyAdmin):
         """
         if "sure" not in request.POST:
             return self._ask(request, chosen)
-        done = dead_letters.discard(chosen, by=int(str(request.user.pk)), seconds=SECONDS_OF_A_REQUEST)
+        done = dead_letters.discard_chosen(chosen, by=int(str(request.user.pk)), seconds=SECONDS_OF_A_REQUEST)
         self._say(request, done, "jobs discarded")
         return self.back_to_page(request)
 

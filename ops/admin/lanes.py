@@ -53,7 +53,7 @@ class LaneAdmin(ConsoleAdmin):
     def save_model(self, request: HttpRequest, obj: Lane, form: ModelForm[Lane], change: bool) -> None:
         """Write what a person may change and nothing else: the circuit moves meanwhile."""
         Lane.objects.filter(pk=obj.pk).update(concurrency=obj.concurrency, paused=obj.paused)
-        transaction.on_commit(lambda: lanes.wake(obj.name))
+        transaction.on_commit(lambda: lanes.send_wakeup(obj.name))
 
     @display(description="Circuit", label={"closed": "success", "open": "danger", "half_open": "warning"})
     def circuit_state(self, lane: Lane) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from ops.alerting.kinds import AlertKind, Closes
 from ops.models import Job, Severity
 from ops.queue import lanes
-from ops.queue.subjects import Named
+from ops.queue.subjects import SubjectName
 from ops.refs import Subject, dead_letters_subject, lane_subject
 
 DEAD_LETTER = AlertKind(
@@ -40,7 +40,7 @@ SECRET_UNREADABLE = AlertKind(
 """Its texts stand with the alerts of whoever the secret belongs to."""
 
 
-def dead_letter(job: Job, *, about: Named | None, error: str, again: bool) -> None:
+def dead_letter(job: Job, *, about: SubjectName | None, error: str, again: bool) -> None:
     """A job failed for good. There is one alert for each kind of job and lane.
 
     `about`: what the job is about, when that has a name. `again`: people hear of it even if the alert is open already.

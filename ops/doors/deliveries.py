@@ -84,5 +84,7 @@ def keep(
     with transaction.atomic():
         job_id = enqueue(key=f"{delivery.key}#{found}")
         if job_id is not None and known is not None:
-            reused_ids.noticed(delivery.door, delivery.sender, event_id=delivery.event_id, lane=delivery.lane)
+            reused_ids.report_reuse(
+                delivery.door, delivery.sender, event_id=delivery.event_id, lane=delivery.lane
+            )
     return (Outcome.DUPLICATE if job_id is None else Outcome.STORED), job_id

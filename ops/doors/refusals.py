@@ -72,7 +72,7 @@ class Refused:
     first: datetime
     last: datetime
     detail: str
-    told: int  # of the count, what staff were told of
+    reported: int  # of the count, what staff were told of
     stamp: str  # the last one's time as it is stored
 
     @property
@@ -94,7 +94,7 @@ def note(door: Door, sender: str, why: Why, *, detail: str = "") -> None:
         redis.failed()
 
 
-def know(senders: Iterable[tuple[Door, str]]) -> None:
+def register_senders(senders: Iterable[tuple[Door, str]]) -> None:
     """Say which senders there are: until then, what is refused unread counts as nobody's. Raises RedisError."""
     names = [sender_subject(door, sender) for door, sender in senders]
     with redis.client().pipeline() as pipe:
@@ -114,29 +114,29 @@ def read() -> list[Refused]:
         field, _, what = str(name).rpartition("|")
         parts[field][what] = str(value)
     found = [
-        _refused(field, told)
-        for field, told in parts.items()
-        if "count" in told and field.split("|")[2] in _WHYS
+        _parse(field, stored)
+        for field, stored in parts.items()
+        if "count" in stored and field.split("|")[2] in _WHYS
     ]
     return sorted(found, key=lambda each: each.last, reverse=True)
 
 
-def _refused(field: str, told: dict[str, str]) -> Refused:
+def _parse(field: str, stored: dict[str, str]) -> Refused:
     door, sender, why = field.split("|")
     return Refused(
         door=Door(door),
         sender=sender,
         why=Why(why),
-        count=int(told["count"]),
-        first=datetime.fromtimestamp(float(told["first"]), UTC),
-        last=datetime.fromtimestamp(float(told["last"]), UTC),
-        detail=told["detail"],
-        told=int(told.get("told", 0)),
-        stamp=told["last"],
+        count=int(stored["count"]),
+        first=datetime.fromtimestamp(float(stored["first"]), UTC),
+        last=datetime.fromtimestamp(float(stored["last"]), UTC),
+        detail=stored["detail"],
+        reported=int(stored.get("told", 0)),
+        stamp=stored["last"],
     )
 
 
-def told(refused: Iterable[Refused]) -> None:
+def mark_reported(refused: Iterable[Refused]) -> None:
     """Staff were told of these. Raises RedisError."""
     with redis.client().pipeline(transaction=False) as pipe:
         for each in refused:

@@ -26,12 +26,12 @@ _ACTION = {
 }
 
 
-def noticed(door: Door, sender: str, *, event_id: str, lane: LaneName) -> None:
+def report_reuse(door: Door, sender: str, *, event_id: str, lane: LaneName) -> None:
     """An event came with the id of another one. In the caller's transaction: one statement, the rest is a job's."""
     report_reused_ids(IdsReusedPayload(door, sender, event_id, lane, at=timezone.now()), delay=GATHERED_FOR)
 
 
-def look(last: IdsReusedPayload) -> None:
+def update_alert(last: IdsReusedPayload) -> None:
     """Tell staff of the last such event of a sender; when that is a day ago, close the alert."""
     subject = sender_subject(last.door, last.sender)
     quiet_for = timezone.now() - last.at

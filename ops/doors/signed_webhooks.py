@@ -67,7 +67,7 @@ class AlwaysJson(BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
-class Door(APIView):
+class SignedWebhookView(APIView):
     """A view without sessions, permissions or throttles: the signature over the raw body is all that counts."""
 
     http_method_names = ["post"]  # OPTIONS would describe the view

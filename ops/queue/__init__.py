@@ -1,1 +1,1 @@
-"""Durable jobs in Postgres: put in, parked and woken, buried, replayed, counted, pruned."""
+"""The durable jobs in Postgres: they are enqueued, woken, replayed, counted and pruned here."""

@@ -1,4 +1,4 @@
-"""Dead letters, many at once: put back to work, or given up, in bounded batches that tell who did it."""
+"""Replays or discards many dead letters, in batches of bounded size. The history of each job names who did it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ logger = structlog.get_logger(__name__)
 
 BATCH = 1000
 SECONDS_OF_A_REQUEST = 10.0
-"""A web request works this long at most, then says that there is more: some 10,000 jobs on a busy machine."""
+"""A web request changes jobs for at most this long, then says that there are more. A busy machine does 10,000."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """How many jobs were changed; `more`: whether others that were chosen are left."""
+    """`count` jobs were changed. `more` says whether chosen jobs are left."""
 
     count: int
     more: bool
@@ -40,24 +40,24 @@ def kinds_and_lanes() -> set[tuple[str, str]]:
     return set(waiting().values_list("kind", "lane_id").order_by().distinct())
 
 
-def replay(
+def replay_chosen(
     chosen: QuerySet[Job],
     *,
     by: int | None = None,
     most: int | None = None,
     seconds: float | None = None,
 ) -> Done:
-    """Make the chosen dead letters due again, those that died first; what dies anew meanwhile is not taken again.
+    """Make the chosen dead letters due again, those that died first. A job that dies meanwhile is not replayed twice.
 
-    `by`: the id of the user who wants it, for the jobs' history. Stops after `most` jobs or `seconds`; each batch is a
-    transaction of its own. Jobs that are not dead are left alone.
+    `by` is the id of the user who asked for it; the history of the jobs shows the name. The function stops after `most`
+    jobs or after `seconds`. Each batch is a transaction of its own. Jobs that are not dead stay as they are.
     """
     dead = chosen.filter(state=Job.State.DEAD, finished_at__lte=_now()).order_by("finished_at", "id")
     return _in_batches(dead, jobs.replay, "Replayed.", by=by, most=most, seconds=seconds)
 
 
-def discard(chosen: QuerySet[Job], *, by: int, seconds: float) -> Done:
-    """Give the chosen dead letters and parked jobs up for good; the others are left alone. As `replay`."""
+def discard_chosen(chosen: QuerySet[Job], *, by: int, seconds: float) -> Done:
+    """Give up the chosen dead letters and parked jobs for good. Other jobs stay as they are. See `replay_chosen`."""
     dead = chosen.filter(state=Job.State.DEAD)
     done = _in_batches(dead.order_by("id"), jobs.discard, "Discarded.", by=by, seconds=seconds)
     if done.more:
@@ -94,7 +94,7 @@ def _in_batches(
 
 
 def note(changed: Sequence[Job], said: str, *, by: int | None) -> None:
-    """Leave a log entry for each job: its page shows it among the failed runs."""
+    """Write a log entry for each job. The page of the job shows it among the failed runs."""
     if by is not None and changed:
         LogEntry.objects.log_actions(by, changed, CHANGE, change_message=said)
 

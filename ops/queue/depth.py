@@ -1,4 +1,4 @@
-"""How much work stands in each lane: one statement over the partial indexes of unfinished jobs."""
+"""How many unfinished jobs each lane has, by one statement over the partial indexes of unfinished jobs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import connection
 
 _COUNTS = """
-SELECT lane_id, CASE WHEN run_at <= clock_timestamp() THEN 'due' ELSE 'later' END AS heap, count(*), min(run_at)
+SELECT lane_id, CASE WHEN run_at <= clock_timestamp() THEN 'due' ELSE 'later' END AS state, count(*), min(run_at)
   FROM ops_job WHERE state = 'ready' AND parked_on = '{}' GROUP BY 1, 2
 UNION ALL
 SELECT lane_id, 'parked', count(*), min(parked_since)
@@ -22,7 +22,7 @@ SELECT lane_id, 'dead', count(*), min(finished_at) FROM ops_job WHERE state = 'd
 
 @dataclass(frozen=True)
 class Depth:
-    """Unfinished jobs of one lane. `due_since`: run time of the one that waits longest."""
+    """The unfinished jobs of one lane. `due_since` is the run time of the due job that has waited longest."""
 
     due: int = 0
     later: int = 0
@@ -33,11 +33,11 @@ class Depth:
 
 
 def by_lane() -> dict[str, Depth]:
-    """The depth of every lane that has unfinished jobs; lanes without any are not in it."""
+    """The depth of every lane that has unfinished jobs. Other lanes are left out."""
     found: dict[str, Depth] = {}
     with connection.cursor() as cursor:
         cursor.execute(_COUNTS)
-        for lane, heap, count, since in cursor.fetchall():
-            depth = replace(found.get(lane, Depth()), **{heap: count})
-            found[lane] = replace(depth, due_since=since) if heap == "due" else depth
+        for lane, state, count, since in cursor.fetchall():
+            depth = replace(found.get(lane, Depth()), **{state: count})
+            found[lane] = replace(depth, due_since=since) if state == "due" else depth
     return found

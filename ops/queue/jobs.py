@@ -1,4 +1,4 @@
-"""Putting work in, waking it, replaying it. What happens to a job while it runs is in `ops.workers.leases`."""
+"""Jobs are enqueued, woken and replayed here. What happens to a job while it runs is in `ops.workers.leases`."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ops.queue import lanes
 from ops.refs import NO_SUBJECT, LaneName, ParkKey, Subject
 
 RECHECK_PARKED = timedelta(minutes=15)
-"""A parked job is looked at again after this long even when nobody woke it."""
+"""A parked job checks its cause again after this time, even if nobody woke it."""
 
 _INSERT = """
-WITH lane AS (INSERT INTO ops_lane (name, concurrency) VALUES (%(lane)s, %(room)s) ON CONFLICT (name) DO NOTHING)
+WITH lane AS (INSERT INTO ops_lane (name, concurrency) VALUES (%(lane)s, %(concurrency)s) ON CONFLICT (name) DO NOTHING)
 INSERT INTO ops_job (kind, lane_id, key, payload, subject, share, priority, state, run_at)
 VALUES (%(kind)s, %(lane)s, %(key)s, %(payload)s, %(subject)s, %(share)s, %(priority)s, 'ready', now() + %(delay)s)
 """
 
 _ONCE = _INSERT + " ON CONFLICT (key) DO NOTHING RETURNING id"
 
-# A second notice for the same subject is the same job: while it waits nothing is added, while it runs it runs once
-# more afterwards, and when it is over (or dead, or parked) it is ready again.
+# A second request for the same work is the same job. If the job waits, nothing is added. If it runs, it runs once more
+# afterwards. If it is done, dead or parked, it becomes ready again.
 _COALESCED = (
     _INSERT
     + """
@@ -63,7 +63,7 @@ def enqueue(
     delay: timedelta = timedelta(0),
     coalesce: bool = False,
 ) -> int | None:
-    """Put one durable unit of work in, in the caller's transaction, with one statement; after commit its lane wakes.
+    """Store one durable unit of work in the caller's transaction, with one statement. Its lane wakes after the commit.
 
     `key` identifies the work for ever. `coalesce=False`: a known key is a duplicate, nothing changes and None is
     returned. `coalesce=True`: one row per key; a finished, dead or parked one becomes ready again, a running one runs
@@ -73,7 +73,7 @@ def enqueue(
     row: dict[str, Any] = {
         "kind": kind,
         "lane": lane,
-        "room": lanes.room_at_first(lane),
+        "concurrency": lanes.initial_concurrency(lane),
         "key": key,
         "payload": json.dumps(payload or {}, cls=DjangoJSONEncoder),
         "subject": subject[:300],
@@ -87,7 +87,7 @@ def enqueue(
     if found is None:
         return None
     if not delay:
-        transaction.on_commit(partial(lanes.wake, lane))
+        transaction.on_commit(partial(lanes.send_wakeup, lane))
     return int(found[0])
 
 
@@ -122,7 +122,7 @@ def first_seen_after(subject: Subject, *, kinds: str, after: OuterRef) -> Subque
 def lock_keys(keys: Collection[ParkKey]) -> None:
     """Take the transaction-level advisory locks of these keys, in order. They come last in the lock order.
 
-    Park and wake both hold them, so that a wake between looking at a cause and parking on it is never lost.
+    Park and wake both take them. So a wake that comes between the check of a cause and the parking is never lost.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -143,20 +143,20 @@ def wake(*keys: ParkKey) -> int:
         lock_keys(keys)
         cursor.execute(
             "UPDATE ops_job SET parked_on = '{}', run_at = now()"
-            # Only a ready job parks, and not to say so leaves this index alone to choose from: job_waits_for.
+            # Only ready jobs park. A condition on the state lets the planner choose another index than job_waits_for.
             " WHERE parked_on <> '{}' AND parked_on && %s::varchar[] RETURNING lane_id",
             [list(keys)],
         )
         woken = [lane for (lane,) in cursor.fetchall()]
         for lane in set(woken):
-            transaction.on_commit(partial(lanes.wake, lane))
+            transaction.on_commit(partial(lanes.send_wakeup, lane))
     return len(woken)
 
 
 def discard(job_ids: Iterable[int]) -> int:
-    """End dead letters and parked jobs for good: a person decided that they need not be done. Returns how many.
+    """End dead letters and parked jobs for good, because a person decided so. Returns how many.
 
-    The rows stay, as done with the class "Discarded", until their age prunes them.
+    The rows stay as done jobs with the error class "Discarded" until they are old enough to be pruned.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -169,9 +169,9 @@ def discard(job_ids: Iterable[int]) -> int:
 
 
 def replay(job_ids: Iterable[int]) -> int:
-    """Make dead letters ready again with their attempts given back; returns how many were dead.
+    """Make dead letters ready again, with all their attempts. Returns how many of the jobs were dead.
 
-    A replay is as idempotent as a first run: the handlers look before they act.
+    A replay is as idempotent as a first run, because the handlers look before they act.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
@@ -181,5 +181,5 @@ def replay(job_ids: Iterable[int]) -> int:
         )
         replayed = [lane for (lane,) in cursor.fetchall()]
         for lane in set(replayed):
-            transaction.on_commit(partial(lanes.wake, lane))
+            transaction.on_commit(partial(lanes.send_wakeup, lane))
     return len(replayed)

@@ -1,4 +1,4 @@
-"""Lanes: waking them, and the circuit breaker that keeps one endpoint's trouble its own."""
+"""Lanes are woken here. A circuit breaker keeps the trouble of one endpoint away from all others."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ from ops.refs import endpoint_of, is_inbound, parts_of
 logger = structlog.get_logger(__name__)
 
 FAILURES_TO_OPEN = 5
-"""Endpoint failures in a row that open a circuit: below any kind's attempts, so an outage kills no job."""
+"""This many failures of an endpoint in a row open its circuit. Each kind has more attempts, so no job dies."""
 
-ANSWERS_A_STEP = 5
-"""After an outage a lane runs one job at a time, and one more after each so many answers: who comes back is weak."""
+ANSWERS_PER_STEP = 5
+"""After an outage a lane runs one job at a time, and one more after every so many answers. So an endpoint that has just
+come back is not overloaded."""
 
 FIRST_OPEN = timedelta(seconds=10)
 LONGEST_OPEN = timedelta(seconds=30)
-AWAKE_SECONDS = 5
-"""A wake-up that was lost blocks further ones of its lane for at most this long; the sweep finds the jobs anyway."""
+WAKEUP_SECONDS = 5
+"""A lost wake-up blocks further wake-ups of its lane for at most this long. The sweep finds the jobs in any case."""
 
 
-ROOM, LOCAL_ROOM = 4, 2
+DEFAULT_CONCURRENCY, LOCAL_CONCURRENCY = 4, 2
 
 
-def room_at_first(name: str) -> int:
+def initial_concurrency(name: str) -> int:
     """The concurrency of a new lane, until a person changes it."""
-    return LOCAL_ROOM if is_inbound(name) else ROOM
+    return LOCAL_CONCURRENCY if is_inbound(name) else DEFAULT_CONCURRENCY
 
 
 def shop_of(name: str) -> str | None:
@@ -45,44 +46,44 @@ def shop_of(name: str) -> str | None:
     return parts[0] if parts else None
 
 
-def _awake_key(name: str) -> str:
+def _wakeup_key(name: str) -> str:
     return f"wmsbridge:awake:{name}"
 
 
-def wake(name: str) -> None:
-    """Tell a dispatcher that a lane has due jobs: one Redis write while a wake-up is under way. May be lost."""
+def send_wakeup(name: str) -> None:
+    """Tell a dispatcher that a lane has due jobs. This writes to Redis, and may be lost."""
     if not redis.available():
         return
     try:
-        if redis.client().set(_awake_key(name), "1", nx=True, ex=AWAKE_SECONDS):
+        if redis.client().set(_wakeup_key(name), "1", nx=True, ex=WAKEUP_SECONDS):
             current_app.send_task("ops.dispatch", args=[name], queue=str(Queue.DISPATCH), retry=False)
     except (redis.RedisError, OperationalError):
         redis.failed()
         logger.info("wake_lost", lane=name)
 
 
-def awake(name: str) -> None:
-    """A dispatcher is about to look at the lane: later jobs must wake it anew. Called before it looks."""
+def clear_wakeup(name: str) -> None:
+    """Let the next job wake the lane again. A dispatcher calls this before it looks, so that no job is missed."""
     if not redis.available():
         return
     try:
-        redis.client().delete(_awake_key(name))
+        redis.client().delete(_wakeup_key(name))
     except redis.RedisError:
         redis.failed()
 
 
-def open_for(failures: int) -> timedelta:
-    """How long a circuit stays open after this many failures in a row: doubling, capped, with half jitter."""
+def circuit_open_time(failures: int) -> timedelta:
+    """How long a circuit stays open after this many failures in a row. It doubles up to a limit, with half jitter."""
     doubled = FIRST_OPEN * 2 ** min(max(failures - FAILURES_TO_OPEN, 0), 10)
     longest: timedelta = min(doubled, LONGEST_OPEN)
     return longest * (0.5 + random.random() / 2)  # noqa: S311
 
 
-def answered(name: str) -> bool:
-    """The endpoint gave a proper answer: a circuit closes, and what recovers goes a step on.
+def record_answer(name: str) -> bool:
+    """The endpoint gave a proper answer, so its circuit closes, and a recovering lane goes one step on.
 
-    True when the lane is at full speed again, which it was not. A lane that only rests is not called up by the answer
-    to a call from before.
+    Returns True when the lane has just reached full speed again. If the circuit is open only because the endpoint asked
+    for a pause, the answer to an earlier call does not close it.
     """
     troubled = Q(failures__gt=0) | Q(circuit=Circuit.HALF_OPEN) | Q(recovering__isnull=False)
     with transaction.atomic():
@@ -96,37 +97,38 @@ def answered(name: str) -> bool:
             return False
         out = lane.circuit != Circuit.CLOSED
         recovering = 1 if out else lane.recovering + 1 if lane.recovering is not None else None
-        recovered = recovering is not None and recovering >= ANSWERS_A_STEP * (lane.concurrency - 1)
+        recovered = recovering is not None and recovering >= ANSWERS_PER_STEP * (lane.concurrency - 1)
         Lane.objects.filter(name=name).update(
             failures=0, circuit=Circuit.CLOSED, open_until=None, recovering=None if recovered else recovering
         )
     return recovered
 
 
-def rest(name: str, wait: timedelta) -> None:
-    """The endpoint asks to be left alone for a while: nothing of the lane goes out, then one probe at a time."""
+def open_circuit_for(name: str, wait: timedelta) -> None:
+    """The endpoint asked for a pause. No job of the lane runs until it is over, and then one at a time, as a probe."""
     Lane.objects.filter(name=name).update(circuit=Circuit.OPEN, open_until=Now() + wait)
 
 
-def hold(name: str, *, priority: int, wait: timedelta) -> None:
-    """The endpoint's budget is used up for work of this priority and below: nothing of it goes out for a while."""
+def throttle_priority(name: str, *, priority: int, wait: timedelta) -> None:
+    """The budget of the endpoint is used up for work of this priority and below, so none of it runs for a while."""
     Lane.objects.filter(~Q(held_until__gt=Now()) | Q(held_priority__gte=priority), name=name).update(
         held_until=Now() + wait, held_priority=priority
     )
 
 
-def failed(name: str) -> tuple[bool, bool]:
-    """The endpoint failed once more. Returns (it is the endpoint's trouble and not the job's, the circuit opened).
+def record_failure(name: str) -> tuple[bool, bool]:
+    """The endpoint failed once more. Returns whether it is at fault, not the job, and whether the circuit just opened.
 
-    The first failure after an answer may be the job's own; the next ones in a row are not held against their jobs.
-    One failure opens the circuit where it is half open or the lane recovers: staff know of that outage already.
+    The first failure after an answer may be the fault of the job. The next failures in a row do not count against their
+    jobs. If the circuit is half open or the lane recovers, one failure opens the circuit again. Staff know of that
+    outage already, so it does not count as just opened.
     """
     with transaction.atomic():
         lane = Lane.objects.select_for_update().get(name=name)
         failures = lane.failures + 1
         again = lane.circuit != Circuit.CLOSED or lane.recovering is not None
         if opens := again or failures >= FAILURES_TO_OPEN:
-            until = Now() + open_for(failures)
+            until = Now() + circuit_open_time(failures)
             Lane.objects.filter(name=name).update(
                 failures=failures, circuit=Circuit.OPEN, open_until=until, recovering=None
             )

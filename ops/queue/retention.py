@@ -1,5 +1,7 @@
-"""How long finished work is kept: personal data goes first, the rows later. Bounded batches, each its own transaction,
-that wait for nobody, so no statement holds a table for long; as many of them as a tick has time for.
+"""How long finished work is kept. Personal data is erased first, and the rows are deleted later.
+
+The work is done in batches of bounded size. Each batch is a transaction of its own and waits for no lock, so that no
+statement holds a table for long. One tick does as many batches as it has time for.
 """
 
 from __future__ import annotations
@@ -25,18 +27,18 @@ from ops.text.masking import mask_personal
 logger = structlog.get_logger(__name__)
 
 TICK = 25.0
-"""Seconds that one tick works at most: half of what Celery lets a task run."""
+"""One tick works for at most this many seconds, half of what Celery allows a task."""
 
 BATCH, MASK_BATCH = 1000, 200
 ERASED_ON, MASKED_ON = "erased_on", "masked_on"
-"""What a payload says of itself once its content is gone, or masked: the date."""
+"""The key in a payload that holds the date on which its content was erased or masked."""
 
 FORGOTTEN = "What was said here was erased together with the customer's data."
 
-# The digest stays: what comes again is still known as a repetition, and is not stored anew.
+# The digest stays, so that a repeated event is still recognised and is not stored again.
 _ERASED = "jsonb_strip_nulls(jsonb_build_object('erased_on', current_date, 'digest', payload->'digest'))"
 
-# Every _OLD: an index gives the oldest, ANY (ARRAY (..)) keeps the planner from scanning the table for them.
+# An index gives the oldest rows. ANY (ARRAY (..)) keeps the planner from scanning the whole table for them.
 _ERASE_PAYLOADS = """
 WITH old AS MATERIALIZED (
     SELECT id FROM ops_job WHERE state = 'done' AND NOT payload ? 'erased_on' AND finished_at < now() - %s
@@ -47,8 +49,8 @@ UPDATE ops_job SET payload = ERASED, error = ''
 WHERE id = ANY (ARRAY (SELECT id FROM old))
 """.replace("ERASED", _ERASED)
 
-# Coalescing jobs are one row per subject for ever; a pruned one is simply made anew by its next notice. Event jobs are
-# the dedupe memory of webhooks and callbacks, so their age must exceed any sender's retries.
+# A coalescing job has one row per key for ever; if the row is pruned, the next request makes a new one. Jobs of events
+# are how a repeated webhook or callback is recognised, so they must be kept for longer than any sender repeats.
 _DELETE_JOBS = """
 WITH old AS MATERIALIZED (
     SELECT id FROM ops_job WHERE state = 'done' AND finished_at < now() - %s
@@ -57,7 +59,7 @@ attempts AS (DELETE FROM ops_jobattempt WHERE job_id = ANY (ARRAY (SELECT id FRO
 DELETE FROM ops_job WHERE id = ANY (ARRAY (SELECT id FROM old))
 """
 
-# Jobs that begin anew for ever (a shop's push, a backfill) are never old enough themselves.
+# A job that is repeated for ever (the push of a shop, a backfill) never gets old enough, but its attempts do.
 _DELETE_ATTEMPTS = """
 DELETE FROM ops_jobattempt WHERE id = ANY (ARRAY (
     SELECT attempt.id FROM ops_jobattempt AS attempt JOIN ops_job AS job ON job.id = attempt.job_id
@@ -69,7 +71,7 @@ DELETE FROM ops_alert WHERE id = ANY (ARRAY (
     SELECT id FROM ops_alert WHERE state = 'closed' AND closed_at < now() - %s ORDER BY closed_at LIMIT %s))
 """
 
-_SPOKEN_OF = """
+_MENTIONED = """
 SELECT asked.subject FROM unnest(%s::text[]) AS asked (subject)
 WHERE EXISTS (SELECT FROM ops_job WHERE ops_job.subject = asked.subject)
    OR EXISTS (SELECT FROM ops_alert WHERE ops_alert.subject = asked.subject)
@@ -78,16 +80,16 @@ WHERE EXISTS (SELECT FROM ops_job WHERE ops_job.subject = asked.subject)
 
 @dataclass(frozen=True)
 class Chore:
-    """Something to be done to the old: `batch` does some in a transaction and returns how many rows, 0 = none left."""
+    """One kind of clean-up. `batch` changes some rows in a transaction and returns how many; 0 = none are left."""
 
     name: str
     batch: Callable[[], int]
 
 
-def work_off(chores: Sequence[Chore], *, longest: float = TICK) -> dict[str, int]:
-    """Do the chores in turn, batch after batch, until nothing is left or the time (seconds) is over.
+def run_chores(chores: Sequence[Chore], *, longest: float = TICK) -> dict[str, int]:
+    """Run the chores one after the other, in batches, until nothing is left or `longest` seconds are over.
 
-    Returns how many rows each changed; what is left is the next tick's.
+    Returns how many rows each chore changed. The next tick does what is left.
     """
     began = time.monotonic()
     done = dict.fromkeys((chore.name for chore in chores), 0)
@@ -106,12 +108,12 @@ def work_off(chores: Sequence[Chore], *, longest: float = TICK) -> dict[str, int
 
 
 def prune() -> dict[str, int]:
-    """Erase old payloads, then delete old jobs, failed runs and closed alerts; returns how many rows of each."""
-    return work_off(chores())
+    """Erase old payloads, then delete old jobs, failed runs and closed alerts. Returns how many rows of each."""
+    return run_chores(chores())
 
 
 def chores() -> list[Chore]:
-    """What `prune` does, in its order."""
+    """The chores of `prune`, in their order."""
     payloads, rows = timedelta(days=settings.KEEP_PAYLOADS_DAYS), timedelta(days=settings.KEEP_JOBS_DAYS)
     return [
         Chore("payloads_erased", partial(_execute, _ERASE_PAYLOADS, payloads)),
@@ -130,10 +132,10 @@ def _execute(statement: str, age: timedelta) -> int:
 
 
 def mask_unfinished() -> int:
-    """Mask the payloads of dead letters and parked jobs that nobody saw to for KEEP_PERSONAL_DATA_DAYS.
+    """Mask the payloads of dead letters and parked jobs that nobody handled for KEEP_PERSONAL_DATA_DAYS.
 
-    They can be replayed as before: what is masked names a person or a secret, and no handler needs that. Returns how
-    many.
+    The jobs can still be replayed: only personal data and secrets are masked, and no handler needs them. Returns how
+    many payloads were masked.
     """
     age = timedelta(days=settings.KEEP_PERSONAL_DATA_DAYS)
     dead = Q(state=Job.State.DEAD, finished_at__lt=Now() - age)
@@ -143,7 +145,7 @@ def mask_unfinished() -> int:
 
 
 def _mask(which: Q, *, most: int | None = None) -> int:
-    """One kind of them at a time: each has its own partial index."""
+    """Mask the payloads of the jobs in one state. Callers pass one state at a time: each has its own index."""
     unmasked = Job.objects.select_for_update(skip_locked=True).order_by().exclude(payload__has_key=MASKED_ON)
     found = list(unmasked.filter(which).only("id", "payload")[:most])
     today = timezone.now().date().isoformat()
@@ -153,23 +155,25 @@ def _mask(which: Q, *, most: int | None = None) -> int:
     return len(found)
 
 
-def spoken_of(subjects: Collection[Subject]) -> list[Subject]:
+def mentioned(subjects: Collection[Subject]) -> list[Subject]:
     """Those of the subjects that jobs or alerts are about, with one statement, however many are asked for."""
     with connection.cursor() as cursor:
-        cursor.execute(_SPOKEN_OF, [list(subjects)])
+        cursor.execute(_MENTIONED, [list(subjects)])
         return [subject for (subject,) in cursor.fetchall()]
 
 
-def forget(subjects: Collection[Subject]) -> None:
+def erase(subjects: Collection[Subject]) -> None:
     """Erase what was said about these subjects, whatever its age: payloads, errors, alerts' texts.
 
-    Finished jobs lose their payload, dead letters keep what a replay needs of it. In the caller's transaction.
+    Finished jobs lose their payload. Dead letters keep the part of it that a replay needs.
     """
     about = Job.objects.filter(subject__in=subjects)
     finished = about.filter(state=Job.State.DONE).exclude(payload__has_key=ERASED_ON)
     finished.update(payload=Func(template=_ERASED, output_field=JSONField()), error="")
     _mask(Q(subject__in=subjects, state=Job.State.DEAD))
     about.filter(state=Job.State.DEAD).exclude(error="").update(error=FORGOTTEN)
-    ids = list(about.order_by().values_list("id", flat=True))  # a subquery would have the runs scanned
+    ids = list(
+        about.order_by().values_list("id", flat=True)
+    )  # with a subquery, Postgres would scan all attempts
     JobAttempt.objects.filter(job_id__in=ids).exclude(error="").update(error="")
     Alert.objects.filter(subject__in=subjects).exclude(meaning=FORGOTTEN).update(meaning=FORGOTTEN)

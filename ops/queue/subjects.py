@@ -1,4 +1,4 @@
-"""What a job is about, in words: the rooms above name their own subjects, which ops does not know."""
+"""The names of what jobs are about. ops does not know orders or shops, so the apps above name their own subjects."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Named:
-    """How staff call a subject, and the domain of the shop that it is about ("" for no one's)."""
+class SubjectName:
+    """What staff call a subject, and the domain of the shop that it is about ("" if it is about none)."""
 
     words: str
     shop: str = ""
@@ -17,20 +17,20 @@ class Named:
         return f"{self.words} of {self.shop}" if self.shop else self.words
 
 
-Namer = Callable[[Collection[str]], dict[str, Named]]
-"""Names those subjects of its kind that it knows, in a number of statements that does not grow with them."""
+Namer = Callable[[Collection[str]], dict[str, SubjectName]]
+"""Names the subjects that it knows. The number of its statements does not depend on the number of subjects."""
 
 _NAMERS: dict[str, Namer] = {}
 
 
-def named_by(namer: Namer, *, kind: str) -> None:
-    """Have subjects that begin with `kind` and a colon named by this function."""
+def register_namer(namer: Namer, *, kind: str) -> None:
+    """Let this function name the subjects that begin with `kind` and a colon."""
     _NAMERS[kind] = namer
 
 
-def in_words(subjects: Collection[str]) -> dict[str, Named]:
-    """The names of those subjects that somebody names."""
-    found: dict[str, Named] = {}
+def names_of(subjects: Collection[str]) -> dict[str, SubjectName]:
+    """The names of those subjects that have one."""
+    found: dict[str, SubjectName] = {}
     for kind, namer in _NAMERS.items():
         mine = {subject for subject in subjects if subject.startswith(f"{kind}:")}
         found |= namer(mine) if mine else {}

@@ -1,4 +1,4 @@
-"""From the lane to the worker: send claimed jobs to their Celery tasks, and find again what got lost on the way."""
+"""Sends claimed jobs to their Celery tasks, and recovers jobs whose message or worker was lost."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 logger = structlog.get_logger(__name__)
 
-MOST_LOSSES = 3
-"""A job whose worker died so often is taken for the cause of it."""
+MOST_WORKER_DEATHS = 3
+"""If the worker of a job died this often in a row, the job is assumed to be the cause."""
 
 
 class WorkerLost(Exception):
-    """The process that ran a job is gone."""
+    """The process that ran a job died."""
 
 
 class NoOwner(Exception):
-    """This worker knows no task of that name."""
+    """This worker has no task for the kind of the job."""
 
 
 def attempts_of(kind: str) -> int:
@@ -51,7 +51,7 @@ def kinds() -> dict[str, JobKind[DataclassInstance]]:
 
 @cache
 def _load_handlers() -> None:
-    """Only a worker has loaded them when it starts; and Celery runs all of Django's checks with it."""
+    """Import the modules with handlers. Only a worker has imported them at its start."""
     current_app.loader.import_default_modules()
 
 
@@ -66,8 +66,8 @@ def _kind_of(name: str) -> JobKind[DataclassInstance] | None:
 
 
 def serve(lane: str) -> int:
-    """Claim what a lane may run now and send it off; returns how many jobs."""
-    lanes.awake(lane)
+    """Claim the jobs that a lane may run now and send them to workers. Returns how many."""
+    lanes.clear_wakeup(lane)
     claimed = scheduling.claim(lane)
     for job in claimed:
         offer(job)
@@ -75,10 +75,10 @@ def serve(lane: str) -> int:
 
 
 def offer(claimed: leases.Claimed) -> None:
-    """Send one claimed job to its Celery task. A message that cannot be sent is offered again by the sweep."""
+    """Send one claimed job to its Celery task. If the message cannot be sent, the sweep sends it again."""
     kind = _kind_of(claimed.kind)
     if kind is None:
-        _put_off_orphan(claimed)
+        _retry_unknown_kind(claimed)
         return
     try:
         arguments = (claimed.id, str(claimed.token))
@@ -87,76 +87,76 @@ def offer(claimed: leases.Claimed) -> None:
         logger.warning("offer_lost", job=claimed.id, kind=claimed.kind)
 
 
-def _put_off_orphan(claimed: leases.Claimed) -> None:
-    """During a deployment an older worker meets jobs of newer kinds: those are tried again for minutes."""
+def _retry_unknown_kind(claimed: leases.Claimed) -> None:
+    """During a deployment an older worker gets jobs of newer kinds. They are tried again for some minutes."""
     job = leases.start(claimed.id, claimed.token)
     if job is None:
         return
     error = NoOwner(f"no task is named {claimed.kind}")
     if job.attempts >= DEFAULT_ATTEMPTS:
-        bury(job, JobAttempt.Outcome.PERMANENT, NoOwner.__name__, str(error))
+        bury_and_alert(job, JobAttempt.Outcome.PERMANENT, NoOwner.__name__, str(error))
     else:
         leases.retry(job, JobAttempt.Outcome.TRANSIENT, error, counts=True)
 
 
 @transaction.atomic
-def bury(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) -> None:
+def bury_and_alert(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) -> None:
     """Make a job a dead letter and alert a person. Raises LeaseLost."""
     known = job.kind == NOTIFY.name or job.history.filter(outcome=JobAttempt.Outcome.PERMANENT).exists()
     if not leases.bury(job, outcome, error_class, error):
         return
-    about = subjects.in_words([job.subject]).get(job.subject)
+    about = subjects.names_of([job.subject]).get(job.subject)
     logger.error("job_dead", job=job.id, kind=job.kind, subject=job.subject, error=error[:500])
     own_alerts.dead_letter(
         job,
         about=about,
         error=error,
-        # Neither the same death on every schedule, nor that of messages, which would only cause more messages.
+        # A job that dies on every schedule alerts once. A dead notification must not cause further notifications.
         again=not known,
     )
 
 
 def recover() -> int:
-    """Give back the runs of dead workers and offer again what no worker began; returns how many."""
-    found = leases.lost()
+    """End the runs of dead workers, and send the jobs again that no worker started. Returns how many."""
+    found = leases.expired_runs()
     for job in found:
-        _give_back(job)
-    again = leases.not_picked_up()
+        _end_run_of_dead_worker(job)
+    again = leases.not_started()
     for claimed in again:
         offer(claimed)
     return len(found) + len(again)
 
 
-def _give_back(job: Job) -> None:
-    """End the run of a worker that died: to be tried again, or a dead letter when it killed too many."""
+def _end_run_of_dead_worker(job: Job) -> None:
+    """End the run of a worker that died. The job is tried again, or is a dead letter if its workers died too often."""
     error = WorkerLost("the worker died or was killed during the run")
-    losses = leases.losses(job) + 1
+    deaths = leases.worker_deaths(job) + 1
     try:
-        if losses >= MOST_LOSSES:
-            told = f"its worker died in each of {losses} runs: it may have killed them (memory, a crash in a library)"
-            bury(job, JobAttempt.Outcome.LOST, WorkerLost.__name__, told)
+        if deaths >= MOST_WORKER_DEATHS:
+            told = f"its worker died in each of {deaths} runs: it may have killed them (memory, a crash in a library)"
+            bury_and_alert(job, JobAttempt.Outcome.LOST, WorkerLost.__name__, told)
         elif job.attempts >= attempts_of(job.kind):
-            bury(job, JobAttempt.Outcome.LOST, WorkerLost.__name__, str(error))
+            bury_and_alert(job, JobAttempt.Outcome.LOST, WorkerLost.__name__, str(error))
         else:
             leases.retry(job, JobAttempt.Outcome.LOST, error, counts=True)
     except leases.LeaseLost:
         logger.info("lease_taken_meanwhile", job=job.id)
 
 
-def worker_lost(token: uuid.UUID) -> int:
-    """A child of this worker died in the run of this lease: its jobs need not wait until the lease is over.
+def recover_lease(token: uuid.UUID) -> int:
+    """A child process of this worker died during the run of this lease, so end the run before the lease is over.
 
-    Returns how many. Called in the worker's main process.
+    Returns how many jobs the run had. The main process of the worker calls this.
     """
-    jobs = leases.under(token)
+    jobs = leases.jobs_of_lease(token)
     for job in jobs:
-        _give_back(job)
+        _end_run_of_dead_worker(job)
     for lane in {job.lane_id for job in jobs}:
-        lanes.wake(lane)
+        lanes.send_wakeup(lane)
     return len(jobs)
 
 
 def sweep() -> int:
-    """One round: recover what got lost, then serve every lane with due jobs in turn. Returns how many jobs moved."""
+    """Recover lost jobs, then serve every lane with due jobs in turn. Returns how many jobs were recovered or sent."""
     moved = recover()
     return moved + sum(serve(lane) for lane in scheduling.lanes_with_due_jobs())

@@ -1,7 +1,7 @@
-"""What happens to a job from the moment it is taken: start, take along, and the ways a run can end.
+"""What happens to a job after the claim: it is started, perhaps with a batch, and its run ends in one of several ways.
 
-Every statement that ends a run asks for the lease token it began with (fencing): a run that lost its lease changes
-nothing. A job is *running* from the claim on; `started_at` is set when a worker really begins.
+Every statement that ends a run requires the lease token that the run began with (fencing). So a run that lost its lease
+changes nothing. A job is *running* from the claim on; `started_at` is set when a worker really starts it.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from ops.queue.jobs import RECHECK_PARKED, lock_keys
 from ops.text.masking import mask_text
 
 PICK_UP = timedelta(seconds=15)
-"""How long a dispatched job may wait in the broker before it is offered again (with the same token)."""
+"""A dispatched job may wait in the broker for this long. Then it is sent again, with the same token."""
 
 RUN = timedelta(seconds=60)
-"""Lease of a run. Celery's hard time limit is shorter, so a live run never outlives its lease."""
+"""The lease of a run. Celery's hard time limit is shorter, so a live run never outlives its lease."""
 
 FIRST_BACKOFF = timedelta(seconds=1)
 LONGEST_BACKOFF = timedelta(minutes=5)
 LONGEST_ERROR = 4000
 
-_CLAIM_ALONG = """
+_CLAIM_BATCH = """
 UPDATE ops_job SET state = 'running', lease_token = %(token)s, lease_until = now() + %(run)s, started_at = now(),
                    attempts = attempts + 1
 WHERE id = ANY (ARRAY (
@@ -50,7 +50,7 @@ WHERE id = ANY (ARRAY (
 RETURNING id
 """
 
-# Looked for among the next ones only: the planner takes due jobs of one kind for so few that it would read them all.
+# Only the next few due jobs are searched: the planner underestimates the due jobs of one kind and would read them all.
 _WINDOW = 4
 
 _START = """
@@ -61,12 +61,12 @@ RETURNING *
 
 
 class LeaseLost(Exception):
-    """The run's lease was taken by another: its result is discarded."""
+    """Another run has the lease of this job now, so the result of this run is discarded."""
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """A job that was taken from its lane and is to be sent to its Celery task."""
+    """A job that was taken out of its lane and must be sent to its Celery task."""
 
     id: int
     kind: str
@@ -74,12 +74,12 @@ class Claimed:
 
 
 def start(job_id: int, token: uuid.UUID) -> Job | None:
-    """Begin a dispatched run, once: the attempt is counted and committed. None when another message was first."""
+    """Start a dispatched run, only once. The attempt is counted and committed. None if another message was first."""
     started = Job.objects.raw(_START, {"id": job_id, "token": token, "run": RUN})
     return next(iter(started), None)
 
 
-def take_along(job: Job, *, limit: int) -> list[Job]:
+def claim_batch(job: Job, *, limit: int) -> list[Job]:
     """Further due jobs of the same kind, lane, priority and share, under the same lease.
 
     Jobs that failed before run alone.
@@ -97,16 +97,13 @@ def take_along(job: Job, *, limit: int) -> list[Job]:
         "run": RUN,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM_ALONG, row)
+        cursor.execute(_CLAIM_BATCH, row)
         ids = [job_id for (job_id,) in cursor.fetchall()]
     return list(Job.objects.filter(id__in=ids).order_by("priority", "run_at", "id")) if ids else []
 
 
 def finish(token: uuid.UUID) -> None:
-    """End a run well: done, or ready once more when a further notice came while it ran.
-
-    Raises LeaseLost.
-    """
+    """End a run well. The job is done, or ready again if it was requested again while it ran. Raises LeaseLost."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE ops_job SET state = CASE WHEN rerun THEN 'ready' ELSE 'done' END, lease_token = NULL,"
@@ -120,25 +117,28 @@ def finish(token: uuid.UUID) -> None:
             raise LeaseLost(str(token))
 
 
-def _held(job: Job) -> QuerySet[Job]:
+def _under_lease(job: Job) -> QuerySet[Job]:
     return Job.objects.filter(id=job.id, state=Job.State.RUNNING, lease_token=job.lease_token)
 
 
-def _noticed(job: Job) -> bool:
-    """Whether a further notice came while the job ran; from here on none comes before the run has ended."""
-    noticed = _held(job).select_for_update().values_list("rerun", flat=True).first()
-    if noticed is None:
+def _rerun_requested(job: Job) -> bool:
+    """Whether the job was requested again while it ran. This locks the row, so none comes until the run has ended.
+
+    Raises LeaseLost.
+    """
+    rerun = _under_lease(job).select_for_update().values_list("rerun", flat=True).first()
+    if rerun is None:
         raise LeaseLost(str(job.lease_token))
-    return noticed
+    return rerun
 
 
 def _end(job: Job, **changes: object) -> None:
     ended = {"lease_token": None, "lease_until": None, "rerun": False, "parked_since": None, **changes}
-    if not _held(job).update(**ended):
+    if not _under_lease(job).update(**ended):
         raise LeaseLost(str(job.lease_token))
 
 
-def _note(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) -> None:
+def _record_attempt(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) -> None:
     JobAttempt.objects.create(
         job=job,
         attempt=job.attempts,
@@ -150,15 +150,15 @@ def _note(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) -
 
 
 def backoff(attempts: int) -> timedelta:
-    """Time to the next try after this many: exponential, full jitter, capped."""
+    """The time to the next attempt after this many: exponential, with full jitter and a limit."""
     ceiling: timedelta = min(FIRST_BACKOFF * 2 ** min(attempts, 20), LONGEST_BACKOFF)
     return ceiling * random.random()  # noqa: S311
 
 
 def retry(job: Job, outcome: JobAttempt.Outcome, error: BaseException, *, counts: bool) -> None:
-    """End a failed run: ready again after a back-off. `counts=False` gives the attempt back (the endpoint is down).
+    """End a failed run: the job is ready again after a back-off. Raises LeaseLost.
 
-    Raises LeaseLost.
+    With `counts=False` the attempt does not count, because the endpoint is down.
     """
     with transaction.atomic():
         _end(
@@ -169,13 +169,13 @@ def retry(job: Job, outcome: JobAttempt.Outcome, error: BaseException, *, counts
             error_class=recorded_name(error),
             error=mask_text(str(error))[:LONGEST_ERROR],
         )
-        _note(job, outcome, recorded_name(error), str(error))
+        _record_attempt(job, outcome, recorded_name(error), str(error))
 
 
-def put_back(job: Job, *, wait: timedelta | None, reason: str) -> None:
-    """End a run that could not begin its call yet: due again after `wait`, the attempt given back.
+def reschedule(job: Job, *, wait: timedelta | None, reason: str) -> None:
+    """End a run that could not make its call yet: the job is due again after `wait`, and the attempt does not count.
 
-    `wait=None`: its lane is held, so the job keeps its place among those that wait as it does. Raises LeaseLost.
+    With `wait=None` the lane itself is throttled, so the job keeps its position in it. Raises LeaseLost.
     """
     _end(
         job,
@@ -188,18 +188,17 @@ def put_back(job: Job, *, wait: timedelta | None, reason: str) -> None:
 
 
 def park(job: Job, blocked: Blocked) -> bool:
-    """End a run that cannot go on: parked under the keys of its cause, the attempt given back.
+    """End a run that cannot go on: the job is parked under the keys of its causes, and the attempt does not count.
 
-    Looks at the cause again under the keys' locks; when it is gone by now, or a further notice came while the job ran,
-    the job is due at once and False is returned.
-    Raises LeaseLost.
+    The causes are checked again under the locks of the keys. If they are gone, or the job was requested again while it
+    ran, the job is due at once, and the result is False. Raises LeaseLost.
     """
     with transaction.atomic():
         lock_keys(blocked.on)
-        still = blocked.recheck() and not _noticed(job)
+        still = blocked.recheck() and not _rerun_requested(job)
         as_before = (job.error_class, job.error) == ("Blocked", str(blocked))
         if still and not as_before:
-            _note(job, JobAttempt.Outcome.BLOCKED, "Blocked", str(blocked))
+            _record_attempt(job, JobAttempt.Outcome.BLOCKED, "Blocked", str(blocked))
         _end(
             job,
             state=Job.State.READY,
@@ -214,12 +213,12 @@ def park(job: Job, blocked: Blocked) -> bool:
 
 
 def bury(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) -> bool:
-    """End a run for good: a dead letter that waits for a person.
+    """End a run for good: the job is a dead letter and waits for a person.
 
-    False when a further notice came while it ran: then the job begins anew. Raises LeaseLost.
+    If the job was requested again while it ran, it is ready again instead, and the result is False. Raises LeaseLost.
     """
     with transaction.atomic():
-        again = _noticed(job)
+        again = _rerun_requested(job)
         ended: dict[str, object] = {"state": Job.State.DEAD, "finished_at": Now()}
         _end(
             job,
@@ -227,17 +226,17 @@ def bury(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) ->
             error_class=error_class,
             error=mask_text(error)[:LONGEST_ERROR],
         )
-        _note(job, outcome, error_class, error)
+        _record_attempt(job, outcome, error_class, error)
     return not again
 
 
-def under(token: uuid.UUID) -> list[Job]:
-    """The jobs that run under this lease, begun or about to be."""
+def jobs_of_lease(token: uuid.UUID) -> list[Job]:
+    """The jobs under this lease, started or not."""
     return list(Job.objects.filter(state=Job.State.RUNNING, lease_token=token))
 
 
-def losses(job: Job) -> int:
-    """How many runs in a row, up to the last one noted, ended with the worker's death since the job was begun anew."""
+def worker_deaths(job: Job) -> int:
+    """In how many of the latest runs in a row the worker died. Runs from before a replay do not count."""
     count, attempt = 0, job.attempts
     for past in job.history.order_by("-id")[:10]:
         if past.outcome != JobAttempt.Outcome.LOST or past.attempt >= attempt:
@@ -246,14 +245,14 @@ def losses(job: Job) -> int:
     return count
 
 
-def lost(limit: int = 200) -> list[Job]:
-    """Runs whose worker died: started, and the lease is over."""
+def expired_runs(limit: int = 200) -> list[Job]:
+    """Jobs whose worker died: they were started, and their lease is over."""
     overdue = Job.objects.filter(state=Job.State.RUNNING, lease_until__lt=Now(), started_at__isnull=False)
     return list(overdue.order_by("lease_until")[:limit])
 
 
-def not_picked_up(limit: int = 500) -> list[Claimed]:
-    """Dispatched jobs that no worker began: their message was lost or waits. Offered again with the same token."""
+def not_started(limit: int = 500) -> list[Claimed]:
+    """Dispatched jobs that no worker started, because their message was lost or waits. They keep their token."""
     overdue = Q(state=Job.State.RUNNING, lease_until__lt=Now(), started_at__isnull=True)
     ids = list(Job.objects.filter(overdue).order_by("lease_until").values_list("id", flat=True)[:limit])
     parameters: list[Any] = [PICK_UP, ids]
@@ -267,7 +266,7 @@ def not_picked_up(limit: int = 500) -> list[Claimed]:
 
 
 def recheck_parked(limit: int = 500) -> int:
-    """Make jobs due that were parked for RECHECK_PARKED without a wake; returns how many."""
+    """Make those jobs due that were parked for RECHECK_PARKED and that nobody woke. Returns how many."""
     with transaction.atomic():
         ids: Sequence[int] = list(
             Job.objects.select_for_update(skip_locked=True)

@@ -1,9 +1,9 @@
 """The run that is under way in this process, and what has to end with it.
 
-What all calls of a run share (points of a budget, say) is needed where a call is made. It would have to be handed down
-from the handler through every function in between, none of which uses it. So it is attached to the run, and found by
-`current()`. It ends with the run, however that ends, and no handler has to think of it. Nothing else is passed this
-way: what a function decides upon are its arguments.
+All calls of a run share some things, for example points of a budget. They are needed where a call is made, and the
+functions between the handler and the call do not use them. So they are attached to the run, and `current()` finds them.
+They end with the run, however it ends, and no handler has to take care of them. Nothing else is passed this way: a
+function decides by its arguments.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Attached = TypeVar("Attached", bound=AbstractContextManager[object])
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a job, of several that were taken along, or a part of it that stands for itself."""
+    """One run of a job or of a batch, or a separate part of a run."""
 
     name: str
-    """The key of the first job, or what the part is called: the same the next time."""
+    """The key of the first job, or the name of the part. It is the same at the next attempt."""
     kind: str = ""
     """The job kind; "" for a part."""
     size: int = 1
@@ -33,7 +33,7 @@ class Run:
     _attached: dict[type, object] = field(default_factory=dict)
 
     def attached(self, kind: type[Attached], make: Callable[[], Attached]) -> Attached:
-        """What of this kind is attached to the run; made, entered and attached at the first call.
+        """The thing of this kind that is attached to the run. The first call makes it, enters it and attaches it.
 
         It is exited when the run ends, with the error if there is one.
         """

@@ -1,4 +1,7 @@
-"""The Celery task around a job's handler: what becomes of the job and its lane, and the one broad except."""
+"""The Celery task around the handler of a job. It decides what becomes of the job and its lane.
+
+The only broad `except` of the product is here.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,7 @@ def handles_batch(
 ) -> Callable[[Callable[[list[TypedJob[P]]], None]], Callable[[list[TypedJob[P]]], None]]:
     """As `handles`, for a handler that takes up to `kind.batch_size` due jobs of one lane and priority at once.
 
-    When a batch fails, its jobs are tried again one by one: none pays for another's permanent error.
+    If a batch fails, its jobs are tried again one by one, so that no job dies of the permanent error of another.
     """
 
     def decorate(handler: Callable[[list[TypedJob[P]]], None]) -> Callable[[list[TypedJob[P]]], None]:
@@ -71,12 +74,12 @@ def bind(kind: JobKind[P], handler: BatchHandler) -> None:
 
 
 def run(handler: BatchHandler, job_id: int, token: uuid.UUID, *, size: int = 1) -> None:
-    """Run one dispatched job (and what it may take along) and end it according to what the handler did."""
+    """Run one dispatched job, with the further jobs of its batch, and end them according to what the handler did."""
     first = leases.start(job_id, token)
     if first is None:
         logger.info("run_superseded", job=job_id)
         return
-    batch = [first, *leases.take_along(first, limit=size - 1)]
+    batch = [first, *leases.claim_batch(first, limit=size - 1)]
     began = time.monotonic()
     with structlog.contextvars.bound_contextvars(job=first.id, kind=first.kind, subject=first.subject):
         try:
@@ -99,7 +102,7 @@ def _attempt(handler: BatchHandler, batch: list[Job]) -> str:
             with run_context.begin(batch):
                 handler(batch)
         except Exception as raised:  # noqa: BLE001
-            error = _in_our_words(raised)
+            error = _translate(raised)
             endpoint_at_fault = _lane_after_failure(batch[0], error, calls)
             one_by_one = len(batch) > 1 and isinstance(error, Permanent)
             _end_each(
@@ -114,8 +117,8 @@ def _attempt(handler: BatchHandler, batch: list[Job]) -> str:
     return "done"
 
 
-def _in_our_words(raised: Exception) -> Exception:
-    """A database that went away, or broke a deadlock, is no bug of the handler's: the run is repeated."""
+def _translate(raised: Exception) -> Exception:
+    """A lost connection to the database, or a deadlock, is no bug of the handler, so the run is repeated."""
     if not isinstance(raised, OperationalError | InterfaceError):
         return raised
     close_old_connections()
@@ -124,21 +127,21 @@ def _in_our_words(raised: Exception) -> Exception:
 
 def _lane_after_calls(lane: str, calls: http.Calls) -> None:
     if calls.answered:
-        circuits.answered(lane)
+        circuits.endpoint_answered(lane)
 
 
 def _lane_after_failure(job: Job, error: Exception, calls: http.Calls) -> bool:
-    """Let the lane rest, if its endpoint is the cause. Returns whether the endpoint is to blame, and no job.
+    """Stop or slow the lane down if its endpoint is the cause. Returns whether the endpoint is at fault, and no job.
 
-    A run in which the endpoint failed counts as no answer, whatever else was answered.
+    If the endpoint failed in this run, answers that it gave in the same run do not count.
     """
     match error:
         case Throttled(scope=Scope.ENDPOINT):
-            lanes.rest(job.lane_id, error.wait)
+            lanes.open_circuit_for(job.lane_id, error.wait)
         case Throttled(scope=Scope.PRIORITY):
-            lanes.hold(job.lane_id, priority=job.priority, wait=error.wait)
+            lanes.throttle_priority(job.lane_id, priority=job.priority, wait=error.wait)
         case EndpointFailed():
-            return circuits.failed(job.lane_id, error)
+            return circuits.endpoint_failed(job.lane_id, error)
         case _:
             _lane_after_calls(job.lane_id, calls)
     return False
@@ -153,16 +156,16 @@ def _end_each(batch: list[Job], error: Exception, *, endpoint_at_fault: bool) ->
 
 
 def _end_failed(job: Job, error: Exception, *, endpoint_at_fault: bool) -> None:
-    """What becomes of a job whose run failed."""
+    """Decide what becomes of a job whose run failed: it waits, parks, is tried again, or is a dead letter."""
     match error:
         case Throttled(scope=Scope.PRIORITY):
-            leases.put_back(job, wait=None, reason=str(error))
+            leases.reschedule(job, wait=None, reason=str(error))
         case Throttled():
-            leases.put_back(job, wait=error.wait, reason=str(error))
+            leases.reschedule(job, wait=error.wait, reason=str(error))
         case Blocked():
             leases.park(job, error)
         case Permanent():
-            dispatch.bury(job, JobAttempt.Outcome.PERMANENT, recorded_name(error), str(error))
+            dispatch.bury_and_alert(job, JobAttempt.Outcome.PERMANENT, recorded_name(error), str(error))
         case UnknownOutcome():
             _retry_or_bury(job, JobAttempt.Outcome.UNKNOWN, error, counts=not endpoint_at_fault)
         case Transient():
@@ -174,6 +177,6 @@ def _end_failed(job: Job, error: Exception, *, endpoint_at_fault: bool) -> None:
 
 def _retry_or_bury(job: Job, outcome: JobAttempt.Outcome, error: Exception, *, counts: bool) -> None:
     if counts and job.attempts >= dispatch.attempts_of(job.kind):
-        dispatch.bury(job, outcome, recorded_name(error), str(error))
+        dispatch.bury_and_alert(job, outcome, recorded_name(error), str(error))
     else:
         leases.retry(job, outcome, error, counts=counts)

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from ops.doors import deliveries, refusals, signed_webhooks
 from ops.doors.deliveries import Delivery, Outcome
 from ops.doors.refusals import Why
-from ops.doors.signed_webhooks import Door, Refusal, bounded_body, require_signature
+from ops.doors.signed_webhooks import Refusal, SignedWebhookView, bounded_body, require_signature
 from ops.secrets import SecretUnreadable
 from ops.text import untrusted
 from shops import alerts
@@ -32,7 +32,7 @@ _WORD = re.compile(r"[\x21-\x7e]{1,200}")
 """The form of topic and webhook id: printable and without spaces, because both become part of keys and kinds."""
 
 
-class WebhookView(Door):
+class WebhookView(SignedWebhookView):
     """Receives the webhooks of all shops."""
 
     @extend_schema(

@@ -76,7 +76,9 @@ def _a_minute_passes(*orders: Placed) -> None:
     )
     assert dead.update(lease_until=Now() - timedelta(seconds=1)) >= len(orders)
     for placed in orders:
-        idempotency.forget(idempotency.Window.SUBMISSION, f"wms:order:{placed.shop.domain}:{placed.id}:1")
+        idempotency.forget(
+            idempotency.RetentionWindow.SUBMISSION, f"wms:order:{placed.shop.domain}:{placed.id}:1"
+        )
 
 
 def _confirmed(placed: Placed) -> bool:

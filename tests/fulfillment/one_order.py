@@ -119,7 +119,7 @@ class OneOrder:
     def claims_run_out(self) -> None:
         """The guard in Redis forgets the work of dead workers."""
         for key in redis.client().scan_iter("wmsbridge:claim:*"):
-            if redis.client().get(key) == idempotency.ClaimState.BUSY:
+            if redis.client().get(key) == idempotency.GuardState.BUSY:
                 redis.client().delete(key)
 
     def redis_is_emptied(self) -> None:

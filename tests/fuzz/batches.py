@@ -192,12 +192,12 @@ def _within_time(began: float, what: str, played: Played) -> None:
 @contextmanager
 def _watched(played: Played) -> Iterator[None]:
     """Whatever is no error of ours is a finding; so is a database that refuses a statement."""
-    in_our_words = runner._in_our_words
+    translate = runner._translate
 
     def look(raised: Exception) -> Exception:
         if not isinstance(raised, JobError | leases.LeaseLost):
             played.note(_place(raised), "".join(traceback.format_exception(raised)))
-        return in_our_words(raised)
+        return translate(raised)
 
     def broken(**_: Any) -> None:
         played.note("a view broke", traceback.format_exc())
@@ -205,7 +205,7 @@ def _watched(played: Played) -> Iterator[None]:
     got_request_exception.connect(broken)
     try:
         with (
-            mock.patch.object(runner, "_in_our_words", look),
+            mock.patch.object(runner, "_translate", look),
             mock.patch.object(points, "LONGEST_WAITS", 0.0),
         ):
             yield

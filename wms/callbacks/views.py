@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from ops.doors import deliveries, refusals, signed_webhooks
 from ops.doors.deliveries import Delivery, Outcome
 from ops.doors.refusals import Why
-from ops.doors.signed_webhooks import Door, Refusal, bounded_body, require_signature
+from ops.doors.signed_webhooks import Refusal, SignedWebhookView, bounded_body, require_signature
 from ops.secrets import SecretUnreadable
 from ops.text import moments, untrusted
 from wms import alerts
@@ -31,7 +31,7 @@ logger = structlog.get_logger(__name__)
 SIGNATURE_HEADER = "X-WMS-Signature"
 
 
-class CallbackView(Door):
+class CallbackView(SignedWebhookView):
     """Receives the callbacks of one connection."""
 
     @extend_schema(

@@ -50,7 +50,7 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Standstill:
+class BlockedWork:
     """`decisions`: what nobody knows whether a WMS has it. `down`: lane -> since when its circuit is open."""
 
     parked: list[Waiting]
@@ -58,7 +58,7 @@ class Standstill:
     down: dict[str, datetime] = field(default_factory=dict)
 
 
-def standstill() -> Standstill:
+def blocked_work() -> BlockedWork:
     """What waits now."""
     decisions: list[datetime] = []
     down: dict[str, datetime] = {}
@@ -69,7 +69,7 @@ def standstill() -> Standstill:
             down[subject] = since
         else:
             decisions.append(since)
-    return Standstill(parked=_parked(), decisions=_decisions(decisions), down=down)
+    return BlockedWork(parked=_parked(), decisions=_decisions(decisions), down=down)
 
 
 def _parked() -> list[Waiting]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -11,7 +10,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db.models import Model, Q
 from django.urls import reverse
 
-from fulfillment.console.sections import at_shopify
+from fulfillment.console.sections import Link, at_shopify
 from fulfillment.models import Order, Return, Shipment, WmsOrder
 from fulfillment.refs import parse_external_id, parse_order, parse_shipment, part_external_id
 from inventory.refs import parse_late
@@ -30,15 +29,6 @@ from wmsbridge.console.navigation import list_url
 
 MOST_MAPPINGS = 5
 MOST_ENDS = 3
-
-
-@dataclass(frozen=True)
-class Lead:
-    """Where a person may go next; `away` = out of the console."""
-
-    text: str
-    url: str
-    away: bool = False
 
 
 SUBMISSION_LAG = HEALTH["order_submission_lag"].name
@@ -60,41 +50,41 @@ LISTS = {
 """Kind of alert -> lists of all that it is about: text, model, query."""
 
 
-def leads(
+def related_links(
     subject: str, *, lane: str = "", payload: Mapping[str, Any] | None = None, user: AbstractUser
-) -> list[Lead]:
+) -> list[Link]:
     """Links to what a job or an alert is about, those that the user may see; at most nine statements."""
-    found: dict[str, Lead] = {}
-    for model, lead in _about(subject, lane, payload or {}):
+    found: dict[str, Link] = {}
+    for model, link in _about(subject, lane, payload or {}):
         if user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}"):
-            found.setdefault(lead.url, lead)
+            found.setdefault(link.url, link)
     return list(found.values())
 
 
-def of_alert(alert: Alert, *, user: AbstractUser) -> list[Lead]:
+def of_alert(alert: Alert, *, user: AbstractUser) -> list[Link]:
     """Links to what an alert is about; of dead letters, the list of those that it counts."""
     found = [*_dead_letters(alert)] if user.has_perm("ops.view_job") else []
     for subject in (alert.subject, *_ends_of(alert)):
-        found += [lead for lead in leads(subject, user=user) if lead not in found]
+        found += [link for link in related_links(subject, user=user) if link not in found]
         if user.has_perm("ops.view_lane") and Lane.objects.filter(name=subject).exists():
-            found.append(Lead(f"Lane {subject}", reverse("admin:ops_lane_change", args=[subject])))
+            found.append(Link(f"Lane {subject}", reverse("admin:ops_lane_change", args=[subject])))
     for text, model, query in LISTS.get(alert.kind, ()):
         if user.has_perm(model.replace(".", ".view_")):
-            found.append(Lead(text, list_url(model, query)))
+            found.append(Link(text, list_url(model, query)))
     return found
 
 
-def _dead_letters(alert: Alert) -> Iterator[Lead]:
+def _dead_letters(alert: Alert) -> Iterator[Link]:
     if alert.kind == DEAD_LETTER.name:
         kind, lane = parse_dead_letters(alert.subject)
         query = urlencode({"situation": "dead", "kind": kind, "lane__name__exact": lane})
-        yield Lead("These dead letters", list_url("ops.job", query))
+        yield Link("These dead letters", list_url("ops.job", query))
     elif alert.kind == HEALTH["dead_letter_depth"].name:
-        yield Lead("All dead letters", list_url("ops.job", "situation=dead"))
+        yield Link("All dead letters", list_url("ops.job", "situation=dead"))
     elif alert.kind == HEALTH["wms_api_errors"].name:
         for lane in _ends_of(alert):
             query = urlencode({"situation": "dead", "lane__name__exact": lane})
-            yield Lead(f"Dead letters of {lane}", list_url("ops.job", query))
+            yield Link(f"Dead letters of {lane}", list_url("ops.job", query))
 
 
 def _ends_of(alert: Alert) -> list[str]:
@@ -109,58 +99,58 @@ def _ends_of(alert: Alert) -> list[str]:
     return []
 
 
-def _about(subject: str, lane: str, payload: Mapping[str, Any]) -> Iterator[tuple[type[Model], Lead]]:
+def _about(subject: str, lane: str, payload: Mapping[str, Any]) -> Iterator[tuple[type[Model], Link]]:
     part = _wms_order(subject, payload)
     order = part.order if part else _order(subject)
     if order:
-        yield Order, Lead(f"Order {order.name}", _page(order))
+        yield Order, Link(f"Order {order.name}", _page(order))
     if part:
         yield from _of_part(part)
     yield from _of_goods(subject)
     if order:
-        yield Order, Lead("The order in Shopify", at_shopify(order), away=True)
+        yield Order, Link("The order in Shopify", at_shopify(order), away=True)
     if found := parse_variant(subject):
         yield from _mappings(str(found.variant), "Its SKU mappings")
     yield from _of_ends(subject, lane)
 
 
-def _of_part(part: WmsOrder) -> Iterator[tuple[type[Model], Lead]]:
-    yield WmsOrder, Lead(f"WMS order, part {part.part}", _page(part))
-    yield Warehouse, Lead(f"Warehouse {part.warehouse.place}", _page(part.warehouse))
+def _of_part(part: WmsOrder) -> Iterator[tuple[type[Model], Link]]:
+    yield WmsOrder, Link(f"WMS order, part {part.part}", _page(part))
+    yield Warehouse, Link(f"Warehouse {part.warehouse.place}", _page(part.warehouse))
     items = part.lines.order_by("item_code").values_list("item_code", flat=True).distinct()
     for item in items[:MOST_MAPPINGS]:
         yield from _mappings(item, f"SKU mappings of {item}")
     yield from _of_ends("", part.warehouse.connection.lane)
 
 
-def _mappings(what: str, text: str) -> Iterator[tuple[type[Model], Lead]]:
-    yield SkuMapping, Lead(text, list_url("skumap.skumapping", f"q={quote(what)}"))
+def _mappings(what: str, text: str) -> Iterator[tuple[type[Model], Link]]:
+    yield SkuMapping, Link(text, list_url("skumap.skumapping", f"q={quote(what)}"))
 
 
-def _of_goods(subject: str) -> Iterator[tuple[type[Model], Lead]]:
+def _of_goods(subject: str) -> Iterator[tuple[type[Model], Link]]:
     """The shipment or the return that a subject is about."""
     if found := parse_shipment(subject):
         shipment = Shipment.objects.filter(
             connection_id=found.connection_pk, wms_shipment_id=found.remote_id
         ).first()
         if shipment:
-            yield Shipment, Lead(f"Shipment {shipment.wms_shipment_id}", _page(shipment))
+            yield Shipment, Link(f"Shipment {shipment.wms_shipment_id}", _page(shipment))
     if parse_external_id(subject):
         row = Return.objects.filter(external_id=subject).first()
         if row:
-            yield Return, Lead("The return", _page(row))
+            yield Return, Link("The return", _page(row))
 
 
-def _of_ends(subject: str, lane: str) -> Iterator[tuple[type[Model], Lead]]:
+def _of_ends(subject: str, lane: str) -> Iterator[tuple[type[Model], Link]]:
     """The shop and the connection that a lane or a subject names."""
     for name in (lane, subject):
         if found := parse_shop(name):
             named = Q(id=found.pk) if found.domain is None else Q(domain=found.domain)
             for shop in Shop.objects.filter(named).only("id", "domain"):
-                yield Shop, Lead(f"Shop {shop.domain}", _page(shop))
+                yield Shop, Link(f"Shop {shop.domain}", _page(shop))
         elif slug := parse_slug(name):
             for connection in Connection.objects.filter(slug=slug).only("id", "slug"):
-                yield Connection, Lead(f"Connection {connection.slug}", _page(connection))
+                yield Connection, Link(f"Connection {connection.slug}", _page(connection))
 
 
 def _order(subject: str) -> Order | None:

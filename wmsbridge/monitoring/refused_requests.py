@@ -34,7 +34,7 @@ def tell() -> None:
     if not redis.available():
         return
     try:
-        refusals.know(_senders())
+        refusals.register_senders(_senders())
         over = timezone.now() - alerts.QUIET
         found = refusals.read()
         for each in found:
@@ -57,13 +57,13 @@ def _alert(found: Sequence[Refused]) -> None:
         by_alert[_kind(each), sender_subject(each.door, each.sender or "unknown")].append(each)
     with transaction.atomic():
         for (kind, subject), refused in sorted(by_alert.items(), key=lambda each: each[0]):
-            if any(each.count > each.told for each in refused):
+            if any(each.count > each.reported for each in refused):
                 _RAISE[_KINDS[kind]](subject, refused)
         opened = Alert.objects.filter(kind__in=_KINDS, state=Alert.State.OPEN)
         for kind, subject in opened.values_list("kind", "subject"):
             if (kind, subject) not in by_alert:
                 _KINDS[kind].close(subject)
-    refusals.told(found)
+    refusals.mark_reported(found)
 
 
 def _kind(refused: Refused) -> str:

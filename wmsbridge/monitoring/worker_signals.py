@@ -42,7 +42,7 @@ def give_back(exception: BaseException, args: Sequence[Any] = (), **_: object) -
     if not isinstance(exception, WorkerLostError) or len(args) != 2:
         return
     try:
-        dispatch.worker_lost(uuid.UUID(args[1]))
+        dispatch.recover_lease(uuid.UUID(args[1]))
     except (OperationalError, InterfaceError):
         logger.warning("lost_work_not_given_back", job=args[0])
     finally:

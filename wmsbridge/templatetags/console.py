@@ -6,21 +6,22 @@ from typing import Any
 
 from django import template
 
+from fulfillment.console.sections import Link
 from ops.models import Alert, Job
 from wmsbridge.console import job_descriptions
-from wmsbridge.console.related_links import Lead, leads, of_alert
+from wmsbridge.console.related_links import of_alert, related_links
 
 register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def leads_of_job(context: dict[str, Any], job: Job) -> list[Lead]:
+def links_of_job(context: dict[str, Any], job: Job) -> list[Link]:
     """Links to what a job is about."""
-    return leads(job.subject, lane=job.lane_id, payload=job.payload, user=context["request"].user)
+    return related_links(job.subject, lane=job.lane_id, payload=job.payload, user=context["request"].user)
 
 
 @register.simple_tag(takes_context=True)
-def leads_of_alert(context: dict[str, Any], alert: Alert) -> list[Lead]:
+def links_of_alert(context: dict[str, Any], alert: Alert) -> list[Link]:
     """Links to what an alert is about."""
     return of_alert(alert, user=context["request"].user)
 

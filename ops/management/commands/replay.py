@@ -52,7 +52,7 @@ class Command(BaseCommand):
         if options["dry_run"] or not any(options[name] for name in SELECTING):
             self._list(chosen)
             return
-        done = dead_letters.replay(chosen, by=by, most=options["limit"])
+        done = dead_letters.replay_chosen(chosen, by=by, most=options["limit"])
         self.stdout.write(f"{done.count} dead letters are due again.")
         if done.more:
             self.stdout.write("There are more of them: the limit was reached, or a job was being changed.")

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from fulfillment.jobs.webhooks import ORDER_TOPICS
-from fulfillment.orders.topics import PROMPT_TOPICS, named_fulfillment_orders
+from fulfillment.orders.topics import IMMEDIATE_TOPICS, named_fulfillment_orders
 from ops.models import Job
 from ops.queue import jobs
 from ops.refs import Subject
@@ -74,4 +74,4 @@ def test_fulfilment_orders_are_found_wherever_a_body_names_them() -> None:
 
 
 def test_prompt_topics_are_order_topics() -> None:
-    assert set(ORDER_TOPICS) >= PROMPT_TOPICS
+    assert set(ORDER_TOPICS) >= IMMEDIATE_TOPICS

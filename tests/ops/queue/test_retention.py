@@ -190,7 +190,7 @@ def test_a_tick_goes_on_batch_after_batch_until_nothing_is_left(monkeypatch: pyt
 def test_a_tick_ends_in_time_and_says_what_it_is_behind_with() -> None:
     done(31)
     with capture_logs() as logs:
-        retention.work_off(retention.chores(), longest=0)
+        retention.run_chores(retention.chores(), longest=0)
     assert Job.objects.count() == 1
     assert "jobs_deleted" in logs[0]["behind"]
 
@@ -221,7 +221,7 @@ def test_to_forget_a_subject_waits_for_no_age() -> None:
     raise_alert(
         "wms_rejected", subject=Subject("order:1:7"), title="t", meaning="Ada lives elsewhere", action="a"
     )
-    retention.forget([Subject("order:1:7")])
+    retention.erase([Subject("order:1:7")])
     for job in (finished, dead, other):
         job.refresh_from_db()
     assert "body" not in finished.payload

@@ -74,9 +74,9 @@ def test_a_dispatched_job_starts_once_however_often_its_message_comes() -> None:
 def test_a_message_that_was_lost_is_offered_again_with_the_same_token() -> None:
     put("a")
     (claimed,) = scheduling.claim("shop:a")
-    assert leases.not_picked_up() == []
+    assert leases.not_started() == []
     expire_leases()
-    assert leases.not_picked_up() == [claimed]
+    assert leases.not_started() == [claimed]
     assert leases.start(claimed.id, claimed.token) is not None
 
 
@@ -90,7 +90,7 @@ def test_a_run_that_lost_its_lease_changes_nothing() -> None:
     with pytest.raises(leases.LeaseLost):
         leases.finish(claimed.token)
     with pytest.raises(leases.LeaseLost):
-        leases.put_back(job, wait=timedelta(0), reason="late")
+        leases.reschedule(job, wait=timedelta(0), reason="late")
     assert Job.objects.get().state == "ready"
 
 
@@ -176,7 +176,7 @@ def test_a_notice_during_a_run_that_parks_makes_the_job_due() -> None:
 
 def test_notices_never_put_off_a_job_that_failed() -> None:
     look_at("a")
-    leases.put_back(run("a"), wait=timedelta(seconds=1), reason="busy")
+    leases.reschedule(run("a"), wait=timedelta(seconds=1), reason="busy")
     before = Job.objects.get(key="a").run_at
     look_at("a", delay=timedelta(minutes=1))
     assert Job.objects.get(key="a").run_at == before
@@ -185,10 +185,10 @@ def test_notices_never_put_off_a_job_that_failed() -> None:
 def test_a_worker_with_a_wrong_clock_gives_jobs_the_database_s_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("django.utils.timezone.now", lambda: datetime(2001, 1, 1, tzinfo=UTC))
     look_at("a")
-    leases.put_back(run("a"), wait=timedelta(minutes=1), reason="busy")
-    lanes.failed("shop:a")
+    leases.reschedule(run("a"), wait=timedelta(minutes=1), reason="busy")
+    lanes.record_failure("shop:a")
     Lane.objects.update(failures=10)
-    lanes.failed("shop:a")
+    lanes.record_failure("shop:a")
     assert scheduling.claim("shop:a") == []
     assert Job.objects.filter(run_at__gt=Now(), run_at__lt=Now() + timedelta(minutes=2)).exists()
     assert Lane.objects.get().open_until.year > 2001  # type: ignore[union-attr]

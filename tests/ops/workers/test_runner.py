@@ -133,7 +133,7 @@ def test_answers_close_the_circuit_and_the_alert() -> None:
 def test_a_run_that_called_nobody_closes_no_circuit() -> None:
     put("a")
     for _ in range(5):
-        lanes.failed("wms:north")
+        lanes.record_failure("wms:north")
     drain(advance=LATER)
     assert Job.objects.get().state == "done"
     assert Lane.objects.get(name="wms:north").circuit == Circuit.HALF_OPEN
@@ -142,7 +142,7 @@ def test_a_run_that_called_nobody_closes_no_circuit() -> None:
 def test_one_lane_s_outage_leaves_the_other_alone() -> None:
     put("dead", lane="wms:north")
     for _ in range(5):
-        lanes.failed("wms:north")
+        lanes.record_failure("wms:north")
     put("well", lane="wms:south")
     assert drain() == [KIND]
     assert Job.objects.get(key="well").state == "done"

@@ -38,13 +38,13 @@ def finish(job: Job) -> None:
     leases.finish(job.lease_token)
 
 
-def room(concurrency: int) -> None:
+def set_concurrency(concurrency: int) -> None:
     Lane.objects.filter(name=LANE).update(concurrency=concurrency)
 
 
 def test_a_shop_with_a_backlog_does_not_keep_another_waiting() -> None:
     put(*[f"a{n}" for n in range(50)], share="shop:1")
-    room(3)
+    set_concurrency(3)
     assert claimed() == ["a0", "a1", "a2"]
     put("b0", share="shop:2")
     finish(Job.objects.get(key="a0"))
@@ -54,14 +54,14 @@ def test_a_shop_with_a_backlog_does_not_keep_another_waiting() -> None:
 def test_shares_take_turns_within_one_claim_too() -> None:
     for share in ("1", "2", "3"):
         put(*[f"{share}.{n}" for n in range(5)], share=share)
-    room(6)
+    set_concurrency(6)
     assert Counter(key[0] for key in claimed()) == {"1": 2, "2": 2, "3": 2}
 
 
 def test_what_is_urgent_goes_before_any_share() -> None:
     put("a0", "a1", share="shop:1")
     put("b0", share="shop:2", priority=Priority.URGENT)
-    room(1)
+    set_concurrency(1)
     assert claimed() == ["b0"]
 
 
@@ -82,7 +82,7 @@ def test_a_claim_looks_at_shares_and_not_at_the_backlog() -> None:
     assert most_rows(plan["Plan"]) < 30
 
 
-VALUES: dict[str, Any] = {"lane": LANE, "room": 4, "below": 100, "pick_up": MINUTE}
+VALUES: dict[str, Any] = {"lane": LANE, "slots": 4, "below": 100, "pick_up": MINUTE}
 
 
 def most_rows(node: dict) -> int:
@@ -93,24 +93,24 @@ def most_rows(node: dict) -> int:
 
 def test_one_failure_puts_the_endpoint_in_doubt_and_one_answer_ends_that() -> None:
     put("a", "b", "c")
-    lanes.failed(LANE)
+    lanes.record_failure(LANE)
     assert claimed(2) == ["a"]
-    lanes.answered(LANE)
+    lanes.record_answer(LANE)
     assert claimed() == ["b", "c"]
 
 
 def test_after_an_outage_a_lane_comes_back_slowly() -> None:
     put(*[f"a{n}" for n in range(40)])
     for _ in range(lanes.FAILURES_TO_OPEN):
-        lanes.failed(LANE)
+        lanes.record_failure(LANE)
     Lane.objects.update(open_until=Now() - MINUTE)
     under_way = []
-    for _ in range(1 + 3 * lanes.ANSWERS_A_STEP):
+    for _ in range(1 + 3 * lanes.ANSWERS_PER_STEP):
         scheduling.claim(LANE)
         running = Job.objects.filter(state="running")
         under_way.append(running.count())
         finish(running.order_by("id")[0])
-        recovered = lanes.answered(LANE)
+        recovered = lanes.record_answer(LANE)
     assert under_way == [1] + [1] * 4 + [2] * 5 + [3] * 5 + [4]
     assert recovered is False  # it was, an answer ago
     assert Lane.objects.get().recovering is None
@@ -119,9 +119,9 @@ def test_after_an_outage_a_lane_comes_back_slowly() -> None:
 def test_a_failure_on_the_mend_opens_the_circuit_at_once_and_alerts_nobody_anew() -> None:
     put("a")
     for _ in range(lanes.FAILURES_TO_OPEN):
-        lanes.failed(LANE)
-    assert lanes.answered(LANE) is False
-    assert lanes.failed(LANE) == (True, False)
+        lanes.record_failure(LANE)
+    assert lanes.record_answer(LANE) is False
+    assert lanes.record_failure(LANE) == (True, False)
     assert Lane.objects.get().circuit == Circuit.OPEN
 
 
@@ -129,7 +129,7 @@ def test_a_budget_that_is_used_up_holds_what_is_no_more_important() -> None:
     put("low", priority=Priority.LOW)
     put("normal1", "normal2")
     put("high", priority=Priority.HIGH)
-    lanes.hold(LANE, priority=Priority.NORMAL, wait=MINUTE)
+    lanes.throttle_priority(LANE, priority=Priority.NORMAL, wait=MINUTE)
     assert scheduling.lanes_with_due_jobs() == [LANE]
     assert claimed() == ["high"]
     assert scheduling.lanes_with_due_jobs() == []
@@ -146,7 +146,7 @@ def test_over_budget_one_refusal_is_enough_and_nobody_loses_his_place() -> None:
 
     acts.extend([refuse] * 9)
     put(*[f"a{n}" for n in range(6)])
-    room(1)
+    set_concurrency(1)
     drain()
     acts.clear()
     assert tries == ["a0"]
@@ -156,10 +156,10 @@ def test_over_budget_one_refusal_is_enough_and_nobody_loses_his_place() -> None:
 
 def test_a_hold_of_the_important_covers_the_less_important_and_not_the_other_way_round() -> None:
     put("low", priority=Priority.LOW)
-    lanes.hold(LANE, priority=Priority.HIGH, wait=MINUTE)
-    lanes.hold(LANE, priority=Priority.LOW, wait=2 * MINUTE)
+    lanes.throttle_priority(LANE, priority=Priority.HIGH, wait=MINUTE)
+    lanes.throttle_priority(LANE, priority=Priority.LOW, wait=2 * MINUTE)
     assert Lane.objects.get().held_priority == Priority.HIGH
-    lanes.hold(LANE, priority=Priority.URGENT, wait=MINUTE)
+    lanes.throttle_priority(LANE, priority=Priority.URGENT, wait=MINUTE)
     assert Lane.objects.get().held_priority == Priority.URGENT
 
 
@@ -167,21 +167,21 @@ def test_the_work_of_a_killed_worker_is_given_back_at_once() -> None:
     put("a")
     (message,) = scheduling.claim(LANE)
     leases.start(message.id, message.token)
-    assert dispatch.worker_lost(message.token) == 1
+    assert dispatch.recover_lease(message.token) == 1
     job = Job.objects.get()
     assert (job.state, job.attempts, job.history.get().outcome) == ("ready", 1, JobAttempt.Outcome.LOST)
-    assert dispatch.worker_lost(message.token) == 0
+    assert dispatch.recover_lease(message.token) == 0
 
 
 def test_a_replayed_poison_gets_its_runs_anew() -> None:
     put("poison")
     for _ in range(2):
-        for _ in range(dispatch.MOST_LOSSES):
+        for _ in range(dispatch.MOST_WORKER_DEATHS):
             assert Job.objects.get().state == "ready"
             Job.objects.update(run_at=Now())
             (message,) = scheduling.claim(LANE)
             leases.start(message.id, message.token)
-            dispatch.worker_lost(message.token)
+            dispatch.recover_lease(message.token)
         assert Job.objects.get(key="poison").state == "dead"
         Job.objects.exclude(key="poison").delete()
         jobs.replay([Job.objects.get().id])

@@ -106,7 +106,7 @@ def test_what_was_erased_is_still_told_from_what_is_new(forgotten: bool) -> None
     first, other = envelope(), envelope(data={"wmsOrderId": "W1", "note": "other"})
     deliver(first)
     of_events().update(state="done", finished_at=timezone.now() - timedelta(days=8))
-    retention.forget([Subject("wms:north:W1")]) if forgotten else retention.prune()
+    retention.erase([Subject("wms:north:W1")]) if forgotten else retention.prune()
     assert of_events().get().payload.keys() == {"erased_on", "digest"}
     assert outcomes(first, other, other) == ["duplicate", "stored", "duplicate"]
 

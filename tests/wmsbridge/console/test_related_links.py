@@ -13,13 +13,13 @@ from ops.models import Alert
 from ops.refs import Subject
 from tests.builders import make_connection, make_dead_letter, make_shipment, make_shop, make_warehouse
 from tests.fulfillment.order_rows import at_warehouse, place
-from wmsbridge.console.related_links import leads, of_alert
+from wmsbridge.console.related_links import of_alert, related_links
 
 pytestmark = pytest.mark.django_db
 
 
 def texts(user: Any, subject: str, lane: str = "", **payload: Any) -> list[str]:
-    return [lead.text for lead in leads(subject, lane=lane, payload=payload, user=user)]
+    return [link.text for link in related_links(subject, lane=lane, payload=payload, user=user)]
 
 
 def test_a_refused_submission_leads_to_all_that_may_be_wrong(
@@ -106,7 +106,7 @@ def test_a_health_alert_leads_to_what_it_names(
     make_dead_letter()
     raise_alert(f"health_{kind}", subject=Subject(kind), cause=cause, title="t", meaning="m", action="a")
     found = of_alert(Alert.objects.get(kind=f"health_{kind}"), user=admin_user)
-    assert [lead.text for lead in found] == texts
+    assert [link.text for link in found] == texts
 
 
 def test_a_health_alert_leads_to_its_order_or_parcel_and_to_the_list(
@@ -125,5 +125,5 @@ def test_a_health_alert_leads_to_its_order_or_parcel_and_to_the_list(
     ):
         raise_alert(kind, subject=Subject(kind), title="t", meaning="m", action="a", cause=cause or kind)
         found = of_alert(Alert.objects.get(kind=kind), user=admin_user)
-        assert {lead.text for lead in found} >= set(expected)
-        assert {admin_client.get(lead.url).status_code for lead in found if not lead.away} == {200}
+        assert {link.text for link in found} >= set(expected)
+        assert {admin_client.get(link.url).status_code for link in found if not link.away} == {200}

@@ -69,7 +69,7 @@ def test_a_metric_is_crossed_above_its_threshold_not_at_it(
 ) -> None:
     settings.HEALTH_THRESHOLDS = {**settings.HEALTH_THRESHOLDS, "dead_letter_depth": threshold}
     make_dead_letter()
-    assert ("dead_letter_depth" in health_alerts.sound()) is crossed
+    assert ("dead_letter_depth" in health_alerts.evaluate()) is crossed
 
 
 def test_a_dead_letter_alert_closes_when_its_last_job_is_gone() -> None:
