@@ -19,6 +19,7 @@ from ops.models import Job, Priority
 from ops.queue.jobs import enqueue
 from ops.queue.queues import Queue
 from ops.refs import NO_SUBJECT, LaneName, Subject
+from ops.text.untrusted import misfits
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -87,10 +88,7 @@ class EventKind(Generic[P]):
         try:
             return self._parser.validate_python(stored)
         except ValidationError as error:
-            wrong = "; ".join(
-                f"{'.'.join(_key_of(str(part)) for part in each['loc'])}: {each['msg']}"
-                for each in error.errors(include_url=False, include_input=False, include_context=False)
-            )
+            wrong = misfits(error, name=_key_of)
             raise Permanent(f"the payload does not fit the job kind {self.name}: {wrong}") from error
 
     def typed(self, job: Job) -> TypedJob[P]:

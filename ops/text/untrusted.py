@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any, NoReturn
+
+from pydantic import ValidationError
 
 DOOR_DEPTH = 20
 """Levels of nesting that a body at a door may have: the deepest of Shopify's has eight, the WMS contract four."""
@@ -19,6 +22,10 @@ ANSWER_DEPTH = 100
 
 
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+MISFITS_NAMED = 5
+"""Errors of a value that are named; an endless list would say no more."""
 
 
 class Unreadable(ValueError):
@@ -45,6 +52,17 @@ def clean(value: Any) -> Any:
 def _clean_text(text: str) -> str:
     whole = text.replace("\x00", "") if "\x00" in text else text
     return whole if whole.isascii() else whole.encode("utf-8", "replace").decode("utf-8")
+
+
+def misfits(error: ValidationError, *, whole: str = "", name: Callable[[str], str] = str) -> str:
+    """The first of the places where a value does not fit its shape, each with the reason; no value is quoted.
+
+    `whole`: what the value itself is called. `name`: turns a field into what its sender calls it.
+    """
+    return "; ".join(
+        f"{'.'.join(name(str(part)) for part in each['loc']) or whole}: {each['msg']}"
+        for each in error.errors()[:MISFITS_NAMED]
+    )
 
 
 def one_line(text: str) -> str:

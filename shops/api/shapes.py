@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 
 from ops.errors import Transient, UnknownOutcome
+from ops.text.untrusted import misfits
 from shops.api import gids
 from shops.ids import (
     FulfillmentId,
@@ -111,6 +112,7 @@ def parse(kind: type[S], value: Any, *, changes: bool = False) -> S:
     try:
         return kind.model_validate(value)
     except ValidationError as error:
-        where = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
         unfit = UnknownOutcome if changes else Transient
-        raise unfit(f"Shopify's answer does not fit {kind.__name__.strip('_')}: {where}"[:1000]) from error
+        raise unfit(
+            f"Shopify's answer does not fit {kind.__name__.strip('_')}: {misfits(error)}"[:1000]
+        ) from error

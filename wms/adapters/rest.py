@@ -24,6 +24,7 @@ from pydantic.alias_generators import to_camel
 from ops.errors import Permanent, UnknownOutcome
 from ops.net import http
 from ops.text.masking import mask_text
+from ops.text.untrusted import misfits
 from wms import alerts
 from wms.adapters.base import (
     CancelAnswer,
@@ -189,7 +190,9 @@ class RestAdapter:
             try:
                 read.append(_reading(_Item.model_validate(item, context=context)))
             except ValidationError as error:
-                unread.append(f"{_code_of(item) or f'item {number} of a page'}: {_reasons(error)}")
+                unread.append(
+                    f"{_code_of(item) or f'item {number} of a page'}: {misfits(error, whole='body')}"
+                )
         return tuple(read), tuple(unread)
 
     def create_return(self, request: ReturnRequest, *, idempotency_key: str) -> ReturnAnswer:
@@ -251,12 +254,8 @@ class RestAdapter:
             return shape.model_validate(body)
         except ValidationError as error:
             raise (UnknownOutcome if changes else Permanent)(
-                f"{self._slug} answered {response.status_code} outside the contract: {_reasons(error)}"
+                f"{self._slug} answered {response.status_code} outside the contract: {misfits(error, whole='body')}"
             ) from error
-
-
-def _reasons(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors()[:5])
 
 
 def _code_of(item: Any) -> str:

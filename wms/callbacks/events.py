@@ -21,6 +21,7 @@ from pydantic.alias_generators import to_camel, to_snake
 from ops.errors import Permanent
 from ops.text import untrusted
 from ops.text.masking import mask_text
+from ops.text.untrusted import misfits
 from wms import local_times
 from wms.callbacks import tracking
 from wms.callbacks.tracking import Tracking
@@ -200,7 +201,7 @@ def parse_envelope(body: bytes, *, zone: tzinfo = UTC) -> Envelope:
     except untrusted.Unreadable as error:
         raise EnvelopeError(str(error)) from error
     except ValidationError as error:
-        raise EnvelopeError(_reasons(error)) from error
+        raise EnvelopeError(misfits(error, whole="body")) from error
 
 
 def parse_shipment(
@@ -268,7 +269,9 @@ def _parse(
         except ValidationError as error:
             unreadable = _optional_errors(error, shape)
             if not unreadable or unreadable.keys() & unread.keys():
-                raise Permanent(f"{shape.__name__} outside the contract: {_reasons(error)}") from error
+                raise Permanent(
+                    f"{shape.__name__} outside the contract: {misfits(error, whole='body')}"
+                ) from error
             unread |= unreadable
             given = {name: value for name, value in given.items() if name not in unread}
     reasons = tuple(f"{name}: {reason}" for name, reason in unread.items())
@@ -279,7 +282,3 @@ def _optional_errors(error: ValidationError, shape: type[Event]) -> dict[str, st
     """Return the unreadable fields with their errors if all of them are optional, else nothing."""
     wrong = {str(each["loc"][0]) if each["loc"] else "": str(each["msg"]) for each in error.errors()}
     return wrong if all(to_snake(name) in shape.optional for name in wrong) else {}
-
-
-def _reasons(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors()[:5])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import Client
+from pydantic import TypeAdapter, ValidationError
 
 from ops.errors import Permanent
 from ops.models import Job
@@ -70,3 +71,24 @@ def test_the_page_of_a_job_with_a_deep_body_is_shown(admin_client: Client, depth
         cursor.execute("UPDATE ops_job SET payload = %s::jsonb WHERE id = %s", [deep, job.id])
     assert admin_client.get(f"/admin/ops/job/{job.id}/change/").status_code == 200
     assert Job.objects.get(id=job.id).payload
+
+
+def _misfits(shape: type, value: object, **naming: Any) -> str:
+    with pytest.raises(ValidationError) as refused:
+        TypeAdapter(shape).validate_python(value)
+    return untrusted.misfits(refused.value, **naming)
+
+
+def test_a_misfit_is_named_by_its_place_and_quotes_no_value() -> None:
+    said = _misfits(dict[str, list[int]], {"ages": [1, "Ada"]})
+    assert said.startswith("ages.1: Input should be a valid integer")
+    assert "Ada" not in said
+    assert _misfits(dict[str, int], {"return_": "x"}, name=str.upper).startswith("RETURN_: ")
+
+
+def test_a_value_that_fits_nowhere_is_named_as_a_whole() -> None:
+    assert _misfits(dict[str, int], "x", whole="body").startswith("body: Input should be a valid dictionary")
+
+
+def test_of_many_misfits_the_first_five_are_named() -> None:
+    assert _misfits(list[int], ["x"] * 9).count("; ") == untrusted.MISFITS_NAMED - 1
