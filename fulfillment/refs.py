@@ -145,11 +145,8 @@ def shipment_subject(connection_pk: ConnectionPk, remote_id: RemoteShipmentId) -
 
 def parse_shipment(subject: str) -> ShipmentRef | None:
     """The shipment that a subject is about; None where it is about something else."""
-    parts = refs.parts_of(subject, "shipment", 2)
-    number = refs.number_in(parts[0]) if parts else None
-    if parts is None or number is None:
-        return None
-    return ShipmentRef(ConnectionPk(number), RemoteShipmentId(parts[1]))
+    found = refs.numbered(subject, "shipment")
+    return ShipmentRef(ConnectionPk(found[0]), RemoteShipmentId(found[1])) if found else None
 
 
 def backfill_subject(domain: str, feed: str) -> Subject:

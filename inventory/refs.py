@@ -32,9 +32,8 @@ def stock_key(warehouse_pk: WarehousePk, item_code: str) -> ParkKey:
 
 def parse_stock(key: str) -> StockRef | None:
     """Return the item and the warehouse that a park key names; None if it names something else."""
-    parts = refs.parts_of(key, "stock", 2)
-    number = refs.number_in(parts[0]) if parts else None
-    return StockRef(WarehousePk(number), parts[1]) if parts and number is not None else None
+    found = refs.numbered(key, "stock")
+    return StockRef(WarehousePk(found[0]), found[1]) if found else None
 
 
 def late_cause(step: str, domain: str, slug: str, code: str) -> str:

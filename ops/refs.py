@@ -89,6 +89,13 @@ def parts_of(text: str, kind: str, count: int) -> list[str] | None:
     return parts if name == kind and len(parts) == count and all(parts) else None
 
 
+def numbered(text: str, kind: str) -> tuple[int, str] | None:
+    """The number and the rest of "kind:<number>:<rest>", where the rest may hold colons; None for any other text."""
+    parts = parts_of(text, kind, 2)
+    number = number_in(parts[0]) if parts else None
+    return None if parts is None or number is None else (number, parts[1])
+
+
 def number_in(text: str) -> int | None:
     """The number that a part is, spelled as we spell it; None for any other text."""
     if not (text.isascii() and text.isdigit()) or len(text) > len(str(LARGEST_ID)):

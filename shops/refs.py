@@ -71,8 +71,6 @@ def notice_subject(name: str, shop_pk: ShopPk, number: int) -> Subject:
 
 def parse_notice(subject: str, *, name: str) -> NoticeRef | None:
     """Return what the subject of a webhook, or of a job that follows it, names; None if it names something else."""
-    parts = refs.parts_of(subject, name, 2)
-    if parts is None:
-        return None
-    shop_pk, number = map(refs.number_in, parts)
-    return None if shop_pk is None or number is None else NoticeRef(name, ShopPk(shop_pk), number)
+    found = refs.numbered(subject, name)
+    number = refs.number_in(found[1]) if found else None
+    return NoticeRef(name, ShopPk(found[0]), number) if found and number is not None else None

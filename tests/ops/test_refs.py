@@ -60,3 +60,14 @@ def test_what_we_do_not_spell_so_is_no_number(text: str) -> None:
 )
 def test_only_the_last_part_holds_colons(text: str, parts: list[str] | None) -> None:
     assert refs.parts_of(text, "sku", 2) == parts
+
+
+@given(number=rows, rest=hostile_ids)
+def test_a_number_before_whatever_another_system_sent_is_found(number: int, rest: str) -> None:
+    assert refs.numbered(f"stock:{number}:{rest}", "stock") == (number, rest)
+    assert refs.numbered(f"stock:{number}:{rest}", "shipment") is None
+
+
+@pytest.mark.parametrize("text", ["stock:07:mug", "stock:seven:mug", "stock:7:", "stock:7", "stock"])
+def test_what_lacks_the_number_or_the_rest_is_no_such_reference(text: str) -> None:
+    assert refs.numbered(text, "stock") is None

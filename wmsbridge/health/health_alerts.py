@@ -8,7 +8,7 @@ from django.db import transaction
 from ops import secrets
 from ops.alerting.own_alerts import DEAD_LETTER, SECRET_UNREADABLE
 from ops.queue import dead_letters
-from ops.refs import Subject, lane_subject
+from ops.refs import Subject, dead_letters_subject, lane_subject
 from shops.models import Shop
 from wms.availability import access
 from wms.models import Connection
@@ -56,7 +56,7 @@ def close_settled_dead_letters() -> int:
     opened = list(locked.order_by("id").values_list("subject", flat=True))
     if not opened:
         return 0
-    still = {f"{kind} {lane}"[:300] for kind, lane in dead_letters.kinds_and_lanes()}
+    still = {dead_letters_subject(kind, lane) for kind, lane in dead_letters.kinds_and_lanes()}
     return DEAD_LETTER.close(*[subject for subject in opened if subject not in still])
 
 
