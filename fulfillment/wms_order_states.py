@@ -14,6 +14,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from fulfillment.models import WmsOrder
+from fulfillment.models.states import NotInTheTable
 from wms.statuses import AT_THE_WMS as AT_THE_WMS
 from wms.statuses import WmsStatus
 
@@ -141,10 +142,6 @@ def _by_pair() -> dict[WmsStatus, dict[WmsStatus, tuple[Event, ...]]]:
 
 TRANSITIONS = _by_pair()
 """From each state to those that may follow, with the events that lead there. No code makes an order `UNKNOWN`."""
-
-
-class NotInTheTable(ValueError):
-    """The event does not lead to that state, from wherever."""
 
 
 def advance(

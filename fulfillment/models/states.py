@@ -5,6 +5,10 @@ from __future__ import annotations
 from django.db.models import TextChoices
 
 
+class NotInTheTable(ValueError):
+    """A table of states has no such transition."""
+
+
 class OrderState(TextChoices):
     """Where an order stands, as staff see it."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from django.db.models import QuerySet
 
 from fulfillment.models import Return
-from fulfillment.models.states import ReturnState
+from fulfillment.models.states import NotInTheTable, ReturnState
 
 _CAME_BACK = "the warehouse reports the goods"
 
@@ -29,10 +29,6 @@ TRANSITIONS: Mapping[ReturnState, Mapping[ReturnState, str]] = {
     ReturnState.RECEIVED: {},
 }
 """From each state to those that may follow, each with what leads there."""
-
-
-class NotInTheTable(ValueError):
-    """No return goes from the one state to the other."""
 
 
 def advance(

@@ -11,6 +11,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from fulfillment.models import WmsOrder
+from fulfillment.models.states import NotInTheTable
 from fulfillment.wms_order_states import (
     AT_THE_WMS,
     FIRST_LOOK_UP,
@@ -20,7 +21,6 @@ from fulfillment.wms_order_states import (
     UNCONFIRMED,
     CancellationPhase,
     Event,
-    NotInTheTable,
     advance,
     phase,
 )

@@ -9,8 +9,8 @@ from django.db import transaction
 from pytest_django import DjangoAssertNumQueries
 
 from fulfillment.models import Return
-from fulfillment.models.states import ReturnState
-from fulfillment.returns.return_states import TRANSITIONS, NotInTheTable, advance
+from fulfillment.models.states import NotInTheTable, ReturnState
+from fulfillment.returns.return_states import TRANSITIONS, advance
 from tests.builders import (
     make_connection,
     make_order,
