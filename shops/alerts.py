@@ -20,17 +20,29 @@ SHOPIFY_VERSION_FELL_FORWARD = AlertKind("shopify_version_fell_forward", closes=
 POINTS_BURNT = AlertKind("points_burnt", closes=Closes.ITSELF)
 
 
-def shop_refuses_credentials(shop: Shop, *, reason: str, by_shopify: bool) -> None:
-    """Shopify refuses our credentials; or, when it is not `by_shopify`, we have none that could be used."""
-    refused = f"Shopify refuses our credentials for {shop.domain}"
+def shop_refuses_credentials(shop: Shop, *, reason: str) -> None:
+    """Shopify refuses our credentials."""
+    _no_access(
+        shop, title=f"Shopify refuses our credentials for {shop.domain}", because=f"Shopify said: {reason}"
+    )
+
+
+def shop_without_credentials(shop: Shop, *, reason: str) -> None:
+    """We have no credentials of the shop that could be sent."""
+    _no_access(
+        shop,
+        title=f"We cannot call {shop.domain} because we have no credentials for it",
+        because=f"The reason: {reason}",
+    )
+
+
+def _no_access(shop: Shop, *, title: str, because: str) -> None:
     SHOP_REFUSES_CREDENTIALS.open(
         shop.subject,
         shop=shop.domain,
-        title=refused
-        if by_shopify
-        else f"We cannot call {shop.domain} because we have no credentials for it",
+        title=title,
         meaning="Nothing can be read from this shop or written to it. Its work waits, and nothing is lost. "
-        f"{'Shopify said' if by_shopify else 'The reason'}: {reason}",
+        f"{because}",
         action="Check that the app is installed on the shop. Then correct the client ID and secret (or the access "
         "token) of the shop in the console. The waiting work then continues by itself.",
     )

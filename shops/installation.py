@@ -79,13 +79,13 @@ def record_refused(shop: Shop, refusal: AccessRefused) -> None:
     It is not raised if the app was uninstalled, or while this is being checked: that has an alert of its own.
     """
     if not (_is_uninstalled(shop) or jobs.removal_is_examined(shop)):
-        alerts.shop_refuses_credentials(shop, reason=refusal.reason, by_shopify=True)
+        alerts.shop_refuses_credentials(shop, reason=refusal.reason)
 
 
 def record_unusable(shop: Shop, unusable: CredentialsUnusable) -> None:
     """Raise the alert that the shop has no credentials that could be sent, unless the app was uninstalled."""
     if not _is_uninstalled(shop):
-        alerts.shop_refuses_credentials(shop, reason=unusable.reason, by_shopify=False)
+        alerts.shop_without_credentials(shop, reason=unusable.reason)
 
 
 def _is_uninstalled(shop: Shop) -> bool:
