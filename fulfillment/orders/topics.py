@@ -56,12 +56,16 @@ def orders_changed(webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
     shop = Shop.objects.get(id=first.shop)
     if first.topic == "fulfillments/update":
         _compare_cancelled(shop, webhooks)
-    by_subject = {number for each in webhooks if (number := _order_of(shop, each)) is not None}
-    nameless = [each.payload.body for each in webhooks if _order_of(shop, each) is None]
+    by_subject: set[ShopifyOrderId] = set()
+    nameless = []
+    for each in webhooks:
+        if (order_id := _order_of(shop, each)) is not None:
+            by_subject.add(order_id)
+        else:
+            nameless.append(each.payload.body)
+    delay = AT_ONCE if first.topic in IMMEDIATE_TOPICS else DEBOUNCE
     for shopify_order_id in by_subject | _owners(shop, nameless):
-        jobs.read_order(
-            shop, shopify_order_id, delay=AT_ONCE if first.topic in IMMEDIATE_TOPICS else DEBOUNCE
-        )
+        jobs.read_order(shop, shopify_order_id, delay=delay)
 
 
 def _compare_cancelled(shop: Shop, webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
