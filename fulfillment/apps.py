@@ -13,4 +13,4 @@ class FulfillmentConfig(AppConfig):
 
     def ready(self) -> None:
         """Dead letters and jobs name orders as staff do."""
-        subjects.register_namer(importlib.import_module("fulfillment.order_subjects").names, kind="order")
+        subjects.register_namer(importlib.import_module("fulfillment.console.order_text").names, kind="order")

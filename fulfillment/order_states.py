@@ -29,7 +29,7 @@ from fulfillment.readiness import OF_A_PART
 from fulfillment.refs import OrderPk
 from fulfillment.wms_order_states import BY_PARCELS, ENDED, UNCONFIRMED
 from ops.alerting.kinds import close_kinds
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 

@@ -55,7 +55,7 @@ from wms import jobs as wms_jobs
 from wms.callbacks import unread_fields
 from wms.callbacks.events import parse_order_status, parse_return_receipt, parse_shipment
 from wms.jobs import CallbackPayload
-from wms.local_times import zone_named
+from wms.vocabulary.local_times import zone_named
 
 for _kind in ORDER_CHANGED:
     handles_batch(_kind)(topics.orders_changed)

@@ -15,8 +15,8 @@ from django.db.models.functions import Now
 
 from fulfillment.models import WmsOrder
 from fulfillment.models.states import NotInTheTable
-from wms.statuses import AT_THE_WMS as AT_THE_WMS
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import AT_THE_WMS as AT_THE_WMS
+from wms.vocabulary.statuses import WmsStatus
 
 FIRST_LOOK_UP = timedelta(minutes=15)
 """The WMS is asked about an order of which it has told nothing for this long."""

@@ -12,7 +12,8 @@ from django.http import HttpRequest
 from ops import secrets
 from ops.admin import ConsoleAdmin
 from ops.console.secret_forms import SecretsForm
-from shops import installation, jobs
+from shops import jobs
+from shops.access import installation
 from shops.models import Shop
 
 SECRETS = ("client_secret", "access_token", "webhook_secret", "webhook_secret_previous")

@@ -11,7 +11,8 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from ops.workers.runner import handles
-from shops import alerts, installation, jobs
+from shops import alerts, jobs
+from shops.access import installation
 from shops.api import client
 from shops.jobs import (
     APP_UNINSTALLED,

@@ -17,7 +17,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
 from ops.admin import ConsoleAdmin
-from skumap import identities
+from skumap.mappings import identities
 from skumap.models import SkuMapping
 from skumap.transfer.csv_rows import COLUMNS
 from skumap.transfer.importing import ImportReport, import_csv

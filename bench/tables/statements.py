@@ -35,7 +35,7 @@ from wms.adapters.base import OrderAnswer
 from wms.callbacks.events import OrderStatusEvent, ShipmentEvent, ShippedItem
 from wms.ids import ConnectionPk, RemoteOrderId
 from wms.models import Connection, Warehouse
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 from wmsbridge import health
 from wmsbridge.health import health_alerts
 from wmsbridge.monitoring import metrics

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from fulfillment.console import unsent
 from fulfillment.models.states import OrderState, Outcome, Reason, ShipmentState
 from fulfillment.wms_order_states import STEPS
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 TOO_LONG = timedelta(hours=24)
 """Paid goods that are not on their way after this long are a customer's question tomorrow."""

@@ -126,6 +126,6 @@ def unknown_wms_status(connection: Connection, *, word: str) -> None:
         shop=None,
         title=f"{connection.slug} uses an order status that we do not know: {word[:100]}",
         meaning="The order keeps the status that it had here.",
-        action="Ask the people who run the WMS what the word means, and have it added to wms/statuses.py. Then close "
-        "this alert.",
+        action="Ask the people who run the WMS what the word means, and have it added to "
+        "wms/vocabulary/statuses.py. Then close this alert.",
     )

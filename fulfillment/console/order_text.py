@@ -1,10 +1,15 @@
-"""Why an order stands where it stands, in a line for people."""
+"""An order in words for people: what it is called, and why it stands where it stands."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from fulfillment.console import unsent
 from fulfillment.models import Order
 from fulfillment.models.states import Reason
+from fulfillment.refs import parse_order
+from ops.queue.subjects import SubjectName
+from shops.models import Shop
 
 LONGEST = 120
 
@@ -25,3 +30,22 @@ def shortened(text: str) -> str:
 
 def _said(reason: Reason, detail: str) -> str:
     return f"{reason.label}: {detail}".rstrip(": ") if reason else ""
+
+
+def names(subjects: Collection[str]) -> dict[str, SubjectName]:
+    """What orders are called where ops knows only the subject of a job: in dead letters and lists of jobs.
+
+    By Order.subject: the order's name, or Shopify's id of one that was never read; two statements.
+    """
+    ids = {subject: found for subject in subjects if (found := parse_order(subject))}
+    shops = dict(Shop.objects.filter(id__in={shop for shop, _ in ids.values()}).values_list("id", "domain"))
+    wanted = {order for _, order in ids.values()}
+    rows = Order.objects.filter(shop_id__in=shops, shopify_order_id__in=wanted)
+    known = {
+        (shop, order): name for shop, order, name in rows.values_list("shop", "shopify_order_id", "name")
+    }
+    return {
+        subject: SubjectName(f"order {known.get(key, key[1])}", shops[key[0]])
+        for subject, key in ids.items()
+        if key[0] in shops
+    }

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from fulfillment.models import Order, Return, Shipment, WmsOrder
 from fulfillment.models.states import OrderState, ReturnState, ShipmentState
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 PLAIN = "default"
 ORDER_TONES: Mapping[str, str] = {

@@ -20,7 +20,7 @@ from shops.api.client import execute
 from shops.api.gids import gid
 from shops.api.shapes import Payload, parse
 from shops.ids import FulfillmentOrderId, FulfillmentOrderLineId, LocationId, ShopifyLineId
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 

@@ -2,7 +2,7 @@ from django.db import migrations, models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from wms.statuses import AT_THE_WMS
+from wms.vocabulary.statuses import AT_THE_WMS
 
 
 class Migration(migrations.Migration):

@@ -13,7 +13,7 @@ from fulfillment.refs import WmsOrderPk, external_subject
 from ops.refs import Subject
 from wms.ids import ExternalId, RemoteOrderId
 from wms.models import Warehouse
-from wms.statuses import AT_THE_WMS, WmsStatus
+from wms.vocabulary.statuses import AT_THE_WMS, WmsStatus
 
 
 class WmsOrder(models.Model):

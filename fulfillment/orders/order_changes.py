@@ -16,7 +16,7 @@ from fulfillment.wms_order_states import NOT_AT_THE_WMS, NOT_ENDED, OVER
 from fulfillment.wms_orders import attempts, cancellation
 from ops.alerting.kinds import close_kinds
 from ops.queue.jobs import wake
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 SOONEST_LOOK = timedelta(seconds=2)
 LATEST_LOOK = timedelta(minutes=2)

@@ -15,8 +15,8 @@ from django.db import transaction
 from fulfillment import alerts
 from fulfillment.privacy import erasure
 from ops.errors import Permanent
-from shops import installation
 from shops import jobs as shop_jobs
+from shops.access import installation
 from shops.api import client
 from shops.api.gids import number_or_none
 from shops.ids import ShopifyOrderId

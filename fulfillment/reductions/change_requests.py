@@ -6,7 +6,7 @@ from fulfillment.models import Order, WmsOrder
 from fulfillment.models.states import Wish
 from fulfillment.reductions.units_at_work import Part, Units
 from fulfillment.wms_order_states import OVER
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 
 def answer(status: WmsStatus, reason: str) -> str:

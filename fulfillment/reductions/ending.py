@@ -11,7 +11,7 @@ from fulfillment.models import WmsOrder, WmsOrderLine
 from fulfillment.wms_order_states import MAY_BE_SENT, Event, advance
 from inventory import reservations
 from inventory.reservations import Need
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 

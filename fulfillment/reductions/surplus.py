@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from fulfillment.models.states import Wish
 from fulfillment.reductions.units_at_work import Asked, Part, Units, Work
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 _EASY_FIRST = (
     WmsStatus.PENDING,

@@ -13,7 +13,7 @@ from fulfillment.wms_order_states import CancellationPhase, phase
 from shops.ids import LocationId
 from wms.adapters import capabilities_of
 from wms.adapters.base import Capability
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 
 def tell(order: Order, work: Work, found: Surplus) -> None:

@@ -36,7 +36,7 @@ from inventory import reservations
 from ops.alerting.kinds import close_kinds
 from wms.adapters import capabilities_of
 from wms.adapters.base import Capability
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 SECOND_LOOK = timedelta(seconds=5)
 """So long after the first reading that misses units Shopify is read once more, before a WMS is asked."""

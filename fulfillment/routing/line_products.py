@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fulfillment import alerts
 from fulfillment.models import Order, OrderLine
 from shops.ids import VariantId
-from skumap.resolve import Resolution, resolve, variants_of_skus
+from skumap.mappings.resolve import Resolution, resolve, variants_of_skus
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ from ops.errors import Blocked, Transient
 from ops.refs import ParkKey
 from shops.ids import VariantId
 from shops.refs import shop_key
+from skumap.mappings.resolve import Component, Resolution
 from skumap.refs import sku_key, variant_key
-from skumap.resolve import Component, Resolution
 from skumap.verification.review import report_unmapped
 from wms.ids import WarehousePk
 from wms.models import Warehouse

@@ -24,7 +24,7 @@ from ops.queue.jobs import wake
 from wms.adapters import capabilities_of
 from wms.adapters.base import Capability, OrderRequest
 from wms.models import Connection
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 SETTLE = timedelta(seconds=settings.WMS_SETTLE_SECONDS)
 """A WMS without idempotent creation may still be working on a request that timed out: only after this long does

@@ -34,7 +34,7 @@ from ops.errors import Permanent
 from ops.queue.jobs import wake
 from wms.adapters import adapter_for, capabilities_of
 from wms.adapters.base import CancelAnswer, Capability
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 

@@ -17,7 +17,7 @@ from ops.idempotency import RetentionWindow
 from ops.queue.jobs import lock_keys, wake
 from wms.adapters.base import OrderAnswer
 from wms.ids import RemoteOrderId, RemoteReturnId
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 

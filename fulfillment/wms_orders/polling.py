@@ -27,7 +27,7 @@ from wms.adapters import adapter_for, capabilities_of
 from wms.adapters.base import Capability, OrderAnswer
 from wms.ids import ConnectionPk
 from wms.models import Connection
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 

@@ -26,7 +26,7 @@ from fulfillment.wms_orders import submission
 from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
 from wms.adapters import adapter_for
 from wms.adapters.base import OrderLineRequest, OrderRequest, UpdateAnswer
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 

@@ -31,7 +31,7 @@ from ops.alerting.kinds import close_kinds
 from ops.errors import Blocked
 from wms.callbacks.events import OrderStatusEvent
 from wms.ids import ConnectionPk, RemoteOrderId
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 

@@ -43,7 +43,7 @@ from wms.adapters import adapter_for
 from wms.adapters.base import Address, Capability, OrderAnswer, OrderLineRequest, OrderRequest
 from wms.availability import warehouses
 from wms.ids import RemoteOrderId
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 

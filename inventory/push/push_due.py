@@ -15,8 +15,8 @@ from inventory.push.push_plan import Product, Stock
 from inventory.stock import effects, locking
 from shops.ids import InventoryItemId, VariantId
 from shops.models import Shop
+from skumap.mappings.resolve import mappings_for_items, resolve
 from skumap.models import SkuMapping
-from skumap.resolve import mappings_for_items, resolve
 from wms.models import Warehouse
 
 COMPARED_AT_ONCE = 1000

@@ -20,8 +20,9 @@ from django.conf import settings
 from ops.errors import Permanent, Throttled, recorded_name
 from ops.models import Priority
 from ops.net import http
-from shops import alerts, installation
-from shops.api import answers, credentials, documents
+from shops import alerts
+from shops.access import credentials, installation
+from shops.api import answers, documents
 from shops.budget import points, rate_budget
 from shops.models import Shop
 

@@ -11,7 +11,8 @@ from django.db import connection, transaction
 
 from shops.ids import VariantId
 from shops.models import Shop
-from skumap import identities, jobs
+from skumap import jobs
+from skumap.mappings import identities
 from skumap.transfer import staging
 from skumap.transfer.csv_rows import Reader, RowError
 from skumap.verification import review

@@ -13,7 +13,7 @@ from typing import Any
 from django.db import connection
 
 from shops.ids import VariantId
-from skumap import identities
+from skumap.mappings import identities
 from skumap.models import SkuMapping
 from skumap.transfer.csv_rows import MAX_ERRORS, Row, RowError
 

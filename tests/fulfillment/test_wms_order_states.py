@@ -25,7 +25,7 @@ from fulfillment.wms_order_states import (
     phase,
 )
 from tests.builders import make_connection, make_order, make_shop, make_warehouse, make_wms_order
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 LAST_WEEK = datetime(2026, 1, 1, tzinfo=UTC)

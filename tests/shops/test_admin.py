@@ -9,7 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from ops.models import Alert, Job
-from shops import installation
+from shops.access import installation
 from shops.models import Shop
 from tests.builders import make_shop
 

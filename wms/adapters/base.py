@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from wms.ids import ExternalId, RemoteOrderId, RemoteReturnId
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 
 class Capability(StrEnum):

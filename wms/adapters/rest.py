@@ -40,10 +40,10 @@ from wms.adapters.base import (
 )
 from wms.availability import access
 from wms.ids import ExternalId, RemoteOrderId, RemoteReturnId, RemoteShipmentId
-from wms.local_times import Moment, within, zone_named
 from wms.models import Connection
 from wms.refs import connection_lane
-from wms.statuses import parse_status
+from wms.vocabulary.local_times import Moment, within, zone_named
+from wms.vocabulary.statuses import parse_status
 
 TIMEOUT = (3, 20)
 """Seconds to connect, and between two bytes of the answer: well below the 50 s of a job."""

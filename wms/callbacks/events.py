@@ -22,12 +22,12 @@ from ops.errors import Permanent
 from ops.text import untrusted
 from ops.text.masking import mask_text
 from ops.text.untrusted import misfits
-from wms import local_times
 from wms.callbacks import tracking
 from wms.callbacks.tracking import Tracking
 from wms.ids import RemoteOrderId, RemoteReturnId, RemoteShipmentId
-from wms.local_times import Moment
-from wms.statuses import WmsStatus, parse_status
+from wms.vocabulary import local_times
+from wms.vocabulary.local_times import Moment
+from wms.vocabulary.statuses import WmsStatus, parse_status
 
 
 class EnvelopeError(ValueError):

@@ -14,8 +14,8 @@ from pydantic import BaseModel
 
 from ops import secrets
 from ops.queue import jobs
-from shops import installation
 from shops import jobs as shop_jobs
+from shops.access import installation
 from shops.models import Shop
 from shops.refs import shop_key
 from wms.availability import access, warehouses

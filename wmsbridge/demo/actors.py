@@ -19,7 +19,7 @@ from shops.ids import InventoryItemId, VariantId
 from skumap.models import SkuMapping
 from skumap.verification import review
 from wms.models import Warehouse
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 from wmsbridge.demo.sandbox_api import Sandbox
 from wmsbridge.demo.scenarios import Plot, Shipping
 from wmsbridge.demo.world import STORES, Variant

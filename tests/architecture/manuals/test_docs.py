@@ -15,7 +15,7 @@ from ops.queue.queues import Queue
 from tests.architecture.layers import APPS, ROOT, sources
 from wms.adapters import ADAPTERS
 from wms.adapters.base import Capability
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 from wmsbridge import health
 from wmsbridge.celery import app
 from wmsbridge.configuration import config_file

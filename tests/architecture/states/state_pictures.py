@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fulfillment.wms_order_states import AT_THE_WMS, TRANSITIONS, Event
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 AT = "at_the_wms"
 _INSIDE = [status for status in WmsStatus if status in AT_THE_WMS and status != WmsStatus.UNKNOWN]

@@ -11,7 +11,7 @@ import pytest
 
 from tests.architecture.layers import APPS, ROOT, sources
 from tests.architecture.states import state_pictures
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 GATE = ROOT / "fulfillment/wms_order_states.py"
 ARCHITECTURE = ROOT / "docs/architecture.md"

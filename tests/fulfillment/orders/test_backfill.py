@@ -21,8 +21,8 @@ from fulfillment.orders import backfill, rereading
 from ops.models import Alert, Job, Priority
 from ops.queue import jobs
 from ops.refs import Subject
-from shops import installation
 from shops import tasks as shop_tasks
+from shops.access import installation
 from shops.api import client, documents
 from shops.models import Shop
 from shops.webhooks import subscriptions

@@ -11,7 +11,7 @@ from django.test import Client
 
 from fulfillment.models import Order
 from ops.models import Alert, Job
-from shops import installation
+from shops.access import installation
 from shops.models import Shop
 from shops.refs import shop_key
 from tests.builders import make_job, make_shop

@@ -22,7 +22,7 @@ from tests.fulfillment.order_rows import at_warehouse, place
 from tests.fulfillment.scene import LATER, MUG, TEE, UNMAPPED, Scene
 from wms.adapters.base import CancelAnswer
 from wms.models import Connection
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 pytestmark = pytest.mark.django_db
 

@@ -19,7 +19,7 @@ from tests.world import Json
 from wms.adapters.base import OrderAnswer
 from wms.ids import ConnectionPk
 from wms.models import Connection
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 pytestmark = pytest.mark.django_db
 

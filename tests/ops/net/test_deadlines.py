@@ -17,7 +17,7 @@ from ops.models import Alert, Circuit, JobAttempt, Lane
 from ops.net import http, targets
 from ops.queue import jobs
 from ops.refs import LaneName, Subject
-from shops.api import credentials
+from shops.access import credentials
 from tests.builders import make_shop
 from tests.drain import drain
 from tests.ops.job_stub import KIND, acts

@@ -13,7 +13,7 @@ import responses
 from ops import redis
 from ops.errors import AnswerLost, Blocked, EndpointFailed, Permanent, Throttled, UnknownOutcome
 from ops.models import Alert, Priority
-from shops import installation
+from shops.access import installation
 from shops.api import client
 from shops.budget import rate_budget
 from shops.models import Shop

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from ops.errors import JobError, Throttled, UnknownOutcome
-from shops.api import client, credentials, pages, shapes
+from shops.access import credentials
+from shops.api import client, pages, shapes
 from shops.api.shapes import PageInfo, Payload
 from shops.ids import ShopPk
 from shops.models import Shop

@@ -31,7 +31,7 @@ from wms.availability.access import AccessRefused, CredentialsUnusable
 from wms.availability.warehouses import connection_changed
 from wms.ids import ExternalId, RemoteOrderId
 from wms.models import Connection
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 ADDRESS_FIELDS = [
     "name",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ops.errors import Permanent
 from wms.callbacks import events
 from wms.callbacks.events import EnvelopeError, parse_envelope
-from wms.statuses import WmsStatus
+from wms.vocabulary.statuses import WmsStatus
 
 SHIPMENT: dict[str, Any] = {
     "wmsOrderId": "W1",

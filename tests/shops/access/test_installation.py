@@ -13,8 +13,9 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from ops.models import Alert, Job
-from shops import installation, tasks
 from shops import jobs as shop_jobs
+from shops import tasks
+from shops.access import installation
 from shops.api import client as shopify_client
 from shops.api import documents, gids
 from shops.ids import ShopifyOrderId

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wms.statuses import WmsStatus, parse_status
+from wms.vocabulary.statuses import WmsStatus, parse_status
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from ops import secrets
 from ops.errors import EndpointFailed, JobError, Throttled
 from ops.net import http
 from ops.text.entered_text import is_token
-from shops import alerts, installation
+from shops import alerts
+from shops.access import installation
 from shops.models import Shop
 
 logger = structlog.get_logger(__name__)

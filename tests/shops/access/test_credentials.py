@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from ops.errors import Permanent, Throttled, Transient
 from ops.models import Alert, Job
-from shops import installation
-from shops.api import client, credentials
+from shops.access import credentials, installation
+from shops.api import client
 from shops.models import Shop
 from tests.builders import make_shop
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from skumap.resolve import Resolution, mappings_for_items, resolve
+from skumap.mappings.resolve import Resolution, mappings_for_items, resolve
 from tests.builders import make_connection, make_mapping, make_shop, make_warehouse
 from wms.models import Warehouse
 

@@ -1,0 +1,1 @@
+"""How a WMS writes: its words for the state of an order, and its times without a zone."""
