@@ -79,9 +79,19 @@ class Blocked(JobError):
         self.recheck = recheck
 
 
+class AccessRefused(Blocked):
+    """The other side refuses our credentials, so work waits until they are changed."""
+
+
+class CredentialsUnusable(Blocked):
+    """There are no credentials that could be sent, so no call was made; work waits until they are changed."""
+
+
 def recorded_name(error: BaseException) -> str:
-    """The name of an error in the database, in metrics and in logs: a failed endpoint keeps the name of its kind."""
+    """The name of an error in the database, in metrics and in logs: a kind keeps the name that it always had there."""
     match error:
+        case CredentialsUnusable():
+            return AccessRefused.__name__
         case UnknownOutcome():
             return UnknownOutcome.__name__
         case EndpointFailed():

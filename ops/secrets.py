@@ -6,6 +6,8 @@ whose row became another's, cannot be read. Ciphertexts from before this was so 
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -142,6 +144,18 @@ def readable(instance: models.Model, name: str) -> str | None:
 def all_readable(instance: models.Model) -> bool:
     """Whether every secret of this row can be read."""
     return all(readable(instance, name) is not None for name in names(instance))
+
+
+def unchanged(instance: models.Model, *fields: str) -> Callable[[], bool]:
+    """Return a function that says whether these fields of the stored row are still what they are in `instance`."""
+    model, before = type(instance), _fingerprint(instance, fields)
+    return lambda: _fingerprint(model._base_manager.get(pk=instance.pk), fields) == before
+
+
+def _fingerprint(instance: models.Model, fields: tuple[str, ...]) -> str:
+    """Return a hash of these fields; it is never stored. A secret that cannot be read counts as empty."""
+    values = "\x00".join(readable(instance, name) or "" for name in fields)
+    return hashlib.sha256(values.encode()).hexdigest()
 
 
 def is_set(instance: models.Model, name: str) -> bool:

@@ -17,7 +17,6 @@ from shops.access import installation
 from shops.models import Shop
 
 SECRETS = ("client_secret", "access_token", "webhook_secret", "webhook_secret_previous")
-CREDENTIALS = frozenset({"client_id", "client_secret", "access_token"})
 
 
 class ShopForm(SecretsForm[Shop]):
@@ -108,7 +107,7 @@ class ShopAdmin(ConsoleAdmin):
             super().save_model(request, obj, form, change)
             if {*SECRETS} & set(form.changed_data):
                 installation.secrets_changed(obj)
-            if change and {*CREDENTIALS, "domain"} & set(form.changed_data):
+            if change and {*installation.CREDENTIALS, "domain"} & set(form.changed_data):
                 installation.credentials_changed(obj)
             elif not change:
                 jobs.check_subscriptions(obj)

@@ -75,12 +75,8 @@ def token_for(shop: Shop, *, rejected: str = "") -> str:
         return _token_for(shop, rejected=rejected)
     except secrets.SecretUnreadable as error:
         alerts.secret_unreadable(shop)
-        unusable = installation.CredentialsUnusable(shop, reason=str(error))
-        installation.record_unusable(shop, unusable)
-        raise unusable from error
-    except installation.CredentialsUnusable as unusable:
-        installation.record_unusable(shop, unusable)
-        raise
+        installation.record_unusable(shop, reason=str(error))
+        raise installation.unusable(shop, reason=str(error)) from error
 
 
 def _token_for(shop: Shop, *, rejected: str) -> str:
@@ -92,9 +88,9 @@ def _token_for(shop: Shop, *, rejected: str) -> str:
     if not _due(shop, rejected=rejected):
         return str(shop.issued_token)
     if not (shop.client_id and shop.client_secret):
-        raise installation.CredentialsUnusable(
-            shop, reason="neither an access token nor a client id and secret are stored"
-        )
+        reason = "neither an access token nor a client id and secret are stored"
+        installation.record_unusable(shop, reason=reason)
+        raise installation.unusable(shop, reason=reason)
     if not _begin_renewal(shop):
         return _token_from_others(shop, rejected=rejected)
     try:
@@ -110,12 +106,13 @@ def _token_for(shop: Shop, *, rejected: str) -> str:
 def _permanent(shop: Shop, *, rejected: str) -> str:
     """Return the permanent token. Raises AccessRefused if it was rejected, CredentialsUnusable if it cannot be sent."""
     if shop.access_token == rejected:
-        refusal = installation.AccessRefused(shop, reason="401 for the access token")
-        installation.record_refused(shop, refusal)
-        raise refusal
+        reason = "401 for the access token"
+        installation.record_refused(shop, reason=reason)
+        raise installation.refused(shop, reason=reason)
     if not is_token(shop.access_token):
         reason = "the stored access token holds a character that no header can"
-        raise installation.CredentialsUnusable(shop, reason=reason)
+        installation.record_unusable(shop, reason=reason)
+        raise installation.unusable(shop, reason=reason)
     return str(shop.access_token)
 
 
@@ -172,11 +169,9 @@ def _request(shop: Shop) -> Grant:
         alerts.shop_frozen(shop, reason=f"HTTP {response.status_code}")
         raise installation.frozen(shop, reason=f"HTTP {response.status_code}")
     if response.status_code != 200:
-        refusal = installation.AccessRefused(
-            shop, reason=f"HTTP {response.status_code} {_reason(response)}".strip()
-        )
-        installation.record_refused(shop, refusal)
-        raise refusal
+        reason = f"HTTP {response.status_code} {_reason(response)}".strip()
+        installation.record_refused(shop, reason=reason)
+        raise installation.refused(shop, reason=reason)
     answer = http.parse_json(response, changes=False, what=what)
     try:
         grant = _Granted.model_validate(answer)

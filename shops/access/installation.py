@@ -3,8 +3,7 @@ change."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import timedelta
 
 import structlog
@@ -15,7 +14,7 @@ from django.db.models.functions import Now
 from ops import secrets
 from ops.alerting.kinds import close_kinds
 from ops.alerting.own_alerts import SECRET_UNREADABLE
-from ops.errors import Blocked, Throttled
+from ops.errors import AccessRefused, Blocked, CredentialsUnusable, Throttled
 from ops.queue.jobs import wake
 from shops import alerts, jobs
 from shops.models import Shop
@@ -31,26 +30,26 @@ FROZEN_STATUSES = frozenset({402, 423})
 FROZEN_WAIT = timedelta(minutes=10)
 
 
-class AccessRefused(Blocked):
-    """Shopify refuses our credentials; work waits under the shop's park key until they are changed."""
-
-    def __init__(self, shop: Shop, *, reason: str) -> None:
-        super().__init__(
-            f"{shop.domain} refuses our credentials: {reason}",
-            on=[shop_key(shop.id)],
-            recheck=_unchanged(shop),
-        )
-        self.reason = reason
+CREDENTIALS = ("client_id", "client_secret", "access_token")
+"""The fields of a shop that decide whether Shopify lets us in."""
 
 
-class CredentialsUnusable(Blocked):
-    """There are no credentials that could be sent, so no call was made; work waits until they are changed."""
+def refused(shop: Shop, *, reason: str) -> AccessRefused:
+    """Return the error for work of a shop that refuses our credentials."""
+    return AccessRefused(
+        f"{shop.domain} refuses our credentials: {reason}",
+        on=[shop_key(shop.id)],
+        recheck=secrets.unchanged(shop, *CREDENTIALS),
+    )
 
-    def __init__(self, shop: Shop, *, reason: str) -> None:
-        super().__init__(
-            f"{shop.domain} cannot be called: {reason}", on=[shop_key(shop.id)], recheck=_unchanged(shop)
-        )
-        self.reason = reason
+
+def unusable(shop: Shop, *, reason: str) -> CredentialsUnusable:
+    """Return the error for work of a shop whose credentials cannot be sent."""
+    return CredentialsUnusable(
+        f"{shop.domain} cannot be called: {reason}",
+        on=[shop_key(shop.id)],
+        recheck=secrets.unchanged(shop, *CREDENTIALS),
+    )
 
 
 def paused(shop: Shop) -> Blocked:
@@ -67,25 +66,19 @@ def frozen(shop: Shop, *, reason: str) -> Throttled:
     return Throttled(f"{shop.domain} is frozen or locked ({reason})", wait=FROZEN_WAIT)
 
 
-def _unchanged(shop: Shop) -> Callable[[], bool]:
-    """Return a function that says whether the stored credentials are still the same as now."""
-    fingerprint = _fingerprint(shop)
-    return lambda: _fingerprint(Shop.objects.get(pk=shop.pk)) == fingerprint
-
-
-def record_refused(shop: Shop, refusal: AccessRefused) -> None:
+def record_refused(shop: Shop, *, reason: str) -> None:
     """Raise the alert that Shopify refuses the shop's credentials.
 
     It is not raised if the app was uninstalled, or while this is being checked: that has an alert of its own.
     """
     if not (_is_uninstalled(shop) or jobs.removal_is_examined(shop)):
-        alerts.shop_refuses_credentials(shop, reason=refusal.reason)
+        alerts.shop_refuses_credentials(shop, reason=reason)
 
 
-def record_unusable(shop: Shop, unusable: CredentialsUnusable) -> None:
+def record_unusable(shop: Shop, *, reason: str) -> None:
     """Raise the alert that the shop has no credentials that could be sent, unless the app was uninstalled."""
     if not _is_uninstalled(shop):
-        alerts.shop_without_credentials(shop, reason=unusable.reason)
+        alerts.shop_without_credentials(shop, reason=reason)
 
 
 def _is_uninstalled(shop: Shop) -> bool:
@@ -184,10 +177,3 @@ def settings_changed(shop: Shop, fields: Collection[str]) -> None:
     """
     if shop.is_active and POLICIES.intersection(fields):
         jobs.settings_changed(shop)
-
-
-def _fingerprint(shop: Shop) -> str:
-    """Return a hash that changes with the credentials; it is never stored."""
-    read = [secrets.readable(shop, name) or "" for name in ("client_secret", "access_token")]
-    parts = "\x00".join([shop.client_id, *read])
-    return hashlib.sha256(parts.encode()).hexdigest()

@@ -17,7 +17,7 @@ import requests
 import structlog
 from django.conf import settings
 
-from ops.errors import Permanent, Throttled, recorded_name
+from ops.errors import AccessRefused, Permanent, Throttled, recorded_name
 from ops.models import Priority
 from ops.net import http
 from shops import alerts
@@ -95,7 +95,7 @@ def accepts_credentials(shop: Shop) -> bool:
     """
     try:
         _execute(shop, "shop", {}, priority=Priority.HIGH)
-    except installation.AccessRefused:
+    except AccessRefused:
         return False
     return True
 
@@ -191,9 +191,9 @@ def _send(shop: Shop, call: Call, *, token: str, meter: Meter) -> requests.Respo
         return response
     meter.report = rate_budget.CostReport(charged=0.0)
     if response.status_code == 401:
-        refusal = installation.AccessRefused(shop, reason="401 for a token just renewed")
-        installation.record_refused(shop, refusal)
-        raise refusal
+        reason = "401 for a token just renewed"
+        installation.record_refused(shop, reason=reason)
+        raise installation.refused(shop, reason=reason)
     if response.status_code in installation.FROZEN_STATUSES:
         alerts.shop_frozen(shop, reason=f"HTTP {response.status_code}")
         raise installation.frozen(shop, reason=f"HTTP {response.status_code}")

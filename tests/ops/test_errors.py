@@ -8,11 +8,14 @@ from datetime import timedelta
 import pytest
 import responses
 from django.utils import timezone
+from structlog.testing import capture_logs
 
 from ops import errors
 from ops.errors import (
+    AccessRefused,
     AnswerLost,
     Blocked,
+    CredentialsUnusable,
     EndpointFailed,
     JobError,
     Permanent,
@@ -47,6 +50,16 @@ CASES = [
     (Permanent("x"), ("dead", 1, "permanent", "Permanent"), NO_LANE_CHANGE),
     (
         Blocked("x", on=[ParkKey("k")], recheck=lambda: True),
+        ("ready", 0, "blocked", "Blocked"),
+        NO_LANE_CHANGE,
+    ),
+    (
+        AccessRefused("x", on=[ParkKey("k")], recheck=lambda: True),
+        ("ready", 0, "blocked", "Blocked"),
+        NO_LANE_CHANGE,
+    ),
+    (
+        CredentialsUnusable("x", on=[ParkKey("k")], recheck=lambda: True),
         ("ready", 0, "blocked", "Blocked"),
         NO_LANE_CHANGE,
     ),
@@ -87,6 +100,24 @@ def test_what_becomes_of_the_job_and_its_lane(
     assert (job.state, job.attempts, noted, job.error_class) == job_ends
     assert set(job.history.values_list("error_class", flat=True)) <= {job.error_class}
     assert lane_state() == lane_ends
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [
+        (Throttled("x", wait=WAIT), "Throttled"),
+        (AnswerLost("x"), "UnknownOutcome"),
+        (Blocked("x", on=[], recheck=lambda: True), "Blocked"),
+        (AccessRefused("x", on=[], recheck=lambda: True), "AccessRefused"),
+        (CredentialsUnusable("x", on=[], recheck=lambda: True), "AccessRefused"),
+    ],
+    ids=lambda each: named(each) if isinstance(each, Exception) else "",
+)
+def test_the_log_names_the_kind_of_error_as_it_always_has(error: Exception, name: str) -> None:
+    with capture_logs() as logs:
+        run(error)
+    assert [line["outcome"] for line in logs if line["event"] == "job_run"] == [name]
 
 
 @pytest.mark.django_db

@@ -168,3 +168,22 @@ def test_staff_enter_an_unreadable_secret_anew(
     found = Connection.objects.get()
     assert (found.token, found.callback_secret) == ("new-token", "new-secret")
     assert not Alert.objects.filter(kind="secret_unreadable", state="open").exists()
+
+
+def test_a_change_of_what_is_stored_is_noticed_and_a_change_of_anything_else_is_not() -> None:
+    shop = make_shop(client_id="id", client_secret="secret")
+    same = secrets.unchanged(shop, "client_id", "client_secret")
+    Shop.objects.update(name="another")
+    assert same()
+    shop.client_secret = "new"
+    shop.save()
+    assert not same()
+
+
+def test_a_secret_that_becomes_readable_has_changed(settings: Any) -> None:
+    shop = make_shop(client_secret="secret")
+    keys, settings.FIELD_ENCRYPTION_KEYS = settings.FIELD_ENCRYPTION_KEYS, [Fernet.generate_key().decode()]
+    same = secrets.unchanged(Shop.objects.get(pk=shop.pk), "client_secret")
+    assert same()
+    settings.FIELD_ENCRYPTION_KEYS = keys
+    assert not same()

@@ -239,7 +239,7 @@ class RestAdapter:
         )
         if response.status_code in REFUSED_STATUSES:
             alerts.wms_refuses_credentials(self._connection, status=response.status_code)
-            raise access.AccessRefused(self._connection, status=response.status_code)
+            raise access.refused(self._connection, status=response.status_code)
         return response
 
     def _read(self, response: requests.Response, shape: type[A], *, changes: bool = False) -> A:

@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from ops import secrets
 from ops.alerting.kinds import close_kinds
 from ops.alerting.own_alerts import SECRET_UNREADABLE
-from ops.errors import Blocked
+from ops.errors import AccessRefused, CredentialsUnusable
 from ops.net import targets
 from ops.text.entered_text import is_token
 from wms import alerts
 from wms.models import Connection
 from wms.refs import connection_key
 
-
-class AccessRefused(Blocked):
-    """The WMS refuses our credentials; work waits under the connection's park key until they are changed."""
-
-    def __init__(self, connection: Connection, *, status: int) -> None:
-        fingerprint = _fingerprint(connection)
-        super().__init__(
-            f"{connection.slug} refuses our credentials (HTTP {status})",
-            on=[connection_key(connection.id)],
-            recheck=lambda: _fingerprint(Connection.objects.get(id=connection.id)) == fingerprint,
-        )
+CREDENTIALS = ("base_url", "token")
+"""The fields of a connection that decide whether the WMS lets us in."""
 
 
-class CredentialsUnusable(Blocked):
-    """The stored token cannot be read or sent, so no call was made; work waits until the token is changed."""
-
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(
-            f"the stored token of {connection.slug} cannot be read, or holds a character that no header can",
-            on=[connection_key(connection.id)],
-            recheck=lambda: _usable_token(Connection.objects.get(id=connection.id)) is None,
-        )
+def refused(connection: Connection, *, status: int) -> AccessRefused:
+    """Return the error for work of a connection whose WMS refuses our credentials."""
+    return AccessRefused(
+        f"{connection.slug} refuses our credentials (HTTP {status})",
+        on=[connection_key(connection.id)],
+        recheck=secrets.unchanged(connection, *CREDENTIALS),
+    )
 
 
 def credentials_changed(connection: Connection) -> None:
@@ -53,8 +40,17 @@ def token_of(connection: Connection) -> str:
     token = _usable_token(connection)
     if token is None:
         alerts.secret_unreadable(connection)
-        raise CredentialsUnusable(connection)
+        raise _unusable(connection)
     return token
+
+
+def _unusable(connection: Connection) -> CredentialsUnusable:
+    """Return the error for work of a connection whose stored token cannot be read or sent."""
+    return CredentialsUnusable(
+        f"the stored token of {connection.slug} cannot be read, or holds a character that no header can",
+        on=[connection_key(connection.id)],
+        recheck=secrets.unchanged(connection, *CREDENTIALS),
+    )
 
 
 def is_usable(connection: Connection) -> bool:
@@ -66,9 +62,3 @@ def _usable_token(connection: Connection) -> str | None:
     """Return the token if it can be read and sent in a header."""
     token = secrets.readable(connection, "token")
     return token if token is not None and is_token(token) else None
-
-
-def _fingerprint(connection: Connection) -> str:
-    """Return a hash that changes with the address or the token; it is never stored."""
-    token = secrets.readable(connection, "token")
-    return hashlib.sha256(f"{connection.base_url}\n{token}".encode()).hexdigest()

@@ -24,7 +24,6 @@ from wmsbridge.configuration.config_file import Complaint, ConfigError, ConfigFi
 
 M = TypeVar("M", bound=Model)
 
-CREDENTIALS = frozenset({"client_id", "client_secret", "access_token"})
 NEEDED = {
     "connections": ("base_url", "token", "callback_secret"),
     "warehouses": ("name", "shopify_location_id"),
@@ -119,7 +118,7 @@ class _Run:
                 shop_jobs.check_subscriptions(shop)
             installation.settings_changed(shop, changed)
             installation.secrets_changed(shop)
-            if changed & CREDENTIALS:
+            if changed.intersection(installation.CREDENTIALS):
                 installation.credentials_changed(shop)
             else:
                 jobs.wake(shop_key(shop.id))

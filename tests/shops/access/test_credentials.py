@@ -14,7 +14,7 @@ import responses
 from django.db import connection
 from django.utils import timezone
 
-from ops.errors import Permanent, Throttled, Transient
+from ops.errors import AccessRefused, CredentialsUnusable, Permanent, Throttled, Transient
 from ops.models import Alert, Job
 from shops.access import credentials, installation
 from shops.api import client
@@ -140,7 +140,7 @@ def test_without_a_usable_answer_it_is_tried_again(
 
 def test_wrong_credentials_park_the_work_and_tell_staff(shopify: responses.RequestsMock) -> None:
     shopify.post(GRANT, status=400, json={"error": "invalid_client", "echo": "csec"})
-    with pytest.raises(installation.AccessRefused) as refusal:
+    with pytest.raises(AccessRefused) as refusal:
         credentials.token_for(app_shop())
     assert "invalid_client" in str(refusal.value)
     assert "csec" not in str(refusal.value)
@@ -148,13 +148,13 @@ def test_wrong_credentials_park_the_work_and_tell_staff(shopify: responses.Reque
 
 
 def test_without_any_credentials_it_is_told(shopify: responses.RequestsMock) -> None:
-    with pytest.raises(installation.CredentialsUnusable):
+    with pytest.raises(CredentialsUnusable):
         credentials.token_for(make_shop(access_token=""))
     assert Alert.objects.get().kind == "shop_refuses_credentials"
 
 
 def test_a_token_that_no_header_can_hold_parks_the_work_and_is_told() -> None:
-    with pytest.raises(installation.CredentialsUnusable):
+    with pytest.raises(CredentialsUnusable):
         client.execute(make_shop(access_token="shpat_ü"), "shop", {})
     alert = Alert.objects.get()
     assert (alert.kind, "holds a character that no header can" in alert.meaning) == (
@@ -166,7 +166,7 @@ def test_a_token_that_no_header_can_hold_parks_the_work_and_is_told() -> None:
 def test_changed_credentials_close_the_alert_and_are_used(shopify: responses.RequestsMock) -> None:
     shopify.post(GRANT, status=400)
     shop = app_shop()
-    with pytest.raises(installation.AccessRefused):
+    with pytest.raises(AccessRefused):
         credentials.token_for(shop)
     Shop.objects.update(client_secret="right")
     shopify.reset()
@@ -190,7 +190,7 @@ def test_a_second_401_is_not_tried_again(shopify: responses.RequestsMock) -> Non
     shop = app_shop(**issued(timedelta(hours=1)))
     granting(shopify)
     shopify.post(GRAPHQL, status=401)
-    with pytest.raises(installation.AccessRefused):
+    with pytest.raises(AccessRefused):
         client.execute(shop, "shop", {})
     assert len(shopify.calls) == 3
 

@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from ops.errors import AccessRefused
 from ops.models import Alert, Job
 from shops import jobs as shop_jobs
 from shops import tasks
@@ -52,11 +53,11 @@ def test_other_work_that_is_refused_meanwhile_raises_no_alert_of_its_own(
     shopify.post(GRAPHQL, status=401)
     shop = make_shop()
     deliver(client, {"id": 1}, topic="app/uninstalled")
-    with pytest.raises(installation.AccessRefused):
+    with pytest.raises(AccessRefused):
         shopify_client.execute(shop, "shop", {})
     assert not Alert.objects.exists()
     drain()
-    with pytest.raises(installation.AccessRefused):
+    with pytest.raises(AccessRefused):
         shopify_client.execute(shop, "shop", {})
     assert Alert.objects.get().kind == "shop_uninstalled"
 
@@ -249,8 +250,8 @@ def test_an_error_is_built_without_a_look_at_the_database(
     shop = make_shop()
     with django_assert_num_queries(0):
         errors = [
-            installation.AccessRefused(shop, reason="HTTP 401"),
-            installation.CredentialsUnusable(shop, reason="none is stored"),
+            installation.refused(shop, reason="HTTP 401"),
+            installation.unusable(shop, reason="none is stored"),
             installation.paused(shop),
             installation.frozen(shop, reason="HTTP 402"),
         ]
@@ -266,7 +267,7 @@ def test_an_error_is_built_without_a_look_at_the_database(
 def test_while_it_is_asked_whether_the_app_is_gone_only_unusable_credentials_are_told(db: None) -> None:
     shop = make_shop()
     shop_jobs.check_installed(shop)
-    installation.record_refused(shop, installation.AccessRefused(shop, reason="HTTP 401"))
+    installation.record_refused(shop, reason="HTTP 401")
     assert not Alert.objects.exists()
-    installation.record_unusable(shop, installation.CredentialsUnusable(shop, reason="none is stored"))
+    installation.record_unusable(shop, reason="none is stored")
     assert Alert.objects.get().kind == "shop_refuses_credentials"

@@ -11,7 +11,15 @@ import requests
 import responses
 
 from ops import redis
-from ops.errors import AnswerLost, Blocked, EndpointFailed, Permanent, Throttled, UnknownOutcome
+from ops.errors import (
+    AnswerLost,
+    Blocked,
+    CredentialsUnusable,
+    EndpointFailed,
+    Permanent,
+    Throttled,
+    UnknownOutcome,
+)
 from ops.models import Alert, Priority
 from shops.access import installation
 from shops.api import client
@@ -235,7 +243,7 @@ def test_a_shop_that_is_switched_off_can_be_asked_whether_it_lets_us_in(
 
 
 def test_whoever_has_no_credentials_to_show_is_not_told_that_it_is_not_let_in() -> None:
-    with pytest.raises(installation.CredentialsUnusable):
+    with pytest.raises(CredentialsUnusable):
         client.accepts_credentials(make_shop(access_token=""))
 
 

@@ -12,7 +12,16 @@ import pytest
 import requests
 import responses
 
-from ops.errors import AnswerLost, EndpointFailed, JobError, Permanent, Throttled, UnknownOutcome
+from ops.errors import (
+    AccessRefused,
+    AnswerLost,
+    CredentialsUnusable,
+    EndpointFailed,
+    JobError,
+    Permanent,
+    Throttled,
+    UnknownOutcome,
+)
 from ops.models import Alert
 from tests.builders import make_connection
 from tests.parked import is_parked, park
@@ -27,7 +36,6 @@ from wms.adapters.base import (
     ReturnRequest,
     UpdateAnswer,
 )
-from wms.availability.access import AccessRefused, CredentialsUnusable
 from wms.availability.warehouses import connection_changed
 from wms.ids import ExternalId, RemoteOrderId
 from wms.models import Connection
