@@ -20,6 +20,9 @@ class SecretsForm(forms.ModelForm[M]):
     REPLACED: tuple[str, str] = ("", "")
     """The field whose old value stays valid when it is replaced, and the one that takes the old value."""
 
+    NEEDED: tuple[str, ...] = ()
+    """The secrets that must be there: they can be replaced, but not removed."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.kept: set[str] = set()
@@ -27,9 +30,17 @@ class SecretsForm(forms.ModelForm[M]):
         for name in self._secrets:
             field, shown = self.fields[name], secrets.shown(self.instance, name)
             field.widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
-            said = f"Stored: {shown}. Leave empty to keep it, “{CLEAR}” removes it." if shown else "Not set."
-            field.help_text = f"{field.help_text} {said}".strip()
+            field.required = name in self.NEEDED and not shown
+            field.help_text = f"{field.help_text} {self._stored(name, shown)}".strip()
             self.initial[name] = ""
+
+    def _stored(self, name: str, shown: str) -> str:
+        """What the page says of a stored secret, and what can be done with it. `shown` is "" if there is none."""
+        if not shown:
+            return "Not set."
+        if name in self.NEEDED:
+            return f"Stored: {shown}. Leave empty to keep it."
+        return f"Stored: {shown}. Leave empty to keep it, “{CLEAR}” removes it."
 
     def clean(self) -> dict[str, Any]:
         """Leave alone what was not given, and let a replaced secret stay valid as the previous one."""
@@ -39,6 +50,8 @@ class SecretsForm(forms.ModelForm[M]):
             if not cleaned.get(name):
                 cleaned.pop(name, None)
                 self.kept.add(name)
+            elif cleaned[name] == CLEAR and name in self.NEEDED:
+                self.add_error(name, "This secret can be replaced, but not removed.")
             elif cleaned[name] == CLEAR:
                 cleaned[name] = ""
         old = secrets.readable(self.instance, current) if current in self._secrets else ""

@@ -60,6 +60,13 @@ def test_a_dash_removes_a_secret(admin_client: Client, shop: Shop) -> None:
     assert Shop.objects.get().access_token == ""
 
 
+def test_the_page_says_what_can_be_done_with_each_secret(admin_client: Client, shop: Shop) -> None:
+    page = admin_client.get(f"{LIST}{shop.pk}/change/")
+    told = {name: field.help_text for name, field in page.context["adminform"].form.fields.items()}
+    assert told["client_secret"].endswith("Stored: ••••-123. Leave empty to keep it, “-” removes it.")
+    assert told["webhook_secret_previous"].endswith("Not set.")
+
+
 def test_a_replaced_webhook_secret_stays_valid_as_the_previous_one(admin_client: Client, shop: Shop) -> None:
     save(admin_client, shop, webhook_secret="rotated")
     assert Shop.objects.get().hmac_secrets == ["rotated", "webhook-secret-9876"]

@@ -84,6 +84,26 @@ def test_an_empty_secret_field_keeps_the_secret(staff: Client, north: Connection
     assert north.capabilities is None
 
 
+def test_a_dash_removes_a_secret_that_need_not_be_there(staff: Client, north: Connection) -> None:
+    assert save(staff, north, callback_secret="-").callback_secret == ""
+
+
+def test_the_token_can_be_replaced_and_not_removed(staff: Client, north: Connection) -> None:
+    page = f"/admin/wms/connection/{north.pk}/change/"
+    answer = staff.post(page, fields(north, token="-"), secure=True)
+    errors = answer.context["adminform"].form.errors
+    assert errors == {"token": ["This secret can be replaced, but not removed."]}
+    assert save(staff, north, token="another").token == "another"
+
+
+def test_the_page_says_what_can_be_done_with_each_secret(staff: Client, north: Connection) -> None:
+    page = staff.get(f"/admin/wms/connection/{north.pk}/change/", secure=True)
+    told = {name: field.help_text for name, field in page.context["adminform"].form.fields.items()}
+    assert told["token"].endswith("Stored: ••••sees. Leave empty to keep it.")
+    assert told["callback_secret"].endswith("Stored: ••••sees. Leave empty to keep it, “-” removes it.")
+    assert told["callback_secret_previous"].endswith("Not set.")
+
+
 def test_a_replaced_callback_secret_stays_valid_as_the_previous_one(staff: Client, north: Connection) -> None:
     save(staff, north, callback_secret="brand-new")
     assert north.hmac_secrets == ["brand-new", "secret-that-nobody-sees"]

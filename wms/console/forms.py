@@ -11,7 +11,6 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
 )
 
-from ops import secrets
 from ops.console.secret_forms import SecretsForm
 from ops.text import moments
 from wms.adapters import ADAPTERS, DECLARED, capabilities_of
@@ -24,6 +23,7 @@ class ConnectionForm(SecretsForm[Connection]):
     """A form for a connection; an empty secret field keeps the stored secret while the address has the same host."""
 
     REPLACED = ("callback_secret", "callback_secret_previous")
+    NEEDED = ("token",)
 
     adapter = forms.ChoiceField(
         choices=[(name, name) for name in ADAPTERS], initial="rest", widget=UnfoldAdminSelectWidget
@@ -61,8 +61,6 @@ class ConnectionForm(SecretsForm[Connection]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "token" in self.fields:
-            self.fields["token"].required = not secrets.is_set(self.instance, "token")
         if self.instance.pk and self.instance.adapter in DECLARED:
             self.initial["capabilities"] = [c.value for c in capabilities_of(self.instance)]
 
