@@ -73,7 +73,7 @@ class Coverage:
         return max(0, min(self.later.get(line, 0), wanted - self.open.get(line, 0)))
 
 
-def work_for_us(order: Order) -> QuerySet[FulfillmentOrder]:
+def fulfillment_orders_to_ship(order: Order) -> QuerySet[FulfillmentOrder]:
     """The order's fulfilment orders that are our warehouses' (our_places, as the last reading judged it)."""
     return FulfillmentOrder.objects.filter(
         order=order, is_ours=True, at_foreign_service=False, delivery_method__in=SHIPPED_METHODS

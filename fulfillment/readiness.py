@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fulfillment.models.states import OrderState, Reason
-from fulfillment.shopify.our_locations import SHIPPED_METHODS, OurPlaces
-from fulfillment.shopify.snapshots import LineNode, OrderNode, WorkNode
+from fulfillment.shopify.our_locations import SHIPPED_METHODS, OurLocations
+from fulfillment.shopify.snapshots import FulfillmentOrderNode, LineNode, OrderNode
 from shops.ids import ShopifyLineId
 from shops.models import Shop
 
@@ -58,13 +58,13 @@ def is_shippable(line: LineNode) -> bool:
     return line.requires_shipping and not line.is_gift_card
 
 
-def verdict(order: OrderNode, shop: Shop, *, places: OurPlaces) -> Verdict:
+def verdict(order: OrderNode, shop: Shop, *, locations: OurLocations) -> Verdict:
     """What holds the order back at Shopify, the most basic reason first; READY when something may go.
 
     A reason about the order (unpaid, a test) holds all of it; a hold or a date holds its own fulfilment order, unless
     the shop sends whole orders only.
     """
-    return _about_the_order(order, shop) or _about_its_work(order, shop, places=places)
+    return _about_the_order(order, shop) or _about_its_fulfillment_orders(order, shop, locations=locations)
 
 
 def _waits(reason: Reason, detail: str = "") -> Verdict:
@@ -87,7 +87,7 @@ def _about_the_order(order: OrderNode, shop: Shop) -> Verdict | None:
     return None
 
 
-def _about_its_work(order: OrderNode, shop: Shop, *, places: OurPlaces) -> Verdict:
+def _about_its_fulfillment_orders(order: OrderNode, shop: Shop, *, locations: OurLocations) -> Verdict:
     shippable = {line.id: line for line in order.line_items.nodes if is_shippable(line)}
     with_goods = [
         work
@@ -102,7 +102,7 @@ def _about_its_work(order: OrderNode, shop: Shop, *, places: OurPlaces) -> Verdi
         if work.status in OPEN_STATUSES
         and any(line.remaining_quantity for line in work.line_items.nodes if line.line_item.id in shippable)
     ]
-    open_work = places.ours(unfinished)
+    open_work = locations.to_ship(unfinished)
     if not open_work:
         return _nothing_is_ours(unfinished)
     going = [work for work in open_work if work.status in GOING_STATUSES]
@@ -119,7 +119,7 @@ def _about_its_work(order: OrderNode, shop: Shop, *, places: OurPlaces) -> Verdi
     return replace(READY, rest=rest)
 
 
-def _nothing_is_ours(unfinished: Sequence[WorkNode]) -> Verdict:
+def _nothing_is_ours(unfinished: Sequence[FulfillmentOrderNode]) -> Verdict:
     """Nothing of it is work for us; if somebody else has it, the order says where. A location that Shopify does not
     name can be nobody's: a person must look."""
     carried = [work for work in unfinished if work.method in SHIPPED_METHODS]
@@ -133,7 +133,7 @@ def _nothing_is_ours(unfinished: Sequence[WorkNode]) -> Verdict:
     return Verdict(OrderState.NOTHING_TO_SHIP, Reason.ELSEWHERE, ", ".join(map(str, elsewhere)))
 
 
-def _rest(later: Sequence[WorkNode], shippable: Mapping[ShopifyLineId, LineNode]) -> Rest:
+def _rest(later: Sequence[FulfillmentOrderNode], shippable: Mapping[ShopifyLineId, LineNode]) -> Rest:
     """In words, fulfilment order by fulfilment order: those with a date first, the earliest first."""
     in_turn = sorted(
         later, key=lambda work: (work.fulfill_at is None, work.fulfill_at or work.updated_at, work.id)
@@ -147,7 +147,7 @@ def _rest(later: Sequence[WorkNode], shippable: Mapping[ShopifyLineId, LineNode]
     )
 
 
-def _waits_for(work: WorkNode, shippable: Mapping[ShopifyLineId, LineNode]) -> str:
+def _waits_for(work: FulfillmentOrderNode, shippable: Mapping[ShopifyLineId, LineNode]) -> str:
     units = ", ".join(
         f"{line.remaining_quantity} × {shippable[line.line_item.id].sku or shippable[line.line_item.id].title}"
         for line in work.line_items.nodes

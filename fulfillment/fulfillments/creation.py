@@ -105,11 +105,11 @@ def _taken(order: Order) -> set[FulfillmentId]:
 def _tell(shop: Shop, order: Order, shipment: Shipment) -> None:
     taken = _taken(order)
     known = queries.fulfillments(shop, order.shopify_order_id, expected=len(taken) + 1)
-    if cancelled_fulfillments.take(order, {node.id for node in known if not node.stands}):
+    if cancelled_fulfillments.take(order, {node.id for node in known if not node.is_live}):
         shipment.refresh_from_db()
         if shipment.state == ShipmentState.CANCELLED:
             return
-    found = [node for node in known if node.stands]
+    found = [node for node in known if node.is_live]
     if (there := _read_back(shipment, found, taken=taken)) is not None:
         taken.add(there)
     units = held_shipments.untold(shipment)
@@ -155,7 +155,7 @@ def _keyed(units: Mapping[ShopifyLineId, int]) -> dict[str, int]:
 
 def _work(shop: Shop, order: Order) -> list[Asked]:
     work = queries.fulfillment_orders(shop, order.shopify_order_id)
-    return requested_units.from_nodes(work, places=our_locations.of(shop))
+    return requested_units.from_nodes(work, locations=our_locations.of(shop))
 
 
 def _plan(shop: Shop, order: Order, shipment: Shipment, *, by_others: Mapping[ShopifyLineId, int]) -> Plan:
@@ -202,7 +202,7 @@ def _carry_out(shop: Shop, order: Order, shipment: Shipment, planned: Plan) -> l
         shipment.refresh_from_db()
         if not refusal:
             continue
-        pieces = call.by_work()
+        pieces = call.by_fulfillment_order()
         if len(pieces) > 1:
             calls.extendleft(reversed(pieces))
         else:
@@ -229,12 +229,18 @@ def fulfillment_input(call: Call, tracking: Mapping[str, Any], *, notify: bool) 
     """`FulfillmentInput` of the Admin API 2026-10: by fulfilment-order lines, with tracking and the carrier's name."""
     by_order: dict[FulfillmentOrderId, list[dict[str, Any]]] = {}
     for each in call.picks:
-        line = {"id": gid("FulfillmentOrderLineItem", each.work_line_id), "quantity": each.quantity}
-        by_order.setdefault(each.work_id, []).append(line)
+        line = {
+            "id": gid("FulfillmentOrderLineItem", each.fulfillment_order_line_id),
+            "quantity": each.quantity,
+        }
+        by_order.setdefault(each.fulfillment_order_id, []).append(line)
     return {
         "lineItemsByFulfillmentOrder": [
-            {"fulfillmentOrderId": gid("FulfillmentOrder", work_id), "fulfillmentOrderLineItems": lines}
-            for work_id, lines in by_order.items()
+            {
+                "fulfillmentOrderId": gid("FulfillmentOrder", fulfillment_order_id),
+                "fulfillmentOrderLineItems": lines,
+            }
+            for fulfillment_order_id, lines in by_order.items()
         ],
         "notifyCustomer": notify,
         "trackingInfo": tracking or None,

@@ -13,7 +13,7 @@ from fulfillment.models import ShipmentUnit, WmsOrder, WmsOrderLine
 from fulfillment.readiness import GOING_STATUSES
 from fulfillment.refs import WmsOrderPk
 from fulfillment.shopify import our_locations, queries
-from fulfillment.shopify.snapshots import WorkNode
+from fulfillment.shopify.snapshots import FulfillmentOrderNode
 from fulfillment.wms_order_states import CancellationPhase, phase
 from inventory.stock.levels import mark_due
 from shops.api.client import execute
@@ -29,7 +29,7 @@ Move = tuple[FulfillmentOrderId, dict[FulfillmentOrderLineId, int] | None]
 
 
 def moves(
-    work: Sequence[WorkNode], units: Mapping[ShopifyLineId, int], *, location_id: LocationId
+    work: Sequence[FulfillmentOrderNode], units: Mapping[ShopifyLineId, int], *, location_id: LocationId
 ) -> list[Move]:
     """What of our work must move so that `units` (Shopify units by order line id) are all at the location. Pure."""
     left = dict(units)
@@ -49,11 +49,11 @@ def moves(
     return found
 
 
-def _going(work: Sequence[WorkNode]) -> list[WorkNode]:
+def _going(work: Sequence[FulfillmentOrderNode]) -> list[FulfillmentOrderNode]:
     return [node for node in work if node.status in GOING_STATUSES]
 
 
-def _take(node: WorkNode, left: dict[ShopifyLineId, int]) -> dict[FulfillmentOrderLineId, int]:
+def _take(node: FulfillmentOrderNode, left: dict[ShopifyLineId, int]) -> dict[FulfillmentOrderLineId, int]:
     taken = {}
     for line in node.line_items.nodes:
         take = min(left.get(line.line_item.id, 0), line.remaining_quantity)
@@ -87,7 +87,7 @@ def move(wms_order_pk: WmsOrderPk) -> None:
     if order.cancelled_at or phase(WmsStatus(row.wms_status)) == CancellationPhase.CANCELLED:
         return
     work, refused = (
-        our_locations.of(shop).ours(queries.fulfillment_orders(shop, order.shopify_order_id)),
+        our_locations.of(shop).to_ship(queries.fulfillment_orders(shop, order.shopify_order_id)),
         False,
     )
     moved = False

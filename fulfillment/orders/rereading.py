@@ -60,10 +60,10 @@ def settings_changed(shop_pk: ShopPk, after: int = 0) -> int | None:
 def now_ours(shop_pk: ShopPk, after: int = 0) -> int | None:
     """Have orders read of which work lies at a location that was not ours and is now. Returns as `settings_changed`."""
     shop = Shop.objects.get(id=shop_pk)
-    places = our_locations.of(shop)
+    locations = our_locations.of(shop)
     work = FulfillmentOrder.objects.filter(is_ours=False, status__in=OPEN_STATUSES, order__shop=shop)
-    lies_at_ours = Q(location_id__in=places.locations)
-    if places.everywhere:
+    lies_at_ours = Q(location_id__in=locations.ids)
+    if locations.everywhere:
         lies_at_ours |= Q(at_foreign_service=False)
     return _read_page(Order.objects.filter(id__in=work.filter(lies_at_ours).values("order"), id__gt=after))
 

@@ -20,7 +20,7 @@ from fulfillment.readiness import Verdict
 from fulfillment.refs import order_subject
 from fulfillment.shipments import cancelled_fulfillments, held_shipments
 from fulfillment.shopify import our_locations, queries
-from fulfillment.shopify.our_locations import OurPlaces
+from fulfillment.shopify.our_locations import OurLocations
 from fulfillment.shopify.snapshots import LineNode, OrderNode
 from inventory.stock import levels
 from ops.models import Priority
@@ -92,13 +92,13 @@ def store(shop: Shop, node: OrderNode) -> Places:
         logger.info("order_reading_stale", order=order.id, shop=shop.id)
         return frozenset()
     before = _work(order)
-    places = our_locations.of(shop)
-    verdict = readiness.verdict(node, shop, places=places)
+    locations = our_locations.of(shop)
+    verdict = readiness.verdict(node, shop, locations=locations)
     cancelled_now = bool(node.cancelled_at) and not order.cancelled_at
     rest_before = order.rest_detail
     address_changed = _write_header(order, node, verdict)
     line_ids = _write_lines(order, node)
-    _write_fulfillment_orders(order, node, line_ids, places=places)
+    _write_fulfillment_orders(order, node, line_ids, locations=locations)
     alerts.ORDER_UNREADABLE.close(order.subject)
     part_opened = bool(rest_before) and order.rest_detail != rest_before
     order_changes.follow(
@@ -230,7 +230,7 @@ def _write_lines(order: Order, node: OrderNode) -> dict[ShopifyLineId, int]:
 
 
 def _write_fulfillment_orders(
-    order: Order, node: OrderNode, line_ids: Mapping[ShopifyLineId, int], *, places: OurPlaces
+    order: Order, node: OrderNode, line_ids: Mapping[ShopifyLineId, int], *, locations: OurLocations
 ) -> None:
     """Replace what we know of Shopify's work: its ids come and go with moves, splits and edits."""
     FulfillmentOrderLine.objects.filter(fulfillment_order__order=order).delete()
@@ -242,8 +242,8 @@ def _write_fulfillment_orders(
             status=work.status[:40],
             request_status=work.request_status[:40],
             location_id=work.location_id,
-            is_ours=places.has(work),
-            at_foreign_service=work.at_service and work.location_id not in places.locations,
+            is_ours=locations.include(work),
+            at_foreign_service=work.at_service and work.location_id not in locations.ids,
             delivery_method=work.method[:40],
             fulfill_at=work.fulfill_at,
             hold_reason=", ".join(hold.reason for hold in work.fulfillment_holds)[:255],

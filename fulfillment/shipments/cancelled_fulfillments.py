@@ -66,7 +66,7 @@ def compare(shop: Shop, order: Order) -> set[FulfillmentId]:
     """Read the order's fulfilments and take note of ours that stand no more; returns all that stand no more."""
     known = Fulfillment.objects.filter(shipment__wms_order__order=order).count()
     found = queries.fulfillments(shop, order.shopify_order_id, expected=known + 1)
-    gone = {node.id for node in found if not node.stands}
+    gone = {node.id for node in found if not node.is_live}
     take(order, gone)
     return gone
 

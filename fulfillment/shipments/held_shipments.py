@@ -46,7 +46,7 @@ def surplus(shipment: Shipment) -> dict[str, int]:
 def as_stored(order: Order) -> list[Asked]:
     """What Shopify asked for at the last reading."""
     lines = FulfillmentOrderLine.objects.filter(fulfillment_order__order=order)
-    ours = coverage.work_for_us(order).values_list("id", flat=True)
+    ours = coverage.fulfillment_orders_to_ship(order).values_list("id", flat=True)
     return requested_units.from_rows(
         lines.select_related("fulfillment_order", "order_line"), ours=frozenset(ours)
     )

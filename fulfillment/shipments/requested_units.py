@@ -10,20 +10,20 @@ from typing import TypeVar
 
 from fulfillment.models import FulfillmentOrder, FulfillmentOrderLine
 from fulfillment.readiness import GOING_STATUSES, OPEN_STATUSES
-from fulfillment.shopify.our_locations import SHIPPED_METHODS, OurPlaces
-from fulfillment.shopify.snapshots import WorkNode
+from fulfillment.shopify.our_locations import SHIPPED_METHODS, OurLocations
+from fulfillment.shopify.snapshots import FulfillmentOrderNode
 from shops.ids import FulfillmentOrderId, FulfillmentOrderLineId, LocationId, ShopifyLineId
 
 K = TypeVar("K")
 
-NO_WORK, NO_WORK_LINE = FulfillmentOrderId(0), FulfillmentOrderLineId(0)
+NO_FULFILLMENT_ORDER, NO_FULFILLMENT_ORDER_LINE = FulfillmentOrderId(0), FulfillmentOrderLineId(0)
 
 
 @dataclass(frozen=True)
 class Asked:
     """Units of an order line that one fulfilment order still asks for; `why` = its holds, or its date.
 
-    `line_id` is Shopify's id of the order line, `work_line_id` that of the fulfilment-order line (0 = not known).
+    `line_id` is Shopify's id of the order line; the ids of the fulfilment order and of its line are 0 if not known.
     """
 
     line_id: ShopifyLineId
@@ -33,8 +33,8 @@ class Asked:
     method: str
     ours: bool
     why: str = ""
-    work_id: FulfillmentOrderId = NO_WORK
-    work_line_id: FulfillmentOrderLineId = NO_WORK_LINE
+    fulfillment_order_id: FulfillmentOrderId = NO_FULFILLMENT_ORDER
+    fulfillment_order_line_id: FulfillmentOrderLineId = NO_FULFILLMENT_ORDER_LINE
 
     @property
     def goes(self) -> bool:
@@ -46,8 +46,8 @@ class Asked:
 class Pick:
     """Units of one fulfilment-order line that a fulfilment takes."""
 
-    work_id: FulfillmentOrderId
-    work_line_id: FulfillmentOrderLineId
+    fulfillment_order_id: FulfillmentOrderId
+    fulfillment_order_line_id: FulfillmentOrderLineId
     line_id: ShopifyLineId
     quantity: int
 
@@ -64,10 +64,10 @@ class Call:
         """Shopify units by Shopify order line id."""
         return _sums((each.line_id, each.quantity) for each in self.picks)
 
-    def by_work(self) -> list[Call]:
+    def by_fulfillment_order(self) -> list[Call]:
         """The same, one call for each fulfilment order."""
-        ids = dict.fromkeys(each.work_id for each in self.picks)
-        return [replace(self, picks=tuple(p for p in self.picks if p.work_id == i)) for i in ids]
+        ids = dict.fromkeys(each.fulfillment_order_id for each in self.picks)
+        return [replace(self, picks=tuple(p for p in self.picks if p.fulfillment_order_id == i)) for i in ids]
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Plan:
     left: tuple[Asked, ...]
 
 
-def from_nodes(work: Iterable[WorkNode], *, places: OurPlaces) -> list[Asked]:
+def from_nodes(work: Iterable[FulfillmentOrderNode], *, locations: OurLocations) -> list[Asked]:
     """As it was just read."""
     return [
         Asked(
@@ -98,10 +98,10 @@ def from_nodes(work: Iterable[WorkNode], *, places: OurPlaces) -> list[Asked]:
             status=node.status[:40],
             location_id=node.location_id,
             method=node.method[:40],
-            ours=places.has(node),
+            ours=locations.include(node),
             why=_node_why(node),
-            work_id=node.id,
-            work_line_id=line.id,
+            fulfillment_order_id=node.id,
+            fulfillment_order_line_id=line.id,
         )
         for node in work
         if node.status in OPEN_STATUSES
@@ -110,7 +110,7 @@ def from_nodes(work: Iterable[WorkNode], *, places: OurPlaces) -> list[Asked]:
     ]
 
 
-def _node_why(node: WorkNode) -> str:
+def _node_why(node: FulfillmentOrderNode) -> str:
     holds = ", ".join(hold.reason for hold in node.fulfillment_holds)[:255]
     return holds or (f"{node.fulfill_at:%Y-%m-%d %H:%M} UTC" if node.fulfill_at else "")
 
@@ -168,7 +168,7 @@ def plan(
         take = min(left.get(each.line_id, 0), each.units)
         if take:
             place = picks.setdefault((each.location_id, each.method), [])
-            place.append(Pick(each.work_id, each.work_line_id, each.line_id, take))
+            place.append(Pick(each.fulfillment_order_id, each.fulfillment_order_line_id, each.line_id, take))
             left[each.line_id] -= take
             remaining[index] -= take
     return Plan(
@@ -216,8 +216,14 @@ def _why_not(asked: Asked) -> str:
 
 def stands(call: Call, asked: Iterable[Asked]) -> bool:
     """Whether all that a call takes is still there to be taken."""
-    there = _sums(((each.work_id, each.work_line_id), each.units) for each in asked if each.goes)
-    return all(there.get((p.work_id, p.work_line_id), 0) >= p.quantity for p in call.picks)
+    there = _sums(
+        ((each.fulfillment_order_id, each.fulfillment_order_line_id), each.units)
+        for each in asked
+        if each.goes
+    )
+    return all(
+        there.get((p.fulfillment_order_id, p.fulfillment_order_line_id), 0) >= p.quantity for p in call.picks
+    )
 
 
 def _sums(pairs: Iterable[tuple[K, int]]) -> dict[K, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fulfillment.shopify.snapshots import WorkNode
+from fulfillment.shopify.snapshots import FulfillmentOrderNode
 from shops.ids import LocationId
 from shops.models import Shop
 from wms.models import Warehouse
@@ -15,29 +15,30 @@ SHIPPED_METHODS = frozenset({"", "SHIPPING", "PICKUP_POINT"})
 
 
 @dataclass(frozen=True)
-class OurPlaces:
+class OurLocations:
     """Shopify locations of the shop's warehouses; `everywhere`: the shop has us route for all its own locations."""
 
-    locations: frozenset[LocationId]
+    ids: frozenset[LocationId]
     everywhere: bool = False
 
-    def has(self, work: WorkNode) -> bool:
+    def include(self, fulfillment_order: FulfillmentOrderNode) -> bool:
         """Whether a fulfilment order lies at a place that is ours, however it is delivered.
 
         A fulfilment service that no warehouse names is somebody else's, always.
         """
-        return work.location_id in self.locations or (self.everywhere and not work.at_service)
+        its_own = self.everywhere and not fulfillment_order.at_service
+        return its_own or fulfillment_order.location_id in self.ids
 
-    def ours(self, work: Iterable[WorkNode]) -> list[WorkNode]:
+    def to_ship(self, fulfillment_orders: Iterable[FulfillmentOrderNode]) -> list[FulfillmentOrderNode]:
         """The fulfilment orders that are work for our warehouses: at a place of ours, and brought by a carrier."""
-        return [each for each in work if each.method in SHIPPED_METHODS and self.has(each)]
+        return [each for each in fulfillment_orders if each.method in SHIPPED_METHODS and self.include(each)]
 
 
-def of(shop: Shop) -> OurPlaces:
+def of(shop: Shop) -> OurLocations:
     """The places of a shop, with one query. A warehouse that is paused or switched off still has its location: its
     orders wait or go to another one, they are not dropped."""
     named = Warehouse.objects.filter(shop=shop).values_list("shopify_location_id", flat=True)
-    return OurPlaces(frozenset(named), everywhere=shop.routes_all_locations)
+    return OurLocations(frozenset(named), everywhere=shop.routes_all_locations)
 
 
 def names(shop_id: int) -> dict[LocationId, str]:

@@ -11,18 +11,18 @@ from django.utils import timezone
 
 from fulfillment.shopify.snapshots import (
     ChangedPage,
-    FulfilledLines,
+    FulfillmentLinePage,
     FulfillmentNode,
-    Fulfillments,
+    FulfillmentOrderLinePage,
+    FulfillmentOrderNode,
+    FulfillmentOrderOwner,
+    FulfillmentOrderPage,
     LineNode,
-    Lines,
+    LinePage,
+    OrderFulfillmentOrders,
+    OrderFulfillments,
     OrderNode,
     Orders,
-    OrderWork,
-    WorkLines,
-    WorkNode,
-    WorkOwner,
-    WorkPage,
     parse,
 )
 from ops.errors import Permanent
@@ -85,37 +85,37 @@ def orders(
 
 def _complete(shop: Shop, order: OrderNode, *, priority: Priority) -> OrderNode:
     lines = _all_lines(shop, order, priority=priority)
-    work = _all_work(shop, order.id, order.fulfillment_orders, priority=priority)
+    fulfillment_orders = _all_fulfillment_orders(shop, order.id, order.fulfillment_orders, priority=priority)
     return order.model_copy(
         update={
             "line_items": order.line_items.model_copy(update={"nodes": lines}),
-            "fulfillment_orders": order.fulfillment_orders.model_copy(update={"nodes": work}),
+            "fulfillment_orders": order.fulfillment_orders.model_copy(update={"nodes": fulfillment_orders}),
         }
     )
 
 
 def _all_lines(shop: Shop, order: OrderNode, *, priority: Priority) -> list[LineNode]:
-    def following(cursor: str) -> Lines:
+    def next_page(cursor: str) -> LinePage:
         variables = {"id": gid("Order", order.id), "first": PAGE, "after": cursor}
         data = execute(shop, "order_lines_page", variables, priority=priority).data
-        return parse(Lines, _within(data, "order", "lineItems"))
+        return parse(LinePage, _within(data, "order", "lineItems"))
 
-    return pages.once(pages.all_of(order.line_items, following))
+    return pages.once(pages.all_of(order.line_items, next_page))
 
 
-def _all_work(
-    shop: Shop, shopify_order_id: ShopifyOrderId, page: WorkPage, *, priority: Priority
-) -> list[WorkNode]:
-    def following(cursor: str) -> WorkPage:
-        return _work_page(shop, shopify_order_id, after=cursor, priority=priority)
+def _all_fulfillment_orders(
+    shop: Shop, shopify_order_id: ShopifyOrderId, page: FulfillmentOrderPage, *, priority: Priority
+) -> list[FulfillmentOrderNode]:
+    def next_page(cursor: str) -> FulfillmentOrderPage:
+        return _fulfillment_order_page(shop, shopify_order_id, after=cursor, priority=priority)
 
-    found = pages.once(pages.all_of(page, following))
+    found = pages.once(pages.all_of(page, next_page))
     return [_with_all_lines(shop, node, priority=priority) for node in found]
 
 
-def _work_page(
+def _fulfillment_order_page(
     shop: Shop, shopify_order_id: ShopifyOrderId, *, after: str | None, priority: Priority
-) -> WorkPage:
+) -> FulfillmentOrderPage:
     variables = {
         "id": gid("Order", shopify_order_id),
         "first": FULFILLMENT_ORDERS_PAGE,
@@ -127,26 +127,26 @@ def _work_page(
         raise Permanent(
             f"Shopify does not know order {shopify_order_id} (older than the app may read, or deleted)"
         )
-    return parse(OrderWork, data["order"]).fulfillment_orders
+    return parse(OrderFulfillmentOrders, data["order"]).fulfillment_orders
 
 
-def _with_all_lines(shop: Shop, node: WorkNode, *, priority: Priority) -> WorkNode:
-    def following(cursor: str) -> WorkLines:
+def _with_all_lines(shop: Shop, node: FulfillmentOrderNode, *, priority: Priority) -> FulfillmentOrderNode:
+    def next_page(cursor: str) -> FulfillmentOrderLinePage:
         variables = {"id": gid("FulfillmentOrder", node.id), "first": PAGE, "after": cursor}
         data = execute(shop, "fulfillment_order_lines_page", variables, priority=priority).data
-        return parse(WorkLines, _within(data, "fulfillmentOrder", "lineItems"))
+        return parse(FulfillmentOrderLinePage, _within(data, "fulfillmentOrder", "lineItems"))
 
-    nodes = pages.once(pages.all_of(node.line_items, following))
+    nodes = pages.once(pages.all_of(node.line_items, next_page))
     return node.model_copy(update={"line_items": node.line_items.model_copy(update={"nodes": nodes})})
 
 
-def fulfillment_orders(shop: Shop, shopify_order_id: ShopifyOrderId) -> list[WorkNode]:
+def fulfillment_orders(shop: Shop, shopify_order_id: ShopifyOrderId) -> list[FulfillmentOrderNode]:
     """The order's fulfilment orders as they are now. Their ids change with moves, splits and cancelled fulfilments.
 
     Raises Permanent when Shopify does not know the order, and what `execute` raises.
     """
-    first = _work_page(shop, shopify_order_id, after=None, priority=Priority.HIGH)
-    return _all_work(shop, shopify_order_id, first, priority=Priority.HIGH)
+    first = _fulfillment_order_page(shop, shopify_order_id, after=None, priority=Priority.HIGH)
+    return _all_fulfillment_orders(shop, shopify_order_id, first, priority=Priority.HIGH)
 
 
 def fulfillments(shop: Shop, shopify_order_id: ShopifyOrderId, *, expected: int) -> list[FulfillmentNode]:
@@ -158,20 +158,20 @@ def fulfillments(shop: Shop, shopify_order_id: ShopifyOrderId, *, expected: int)
     while True:
         variables = {"id": gid("Order", shopify_order_id), "first": first, "lines": FULFILLMENT_LINES}
         data = execute(shop, "order_fulfillments", variables, priority=Priority.HIGH).data
-        nodes = parse(Fulfillments, data.get("order") or {}).fulfillments or ()
+        nodes = parse(OrderFulfillments, data.get("order") or {}).fulfillments or ()
         if len(nodes) < first or first >= PAGE:
             break
         first = min(first * 2, PAGE)
-    return [_with_all_fulfilled(shop, node) if node.stands else node for node in pages.once(nodes)]
+    return [_with_all_fulfillment_lines(shop, node) if node.is_live else node for node in pages.once(nodes)]
 
 
-def _with_all_fulfilled(shop: Shop, node: FulfillmentNode) -> FulfillmentNode:
-    def following(cursor: str) -> FulfilledLines:
+def _with_all_fulfillment_lines(shop: Shop, node: FulfillmentNode) -> FulfillmentNode:
+    def next_page(cursor: str) -> FulfillmentLinePage:
         variables = {"id": gid("Fulfillment", node.id), "first": PAGE, "after": cursor}
         data = execute(shop, "fulfillment_lines_page", variables, priority=Priority.HIGH).data
-        return parse(FulfilledLines, _within(data, "fulfillment", "fulfillmentLineItems"))
+        return parse(FulfillmentLinePage, _within(data, "fulfillment", "fulfillmentLineItems"))
 
-    nodes = pages.all_of(node.fulfillment_line_items, following)
+    nodes = pages.all_of(node.fulfillment_line_items, next_page)
     lines = node.fulfillment_line_items.model_copy(update={"nodes": nodes})
     return node.model_copy(update={"fulfillment_line_items": lines})
 
@@ -181,7 +181,7 @@ def owner_of_fulfillment_order(shop: Shop, fulfillment_order_id: FulfillmentOrde
     variables = {"id": gid("FulfillmentOrder", fulfillment_order_id)}
     data = execute(shop, "fulfillment_order_owner", variables, priority=Priority.HIGH).data
     found = data.get("fulfillmentOrder")
-    return parse(WorkOwner, found).order_id if found else None
+    return parse(FulfillmentOrderOwner, found).order_id if found else None
 
 
 def orders_changed_since(shop: Shop, since: datetime, *, cursor: str | None, first: int) -> Changed:

@@ -26,7 +26,7 @@ from shops.api.shapes import (
 from shops.api.shapes import Shape as _Node
 from shops.ids import LocationId, ShopifyLineId
 
-__all__ = ["FulfillmentNode", "OrderNode", "WorkNode", "parse"]
+__all__ = ["FulfillmentNode", "FulfillmentOrderNode", "OrderNode", "parse"]
 
 
 class _VariantRef(_Node):
@@ -49,12 +49,12 @@ class LineNode(_Node):
     variant: _VariantRef | None = None
 
 
-class Lines(_Node):
+class LinePage(_Node):
     nodes: list[LineNode]
     page_info: PageInfo
 
 
-class WorkLineNode(_Node):
+class FulfillmentOrderLineNode(_Node):
     """A fulfilment-order line; quantities in Shopify units."""
 
     id: FulfillmentOrderLineGid
@@ -63,8 +63,8 @@ class WorkLineNode(_Node):
     line_item: _LineRef
 
 
-class WorkLines(_Node):
-    nodes: list[WorkLineNode]
+class FulfillmentOrderLinePage(_Node):
+    nodes: list[FulfillmentOrderLineNode]
     page_info: PageInfo
 
 
@@ -85,7 +85,7 @@ class _Hold(_Node):
     reason: Text = ""
 
 
-class WorkNode(_Node):
+class FulfillmentOrderNode(_Node):
     """A fulfilment order: Shopify's piece of work for one location. States are kept as text: enums grow."""
 
     id: FulfillmentOrderGid
@@ -96,7 +96,7 @@ class WorkNode(_Node):
     delivery_method: _Method | None = None
     assigned_location: _Assigned | None = None
     fulfillment_holds: list[_Hold] = []
-    line_items: WorkLines
+    line_items: FulfillmentOrderLinePage
 
     @property
     def location_id(self) -> LocationId | None:
@@ -116,8 +116,8 @@ class WorkNode(_Node):
         return self.delivery_method.method_type if self.delivery_method else ""
 
 
-class WorkPage(_Node):
-    nodes: list[WorkNode]
+class FulfillmentOrderPage(_Node):
+    nodes: list[FulfillmentOrderNode]
     page_info: PageInfo
 
 
@@ -160,8 +160,8 @@ class OrderNode(_Node):
     phone: Text = ""
     shipping_address: AddressNode | None = None
     shipping_line: _ShippingLine | None = None
-    line_items: Lines
-    fulfillment_orders: WorkPage
+    line_items: LinePage
+    fulfillment_orders: FulfillmentOrderPage
 
     def known_until(self, updated_at: Moment) -> Moment:
         """The time up to which a change that is dated `updated_at` is known by this reading.
@@ -179,13 +179,13 @@ class Orders(_Node):
     nodes: list[OrderNode | None]
 
 
-class OrderWork(_Node):
+class OrderFulfillmentOrders(_Node):
     """An order of which only the fulfilment orders are asked."""
 
-    fulfillment_orders: WorkPage
+    fulfillment_orders: FulfillmentOrderPage
 
 
-class WorkOwner(_Node):
+class FulfillmentOrderOwner(_Node):
     """A fulfilment order of which only its order is asked."""
 
     order_id: OrderGid
@@ -210,13 +210,13 @@ class _Tracking(_Node):
     number: Text = ""
 
 
-class FulfilledLine(_Node):
+class FulfillmentLineNode(_Node):
     quantity: Level
     line_item: _LineRef
 
 
-class FulfilledLines(_Node):
-    nodes: list[FulfilledLine]
+class FulfillmentLinePage(_Node):
+    nodes: list[FulfillmentLineNode]
     page_info: PageInfo
 
 
@@ -226,10 +226,10 @@ class FulfillmentNode(_Node):
     id: FulfillmentGid
     status: Text = ""
     tracking_info: list[_Tracking] = []
-    fulfillment_line_items: FulfilledLines
+    fulfillment_line_items: FulfillmentLinePage
 
     @property
-    def stands(self) -> bool:
+    def is_live(self) -> bool:
         """Whether it still tells anything: one that was cancelled, or failed, gave its units back."""
         return self.status not in ("CANCELLED", "ERROR", "FAILURE")
 
@@ -247,7 +247,7 @@ class FulfillmentNode(_Node):
         return units
 
 
-class Fulfillments(_Node):
+class OrderFulfillments(_Node):
     """An order of which only the fulfilments are asked."""
 
     fulfillments: list[FulfillmentNode] | None = None

@@ -243,7 +243,7 @@ def record(wms_order_pk: WmsOrderPk, answer: OrderAnswer, *, decided_by_id: int 
 
 def _stands_elsewhere(row: WmsOrder) -> bool:
     """Whether Shopify's work for the order lies at another location than the warehouse's."""
-    going = coverage.work_for_us(row.order).filter(status__in=GOING_STATUSES)
+    going = coverage.fulfillment_orders_to_ship(row.order).filter(status__in=GOING_STATUSES)
     return going.exclude(location_id=row.warehouse.shopify_location_id).exists()
 
 

@@ -142,7 +142,7 @@ def test_orders_at_other_places_are_not_read_again_for_it(scene: Scene) -> None:
 
 
 def test_work_without_a_location_is_told_to_a_person(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fulfillment.shopify.snapshots.WorkNode.location_id", None)
+    monkeypatch.setattr("fulfillment.shopify.snapshots.FulfillmentOrderNode.location_id", None)
     order = scene.arrive((MUG, 1))
     assert (scene.row(order).state, scene.row(order).reason) == (OrderState.HELD, Reason.NO_LOCATION)
     assert Alert.objects.get(kind="order_held_back").state == "open"
