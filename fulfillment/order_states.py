@@ -38,7 +38,11 @@ STANDS_STILL = (OrderState.WAITING, OrderState.HELD)
 
 GOES_NOWHERE = (OrderState.CANCELLED, OrderState.NOTHING_TO_SHIP)
 
-_END_WITH_THE_WORK = (*alerts.ONLY_A_PERSON_CAN_STOP, alerts.ORDER_MOVED, alerts.MOVE_REFUSED)
+_END_WITH_THE_WORK = (
+    *alerts.cancellations.ONLY_A_PERSON_CAN_STOP,
+    alerts.orders.ORDER_MOVED,
+    alerts.routing.MOVE_REFUSED,
+)
 """Alerts about work under way: once no warehouse works on the order any more, there is nothing left to do."""
 
 PERSON_DECIDES = frozenset({Reason.WMS_REJECTED, Reason.WMS_CANCELLED, Reason.OUTCOME_UNKNOWN})

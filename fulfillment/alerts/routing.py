@@ -13,6 +13,9 @@ CUSTOM_LINE = AlertKind("custom_line", closes=Closes.ITSELF)
 PRODUCT_DELETED = AlertKind("product_deleted", closes=Closes.ITSELF)
 MOVE_REFUSED = AlertKind("move_refused", closes=Closes.ITSELF_OR_PERSON)
 
+NOT_ROUTED = (NO_WAREHOUSE, CUSTOM_LINE, PRODUCT_DELETED)
+"""No warehouse can be given the order."""
+
 
 def no_warehouse(order: Order) -> None:
     """Every warehouse of the shop was passed over; the order's reason says why."""

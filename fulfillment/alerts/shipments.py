@@ -17,6 +17,9 @@ TRACKING_UNUSABLE = AlertKind("tracking_unusable", closes=Closes.ITSELF_OR_PERSO
 SHIPMENT_MISSING = AlertKind("shipment_missing", closes=Closes.ITSELF)
 SHIPMENT_INCOMPLETE = AlertKind("shipment_incomplete", closes=Closes.ITSELF_OR_PERSON)
 
+REPORT_MISSING = (SHIPMENT_MISSING, SHIPMENT_INCOMPLETE)
+"""The WMS says that an order is shipped, but did not report all of it as shipments."""
+
 
 def shipment_held(order: Order, shipment: Shipment, *, reason: str, partly_fulfilled: bool) -> None:
     """Shopify does not take some units of a parcel. `reason`: which units, and why."""

@@ -13,6 +13,10 @@ OUTCOME_UNKNOWN = AlertKind("outcome_unknown", closes=Closes.ITSELF, severity=Se
 WMS_REJECTED = AlertKind("wms_rejected", closes=Closes.ITSELF, severity=Severity.CRITICAL)
 WMS_CANCELLED = AlertKind("wms_cancelled", closes=Closes.ITSELF, severity=Severity.CRITICAL)
 WMS_ORDER_GONE = AlertKind("wms_order_gone", closes=Closes.ITSELF_OR_PERSON, severity=Severity.CRITICAL)
+
+ENDED_BY_THE_WMS = (WMS_REJECTED, WMS_CANCELLED)
+"""The WMS refused or cancelled the order, and a person decides what happens next."""
+
 LOOK_UP_REFUSED = AlertKind(
     "look_up_refused",
     closes=Closes.ITSELF,

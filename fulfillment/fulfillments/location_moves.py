@@ -102,7 +102,7 @@ def move(wms_order_pk: WmsOrderPk) -> None:
         refusal = parse(Payload, data.get("fulfillmentOrderMove"), changes=True).messages
         refused = refused or bool(refusal)
         if refusal:
-            alerts.move_refused(row, said=refusal)
+            alerts.routing.move_refused(row, said=refusal)
         else:
             logger.info("fulfillment_order_moved", order=order.id, fulfillment_order=fulfillment_order_id)
             moved = True

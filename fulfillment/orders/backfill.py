@@ -138,7 +138,7 @@ def _record(shop: Shop, feed: Feed, place: Place, found: Changed) -> int:
         jobs.backfill(shop, feed.name, here)
     else:
         _move_watermark(shop, feed, here)
-        alerts.BACKFILL_FAILED.close(_subject(shop, feed))
+        alerts.orders.BACKFILL_FAILED.close(_subject(shop, feed))
     logger.info(
         "backfilled",
         shop=shop.id,
@@ -182,4 +182,6 @@ def _subject(shop: Shop, feed: Feed) -> Subject:
 
 @transaction.atomic
 def _report(shop: Shop, feed: Feed, error: str) -> None:
-    alerts.backfill_failed(shop, subject=_subject(shop, feed), feed=feed.name.replace("_", " "), error=error)
+    alerts.orders.backfill_failed(
+        shop, subject=_subject(shop, feed), feed=feed.name.replace("_", " "), error=error
+    )

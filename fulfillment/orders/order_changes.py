@@ -66,9 +66,9 @@ def _go_on(order: Order, verdict: readiness.Verdict, *, anew: bool, noticed: dat
         measured = coverage.measure(order)
     order_states.note_ready(order, anew=anew, owes=bool(measured.uncovered), noticed=noticed)
     if measured.held and verdict.rest:
-        alerts.order_held_back(order, reason=verdict.rest.reason, detail=verdict.rest.detail)
+        alerts.orders.order_held_back(order, reason=verdict.rest.reason, detail=verdict.rest.detail)
     else:
-        alerts.ORDER_HELD_BACK.close(order.subject)
+        alerts.orders.ORDER_HELD_BACK.close(order.subject)
     if order.state == OrderState.HELD and order.reason in PERSON_DECIDES:
         return
     if not measured.uncovered:
@@ -98,18 +98,18 @@ def _hold_back(order: Order, verdict: readiness.Verdict) -> None:
     if order.state == OrderState.HELD and order.reason in PERSON_DECIDES:
         return
     if order_states.stand(order, verdict.state, verdict.reason, verdict.detail):
-        alerts.NO_WAREHOUSE.close(order.subject)
+        alerts.routing.NO_WAREHOUSE.close(order.subject)
     if verdict.reason == Reason.NO_FULFILLMENT_ORDERS:
         waited = timezone.now() - order.received_at
         jobs.read_order(
             order.shop, order.shopify_order_id, delay=min(max(waited / 4, SOONEST_LOOK), LATEST_LOOK)
         )
     if verdict.state != OrderState.HELD:
-        alerts.ORDER_HELD_BACK.close(order.subject)
+        alerts.orders.ORDER_HELD_BACK.close(order.subject)
     elif verdict.reason == Reason.NO_LOCATION:
-        alerts.order_without_location(order)
+        alerts.orders.order_without_location(order)
     else:
-        alerts.order_without_address(order)
+        alerts.orders.order_without_address(order)
 
 
 def _is_for_a_person(order: Order, verdict: readiness.Verdict) -> bool:
@@ -124,9 +124,9 @@ def _tell_of_what_was_sent(order: Order, verdict: readiness.Verdict) -> None:
         return  # what is too many by that is told, and stopped, by `withdrawal`
     measured = coverage.measure(order)
     if measured.held if verdict.reason in readiness.OF_A_PART else _at_work(order):
-        alerts.order_held_back(order, reason=verdict.reason, detail=verdict.detail)
+        alerts.orders.order_held_back(order, reason=verdict.reason, detail=verdict.detail)
     else:
-        alerts.ORDER_HELD_BACK.close(order.subject)
+        alerts.orders.ORDER_HELD_BACK.close(order.subject)
 
 
 def _look_again_when_it_is_due(order: Order, due: datetime) -> None:
@@ -147,7 +147,10 @@ def _at_work(order: Order) -> bool:
 
 def _nobody_decides(order: Order) -> None:
     """What the WMS cancelled was refunded, or fulfilled by others: the cancellation is what was wanted."""
-    close_kinds([alerts.WMS_CANCELLED, alerts.CUSTOM_LINE, alerts.NO_WAREHOUSE], order.subject)
+    close_kinds(
+        [alerts.wms_orders.WMS_CANCELLED, alerts.routing.CUSTOM_LINE, alerts.routing.NO_WAREHOUSE],
+        order.subject,
+    )
     shipped = order.wms_orders.filter(lines__shipped__gt=0).exists()
     order_states.stand(order, OrderState.SHIPPED if shipped else OrderState.NOTHING_TO_SHIP)
 
@@ -158,4 +161,4 @@ def _address_changed(order: Order) -> None:
     for part in parts.filter(wms_status=WmsStatus.REJECTED).select_related("warehouse__connection", "order"):
         jobs.submit(part)
     if parts.exclude(wms_status__in=[*NOT_AT_THE_WMS, WmsStatus.SHIPPED]).exists():
-        alerts.order_address_changed(order)
+        alerts.orders.order_address_changed(order)

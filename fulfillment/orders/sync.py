@@ -55,7 +55,9 @@ def read(
         if order_id in found:
             _have_restocked(shop, store(shop, found[order_id]))
         else:
-            alerts.order_unreadable(shop, subject=order_subject(shop.id, order_id), shopify_order_id=order_id)
+            alerts.orders.order_unreadable(
+                shop, subject=order_subject(shop.id, order_id), shopify_order_id=order_id
+            )
             _have_restocked(shop, _count_no_more(shop, order_id))
 
 
@@ -99,7 +101,7 @@ def store(shop: Shop, node: OrderNode) -> Places:
     address_changed = _write_header(order, node, verdict)
     line_ids = _write_lines(order, node)
     _write_fulfillment_orders(order, node, line_ids, locations=locations)
-    alerts.ORDER_UNREADABLE.close(order.subject)
+    alerts.orders.ORDER_UNREADABLE.close(order.subject)
     part_opened = bool(rest_before) and order.rest_detail != rest_before
     order_changes.follow(
         order, verdict, address_changed=address_changed, part_opened=part_opened, noticed=noticed

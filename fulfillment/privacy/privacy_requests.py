@@ -70,7 +70,7 @@ def report_data_request(
     shop: Shop, shopify_order_ids: Collection[ShopifyOrderId], *, request_id: int | None = None
 ) -> None:
     """A customer wants to know what is stored: tell a person, who has 30 days to answer. Each question is an alert."""
-    alerts.customer_data_request(
+    alerts.privacy.customer_data_request(
         shop,
         subject=question_subject(shop.domain, _question(shopify_order_ids, request_id)),
         orders=", ".join(map(str, shopify_order_ids)) or "none",
@@ -101,10 +101,10 @@ def redact_if_gone(shop: Shop) -> None:
     """
     if _is_gone(shop):
         erasure.redact_shop(shop)
-        alerts.SHOP_REDACTION_REFUSED.close(shop.subject)
+        alerts.privacy.SHOP_REDACTION_REFUSED.close(shop.subject)
         return
     logger.warning("shop_redaction_refused", shop=shop.domain)
-    alerts.shop_redaction_refused(shop)
+    alerts.privacy.shop_redaction_refused(shop)
 
 
 def _is_gone(shop: Shop) -> bool:

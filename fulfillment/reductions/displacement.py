@@ -30,7 +30,7 @@ def follow(order: Order, work: Work) -> None:
     if moved:
         _tell(order, moved, work, away)
     elif any(part.row.stands_here_since for part in work.parts):
-        alerts.ORDER_MOVED.close(order.subject)
+        alerts.orders.ORDER_MOVED.close(order.subject)
 
 
 def missing_here(part: Part, parts: Iterable[Part], work: Work) -> Units:
@@ -56,7 +56,7 @@ def _was_moved(part: Part) -> bool:
 def _tell(order: Order, moved: list[Part], work: Work, away: dict[WmsOrderPk, Units]) -> None:
     names = our_locations.names(order.shop_id)
     facts = [_fact(part, away[part.row.id], work, names) for part in moved]
-    alerts.order_moved(order, facts=facts)
+    alerts.orders.order_moved(order, facts=facts)
 
 
 def _fact(part: Part, units: Units, work: Work, names: dict[LocationId, str]) -> str:

@@ -70,10 +70,10 @@ def follow(order: Order, *, goes: bool = True) -> None:
     if sent:
         surplus_alert.tell(order, work, found)
     elif told and found.units:
-        alerts.ORDER_EDITED.close(order.subject)
+        alerts.orders.ORDER_EDITED.close(order.subject)
     elif told:
         # What is wanted again shall be stopped by nobody.
-        close_kinds([alerts.ORDER_EDITED, *alerts.ONLY_A_PERSON_CAN_STOP], order.subject)
+        close_kinds([alerts.orders.ORDER_EDITED, *alerts.cancellations.ONLY_A_PERSON_CAN_STOP], order.subject)
 
 
 def _sent(work: Work) -> list[Part]:
@@ -179,7 +179,7 @@ def _leave_the_rest(work: Work, found: Surplus, agreed: Surplus) -> None:
             if not unwanted and row.finished_at:
                 jobs.expect_shipment(row, all_of_it=True)
         if unwanted:
-            close_kinds([alerts.SHIPMENT_MISSING, alerts.SHIPMENT_INCOMPLETE], row.subject)
+            close_kinds(alerts.shipments.REPORT_MISSING, row.subject)
             released.append(row.external_id)
     if released:
         reservations.release(*released)
@@ -274,7 +274,7 @@ def after_end(row: WmsOrder) -> None:
         _finish(part)
     order_states.settle(row.order)
     if not row.order.cancelled_at:
-        alerts.ORDER_EDITED.close(row.order.subject)
+        alerts.orders.ORDER_EDITED.close(row.order.subject)
         look_again(row.order)
 
 

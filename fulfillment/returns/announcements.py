@@ -113,10 +113,10 @@ def _hand_to_a_person(row: Return) -> None:
     this = Return.objects.filter(id=row.id)
     if not advance(this, before=ReturnState.REQUESTING, to=ReturnState.UNKNOWN):
         return
-    alerts.return_outcome_unknown(row)
+    alerts.returns.return_outcome_unknown(row)
 
 
 @transaction.atomic
 def _refused(row: Return, reason: str) -> None:
     advance(Return.objects.filter(id=row.id), before=ReturnState.REQUESTING, to=ReturnState.FAILED)
-    alerts.return_refused(row, reason=reason)
+    alerts.returns.return_refused(row, reason=reason)

@@ -50,7 +50,7 @@ def receive(connection_pk: ConnectionPk, event: ReturnReceiptEvent, *, occurred_
         if row is not None:
             _take(order_states.lock_of(row), row, event, occurred_at=occurred_at)
             return
-        alerts.unknown_return(
+        alerts.returns.unknown_return(
             subject=unknown_return_subject(connection_pk, event.wms_return_id),
             remote_id=event.wms_return_id,
             wms_order=event.wms_order_id,
@@ -122,8 +122,8 @@ def _record(
         remote_id=event.wms_return_id,
     )
     _write(parent, said)
-    alerts.CANCEL_TOO_LATE.close(order.subject)
-    if alerts.OUTCOME_UNKNOWN.close(parent.subject):
+    alerts.cancellations.CANCEL_TOO_LATE.close(order.subject)
+    if alerts.wms_orders.OUTCOME_UNKNOWN.close(parent.subject):
         wake(decision_key(parent.external_id))
     twin = others.select_related("wms_order__order").first()
     _tell(order, parent, further=False, twin=twin.wms_order.order.name if twin else "")
@@ -170,10 +170,10 @@ def _write(parent: Return, goods: Mapping[str, Goods]) -> None:
 
 def _tell(order: Order, parent: Return, *, further: bool, twin: str = "") -> None:
     goods = "; ".join(f"{item}: {each}" for item, each in sorted(_recorded(parent).items()))
-    alerts.return_received(order, parent, goods=goods, further=further, twin=twin)
+    alerts.returns.return_received(order, parent, goods=goods, further=further, twin=twin)
     logger.info("return_recorded", order=order.id, parent=parent.id, further=further)
 
 
 def _report(order: Order, parent: Return, contradictions: list[str], *, older: bool) -> None:
-    alerts.return_contradicted(order, parent, contradictions=contradictions, older=older)
+    alerts.returns.return_contradicted(order, parent, contradictions=contradictions, older=older)
     logger.warning("return_contradicted", order=order.id, parent=parent.id)

@@ -49,10 +49,10 @@ def report(order: Order, lines: Collection[OrderLine]) -> None:
     """Tell a person about lines without a product that nothing is mapped for; the alerts of others are closed."""
     gone = [line.sku or line.title for line in lines if has_lost_its_product(line)]
     if gone:
-        alerts.product_deleted(order, items=gone)
+        alerts.routing.product_deleted(order, items=gone)
     else:
-        alerts.PRODUCT_DELETED.close(order.subject)
+        alerts.routing.PRODUCT_DELETED.close(order.subject)
     if any(line.shopify_variant_id is None and not has_lost_its_product(line) for line in lines):
-        alerts.custom_line(order)
+        alerts.routing.custom_line(order)
     else:
-        alerts.CUSTOM_LINE.close(order.subject)
+        alerts.routing.CUSTOM_LINE.close(order.subject)

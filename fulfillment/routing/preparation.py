@@ -246,7 +246,7 @@ def _routed(order: Order, row: WmsOrder, found: Plan) -> None:
     Order.objects.filter(id=order.id).update(routing=found.decision.as_json(), owed_from=None)
     if order.state in (OrderState.HELD, OrderState.READY):
         order_states.stand(order, OrderState.READY)
-    close_kinds([alerts.NO_WAREHOUSE, alerts.CUSTOM_LINE, alerts.PRODUCT_DELETED], order.subject)
+    close_kinds(alerts.routing.NOT_ROUTED, order.subject)
     jobs.submit(row)
     logger.info("order_routed", order=order.id, shop=order.shop_id, warehouse=row.warehouse_id, part=row.part)
 
@@ -288,4 +288,4 @@ def _hold(order: Order, found: Plan) -> None:
         return
     detail = "; ".join(map(str, found.decision.verdicts))
     order_states.stand(order, OrderState.HELD, Reason.NO_WAREHOUSE, detail or "the shop has no warehouse")
-    alerts.no_warehouse(order)
+    alerts.routing.no_warehouse(order)

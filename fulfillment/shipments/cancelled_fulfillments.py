@@ -104,7 +104,7 @@ def _undo(order: Order, told: Fulfillment) -> None:
         shopify_fulfillment_id=others.values_list("shopify_fulfillment_id", flat=True).first(),
         reason=why[:2000],
     )
-    alerts.fulfillment_cancelled(order, shipment, units=units)
+    alerts.shipments.fulfillment_cancelled(order, shipment, units=units)
     logger.warning("fulfillment_cancelled", order=order.id, shipment=shipment.id, fulfillment=told.id)
 
 
@@ -142,7 +142,7 @@ def _decide(shipment_pk: ShipmentPk, *, user_id: int | None, state: ShipmentStat
         jobs.read_order(order.shop, order.shopify_order_id)
     else:
         jobs.fulfill(order)
-    alerts.FULFILLMENT_CANCELLED.close(shipment.subject)
+    alerts.shipments.FULFILLMENT_CANCELLED.close(shipment.subject)
     order_states.settle(order)
     logger.info("cancelled_fulfillment_decided", shipment=shipment_pk, order=order.id, to=state, user=user_id)
     return True

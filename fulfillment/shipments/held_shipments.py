@@ -133,7 +133,7 @@ def hold_misfits(order: Order, shipment: Shipment) -> None:
 
 def _tell(order: Order, shipment: Shipment, text: str) -> None:
     fulfilled = ShipmentUnit.objects.filter(shipment=shipment).aggregate(units=Sum("told"))["units"]
-    alerts.shipment_held(order, shipment, reason=text, partly_fulfilled=bool(fulfilled))
+    alerts.shipments.shipment_held(order, shipment, reason=text, partly_fulfilled=bool(fulfilled))
 
 
 def follow(order: Order) -> bool:
@@ -172,7 +172,7 @@ def _lines(shipment: Shipment) -> list[int]:
 
 def let_go(shipment: Shipment) -> None:
     """Nothing of it is held any more."""
-    alerts.SHIPMENT_HELD.close(shipment.subject)
+    alerts.shipments.SHIPMENT_HELD.close(shipment.subject)
 
 
 @transaction.atomic
@@ -186,7 +186,7 @@ def close(shipment_pk: ShipmentPk, *, user_id: int | None) -> bool:
     if not waiting.update(state=ShipmentState.CLOSED, decided_by_id=user_id):
         return False
     let_go(shipment)
-    alerts.FULFILLMENT_CANCELLED.close(shipment.subject)
+    alerts.shipments.FULFILLMENT_CANCELLED.close(shipment.subject)
     order_states.settle(order)
     logger.info("shipment_closed", shipment=shipment_pk, order=order.id, user=user_id)
     return True

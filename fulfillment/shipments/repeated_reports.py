@@ -53,7 +53,7 @@ def hold_twin(order: Order, shipment: Shipment, event: ShipmentEvent) -> None:
     """A parcel whose id was another order's: nobody knows which of the two reports is wrong, if any is."""
     why = f"the id {event.wms_shipment_id} was reported before, as a parcel of another order"
     Shipment.objects.filter(id=shipment.id).update(state=ShipmentState.HELD, reason=why)
-    alerts.shipment_id_reused(order, shipment, items=_listed(items(event)), why=why)
+    alerts.shipments.shipment_id_reused(order, shipment, items=_listed(items(event)), why=why)
     logger.warning("shipment_id_reused", shipment=shipment.id, order=order.id)
 
 
@@ -84,7 +84,7 @@ def compare(order: Order, shipment: Shipment, event: ShipmentEvent, *, occurred_
     if contradictions:
         _report(order, shipment, before, contradictions)
     elif not older and event.warehouse_id == shipment.warehouse_code:
-        alerts.SHIPMENT_CONTRADICTED.close(shipment.subject)
+        alerts.shipments.SHIPMENT_CONTRADICTED.close(shipment.subject)
     return not older and bool(more or fewer)
 
 
@@ -119,7 +119,7 @@ def _raise_to(shipment: Shipment, lines: dict[str, ShipmentLine], more: dict[str
 
 
 def _report(order: Order, shipment: Shipment, before: dict[str, int], problems: list[str]) -> None:
-    alerts.shipment_contradicted(order, shipment, before=_listed(before), problems=problems)
+    alerts.shipments.shipment_contradicted(order, shipment, before=_listed(before), problems=problems)
     logger.warning("shipment_contradicted", shipment=shipment.id, order=order.id)
 
 

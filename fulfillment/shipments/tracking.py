@@ -93,9 +93,9 @@ def report_unusable(order: Order, shipment: Shipment, said: Tracking, *, mends: 
     """
     if not said.unusable:
         if mends and (said.numbers or said.urls):
-            alerts.TRACKING_UNUSABLE.close(shipment.subject)
+            alerts.shipments.TRACKING_UNUSABLE.close(shipment.subject)
         return
-    alerts.tracking_unusable(order, shipment, unusable=said.unusable)
+    alerts.shipments.tracking_unusable(order, shipment, unusable=said.unusable)
 
 
 def update(shipment_pk: ShipmentPk) -> None:

@@ -96,7 +96,7 @@ def hand_to_a_person(attempt: Attempt) -> None:
         order_states.stand(
             order, OrderState.HELD, Reason.OUTCOME_UNKNOWN, f"{attempt.connection.slug}, {row.external_id}"
         )
-        alerts.outcome_unknown(order, row, attempt.connection)
+        alerts.wms_orders.outcome_unknown(order, row, attempt.connection)
     raise undecided(row)
 
 
@@ -117,7 +117,7 @@ def end_absent(attempt: Attempt) -> None:
     if _standing(attempt).exists():
         cancellation.end_absent(order, attempt.wms_order.id)
         if not order.cancelled_at:
-            alerts.ORDER_EDITED.close(order.subject)
+            alerts.orders.ORDER_EDITED.close(order.subject)
             jobs.read_order(order.shop, order.shopify_order_id)  # where it stands without this part
         is_known(order, attempt.wms_order)
 
@@ -163,13 +163,13 @@ def refuse(attempt: Attempt, reason: str) -> None:
 def hold_refused(order: Order, reason: str) -> None:
     """A person decides what becomes of what the WMS refused. The order is locked."""
     order_states.stand(order, OrderState.HELD, Reason.WMS_REJECTED, reason[:2000])
-    alerts.wms_rejected(order, reason=reason)
+    alerts.wms_orders.wms_rejected(order, reason=reason)
 
 
 def is_known(order: Order, row: WmsOrder) -> None:
     """Whether the WMS has it is known by now, so no person is asked (any more). Last in its transaction."""
     release_unless_in_question(order)
-    if alerts.OUTCOME_UNKNOWN.close(row.subject):
+    if alerts.wms_orders.OUTCOME_UNKNOWN.close(row.subject):
         wake(decision_key(row.external_id))
 
 
@@ -186,7 +186,7 @@ def release_unless_in_question(order: Order) -> None:
     if refused:
         order_states.stand(order, OrderState.HELD, Reason.WMS_REJECTED, refused.outcome_detail)
         return
-    alerts.WMS_REJECTED.close(order.subject)
+    alerts.wms_orders.WMS_REJECTED.close(order.subject)
     order_states.stand(order, OrderState.READY)
     order_states.settle(order)
     jobs.read_order(order.shop, order.shopify_order_id)

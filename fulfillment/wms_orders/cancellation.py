@@ -39,13 +39,10 @@ from wms.vocabulary.statuses import WmsStatus
 logger = structlog.get_logger(__name__)
 
 _OVER_ONCE_CANCELLED = (
-    alerts.NO_WAREHOUSE,
-    alerts.ORDER_HELD_BACK,
-    alerts.ORDER_EDITED,
-    alerts.WMS_REJECTED,
-    alerts.WMS_CANCELLED,
-    alerts.CUSTOM_LINE,
-    alerts.PRODUCT_DELETED,
+    alerts.orders.ORDER_HELD_BACK,
+    alerts.orders.ORDER_EDITED,
+    *alerts.routing.NOT_ROUTED,
+    *alerts.wms_orders.ENDED_BY_THE_WMS,
 )
 """What they say is settled when the order is cancelled in Shopify."""
 
@@ -96,7 +93,7 @@ def cancel(wms_order_pk: WmsOrderPk) -> None:
     if phase(WmsStatus(row.wms_status)) == CancellationPhase.UNCANCELLABLE:
         too_late(row.id)
     elif Capability.CANCEL_ORDER not in capabilities_of(connection):
-        alerts.cancel_by_hand(row)
+        alerts.cancellations.cancel_by_hand(row)
     else:
         try:
             answer = adapter_for(connection).cancel_order(
@@ -197,7 +194,7 @@ def check_answer(wms_order_pk: WmsOrderPk) -> None:
     row = WmsOrder.objects.select_related("order__shop", "warehouse").get(id=wms_order_pk)
     if row.wms_status != WmsStatus.CANCEL_REQUESTED or row.wish == Wish.CANCEL_DECLINED:
         return
-    alerts.cancel_unanswered(row)
+    alerts.cancellations.cancel_unanswered(row)
 
 
 @transaction.atomic
@@ -232,8 +229,8 @@ def ended_by_wms(row: WmsOrder, *, wished: bool, reason: str = "") -> None:
     What is wanted of it (again) goes to a warehouse anew, after a look at Shopify. The order is locked.
     """
     order = row.order
-    close_kinds(alerts.ONLY_A_PERSON_CAN_STOP, order.subject)
-    close_kinds([alerts.CANCEL_UNANSWERED, alerts.SHIPMENT_MISSING, alerts.SHIPMENT_INCOMPLETE], row.subject)
+    close_kinds(alerts.cancellations.ONLY_A_PERSON_CAN_STOP, order.subject)
+    close_kinds([alerts.cancellations.CANCEL_UNANSWERED, *alerts.shipments.REPORT_MISSING], row.subject)
     reservations.release(row.external_id)
     change_requests.note(order)
     if wished:
@@ -241,7 +238,7 @@ def ended_by_wms(row: WmsOrder, *, wished: bool, reason: str = "") -> None:
         return
     order_states.stand(order, OrderState.HELD, Reason.WMS_CANCELLED, reason or row.external_id)
     partly_shipped = row.lines.filter(shipped__gt=0).exists()
-    alerts.wms_cancelled(row, order, partly_shipped=partly_shipped, reason=reason)
+    alerts.wms_orders.wms_cancelled(row, order, partly_shipped=partly_shipped, reason=reason)
 
 
 def left_all_the_same(order: Order) -> None:
@@ -250,7 +247,7 @@ def left_all_the_same(order: Order) -> None:
     if (order.state, order.reason) != (OrderState.HELD, Reason.WMS_CANCELLED):
         return
     if not coverage.measure(order).uncovered:
-        alerts.WMS_CANCELLED.close(order.subject)
+        alerts.wms_orders.WMS_CANCELLED.close(order.subject)
         order_states.stand(order, OrderState.READY)
 
 
@@ -259,15 +256,15 @@ def too_late(wms_order_pk: WmsOrderPk) -> None:
     """It is packed or shipped: open a return for what goes out, and tell staff. Unless it is wanted again."""
     row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_pk)
     row.order = order_states.lock_of(row)
-    alerts.CANCEL_UNANSWERED.close(row.subject)
+    alerts.cancellations.CANCEL_UNANSWERED.close(row.subject)
     if not row.order.cancelled_at and not withdrawal.is_refunded(row):
         return
     items = None if row.order.cancelled_at else withdrawal.items_left(row)
     opened = announcements.open_return(row, reason="order cancelled after packing", items=items)
     if not opened:
         return
-    close_kinds(alerts.ONLY_A_PERSON_CAN_STOP, row.order.subject)
-    alerts.cancel_too_late(row)
+    close_kinds(alerts.cancellations.ONLY_A_PERSON_CAN_STOP, row.order.subject)
+    alerts.cancellations.cancel_too_late(row)
 
 
 def declined(row: WmsOrder, *, answer: str) -> None:
@@ -276,10 +273,10 @@ def declined(row: WmsOrder, *, answer: str) -> None:
     Nobody is alarmed of goods that are wanted again by now.
     """
     WmsOrder.objects.filter(id=row.id).update(wish=Wish.CANCEL_DECLINED, wish_answer=answer)
-    alerts.CANCEL_UNANSWERED.close(row.subject)
+    alerts.cancellations.CANCEL_UNANSWERED.close(row.subject)
     if not row.order.cancelled_at and not row.order.surplus:
         return
-    alerts.cancel_declined(row, answer=answer)
+    alerts.cancellations.cancel_declined(row, answer=answer)
 
 
 @transaction.atomic
@@ -290,7 +287,7 @@ def route_again(order_pk: OrderPk) -> bool:
         return False
     end(order_states.refused(order))
     order_states.stand(order, OrderState.READY)
-    close_kinds([alerts.WMS_REJECTED, alerts.WMS_CANCELLED], order.subject)
+    close_kinds(alerts.wms_orders.ENDED_BY_THE_WMS, order.subject)
     # By a reading, not straight to routing: Shopify may hold the order back by now.
     jobs.read_order(order.shop, order.shopify_order_id)
     return True

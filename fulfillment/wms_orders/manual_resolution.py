@@ -56,7 +56,7 @@ def is_not_there(wms_order_pk: WmsOrderPk, *, user_id: int) -> bool:
     row = _in_question(wms_order_pk)
     _require_settled(row)
     WmsOrder.objects.filter(id=row.id).update(outcome=Outcome.ABSENT, decided_by_id=user_id)
-    alerts.OUTCOME_UNKNOWN.close(row.subject)
+    alerts.wms_orders.OUTCOME_UNKNOWN.close(row.subject)
     transaction.on_commit(lambda: idempotency.forget(RetentionWindow.SUBMISSION, row.external_id))
     goes_on = row.order.cancelled_at is None
     if goes_on:
@@ -139,6 +139,6 @@ def _return_in_question(return_pk: ReturnPk) -> Return:
 
 
 def _return_decided(row: Return, *, there: bool, user_id: int) -> None:
-    alerts.OUTCOME_UNKNOWN.close(row.subject)
+    alerts.wms_orders.OUTCOME_UNKNOWN.close(row.subject)
     wake(decision_key(row.external_id))
     logger.info("outcome_decided", wms_return=row.id, there=there, user=user_id)

@@ -126,7 +126,7 @@ def apply(row: WmsOrder, answer: OrderAnswer | None, *, asked_at: datetime) -> N
     if answer is None or answer.remote_id != row.remote_id:
         _report_gone(row, answer)
         return
-    close_kinds([alerts.WMS_ORDER_GONE, alerts.LOOK_UP_REFUSED], row.subject)
+    close_kinds([alerts.wms_orders.WMS_ORDER_GONE, alerts.wms_orders.LOOK_UP_REFUSED], row.subject)
     if answer.status == row.wms_status or _is_no_answer(row, answer.status):
         return
     logger.info("wms_order_news", wms_order=row.id, was=row.wms_status, status=answer.status)
@@ -145,16 +145,16 @@ def _is_no_answer(row: WmsOrder, status: WmsStatus) -> bool:
 def _report_refused(connection: Connection, refused: Mapping[WmsOrder, str], *, answered: int) -> None:
     """One alert per order, or one for all where the WMS tells of none."""
     if answered:
-        alerts.LOOK_UP_REFUSED.close(connection.subject)
+        alerts.wms_orders.LOOK_UP_REFUSED.close(connection.subject)
     if len(refused) > 1 and not answered:
-        alerts.all_look_ups_refused(connection, reason=next(iter(refused.values())))
+        alerts.wms_orders.all_look_ups_refused(connection, reason=next(iter(refused.values())))
         return
     for row, reason in refused.items():
-        alerts.look_up_refused(row, reason=reason)
+        alerts.wms_orders.look_up_refused(row, reason=reason)
 
 
 @transaction.atomic
 def _report_gone(row: WmsOrder, answer: OrderAnswer | None) -> None:
     if answer is None and (row.order.cancelled_at or withdrawal.nothing_is_wanted_of(row)):
         return  # what nobody wants any more nobody misses
-    alerts.wms_order_gone(row, found=answer.remote_id if answer else "")
+    alerts.wms_orders.wms_order_gone(row, found=answer.remote_id if answer else "")

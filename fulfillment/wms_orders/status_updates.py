@@ -75,7 +75,9 @@ def _report_unexplained(
         warehouse__connection_id=connection_pk, wms_status__in=UNCONFIRMED
     ).exists()
     if not under_way or occurred_at < timezone.now() - SOON_KNOWN:
-        alerts.unknown_wms_order(unknown_order_subject(connection_pk, remote_id), remote_id=remote_id)
+        alerts.wms_orders.unknown_wms_order(
+            unknown_order_subject(connection_pk, remote_id), remote_id=remote_id
+        )
 
 
 def apply(connection_pk: ConnectionPk, event: OrderStatusEvent, *, occurred_at: datetime) -> None:
@@ -93,7 +95,7 @@ def take(row: WmsOrder, status: WmsStatus, *, word: str, reason: str = "", occur
     `occurred_at` is when it was so at the earliest: states move forward only, whichever arrives first.
     """
     if status == WmsStatus.UNKNOWN:
-        alerts.unknown_wms_status(row.warehouse.connection, word=word)
+        alerts.wms_orders.unknown_wms_status(row.warehouse.connection, word=word)
     elif status in ENDED:
         cancellation.confirmed(row.id, ended_as=status, reason=reason)
     elif status in BY_PARCELS:
@@ -163,12 +165,12 @@ def check_shipment(wms_order_pk: WmsOrderPk, *, all_of_it: bool) -> None:
     if row.wms_status == WmsStatus.PARTIALLY_SHIPPED:
         _report_rest_missing(row)
         return
-    alerts.shipment_missing(row)
+    alerts.shipments.shipment_missing(row)
 
 
 def _report_rest_missing(row: WmsOrder) -> None:
     units = row.lines.aggregate(asked=Sum("quantity"), shipped=Sum("shipped"))
-    alerts.shipment_incomplete(row, shipped=units["shipped"], asked=units["asked"])
+    alerts.shipments.shipment_incomplete(row, shipped=units["shipped"], asked=units["asked"])
 
 
 def note_shipped(row: WmsOrder, *, complete: bool, shipped_at: datetime | None) -> None:
@@ -186,6 +188,6 @@ def note_shipped(row: WmsOrder, *, complete: bool, shipped_at: datetime | None) 
 
 def _close_missing(row: WmsOrder, *, complete: bool) -> None:
     if complete:
-        close_kinds([alerts.SHIPMENT_MISSING, alerts.SHIPMENT_INCOMPLETE], row.subject)
+        close_kinds(alerts.shipments.REPORT_MISSING, row.subject)
     else:
-        alerts.SHIPMENT_MISSING.close(row.subject)
+        alerts.shipments.SHIPMENT_MISSING.close(row.subject)

@@ -263,8 +263,8 @@ def _is_known_as(row: WmsOrder, remote_id: RemoteOrderId) -> None:
     """Whatever waited for it goes on. Last in its transaction."""
     order = row.order
     if row.outcome_detail and not order_states.refused(order).exists():
-        alerts.WMS_REJECTED.close(order.subject)
+        alerts.wms_orders.WMS_REJECTED.close(order.subject)
     connection_pk = row.warehouse.connection.id
-    alerts.UNKNOWN_WMS_ORDER.close(unknown_order_subject(connection_pk, remote_id))
+    alerts.wms_orders.UNKNOWN_WMS_ORDER.close(unknown_order_subject(connection_pk, remote_id))
     wake(arrival_key(connection_pk, remote_id))
     attempts.is_known(order, row)

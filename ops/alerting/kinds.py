@@ -1,7 +1,8 @@
 """Kinds of alerts: each is declared once, with its severity and with who closes it, beside its texts.
 
 An app keeps its kinds and texts in one place (`shops/alerts.py`, `fulfillment/alerts/`, ...). A caller only says which
-alert is due, and for what: `alerts.order_edited(order, ...)`, and later `alerts.ORDER_EDITED.close(order.subject)`.
+alert is due, and for what: `alerts.orders.order_edited(order, ...)`, and later
+`alerts.orders.ORDER_EDITED.close(order.subject)`.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from fulfillment.alerts import OUTCOME_UNKNOWN
+from fulfillment.alerts.wms_orders import OUTCOME_UNKNOWN
 from ops.alerting.own_alerts import CIRCUIT_OPEN
 from ops.models import Alert
 from wmsbridge.console.navigation import list_url

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from django.conf import settings
 
-from fulfillment.alerts import LOOK_UP_REFUSED
+from fulfillment.alerts.wms_orders import LOOK_UP_REFUSED
 from ops.alerting.own_alerts import CIRCUIT_OPEN, SECRET_UNREADABLE
 from wms.alerts import WMS_REFUSES_CREDENTIALS
 from wms.refs import connections_cause
