@@ -84,9 +84,9 @@ def own_clock(at: Combinable) -> Combinable:
     return ExpressionWrapper(shown, output_field=DateTimeField())
 
 
-def _heard(noticed: datetime | None) -> Combinable:
-    """When we were told what was read just now; now, where nobody told us."""
-    return Least(Value(noticed, output_field=DateTimeField()), Now()) if noticed else Now()
+def _webhook_time(webhook_at: datetime | None) -> Combinable:
+    """The time of the webhook that told us of what was read just now. Without such a webhook it is now."""
+    return Least(Value(webhook_at, output_field=DateTimeField()), Now()) if webhook_at else Now()
 
 
 def _waited(total: str, state: OrderState, *, same: Q, until: Combinable) -> Case:
@@ -107,12 +107,13 @@ def stand(
     reason: Reason = Reason.NONE,
     detail: str = "",
     *,
-    noticed: datetime | None = None,
+    webhook_at: datetime | None = None,
 ) -> bool:
     """Put the order into a state; False when it stood there already. The order is locked by the caller.
 
     `state_since` tells since when it stands there for this reason: other words for the same do not begin it anew. What
-    it waited until now is added up; for Shopify it waited until we had notice (`noticed`), the rest is our own time.
+    it waited until now is added up; for Shopify it waited until the webhook came (`webhook_at`), and the rest is our
+    own time.
     """
     same = Q(state=state, reason=reason)
     owed = {"owed_from": None} if state in GOES_NOWHERE else {}
@@ -125,7 +126,7 @@ def stand(
             reason_detail=detail,
             state_since=Case(When(same, then=F("state_since")), default=Now()),
             waited_at_shopify=_waited(
-                "waited_at_shopify", OrderState.WAITING, same=same, until=_heard(noticed)
+                "waited_at_shopify", OrderState.WAITING, same=same, until=_webhook_time(webhook_at)
             ),
             waited_for_person=_waited("waited_for_person", OrderState.HELD, same=same, until=Now()),
             **owed,
@@ -140,16 +141,16 @@ def stand(
 
 
 def note_ready(
-    order: Order, *, anew: bool = False, owes: bool = False, noticed: datetime | None = None
+    order: Order, *, anew: bool = False, owes: bool = False, webhook_at: datetime | None = None
 ) -> None:
     """Remember since when the order is ready, and since when we owe what no warehouse was given yet (`owes`).
 
     `anew`: it waited for Shopify until now, wholly or with a part that may go from now on. An order that no warehouse
-    has confirmed is owed from the first notice of it on, a later part of one from the notice that it may go.
+    has confirmed is owed from the first webhook of it on, a later part of one from the webhook that says it may go.
     """
     since = Now() if anew else Coalesce("ready_at", Now())
     confirmed = Exists(WmsOrder.objects.filter(order=OuterRef("pk"), accepted_at__isnull=False))
-    begins = Case(When(confirmed, then=own_clock(_heard(noticed))), default=F("received_at"))
+    begins = Case(When(confirmed, then=own_clock(_webhook_time(webhook_at))), default=F("received_at"))
     Order.objects.filter(id=order.id).update(
         ready_at=since, owed_from=Coalesce("owed_from", begins) if owes else None
     )

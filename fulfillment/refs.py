@@ -7,7 +7,7 @@ from typing import NamedTuple, NewType
 from ops import refs
 from ops.refs import ParkKey, Subject
 from shops.ids import FulfillmentOrderId, ShopifyOrderId, ShopPk
-from shops.refs import notice_subject, parse_notice
+from shops.refs import parse_webhook_subject, webhook_subject
 from wms.ids import ConnectionPk, ExternalId, RemoteOrderId, RemoteReturnId, RemoteShipmentId
 
 OrderPk = NewType("OrderPk", int)
@@ -51,19 +51,19 @@ def order_key(order_pk: OrderPk) -> ParkKey:
 
 
 def order_subject(shop_pk: ShopPk, shopify_order_id: ShopifyOrderId) -> Subject:
-    """What is about an order. Shopify's notices name it so too, before we have a row of it."""
-    return notice_subject("order", shop_pk, shopify_order_id)
+    """What is about an order. Shopify's webhooks name it so too, before we have a row of it."""
+    return webhook_subject("order", shop_pk, shopify_order_id)
 
 
 def parse_order(subject: str) -> OrderRef | None:
     """The order that a subject is about; None where it is about something else."""
-    found = parse_notice(subject, name="order")
+    found = parse_webhook_subject(subject, name="order")
     return OrderRef(found.shop_pk, ShopifyOrderId(found.number)) if found else None
 
 
 def fulfillment_order_subject(shop_pk: ShopPk, fulfillment_order_id: FulfillmentOrderId) -> Subject:
     """What is about a fulfilment order whose order we do not know."""
-    return notice_subject("fulfillment_order", shop_pk, fulfillment_order_id)
+    return webhook_subject("fulfillment_order", shop_pk, fulfillment_order_id)
 
 
 def part_external_id(domain: str, shopify_order_id: ShopifyOrderId, part: int) -> ExternalId:

@@ -183,7 +183,7 @@ def backfill_page(payload: BackfillPayload) -> None:
 
 
 @handles(READ_MISSED)
-def notices_lost(payload: ShopPayload) -> None:
+def webhooks_missed(payload: ShopPayload) -> None:
     """Shopify has not told a shop's changes for a while: look at once, not only at the next tick."""
     backfill.request(Shop.objects.get(id=payload.shop))
 

@@ -51,7 +51,7 @@ PUSH = JobKind(
 def push(shop_pk: ShopPk, *, lane: LaneName, delay: timedelta = AT_ONCE) -> None:
     """Enqueue the shop's only push job; a further request while it waits joins it.
 
-    It is as urgent as orders and has a share of its own, because in a flash sale old stock at Shopify is the worst
+    It is as urgent as orders and has a partition of its own, because in a flash sale old stock at Shopify is the worst
     fault.
     """
     PUSH.enqueue(
@@ -59,7 +59,7 @@ def push(shop_pk: ShopPk, *, lane: LaneName, delay: timedelta = AT_ONCE) -> None
         key=f"{PUSH.name}:{shop_pk}",
         lane=lane,
         subject=stock_subject(shop_pk),
-        share="stock",
+        partition="stock",
         delay=delay,
     )
 

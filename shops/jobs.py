@@ -60,7 +60,7 @@ class ShopPagePayload:
 REDACT_SHOP = EventKind("shopify.redact_if_gone", ShopPayload, priority=Priority.LOW)
 """Shopify asked for the data of all customers of a shop to be erased."""
 
-NOTICES_LOST = EventKind("shopify.notices_lost", ShopPayload, priority=Priority.HIGH)
+WEBHOOKS_MISSED = EventKind("shopify.notices_lost", ShopPayload, priority=Priority.HIGH)
 """Shopify has not reported a shop's changes for a while: whoever reads them should look now."""
 
 SETTINGS_CHANGED = EventKind("shopify.settings_changed", ShopPagePayload, priority=Priority.HIGH)
@@ -112,9 +112,9 @@ def redact(shop: Shop) -> None:
     _enqueue(REDACT_SHOP, ShopPayload(shop.id), shop, lane=shop.lane)
 
 
-def notices_lost(shop: Shop) -> None:
+def webhooks_missed(shop: Shop) -> None:
     """Say that Shopify has not reported the shop's changes for a while, in the caller's transaction."""
-    _enqueue(NOTICES_LOST, ShopPayload(shop.id), shop, lane=shop.inbox_lane)
+    _enqueue(WEBHOOKS_MISSED, ShopPayload(shop.id), shop, lane=shop.inbox_lane)
 
 
 def settings_changed(shop: Shop, *, after: int | None = None) -> None:

@@ -16,7 +16,7 @@ class ShopRef(NamedTuple):
     domain: str | None
 
 
-class NoticeRef(NamedTuple):
+class WebhookSubject(NamedTuple):
     """The subject of a webhook: the kind of object, and Shopify's id of it."""
 
     name: str
@@ -34,8 +34,8 @@ def shop_key(shop_pk: ShopPk) -> ParkKey:
     return ParkKey(f"shop:{shop_pk}")
 
 
-def shop_share(shop_pk: ShopPk) -> str:
-    """Return the share of a shop in a lane that serves several."""
+def shop_partition(shop_pk: ShopPk) -> str:
+    """Return the partition of a shop in a lane that serves several."""
     return f"shop:{shop_pk}"
 
 
@@ -64,13 +64,13 @@ def parse_shop(text: str) -> ShopRef | None:
     return ShopRef(None, domain) if number is None else ShopRef(ShopPk(number), None)
 
 
-def notice_subject(name: str, shop_pk: ShopPk, number: int) -> Subject:
+def webhook_subject(name: str, shop_pk: ShopPk, number: int) -> Subject:
     """Return the subject of a webhook, e.g. "order:<shop>:<Shopify's id>"."""
     return Subject(f"{name}:{shop_pk}:{number}")
 
 
-def parse_notice(subject: str, *, name: str) -> NoticeRef | None:
+def parse_webhook_subject(subject: str, *, name: str) -> WebhookSubject | None:
     """Return what the subject of a webhook, or of a job that follows it, names; None if it names something else."""
     found = refs.numbered(subject, name)
     number = refs.number_in(found[1]) if found else None
-    return NoticeRef(name, ShopPk(found[0]), number) if found and number is not None else None
+    return WebhookSubject(name, ShopPk(found[0]), number) if found and number is not None else None

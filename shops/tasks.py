@@ -69,8 +69,8 @@ def check_subscriptions(payload: ShopPayload) -> None:
     report = subscriptions.register(shop, base_url=settings.PUBLIC_URL)
     installation.reachable(shop)
     with transaction.atomic():
-        if report.notices_lost:
-            jobs.notices_lost(shop)
+        if report.webhooks_missed:
+            jobs.webhooks_missed(shop)
         _alert_or_close(shop, report)
 
 

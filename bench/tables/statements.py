@@ -41,7 +41,7 @@ from wmsbridge.health import health_alerts
 from wmsbridge.monitoring import metrics
 
 HOT = 20.0
-"""Milliseconds for any statement of what runs for each notice, job or page."""
+"""Milliseconds for any statement of what runs for each webhook, job or page."""
 
 PAGE = 100.0
 """Milliseconds for a list of the console, which a person waits for; some count all work under way."""

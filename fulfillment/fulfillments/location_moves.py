@@ -111,5 +111,5 @@ def move(wms_order_pk: WmsOrderPk) -> None:
     if moved:
         jobs.read_order(
             shop, order.shopify_order_id
-        )  # what is committed where, also if no notice tells of it
+        )  # what is committed where, also if no webhook tells of it
     mark_due(row.warehouse_id, list(row.lines.values_list("item_code", flat=True)))

@@ -44,7 +44,7 @@ def read_order(
     delay: timedelta = AT_ONCE,
     priority: Priority = Priority.HIGH,
 ) -> None:
-    """Have an order read at Shopify, however many notices there are of it."""
+    """Have an order read at Shopify, however many webhooks there are of it."""
     READ_ORDERS.enqueue(
         ShopifyOrderPayload(shop.id, shopify_order_id),
         key=f"read:{shop.id}:{shopify_order_id}",

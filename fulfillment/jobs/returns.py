@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fulfillment.jobs.wms_orders import share_of
+from fulfillment.jobs.wms_orders import partition_of
 from fulfillment.models import Return
 from fulfillment.refs import ReturnPk
 from ops.queue.kinds import JobKind
@@ -41,6 +41,6 @@ def announce_return(row: Return) -> None:
         ReturnPayload(row.id),
         key=f"return:{row.external_id}",
         lane=row.wms_order.warehouse.connection.lane,
-        share=share_of(row.wms_order),
+        partition=partition_of(row.wms_order),
         subject=row.wms_order.order.subject,
     )

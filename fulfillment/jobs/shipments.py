@@ -18,7 +18,7 @@ from shops.models import Shop
 from wms.jobs import from_callback
 
 SHIPMENTS = "shipments"
-"""Share of a shop's lane: parcels that left are not told behind a backlog of orders."""
+"""The partition of shipments in a shop's lane: they do not wait behind a backlog of orders."""
 
 SHIPMENT_REPORTED = from_callback(
     "shipment",
@@ -45,7 +45,7 @@ def fulfill(order: Order) -> None:
         key=f"fulfil:{order.id}",
         lane=order.shop.lane,
         subject=order.subject,
-        share=SHIPMENTS,
+        partition=SHIPMENTS,
     )
 
 
@@ -73,7 +73,7 @@ def update_tracking(shipment: Shipment, order: Order) -> None:
         key=f"tracking:{shipment.id}",
         lane=order.shop.lane,
         subject=order.subject,
-        share=SHIPMENTS,
+        partition=SHIPMENTS,
     )
 
 
@@ -94,7 +94,7 @@ def compare(shop: Shop, shopify_order_id: ShopifyOrderId) -> None:
         key=f"compare:{shop.id}:{shopify_order_id}",
         lane=shop.lane,
         subject=order_subject(shop.id, shopify_order_id),
-        share=SHIPMENTS,
+        partition=SHIPMENTS,
     )
 
 

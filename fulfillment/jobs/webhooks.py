@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ops.queue.kinds import JobKind
 from ops.queue.queues import Queue
-from shops.jobs import NOTICES_LOST, SETTINGS_CHANGED, UNSEEN, webhook
+from shops.jobs import SETTINGS_CHANGED, UNSEEN, WEBHOOKS_MISSED, webhook
 from wms.jobs import WAREHOUSES_CHANGED
 
 ORDER_TOPICS = (
@@ -44,7 +44,7 @@ ORDER_CHANGED = [
 ]
 
 READ_MISSED = JobKind.of(
-    NOTICES_LOST,
+    WEBHOOKS_MISSED,
     queue=Queue.MAINTENANCE,
     work="read what the shop has not told us",
     if_dead="The next backfill makes up for it within minutes.",

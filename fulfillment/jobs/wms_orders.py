@@ -12,7 +12,7 @@ from ops.queue.jobs import is_pending
 from ops.queue.kinds import JobKind
 from ops.queue.queues import Queue
 from shops.ids import ShopPk
-from shops.refs import shop_share
+from shops.refs import shop_partition
 from wms.ids import ConnectionPk
 from wms.jobs import from_callback
 from wms.models import Connection
@@ -43,9 +43,10 @@ class WmsOrderPayload:
     wms_order: WmsOrderPk
 
 
-def share_of(wms_order: WmsOrder) -> str:
-    """One WMS serves several shops: none waits behind another's backlog."""
-    return shop_share(ShopPk(wms_order.order.shop_id))
+def partition_of(wms_order: WmsOrder) -> str:
+    """The partition of work on a WMS order is its shop. One WMS serves several shops, and none of them waits for
+    another's backlog."""
+    return shop_partition(ShopPk(wms_order.order.shop_id))
 
 
 ROUTE = JobKind(
@@ -118,7 +119,7 @@ def _at_the_wms(kind: JobKind[WmsOrderPayload], wms_order: WmsOrder, *, key: str
         WmsOrderPayload(wms_order.id),
         key=key,
         lane=wms_order.warehouse.connection.lane,
-        share=share_of(wms_order),
+        partition=partition_of(wms_order),
         subject=wms_order.order.subject,
     )
 

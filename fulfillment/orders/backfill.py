@@ -1,4 +1,4 @@
-"""Making up for notices that never came: what changed at Shopify since a watermark, read in pages within the budget.
+"""Making up for webhooks that never came: what changed at Shopify since a watermark, read in pages within the budget.
 
 Two lists are followed, each with a watermark of its own: orders, and fulfilment orders, whose holds, moves and dates
 need not change their order. Watermarks are Shopify's time, never ours: a clock that is wrong loses nothing.

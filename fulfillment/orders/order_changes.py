@@ -33,11 +33,11 @@ def follow(
     *,
     address_changed: bool,
     part_opened: bool = False,
-    noticed: datetime | None = None,
+    webhook_at: datetime | None = None,
 ) -> None:
     """What a new reading means for the work under way. The order is locked; nothing is called.
 
-    `part_opened`: what of it may not go yet is not what it was. `noticed`: when Shopify first told of what was read.
+    `part_opened`: what of it may not go yet is not what it was. `webhook_at`: the time of the first webhook about it.
     """
     if verdict.state == OrderState.CANCELLED:
         cancellation.stop(order)
@@ -50,7 +50,7 @@ def follow(
         if address_changed:
             _address_changed(order)
         anew = part_opened or order.state == OrderState.WAITING
-        _go_on(order, verdict, anew=anew, noticed=noticed)
+        _go_on(order, verdict, anew=anew, webhook_at=webhook_at)
         if waits_for_this:
             wake(order_key(order.id))
     else:
@@ -59,12 +59,12 @@ def follow(
         _look_again_when_it_is_due(order, verdict.rest.at)
 
 
-def _go_on(order: Order, verdict: readiness.Verdict, *, anew: bool, noticed: datetime | None) -> None:
+def _go_on(order: Order, verdict: readiness.Verdict, *, anew: bool, webhook_at: datetime | None) -> None:
     """What may go goes; what a warehouse was given of the rest is held back."""
     measured = coverage.measure(order)
     if measured.held and cancellation.withdraw_unsent(order):
         measured = coverage.measure(order)
-    order_states.note_ready(order, anew=anew, owes=bool(measured.uncovered), noticed=noticed)
+    order_states.note_ready(order, anew=anew, owes=bool(measured.uncovered), webhook_at=webhook_at)
     if measured.held and verdict.rest:
         alerts.orders.order_held_back(order, reason=verdict.rest.reason, detail=verdict.rest.detail)
     else:
@@ -80,7 +80,7 @@ def _go_on(order: Order, verdict: readiness.Verdict, *, anew: bool, noticed: dat
     )
     begins = order.state == OrderState.WAITING or not order.wms_orders.filter(NOT_ENDED).exists()
     if not stays_held and begins:
-        order_states.stand(order, OrderState.READY, noticed=noticed)
+        order_states.stand(order, OrderState.READY, webhook_at=webhook_at)
     jobs.route(order)
 
 
@@ -130,7 +130,8 @@ def _tell_of_what_was_sent(order: Order, verdict: readiness.Verdict) -> None:
 
 
 def _look_again_when_it_is_due(order: Order, due: datetime) -> None:
-    """A scheduled part opens by itself. Its notice may get lost, and Shopify may be late: then more and more rarely."""
+    """Look at the order when its scheduled part opens: the webhook may get lost. Shopify may be late, so the looks
+    become rarer and rarer."""
     ahead = due - timezone.now()
     if ahead > BACKFILL_LOOKS:
         return

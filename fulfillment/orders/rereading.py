@@ -26,7 +26,7 @@ UNSENT = [str(state) for state in (OrderState.WAITING, OrderState.READY, OrderSt
 
 
 def waiting(limit: int = 200) -> int:
-    """Have orders that wait for Shopify read again every few hours: what holds them may end without a notice.
+    """Have orders that wait for Shopify read again every few hours: what holds them may end without a webhook.
 
     Returns how many.
     """

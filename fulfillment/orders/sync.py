@@ -1,4 +1,4 @@
-"""Law 4: a notice says that an order changed, a read says what. Reads the order at Shopify and stores what it says."""
+"""Law 4: a webhook says that an order changed, a read says what. Reads the order at Shopify and stores what it says."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def store(shop: Shop, node: OrderNode) -> Places:
     cancellation, a fulfilment by hand or its end), or by an order that no warehouse is given yet: their stock has to be
     looked at again, after this transaction.
     """
-    order, noticed = _locked_row(shop, node)
+    order, webhook_at = _locked_row(shop, node)
     if node.updated_at < order.shopify_updated_at:
         logger.info("order_reading_stale", order=order.id, shop=shop.id)
         return frozenset()
@@ -104,7 +104,7 @@ def store(shop: Shop, node: OrderNode) -> Places:
     alerts.orders.ORDER_UNREADABLE.close(order.subject)
     part_opened = bool(rest_before) and order.rest_detail != rest_before
     order_changes.follow(
-        order, verdict, address_changed=address_changed, part_opened=part_opened, noticed=noticed
+        order, verdict, address_changed=address_changed, part_opened=part_opened, webhook_at=webhook_at
     )
     held_shipments.follow(order)
     if order.erased_at is not None and verdict.state == OrderState.READY:
@@ -138,9 +138,9 @@ def _work(order: Order) -> dict[tuple[LocationId | None, VariantId | None], tupl
 def _locked_row(shop: Shop, node: OrderNode) -> tuple[Order, datetime | None]:
     """The order's row, and when Shopify first told of what was not read yet."""
     subject = order_subject(shop.id, node.id)
-    noticed = first_seen_after(subject, kinds=WEBHOOKS, after=OuterRef("read_at"))
+    webhook_at = first_seen_after(subject, kinds=WEBHOOKS, after=OuterRef("read_at"))
     rows = Order.objects.select_for_update(of=("self",)).filter(shop=shop, shopify_order_id=node.id)
-    order = rows.annotate(noticed=noticed).first()
+    order = rows.annotate(webhook_at=webhook_at).first()
     if order is None:
         fresh = Order(
             shop=shop,
@@ -151,9 +151,9 @@ def _locked_row(shop: Shop, node: OrderNode) -> tuple[Order, datetime | None]:
             received_at=first_seen(subject) or timezone.now(),
         )
         Order.objects.bulk_create([fresh], ignore_conflicts=True)
-        order = rows.annotate(noticed=F("received_at")).get()
+        order = rows.annotate(webhook_at=F("received_at")).get()
     order.shop = shop
-    return order, order.noticed
+    return order, order.webhook_at
 
 
 def _address(node: OrderNode) -> str:

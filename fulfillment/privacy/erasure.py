@@ -35,7 +35,7 @@ N = TypeVar("N", bound=int)
 
 BATCH = 100
 NAMED_AT_ONCE = 5_000
-"""Orders that a notice names, known or not: it may name a hundred thousand."""
+"""Orders that a webhook names, known or not: it may name a hundred thousand."""
 
 AT_REST = [
     str(state)

@@ -1,4 +1,4 @@
-"""What the WMS says of an order's state, applied so that late and repeated notices change nothing."""
+"""What the WMS says of an order's state, applied so that late and repeated callbacks change nothing."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def digest(content: Any) -> str:
 
 
 def keep(
-    event: EventKind[D], delivery: Delivery, payload: D, *, subject: Subject, share: str = ""
+    event: EventKind[D], delivery: Delivery, payload: D, *, subject: Subject, partition: str = ""
 ) -> tuple[Outcome, int | None]:
     """Store a delivery as a job; returns what became of it, and the job's id unless it is a duplicate.
 
@@ -74,7 +74,7 @@ def keep(
     """
     found = digest(delivery.content)
     stored = replace(payload, digest=found)
-    enqueue = partial(event.enqueue, stored, lane=delivery.lane, subject=subject, share=share)
+    enqueue = partial(event.enqueue, stored, lane=delivery.lane, subject=subject, partition=partition)
     job_id = enqueue(key=delivery.key)
     if job_id is not None:
         return Outcome.STORED, job_id

@@ -22,7 +22,7 @@ RECHECK_PARKED = timedelta(minutes=15)
 _INSERT = """
 WITH lane AS (INSERT INTO ops_lane (name, concurrency) VALUES (%(lane)s, %(concurrency)s) ON CONFLICT (name) DO NOTHING)
 INSERT INTO ops_job (kind, lane_id, key, payload, subject, share, priority, state, run_at)
-VALUES (%(kind)s, %(lane)s, %(key)s, %(payload)s, %(subject)s, %(share)s, %(priority)s, 'ready', now() + %(delay)s)
+VALUES (%(kind)s, %(lane)s, %(key)s, %(payload)s, %(subject)s, %(partition)s, %(priority)s, 'ready', now() + %(delay)s)
 """
 
 _ONCE = _INSERT + " ON CONFLICT (key) DO NOTHING RETURNING id"
@@ -58,7 +58,7 @@ def enqueue(
     lane: LaneName,
     payload: dict[str, Any] | None = None,
     subject: Subject = NO_SUBJECT,
-    share: str = "",
+    partition: str = "",
     priority: Priority = Priority.NORMAL,
     delay: timedelta = timedelta(0),
     coalesce: bool = False,
@@ -66,9 +66,10 @@ def enqueue(
     """Store one durable unit of work in the caller's transaction, with one statement. Its lane wakes after the commit.
 
     `key` identifies the work for ever. `coalesce=False`: a known key is a duplicate, nothing changes and None is
-    returned. `coalesce=True`: one row per key; a finished, dead or parked one becomes ready again, a running one runs
-    once more. `share`: for whom, where a lane serves several (shops at a WMS): shares take turns. `payload` must not
-    hold more than the job needs. Returns the job's id.
+    returned. `coalesce=True`: there is one row per key; a job that is done, dead or parked becomes ready again, and one
+    that runs will run once more. `partition` says for whom the job is, if the lane serves several (as that of a WMS
+    serves several shops): the partitions take turns. `payload` must not hold more than the job needs. Returns the
+    job's id.
     """
     row: dict[str, Any] = {
         "kind": kind,
@@ -77,7 +78,7 @@ def enqueue(
         "key": key,
         "payload": json.dumps(payload or {}, cls=DjangoJSONEncoder),
         "subject": subject[:300],
-        "share": share[:300],
+        "partition": partition[:300],
         "priority": int(priority),
         "delay": delay,
     }

@@ -53,7 +53,7 @@ class EventKind(Generic[P]):
         key: str,
         lane: LaneName,
         subject: Subject = NO_SUBJECT,
-        share: str = "",
+        partition: str = "",
         priority: Priority | None = None,
         delay: timedelta = AT_ONCE,
     ) -> int | None:
@@ -64,7 +64,7 @@ class EventKind(Generic[P]):
             lane=lane,
             payload=self.write(payload),
             subject=subject,
-            share=share,
+            partition=partition,
             priority=self.priority if priority is None else priority,
             delay=delay,
             coalesce=self.coalesces,

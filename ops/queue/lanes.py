@@ -111,9 +111,9 @@ def open_circuit_for(name: str, wait: timedelta) -> None:
 
 def throttle_priority(name: str, *, priority: int, wait: timedelta) -> None:
     """The budget of the endpoint is used up for work of this priority and below, so none of it runs for a while."""
-    Lane.objects.filter(~Q(held_until__gt=Now()) | Q(held_priority__gte=priority), name=name).update(
-        held_until=Now() + wait, held_priority=priority
-    )
+    Lane.objects.filter(
+        ~Q(throttled_until__gt=Now()) | Q(throttled_priority__gte=priority), name=name
+    ).update(throttled_until=Now() + wait, throttled_priority=priority)
 
 
 def record_failure(name: str) -> tuple[bool, bool]:

@@ -39,7 +39,7 @@ WHERE id = ANY (ARRAY (
     SELECT id FROM ops_job
     WHERE id = ANY (ARRAY (
         SELECT id FROM ops_job
-        WHERE lane_id = %(lane)s AND priority = %(priority)s AND share = %(share)s
+        WHERE lane_id = %(lane)s AND priority = %(priority)s AND share = %(partition)s
           AND state = 'ready' AND parked_on = '{}' AND run_at <= statement_timestamp()
         ORDER BY run_at, id
         LIMIT %(window)s))
@@ -80,7 +80,7 @@ def start(job_id: int, token: uuid.UUID) -> Job | None:
 
 
 def claim_batch(job: Job, *, limit: int) -> list[Job]:
-    """Further due jobs of the same kind, lane, priority and share, under the same lease.
+    """Further due jobs of the same kind, lane, priority and partition, under the same lease.
 
     Jobs that failed before run alone.
     """
@@ -89,7 +89,7 @@ def claim_batch(job: Job, *, limit: int) -> list[Job]:
     row: dict[str, Any] = {
         "lane": job.lane_id,
         "priority": job.priority,
-        "share": job.share,
+        "partition": job.partition,
         "kind": job.kind,
         "token": job.lease_token,
         "limit": limit,

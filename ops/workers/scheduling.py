@@ -1,8 +1,8 @@
 """Decides which due jobs of a lane are taken next, and how many at a time.
 
-Jobs of a higher priority go first. Within a priority the shares take turns: the share with the fewest runs under way
-goes first, however many jobs of another share wait. (A WMS serves several shops; the lane of a shop has orders and
-stock.) Within a share, the job that was due first goes first.
+Jobs of a higher priority go first. Within a priority the partitions take turns: the partition with the fewest runs
+under way goes first, however many jobs of another partition wait. (A WMS serves several shops; the lane of a shop has
+orders and stock.) Within a partition, the job that was due first goes first.
 """
 
 from __future__ import annotations
@@ -26,34 +26,36 @@ RETURNING concurrency, circuit, failures, recovering,
           CASE WHEN held_until > clock_timestamp() THEN held_priority END
 """
 
-# A partition is a pair of priority and share. `partitions` jumps from one to the next on the index, so the statement
-# costs as much as there are partitions, however many jobs wait.
-# random(): in a lane with one slot no job is under way at this point, so the share that waits longest would always win.
+# The columns keep their first names: `share` is the partition of a job, `held_until` and `held_priority` say what is
+# throttled. `pairs` are the pairs of priority and partition. It jumps from one pair to the next on the index, so the
+# statement costs as much as there are pairs, however many jobs wait.
+# random(): in a lane with one slot no job is under way at this point, so the partition that waits longest would always
+# win.
 # ANY (ARRAY (..)): the planner cannot see the value of the LIMIT, expects a tenth of the lane, and scans the table.
 _CLAIM = """
-WITH RECURSIVE partitions AS (
+WITH RECURSIVE pairs AS (
     (SELECT priority, share FROM ops_job
      WHERE lane_id = %(lane)s AND state = 'ready' AND parked_on = '{}' ORDER BY priority, share LIMIT 1)
     UNION ALL
-    SELECT next.priority, next.share FROM partitions, LATERAL (
+    SELECT next.priority, next.share FROM pairs, LATERAL (
         SELECT priority, share FROM ops_job
         WHERE lane_id = %(lane)s AND state = 'ready' AND parked_on = '{}'
-          AND (priority, share) > (partitions.priority, partitions.share) ORDER BY priority, share LIMIT 1) AS next
+          AND (priority, share) > (pairs.priority, pairs.share) ORDER BY priority, share LIMIT 1) AS next
     WHERE next.priority < %(below)s),
 busy AS MATERIALIZED (
     SELECT share, count(DISTINCT lease_token) AS runs FROM ops_job
     WHERE lane_id = %(lane)s AND state = 'running' GROUP BY share),
 slots AS (SELECT GREATEST(0, %(slots)s - COALESCE(sum(runs), 0))::int AS free FROM busy),
 first AS (
-    SELECT heads.id, partitions.priority, heads.run_at, heads.position + COALESCE(busy.runs, 0) AS turn
-    FROM partitions LEFT JOIN busy USING (share), LATERAL (
+    SELECT heads.id, pairs.priority, heads.run_at, heads.position + COALESCE(busy.runs, 0) AS turn
+    FROM pairs LEFT JOIN busy USING (share), LATERAL (
         SELECT id, run_at, row_number() OVER (ORDER BY run_at, id) AS position FROM (
             SELECT id, run_at FROM ops_job
-            WHERE lane_id = %(lane)s AND priority = partitions.priority AND share = partitions.share
+            WHERE lane_id = %(lane)s AND priority = pairs.priority AND share = pairs.share
               AND state = 'ready' AND parked_on = '{}' AND run_at <= statement_timestamp()
             ORDER BY run_at, id LIMIT (SELECT free FROM slots)) AS due) AS heads
-    WHERE partitions.priority < %(below)s
-    ORDER BY partitions.priority, turn, random() LIMIT (SELECT free FROM slots)),
+    WHERE pairs.priority < %(below)s
+    ORDER BY pairs.priority, turn, random() LIMIT (SELECT free FROM slots)),
 taken AS (
     UPDATE ops_job SET state = 'running', lease_token = gen_random_uuid(), lease_until = now() + %(pick_up)s,
                        started_at = NULL
@@ -78,11 +80,11 @@ def claim(lane: str) -> list[Claimed]:
         found = cursor.fetchone()
         if found is None:
             return []
-        *lane_state, held_priority = found
+        *lane_state, throttled_priority = found
         slots = available_slots(*lane_state)
         if not slots:
             return []
-        below = _BELOW_ALL if held_priority is None else held_priority
+        below = _BELOW_ALL if throttled_priority is None else throttled_priority
         values: dict[str, Any] = {"lane": lane, "slots": slots, "below": below, "pick_up": PICK_UP}
         cursor.execute(_CLAIM, values)
         return [Claimed(*row) for row in cursor.fetchall()]
@@ -110,17 +112,17 @@ def _due() -> QuerySet[Job]:
 
 def _first(due: QuerySet[Job]) -> QuerySet[Job, Any]:
     """The first of them in the order of the index. Without the order the planner would read the whole table."""
-    return due.order_by("priority", "share", "run_at", "id").values("id")[:1]
+    return due.order_by("priority", "partition", "run_at", "id").values("id")[:1]
 
 
 def lanes_with_due_jobs() -> list[str]:
     """The lanes that have jobs to run now. The lane that was served longest ago comes first."""
-    held = Q(held_until__gt=Now())
+    throttled = Q(throttled_until__gt=Now())
     due = _due().filter(lane=OuterRef("name"))
-    more_urgent = due.filter(priority__lt=OuterRef("held_priority"))
+    more_urgent = due.filter(priority__lt=OuterRef("throttled_priority"))
     return list(
         Lane.objects.annotate(due=Subquery(_first(due)), more_urgent=Subquery(_first(more_urgent)))
-        .filter(~held & Q(due__isnull=False) | held & Q(more_urgent__isnull=False), paused=False)
+        .filter(~throttled & Q(due__isnull=False) | throttled & Q(more_urgent__isnull=False), paused=False)
         .exclude(circuit=Circuit.OPEN, open_until__gt=Now())
         .order_by("served_at")
         .values_list("name", flat=True)

@@ -129,7 +129,7 @@ def taken_up(shop: Shop) -> None:
     """Do what follows when a shop was switched on; call it in the transaction that did so."""
     Shop.objects.filter(pk=shop.pk).update(uninstalled_at=None)
     jobs.check_subscriptions(shop)
-    jobs.notices_lost(shop)
+    jobs.webhooks_missed(shop)
     alerts.SHOP_UNINSTALLED.close(shop.subject)
     wake(shop_key(shop.id))
     logger.info("shop_switched_on", shop=shop.domain)

@@ -58,7 +58,7 @@ class Report:
     refused: tuple[tuple[str, str], ...] = ()
 
     @property
-    def notices_lost(self) -> bool:
+    def webhooks_missed(self) -> bool:
         """Whether webhooks were not sent, or sent elsewhere, until now."""
         return bool(self.created or self.corrected)
 

@@ -11,7 +11,7 @@ from ops.refs import Subject
 from shops.api.gids import number_or_none
 from shops.ids import ShopPk
 from shops.jobs import UNHANDLED, WebhookPayload, webhook
-from shops.refs import notice_subject, shop_pk_subject
+from shops.refs import shop_pk_subject, webhook_subject
 
 Body = Mapping[str, Any]
 Reader = Callable[[Body], tuple[str, int | None]]
@@ -134,7 +134,7 @@ def event_of(topic: str) -> EventKind[WebhookPayload]:
 
 
 def subject_of(topic: str, body: Body, *, shop_pk: ShopPk) -> Subject:
-    """What a notice is about, e.g. "order:<shop id>:<order id>"; "shop:<shop id>" when it does not say."""
+    """What a webhook is about, e.g. "order:<shop id>:<order id>"; "shop:<shop id>" when it does not say."""
     known = TOPICS.get(topic)
     name, number = known.subject(body) if known else ("shop", None)
-    return shop_pk_subject(shop_pk) if number is None else notice_subject(name, shop_pk, number)
+    return shop_pk_subject(shop_pk) if number is None else webhook_subject(name, shop_pk, number)

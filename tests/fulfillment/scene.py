@@ -122,7 +122,7 @@ class Scene:
     def staff(self, order: Json, what: str, body: Json | None = None) -> None:
         """The merchant's staff do something to an order in Shopify, and its webhook reaches us."""
         self.shopify.post(f"/shops/{DOMAIN}/orders/{order['id']}/{what}", body)
-        self.notice(order)
+        self.webhook(order)
 
     def merchant(self, field: str, arguments: str, selection: str, **variables: Any) -> Json:
         """Somebody calls Shopify's interface: another app, or the admin behind its buttons. Nobody tells us."""
@@ -160,14 +160,14 @@ class Scene:
             ],
         )
 
-    def notice(self, order: Json) -> None:
+    def webhook(self, order: Json) -> None:
         """Shopify tells us that the order changed."""
         fulfillment_jobs.read_order(self.shop, order["id"])
 
     def arrive(self, *lines: tuple[int, int], **more: Any) -> Json:
-        """An order is placed, noticed, and everything due is done."""
+        """An order is placed, the webhook comes, and everything due is done."""
         order = self.place(*lines, **more)
-        self.notice(order)
+        self.webhook(order)
         drain()
         return order
 

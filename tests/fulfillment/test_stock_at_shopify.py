@@ -51,7 +51,7 @@ def available(scene: Scene, variant: int, at: int = BERLIN) -> int:
 
 def unpaid(scene: Scene, *lines: tuple[int, int], at: int = BERLIN) -> Json:
     order = scene.place(*lines, at=at, paid=False)
-    scene.notice(order)
+    scene.webhook(order)
     told()
     return order
 
@@ -92,7 +92,7 @@ def test_a_promise_is_not_set_off_against_what_shopify_has_committed_for_another
 
 def test_an_order_that_stands_elsewhere_at_shopify_is_not_set_off_either(scene: Scene) -> None:
     order = scene.place((MUG, 3), at=LYON)
-    scene.notice(order)
+    scene.webhook(order)
     scene.lyon.paused = True
     scene.lyon.save()
     with mock.patch.object(location_moves, "move"):  # Shopify refuses, or it is not made yet

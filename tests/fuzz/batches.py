@@ -253,7 +253,12 @@ def _work(played: Played) -> None:
 def _waits_pass() -> None:
     Job.objects.filter(state=Job.State.READY).update(run_at=Now() - timedelta(seconds=1), parked_on=[])
     Lane.objects.update(
-        circuit="closed", open_until=None, failures=0, recovering=None, held_until=None, held_priority=None
+        circuit="closed",
+        open_until=None,
+        failures=0,
+        recovering=None,
+        throttled_until=None,
+        throttled_priority=None,
     )
 
 

@@ -35,7 +35,7 @@ LANE, URL = "wms:north", "https://wms.test/"
 WAIT = timedelta(minutes=2)
 NO_LANE_CHANGE = ("closed", 0, None)
 CASES = [
-    # the error, (state, attempts, outcome noted, name stored), (circuit, failures, priority held)
+    # the error, (state, attempts, outcome noted, name stored), (circuit, failures, throttled priority)
     (Transient("x"), ("ready", 1, "transient", "Transient"), NO_LANE_CHANGE),
     (EndpointFailed("x"), ("ready", 1, "transient", "Transient"), ("closed", 1, None)),
     (UnknownOutcome("x"), ("ready", 1, "unknown", "UnknownOutcome"), NO_LANE_CHANGE),
@@ -87,7 +87,7 @@ def run(error: Exception, *, after: Act | None = None) -> Job:
 
 def lane_state() -> tuple[str, int, int | None]:
     lane = Lane.objects.get(name=LANE)
-    return lane.circuit, lane.failures, lane.held_priority
+    return lane.circuit, lane.failures, lane.throttled_priority
 
 
 @pytest.mark.django_db

@@ -1,4 +1,4 @@
-"""References to shops, and to what Shopify's notices are about."""
+"""References to shops, and to the subjects of Shopify's webhooks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ops.refs import inbound
 from shops import refs
 from shops.ids import ShopPk
-from shops.refs import NoticeRef, ShopRef
+from shops.refs import ShopRef, WebhookSubject
 from tests.references import domains, hostile_ids, rows
 
 DOMAIN = "berlin.myshopify.com"
@@ -18,11 +18,11 @@ DOMAIN = "berlin.myshopify.com"
 def test_spellings_are_those_of_stored_rows() -> None:
     assert refs.shop_lane(DOMAIN) == "shop:berlin.myshopify.com"
     assert refs.shop_key(ShopPk(3)) == "shop:3"
-    assert refs.shop_share(ShopPk(3)) == "shop:3"
+    assert refs.shop_partition(ShopPk(3)) == "shop:3"
     assert refs.shop_subject(DOMAIN) == "shop:berlin.myshopify.com"
     assert refs.shop_pk_subject(ShopPk(3)) == "shop:3"
     assert refs.question_subject(DOMAIN, "orders 1,2") == "shop:berlin.myshopify.com orders 1,2"
-    assert refs.notice_subject("location", ShopPk(3), 101) == "location:3:101"
+    assert refs.webhook_subject("location", ShopPk(3), 101) == "location:3:101"
 
 
 @given(domain=domains, pk=rows, question=hostile_ids)
@@ -45,13 +45,13 @@ def test_what_names_no_shop_is_none(text: str) -> None:
 
 @given(name=st.sampled_from(["order", "location"]), pk=rows, number=rows)
 def test_what_a_notice_is_about_is_found_by_its_subject(name: str, pk: int, number: int) -> None:
-    assert refs.parse_notice(refs.notice_subject(name, ShopPk(pk), number), name=name) == NoticeRef(
-        name, ShopPk(pk), number
-    )
+    assert refs.parse_webhook_subject(
+        refs.webhook_subject(name, ShopPk(pk), number), name=name
+    ) == WebhookSubject(name, ShopPk(pk), number)
 
 
 @pytest.mark.parametrize(
     "text", ["order:3", "order:3:", "order:3:5:7", "order:x:5", "order:3:05", "location:3:5", ""]
 )
 def test_what_is_about_no_order_of_a_shop_is_none(text: str) -> None:
-    assert refs.parse_notice(text, name="order") is None
+    assert refs.parse_webhook_subject(text, name="order") is None

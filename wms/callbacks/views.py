@@ -111,7 +111,7 @@ def _store(connection: Connection, envelope: Envelope) -> tuple[Outcome, int | N
             zone=connection.time_zone,
         ),
         subject=callback_subject(connection.slug, subject_of(envelope)),
-        share=warehouse_of(envelope),
+        partition=warehouse_of(envelope),
     )
 
 

@@ -36,7 +36,7 @@ class Heap:
 
     @property
     def is_submission(self) -> bool:
-        """Whether it lies between the notice of an order and its warehouse, as all work of that queue does."""
+        """Whether it lies between the webhook of an order and its warehouse, as all work of that queue does."""
         known = dispatch.kind_named(self.kind)
         return known is not None and known.queue == Queue.SUBMISSION
 
@@ -105,7 +105,7 @@ DEAD_LETTER_DEPTH = Metric(
     unit="jobs",
     labels=("queue", "kind"),
     definition="Jobs that failed for good, or used up their attempts, and wait for a person. Those of the order "
-    "submission (from the notice of an order to its warehouse) come first: while one waits, an order may not leave. "
+    "submission (from the webhook of an order to its warehouse) come first: while one waits, an order may not leave. "
     "Any at all raises the alert, until each was replayed or discarded.",
     advice="Open Dead letters, remove the cause that each one names, then choose «Replay».",
     read=dead_letter_depth,

@@ -1,4 +1,4 @@
-"""How long orders take from the first notice to a warehouse's confirmation, without what they waited for others."""
+"""How long orders take from the first webhook to a warehouse's confirmation, without what they waited for others."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def _detail(figures: dict[str, float], worst: Worst | None) -> str:
 
 def _words(figures: dict[str, float], worst: Worst | None) -> Words:
     median = spoken(figures["median"])
-    many = f"Half of the orders take {median} or longer from the first notice to the WMS's confirmation"
+    many = f"Half of the orders take {median} or longer from the first webhook to the WMS's confirmation"
     if worst is None:
         return Words(
             title=f"{median} in the median",
@@ -233,11 +233,11 @@ ORDER_SUBMISSION_LAG = Metric(
     label="Order submission lag",
     unit="seconds",
     labels=("figure",),
-    definition="The median time from the receipt of the first notice of an order to its WMS's confirmation. The "
+    definition="The median time from the receipt of the first webhook of an order to its WMS's confirmation. The "
     f"orders that wait on us now count with their time until now, and the latest {LATEST} confirmed of the last hour. "
-    "A later part of an order counts from the notice that it may go. Time that an order waits at Shopify (unpaid, "
-    "scheduled, on hold) or for a person (held) does not count and is shown apart. Staff are alerted about the median, "
-    "and about any order that waits on us for longer than the second threshold.",
+    "A later part of an order counts from the webhook that says it may go. Time that an order waits at Shopify "
+    "(unpaid, scheduled, on hold) or for a person (held) does not count and is shown apart. Staff are alerted about "
+    "the median, and about any order that waits on us for longer than the second threshold.",
     advice="Look at the lanes: is a circuit open, is a lane paused, is the submission worker running? Then look at "
     "Orders, filter «routed, not sent»: the order's page shows what its jobs wait for.",
     read=order_submission_lag,

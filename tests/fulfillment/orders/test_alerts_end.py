@@ -61,7 +61,7 @@ def test_nobody_is_to_stop_by_hand_what_is_wanted_again(scene: Scene, declines: 
     assert open_alerts() == {"order_edited", "cancel_declined" if declines else "cancel_by_hand"}
     (made,) = scene.fulfillments(order)
     scene.cancel_fulfillment(made)
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     assert open_alerts() == set()
     scene.ship(order, tracking="W")
@@ -82,12 +82,12 @@ def test_nor_what_left_of_a_cancelled_order(scene: Scene) -> None:
 def test_a_parcel_that_was_fulfilled_by_hand_and_left_all_the_same_is_in_one_alert(scene: Scene) -> None:
     order = fulfilled_by_hand(scene, declines=True)
     scene.ship(order, tracking="W")
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     assert "shipment_held" in open_alerts()
     (made,) = scene.fulfillments(order)
     scene.cancel_fulfillment(made)
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     assert (told(scene, order), open_alerts()) == ([(["W"], 1)], set())
 
@@ -139,7 +139,7 @@ def test_it_is_missed_again_when_that_fulfilment_is_cancelled(scene: Scene) -> N
     drain()
     (made,) = scene.fulfillments(order)
     scene.cancel_fulfillment(made)
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     drain(advance=SHIPMENT_GRACE)
     assert open_alerts() == {"shipment_missing"}

@@ -117,7 +117,7 @@ def test_a_change_within_the_second_of_the_reading_is_not_taken_for_known(
     order = scene.place((MUG, 1))
     now = datetime.fromisoformat(scene.shopify_order(order)["updated_at"])
     monkeypatch.setattr("shops.api.client._served_at", lambda _: now)
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     assert scene.row(order).shopify_updated_at == now - timedelta(microseconds=1)
     monkeypatch.setattr("shops.api.client._served_at", lambda _: now + timedelta(seconds=1))
@@ -322,7 +322,7 @@ def test_a_shop_that_is_gone_and_comes_back_has_lost_nothing(scene: Scene) -> No
     before = scene.arrive((MUG, 1))
     run(scene)
     uninstall(scene)
-    scene.notice(before)
+    scene.webhook(before)
     drain()
     assert not Shop.objects.get().is_active
     assert list(Alert.objects.values_list("kind", flat=True)) == ["shop_uninstalled"]

@@ -50,7 +50,7 @@ def test_a_custom_line_holds_the_order_and_says_what_to_do(scene: Scene) -> None
         "/shops/berlin.myshopify.com/orders",
         {"lines": [custom, {"variant_id": MUG, "quantity": 1}], "country": "DE"},
     )
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     assert scene.row(order).reason == Reason.UNMAPPED_SKU
     assert Alert.objects.get().kind == "custom_line"
@@ -179,7 +179,7 @@ def test_since_is_when_it_began_to_be_held_whatever_is_said_of_it_since(scene: S
     level = StockLevel.objects.get(warehouse=scene.lyon, item_code="MUG")
     assert level.observed_at is not None
     apply(scene.lyon, [Observation("MUG", 9, 9, level.observed_at.replace(year=2027), None)], source="test")
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     row = scene.row(order)
     assert row.reason_detail != before

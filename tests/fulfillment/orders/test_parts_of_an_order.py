@@ -23,13 +23,13 @@ pytestmark = pytest.mark.django_db
 
 
 def subscription(scene: Scene, *turns: Json, variant: int = MUG, **more: Any) -> Json:
-    """One line, sent in turns, each with a fulfilment order of its own; noticed, and everything due is done."""
+    """One line, sent in turns, each with its own fulfilment order. The webhook comes, and everything due is done."""
     units = sum(turn["quantity"] for turn in turns)
     line = {"variant_id": variant, "quantity": units, "deliveries": list(turns), "location_id": BERLIN}
     order: Json = scene.shopify.post(
         "/shops/berlin.myshopify.com/orders", {"lines": [line], "country": "DE", **more}
     )
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     return order
 
@@ -55,7 +55,7 @@ def work(scene: Scene, order: Json) -> list[Json]:
 
 def again(scene: Scene, order: Json) -> None:
     """It is read once more, and everything due is done."""
-    scene.notice(order)
+    scene.webhook(order)
     drain(advance=LATER)
 
 
@@ -216,7 +216,7 @@ def test_a_part_without_a_mapping_stays_held_whatever_becomes_of_the_part_at_the
         {"variant_id": 204, "quantity": 1, "location_id": BERLIN, "deliveries": [turn(hold="OTHER")]},
     ]
     order = scene.shopify.post("/shops/berlin.myshopify.com/orders", {"lines": lines, "country": "DE"})
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     assert sent(scene) == [{"MUG": 1}]
     scene.staff(order, "release")

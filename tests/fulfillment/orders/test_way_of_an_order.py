@@ -35,9 +35,9 @@ def test_its_stock_is_reserved_and_the_decision_is_kept(scene: Scene) -> None:
 def test_ten_notices_of_one_order_are_one_read_and_one_submission(scene: Scene) -> None:
     order = scene.place((MUG, 1))
     for _ in range(10):
-        scene.notice(order)
+        scene.webhook(order)
     assert drain().count("fulfillment.read_orders") == 1
-    scene.notice(order)
+    scene.webhook(order)
     assert drain().count("fulfillment.read_orders") == 1
     assert scene.wms_books()["create_calls"] == {f"wms:order:berlin.myshopify.com:{order['id']}:1": 1}
 
@@ -122,7 +122,7 @@ def test_an_older_reading_never_overwrites_a_newer_one(scene: Scene) -> None:
     row.shopify_updated_at = row.shopify_updated_at.replace(year=2099)
     row.name = "newer"
     row.save()
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     assert scene.row(order).name == "newer"
 
@@ -132,7 +132,7 @@ def test_the_statements_of_an_order_do_not_grow_with_its_lines(scene: Scene) -> 
 
     def statements(*lines: tuple[int, int]) -> dict[str, int]:
         order = scene.place(*lines)
-        scene.notice(order)
+        scene.webhook(order)
         return {kind: count for kind, count in drain_counting(said=said) if kind.startswith("fulfillment.")}
 
     expected = {"fulfillment.read_orders": 30, "fulfillment.route": 25, "fulfillment.submit": 20}
@@ -180,7 +180,7 @@ def test_a_move_has_the_stock_looked_at_where_it_left_and_where_it_went(scene: S
 def test_a_reading_that_says_nothing_new_has_no_stock_looked_at(scene: Scene) -> None:
     order = scene.arrive((MUG, 1))
     StockLevel.objects.update(push_marked_at=None)
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     assert not StockLevel.objects.filter(push_marked_at__isnull=False).exists()
 
@@ -210,7 +210,7 @@ def test_fulfilment_orders_of_several_pages_are_read_to_the_end(
     monkeypatch.setattr(queries, "FIRST_FULFILLMENT_ORDERS", 1)
     lines = [{"variant_id": MUG, "quantity": 1, "location_id": place} for place in (BERLIN, LYON)]
     order = scene.shopify.post("/shops/berlin.myshopify.com/orders", {"lines": lines, "country": "DE"})
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     (placed,) = scene.wms_books()["orders"]
     assert sum(line["quantity"] for line in placed["lines"]) == 2

@@ -130,7 +130,7 @@ def test_an_order_that_waited_long_is_sent_with_its_address_once_it_is_paid(scen
     order = scene.arrive((MUG, 1), paid=False)
     aged(scene.row(order), 31)
     erasure.erase_due()
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     assert erased(scene.row(order))
     scene.staff(order, "pay")

@@ -95,7 +95,7 @@ def test_what_is_fulfilled_by_hand_while_it_is_picked_is_asked_for_and_told_when
     assert open_alerts() == ["cancel_declined", "order_edited"]
     assert Alert.objects.get(kind="order_edited").severity == "critical"
     assert "already picking" in scene.row(order).reason_detail
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     assert cancels(scene) == 1
 
@@ -109,7 +109,7 @@ def test_a_cancelled_fulfilment_sends_the_units_once_more_and_closes_the_alert(
     drain()
     (made,) = scene.fulfillments(order)
     scene.cancel_fulfillment(made)
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     assert (open_alerts(), at_the_wms(scene)) == ([], [("accepted", [2])])
     assert (scene.row(order).state, scene.row(order).reason) == (OrderState.AT_WAREHOUSE, "")
@@ -126,7 +126,7 @@ def test_a_reduced_order_is_reduced_at_the_warehouse_and_its_stock_is_free(scene
     assert (promised(), open_alerts()) == ([1], [])
     scene.ship(order)
     drain()
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     assert scene.row(order).state == OrderState.SHIPPED
     assert [line["quantity"] for made in scene.fulfillments(order) for line in made["lines"]] == [1]
@@ -138,7 +138,7 @@ def test_units_that_are_added_again_go_out_once(scene: Scene) -> None:
     drain()
     reduce_to(scene, order, 2)
     drain()
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     assert at_the_wms(scene) == [("accepted", [1]), ("accepted", [1])]
     reduce_to(scene, order, 1)
@@ -194,7 +194,7 @@ def test_a_parcel_that_left_and_is_not_told_yet_is_no_reason_to_stop_the_rest(sc
     scene.ship(order, ("MUG", 1))
     hold_lane(scene.shop.lane, paused=False)
     drain()
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     assert (cancels(scene), open_alerts()) == (0, [])
     assert scene.row(order).state == OrderState.PARTIALLY_SHIPPED
@@ -206,7 +206,7 @@ def test_an_old_reading_is_no_ground_to_ask(scene: Scene) -> None:
     scene.staff(order, "fulfill")
     drain()
     (made,) = scene.fulfillments(order)
-    scene.cancel_fulfillment(made)  # and its notice is lost
+    scene.cancel_fulfillment(made)  # and its webhook is lost
     Order.objects.update(read_at=F("read_at") - timedelta(hours=1))
     hold_lane("wms:north", paused=False)
     drain()
@@ -348,7 +348,7 @@ def test_an_order_of_which_all_that_is_wanted_was_shipped_is_shipped_and_holds_n
     reduce_to(scene, order, 2)
     drain()
     scene.ship(order, ("MUG", 2))
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     assert (scene.row(order).state, promised_of_the_rest()) == (OrderState.SHIPPED, 0)
     says(scene, "shipped")
@@ -402,14 +402,14 @@ def test_a_merchant_s_move_to_another_warehouse_of_ours_is_told_at_once(scene: S
 
 def test_our_own_move_and_shopify_s_assignment_are_none_of_the_merchant_s(scene: Scene) -> None:
     order = scene.arrive((MUG, 1), at=LYON)
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     hold_lane(scene.shop.lane)
     second = scene.place((TEE, 1), at=LYON)
     hold_lane(scene.shop.lane, paused=False)
-    scene.notice(second)
+    scene.webhook(second)
     drain()
-    scene.notice(second)
+    scene.webhook(second)
     drain()
     assert open_alerts() == []
 
@@ -441,7 +441,7 @@ def test_what_is_fulfilled_by_hand_in_part_leaves_the_rest_with_the_warehouse(sc
     elsewhere = [w for w in scene.shopify_order(order)["fulfillment_orders"] if w["location_id"] == LYON]
     scene.staff(order, "fulfill", {"fulfillment_order_id": elsewhere[0]["id"]})
     drain()
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     assert at_the_wms(scene) == [("accepted", [1])]
     assert (WmsOrder.objects.count(), open_alerts("order_edited")) == (1, [])

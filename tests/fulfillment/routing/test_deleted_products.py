@@ -32,7 +32,7 @@ def unseen(scene: Scene, *lines: tuple[int, int]) -> Json:
     order = scene.place(*lines)
     for variant, _ in lines:
         delete(scene, variant)
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     return order
 

@@ -37,7 +37,7 @@ def cancelled(scene: Scene, *lines: tuple[int, int], tracking: str = "T1") -> Js
     scene.ship(order, tracking=tracking)
     for each in scene.fulfillments(order):
         scene.cancel_fulfillment(each)
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     return order
 
@@ -50,7 +50,7 @@ def test_a_person_is_told_and_nothing_is_sent_or_told_again(scene: Scene) -> Non
     assert Shipment.objects.get().state == ShipmentState.CANCELLED
     row = scene.row(order)
     assert (row.state, row.reason) == (OrderState.PARTIALLY_SHIPPED, Reason.SHIPMENT_HELD)
-    scene.notice(order)
+    scene.webhook(order)
     drain(advance=LATER)
     assert told(scene, order) == []
     assert WmsOrder.objects.count() == 1
@@ -76,7 +76,7 @@ def test_sent_again_it_goes_to_a_warehouse_once_more_and_only_once(scene: Scene)
     assert cancelled_fulfillments.send_again(shipment.id, user_id=None)
     assert not cancelled_fulfillments.send_again(shipment.id, user_id=None)
     for _ in range(2):
-        scene.notice(order)
+        scene.webhook(order)
         drain(advance=LATER)
     first, second = WmsOrder.objects.order_by("part")
     assert second.lines.get().quantity == 2
@@ -92,7 +92,7 @@ def test_new_tracking_does_not_touch_the_cancelled_fulfilment_and_goes_with_the_
     order = scene.arrive((MUG, 1))
     data = scene.ship(order, tracking="OLD")
     (gone,) = scene.fulfillments(order)
-    scene.cancel_fulfillment(gone)  # and no notice of it reaches us
+    scene.cancel_fulfillment(gone)  # and no webhook of it reaches us
     scene.callback("shipment", {**data, "trackingNumber": "NEW"}, at="2027-01-02T00:00:00+00:00")
     (there,) = scene.shopify_order(order)["fulfillments"]
     assert there["tracking"]["numbers"] == ["OLD"]
@@ -106,7 +106,7 @@ def test_more_units_and_another_number_reported_meanwhile_are_told_with_it(scene
     order = scene.arrive((MUG, 2))
     data = scene.ship(order, ("MUG", 1), tracking="OLD")
     scene.cancel_fulfillment(scene.fulfillments(order)[0])
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     both = [{"wmsItemCode": "MUG", "quantityShipped": 2}]
     more = {**data, "trackingNumber": "NEW", "shippedItems": both}
@@ -122,7 +122,7 @@ def test_of_two_parcels_only_the_one_whose_fulfilment_was_cancelled_is_in_questi
     scene.ship(order, ("MUG", 1), tracking="A")
     scene.ship(order, ("MUG", 1), tracking="B")
     scene.cancel_fulfillment(scene.fulfillments(order)[0])
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     assert dict(Shipment.objects.values_list("tracking_number", "state")) == {
         "A": "cancelled",
@@ -142,7 +142,7 @@ def test_units_that_left_are_not_taken_for_new_ones_beside_what_somebody_else_fu
     scene.shopify.post(f"/shops/berlin.myshopify.com/orders/{order['id']}/fulfill", {})
     ours = next(each for each in scene.fulfillments(order) if each["tracking"]["numbers"] == ["A"])
     scene.cancel_fulfillment(ours)
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     assert WmsOrder.objects.count() == 1
     assert Shipment.objects.get().state == ShipmentState.CANCELLED

@@ -158,7 +158,7 @@ def test_a_kit_is_fulfilled_with_its_last_item(scene: Scene) -> None:
 
 def test_a_callback_that_overtakes_our_own_call_waits_for_it(scene: Scene) -> None:
     order = scene.place((MUG, 1))
-    scene.notice(order)
+    scene.webhook(order)
     scene.wms.fault("POST /north/orders", "timeout_after", delay=0.1)
     drain()
     (there,) = scene.wms_books()["orders"]

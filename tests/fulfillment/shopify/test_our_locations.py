@@ -21,10 +21,10 @@ pytestmark = pytest.mark.django_db
 
 
 def mixed(scene: Scene, *lines: tuple[int, int]) -> Json:
-    """An order of (variant, location) lines, one unit each; noticed, and everything due is done."""
+    """An order of (variant, location) lines, one unit each; the webhook comes, and everything due is done."""
     wanted = [{"variant_id": v, "quantity": 1, "location_id": place} for v, place in lines]
     order: Json = scene.shopify.post("/shops/berlin.myshopify.com/orders", {"lines": wanted, "country": "DE"})
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     return order
 
@@ -147,7 +147,7 @@ def test_work_without_a_location_is_told_to_a_person(scene: Scene, monkeypatch: 
     assert (scene.row(order).state, scene.row(order).reason) == (OrderState.HELD, Reason.NO_LOCATION)
     assert Alert.objects.get(kind="order_held_back").state == "open"
     monkeypatch.undo()
-    scene.notice(order)
+    scene.webhook(order)
     drain(advance=LATER)
     assert scene.row(order).state == OrderState.AT_WAREHOUSE
     assert Alert.objects.get(kind="order_held_back").state == "closed"

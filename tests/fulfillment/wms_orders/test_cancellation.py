@@ -39,7 +39,7 @@ def test_an_order_cancelled_before_submission_never_reaches_the_wms(scene: Scene
 def test_one_that_is_routed_but_not_sent_is_stopped_for_certain(scene: Scene) -> None:
     order = scene.place((MUG, 1))
     hold_lane("wms:north")
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     assert WmsOrder.objects.get().wms_status == "pending"
     scene.staff(order, "cancel")
@@ -145,7 +145,7 @@ def test_a_cancellation_by_the_wms_frees_the_stock_and_waits_for_a_person(scene:
     scene.callback("order_status", data)
     assert (scene.row(order).state, scene.row(order).reason) == (OrderState.HELD, Reason.WMS_CANCELLED)
     assert not Reservation.objects.exists()
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     assert WmsOrder.objects.count() == 1
 

@@ -68,7 +68,7 @@ def test_nothing_that_succeeded_is_done_twice(scene: Scene) -> None:
 def test_a_dead_letter_whose_call_had_arrived_is_found_and_not_repeated(scene: Scene, fault: str) -> None:
     scene.wms.fault("POST /north/orders", fault, delay=0.1)
     order = scene.place((MUG, 1))
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     Job.objects.filter(kind="fulfillment.submit").update(state="dead", finished_at=Now(), attempts=10)
     call_command("replay", "--kind", "fulfillment.submit", verbosity=0)

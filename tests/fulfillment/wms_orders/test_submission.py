@@ -64,7 +64,7 @@ def test_the_attempt_is_recorded_before_the_call(scene: Scene) -> None:
 
 def test_a_crash_before_the_answer_was_recorded_is_found_out_by_a_look_up(scene: Scene) -> None:
     order = scene.place((MUG, 1))
-    scene.notice(order)
+    scene.webhook(order)
     crash_after_sending(scene)
     drain(advance=LATER)
     assert scene.row(order).state == OrderState.AT_WAREHOUSE
@@ -213,7 +213,7 @@ def units(scene: Scene) -> dict[str, int]:
 
 def test_what_was_refused_is_routed_to_nobody_else_while_it_can_be_replayed(scene: Scene) -> None:
     order = refused_beside_another(scene)
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     assert (scene.row(order).state, scene.row(order).reason) == (OrderState.HELD, Reason.WMS_REJECTED)
     assert Alert.objects.get(kind="wms_rejected").state == "open"
@@ -228,7 +228,7 @@ def test_what_was_refused_is_routed_to_nobody_else_while_it_can_be_replayed(scen
 def test_nor_when_nothing_says_that_the_order_is_held(scene: Scene) -> None:
     order = refused_beside_another(scene)
     Order.objects.update(state=OrderState.AT_WAREHOUSE, reason="")
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     assert (scene.row(order).reason, WmsOrder.objects.count()) == (Reason.WMS_REJECTED, 2)
 
@@ -314,7 +314,7 @@ def test_replaying_a_finished_submission_changes_nothing(scene: Scene) -> None:
 def test_two_orders_never_share_the_last_unit(scene: Scene) -> None:
     orders = [scene.place((TEE, 6)) for _ in range(3)]
     for order in orders:
-        scene.notice(order)
+        scene.webhook(order)
     drain()
     states = sorted(scene.row(order).state for order in orders)
     assert states == [OrderState.AT_WAREHOUSE, OrderState.AT_WAREHOUSE, OrderState.HELD]
@@ -369,7 +369,7 @@ def test_where_nothing_was_sent_a_cancellation_meanwhile_ends_it(scene: Scene) -
         raise Transient("could not connect")
 
     order = scene.place((MUG, 1))
-    scene.notice(order)
+    scene.webhook(order)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("wms.adapters.rest.RestAdapter.create_order", cancel_and_fail)
         drain()
@@ -407,7 +407,7 @@ def test_not_there_is_judged_by_the_database_s_clock(scene: Scene) -> None:
 
 def test_two_orders_that_meet_over_the_last_unit_alarm_nobody(scene: Scene) -> None:
     order = scene.place((MUG, 8))
-    scene.notice(order)
+    scene.webhook(order)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reservations, "reserve", lambda *_: [Shortage(scene.berlin.id, "MUG", 8, 0)])
         drain()
@@ -445,7 +445,7 @@ def routed(scene: Scene) -> Json:
     """An order that is routed to Berlin and waits for its lane."""
     order = scene.place((MUG, 1))
     Lane.objects.update_or_create(name="wms:north", defaults={"paused": True})
-    scene.notice(order)
+    scene.webhook(order)
     drain()
     Lane.objects.filter(name="wms:north").update(paused=False)
     return order

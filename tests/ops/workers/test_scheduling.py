@@ -1,4 +1,4 @@
-"""Whose turn it is in a lane: shares in turn, a lane in doubt or on the mend one by one, a held one by priority."""
+"""Whose turn it is in a lane: partitions take turns, an unclear lane runs one at a time, a throttled one the urgent."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ LANE = "wms:north"
 MINUTE = timedelta(minutes=1)
 
 
-def put(*keys: str, share: str = "", priority: Priority = Priority.NORMAL, lane: str = LANE) -> None:
+def put(*keys: str, partition: str = "", priority: Priority = Priority.NORMAL, lane: str = LANE) -> None:
     for key in keys:
-        jobs.enqueue(KIND, key=key, lane=LaneName(lane), share=share, priority=priority)
+        jobs.enqueue(KIND, key=key, lane=LaneName(lane), partition=partition, priority=priority)
 
 
 def claimed(count: int = 1) -> list[str]:
@@ -43,38 +43,38 @@ def set_concurrency(concurrency: int) -> None:
 
 
 def test_a_shop_with_a_backlog_does_not_keep_another_waiting() -> None:
-    put(*[f"a{n}" for n in range(50)], share="shop:1")
+    put(*[f"a{n}" for n in range(50)], partition="shop:1")
     set_concurrency(3)
     assert claimed() == ["a0", "a1", "a2"]
-    put("b0", share="shop:2")
+    put("b0", partition="shop:2")
     finish(Job.objects.get(key="a0"))
     assert claimed() == ["b0"]
 
 
 def test_shares_take_turns_within_one_claim_too() -> None:
-    for share in ("1", "2", "3"):
-        put(*[f"{share}.{n}" for n in range(5)], share=share)
+    for partition in ("1", "2", "3"):
+        put(*[f"{partition}.{n}" for n in range(5)], partition=partition)
     set_concurrency(6)
     assert Counter(key[0] for key in claimed()) == {"1": 2, "2": 2, "3": 2}
 
 
-def test_what_is_urgent_goes_before_any_share() -> None:
-    put("a0", "a1", share="shop:1")
-    put("b0", share="shop:2", priority=Priority.URGENT)
+def test_what_is_urgent_goes_before_any_partition() -> None:
+    put("a0", "a1", partition="shop:1")
+    put("b0", partition="shop:2", priority=Priority.URGENT)
     set_concurrency(1)
     assert claimed() == ["b0"]
 
 
 def test_a_share_is_served_first_in_first_out() -> None:
-    put("x", "y", "z", share="shop:1")
+    put("x", "y", "z", partition="shop:1")
     assert claimed() == ["x", "y", "z"]
 
 
 def test_a_claim_looks_at_shares_and_not_at_the_backlog() -> None:
     Lane.objects.create(name=LANE)
     row = {"kind": KIND, "lane_id": LANE, "state": "ready"}
-    Job.objects.bulk_create(Job(**row, key=f"a{n}", share="shop:1") for n in range(3000))
-    put("b", share="shop:2")
+    Job.objects.bulk_create(Job(**row, key=f"a{n}", partition="shop:1") for n in range(3000))
+    put("b", partition="shop:2")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE ops_job")
         cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + scheduling._CLAIM, VALUES)
@@ -133,7 +133,7 @@ def test_a_budget_that_is_used_up_holds_what_is_no_more_important() -> None:
     assert scheduling.lanes_with_due_jobs() == [LANE]
     assert claimed() == ["high"]
     assert scheduling.lanes_with_due_jobs() == []
-    Lane.objects.update(held_until=Now() - MINUTE)
+    Lane.objects.update(throttled_until=Now() - MINUTE)
     assert claimed() == ["normal1", "normal2", "low"]
 
 
@@ -150,7 +150,7 @@ def test_over_budget_one_refusal_is_enough_and_nobody_loses_his_place() -> None:
     drain()
     acts.clear()
     assert tries == ["a0"]
-    Lane.objects.update(held_until=Now() - MINUTE)
+    Lane.objects.update(throttled_until=Now() - MINUTE)
     assert claimed() == ["a0"]
 
 
@@ -158,9 +158,9 @@ def test_a_hold_of_the_important_covers_the_less_important_and_not_the_other_way
     put("low", priority=Priority.LOW)
     lanes.throttle_priority(LANE, priority=Priority.HIGH, wait=MINUTE)
     lanes.throttle_priority(LANE, priority=Priority.LOW, wait=2 * MINUTE)
-    assert Lane.objects.get().held_priority == Priority.HIGH
+    assert Lane.objects.get().throttled_priority == Priority.HIGH
     lanes.throttle_priority(LANE, priority=Priority.URGENT, wait=MINUTE)
-    assert Lane.objects.get().held_priority == Priority.URGENT
+    assert Lane.objects.get().throttled_priority == Priority.URGENT
 
 
 def test_the_work_of_a_killed_worker_is_given_back_at_once() -> None:

@@ -73,7 +73,7 @@ def pass_time(clock: Clock, seconds: float) -> None:
     clock.now += seconds
     step = timedelta(seconds=seconds)
     Job.objects.filter(state=Job.State.READY).update(run_at=F("run_at") - step)
-    Lane.objects.update(held_until=F("held_until") - step, open_until=F("open_until") - step)
+    Lane.objects.update(throttled_until=F("throttled_until") - step, open_until=F("open_until") - step)
 
 
 def work_until(done: Callable[[], bool], clock: Clock, *, within: float, step: float = 0.5) -> float:

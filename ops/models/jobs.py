@@ -1,3 +1,5 @@
+"""Jobs, and their runs that did not end well."""
+
 from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
@@ -6,97 +8,9 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from ops.models.lanes import Lane, Priority
 from ops.refs import ParkKey, Subject
 from ops.text.untrusted import StoredDecoder
-
-
-class Priority(models.IntegerChoices):
-    """Order in which a lane's due jobs are taken; lower goes first."""
-
-    URGENT = 0, "urgent"
-    HIGH = 1, "high"
-    NORMAL = 5, "normal"
-    LOW = 9, "low"
-
-
-class Circuit(models.TextChoices):
-    CLOSED = "closed", "closed: calls pass"
-    OPEN = "open", "open: the endpoint is down, nothing is sent"
-    HALF_OPEN = "half_open", "half open: one probe at a time"
-
-
-class Lane(models.Model):
-    """The queue of one external endpoint: own concurrency, own circuit breaker."""
-
-    name = models.CharField(
-        max_length=300,
-        primary_key=True,
-        help_text="The lane has the name of the endpoint whose jobs wait in it.",
-    )
-    concurrency = models.PositiveSmallIntegerField(
-        default=4, db_default=4, help_text="At most this many jobs of the lane run at the same time."
-    )
-    paused = models.BooleanField(
-        default=False,
-        db_default=False,
-        help_text="If this is set, a person paused the lane: its jobs wait, and nothing is lost.",
-    )
-    circuit = models.CharField(
-        max_length=10,
-        choices=Circuit.choices,
-        default=Circuit.CLOSED,
-        db_default=Circuit.CLOSED,
-        help_text="This says whether calls go to the endpoint, or are stopped because it is down.",
-    )
-    failures = models.PositiveIntegerField(
-        default=0, db_default=0, help_text="The endpoint failed this often in a row."
-    )
-    open_until = models.DateTimeField(
-        null=True,
-        blank=True,
-        help_text="Nothing is sent to the endpoint before this time; it is empty while calls pass.",
-    )
-    recovering = models.PositiveIntegerField(
-        null=True,
-        blank=True,
-        help_text="The endpoint gave this many answers since it was down; it is empty once the lane is at full "
-        "speed.",
-    )
-    held_until = models.DateTimeField(
-        null=True,
-        blank=True,
-        help_text="Until this time the endpoint takes no more work of less priority; it is empty if it never refused "
-        "any.",
-    )
-    held_priority = models.PositiveSmallIntegerField(
-        null=True,
-        blank=True,
-        choices=Priority.choices,
-        help_text="Only work that is more urgent than this goes out until then; it is empty if nothing was held.",
-    )
-    served_at = models.DateTimeField(
-        db_default=Now(),
-        editable=False,
-        help_text="We last looked at this time which jobs of the lane may run.",
-    )
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(condition=Q(concurrency__gte=1), name="lane_has_room_for_one_job"),
-            models.CheckConstraint(condition=Q(circuit__in=Circuit.values), name="lane_circuit_is_known"),
-            models.CheckConstraint(
-                condition=Q(circuit=Circuit.CLOSED) | Q(open_until__isnull=False),
-                name="lane_open_circuit_has_an_end",
-            ),
-            models.CheckConstraint(
-                condition=Q(held_until__isnull=True, held_priority__isnull=True)
-                | Q(held_until__isnull=False, held_priority__isnull=False),
-                name="lane_hold_is_for_a_priority",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class Job(models.Model):
@@ -126,9 +40,10 @@ class Job(models.Model):
     subject: models.CharField[Subject, Subject] = models.CharField(
         max_length=300, blank=True, help_text="The job is about this, for example an order."
     )
-    share = models.CharField(
+    partition = models.CharField(
         max_length=300,
         blank=True,
+        db_column="share",
         default="",
         db_default="",
         help_text="The job is for this store, order or the like. Where a lane serves several of them, they take "
@@ -226,7 +141,7 @@ class Job(models.Model):
             models.Index(
                 F("lane"),
                 F("priority"),
-                F("share"),
+                F("partition"),
                 F("run_at"),
                 F("id"),
                 name="job_turn",
@@ -290,109 +205,3 @@ class JobAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.outcome}: {self.error_class}"
-
-
-class Severity(models.TextChoices):
-    INFO = "info", "information"
-    WARNING = "warning", "warning"
-    CRITICAL = "critical", "critical"
-
-
-class Alert(models.Model):
-    """What a person must know: what happened, what it means, what to do."""
-
-    class State(models.TextChoices):
-        OPEN = "open", "open"
-        CLOSED = "closed", "closed"
-
-    kind = models.CharField(max_length=60, help_text="This names the kind of problem.")
-    subject: models.CharField[Subject, Subject] = models.CharField(
-        max_length=300,
-        help_text="The alert is about this, for example an order; there is one open alert of a kind for each.",
-    )
-    severity = models.CharField(
-        max_length=10,
-        choices=Severity.choices,
-        default=Severity.WARNING,
-        help_text="This says how urgent the alert is.",
-    )
-    title = models.CharField(max_length=300, help_text="This says what happened.")
-    meaning = models.TextField(help_text="This says what it means.")
-    action = models.TextField(help_text="This says what to do.")
-    state = models.CharField(
-        max_length=10,
-        choices=State.choices,
-        default=State.OPEN,
-        db_default=State.OPEN,
-        help_text="An alert is open until a person closes it, or until the problem is gone.",
-    )
-    shop = models.CharField(
-        max_length=255,
-        blank=True,
-        default="",
-        db_default="",
-        help_text="The alert is about this Shopify store; it is empty if it is about none.",
-    )
-    count = models.PositiveIntegerField(
-        "occurrences",
-        default=1,
-        db_default=1,
-        help_text="The problem occurred this often since the alert was opened.",
-    )
-    causes = ArrayField(
-        models.CharField(max_length=300),
-        default=list,
-        db_default=[],
-        blank=True,
-        help_text="The alert was raised for these causes. The same cause once more is another look, and no other "
-        "occurrence.",
-    )
-    first_at = models.DateTimeField(
-        "since", db_default=Now(), help_text="The problem first occurred at this time."
-    )
-    last_at = models.DateTimeField(
-        "last occurrence", db_default=Now(), help_text="The problem last occurred at this time."
-    )
-    closed_at = models.DateTimeField(
-        null=True, blank=True, help_text="The alert was closed at this time; it is empty while it is open."
-    )
-
-    class Meta:
-        ordering = ["-last_at"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["kind", "subject"], condition=Q(state="open"), name="alert_is_open_once_per_subject"
-            ),
-            models.CheckConstraint(condition=Q(severity__in=Severity.values), name="alert_severity_is_known"),
-            models.CheckConstraint(
-                condition=Q(state="open", closed_at__isnull=True)
-                | Q(state="closed", closed_at__isnull=False),
-                name="alert_is_open_or_closed",
-            ),
-        ]
-        indexes = [
-            models.Index(fields=["subject"], name="alert_subject"),
-            models.Index(fields=["-last_at"], name="alert_last"),
-            models.Index(fields=["closed_at"], name="alert_closed", condition=Q(state="closed")),
-        ]
-
-    def __str__(self) -> str:
-        return self.title
-
-
-class ScheduledRun(models.Model):
-    """When a task that beat schedules last ended well."""
-
-    task = models.CharField(max_length=200, primary_key=True, help_text="The schedule is of this task.")
-    expected_since = models.DateTimeField(
-        db_default=Now(),
-        help_text="The task is scheduled as it is now since this time; its first run is due one interval later.",
-    )
-    ran_at = models.DateTimeField(
-        null=True,
-        blank=True,
-        help_text="The task last ended well at this time, to ten seconds; it is empty before the first run.",
-    )
-
-    def __str__(self) -> str:
-        return self.task
