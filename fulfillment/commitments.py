@@ -32,7 +32,7 @@ class Given:
     location: int
     per_unit: int
     units: int  # WMS item units; of a part that ended, those that it had shipped
-    told: int  # Shopify units of the line that fulfilments of this part have told
+    fulfilled: int  # Shopify units of the line that fulfilments of this part have told
     remaining: int  # Shopify units of the line that Shopify has at the warehouse's location
 
 
@@ -57,7 +57,7 @@ def share(given: Iterable[Given]) -> dict[str, dict[Place, int]]:
     outstanding: defaultdict[tuple[str, int], int] = defaultdict(int)
     for each in given:
         key = each.reference, each.order_line
-        outstanding[key] = max(outstanding[key], -(-each.units // each.per_unit) - each.told)
+        outstanding[key] = max(outstanding[key], -(-each.units // each.per_unit) - each.fulfilled)
     left = {(each.location, each.order_line): each.remaining for each in given}
     taken: dict[tuple[str, int], int] = {}
     found: dict[str, dict[Place, int]] = {each.reference: {} for each in given}
@@ -98,7 +98,7 @@ def _given(order: Order) -> Iterable[Given]:
         order_line=OuterRef("order_line"),
     )
     remaining = at_location.order_by().values("order_line").annotate(sum=Sum("remaining_quantity"))
-    units_told = told.order_by().values("order_line").annotate(sum=Sum("told"))
+    units_told = told.order_by().values("order_line").annotate(sum=Sum("fulfilled"))
     rows = (
         WmsOrderLine.objects.filter(wms_order__order=order)
         .annotate(
@@ -107,7 +107,7 @@ def _given(order: Order) -> Iterable[Given]:
             warehouse=F("wms_order__warehouse_id"),
             location=F("wms_order__warehouse__shopify_location_id"),
             remaining=Coalesce(Subquery(remaining.values("sum"), output_field=IntegerField()), 0),
-            told=Coalesce(Subquery(units_told.values("sum"), output_field=IntegerField()), 0),
+            fulfilled=Coalesce(Subquery(units_told.values("sum"), output_field=IntegerField()), 0),
         )
         .order_by("wms_order__part", "id")
     )
@@ -120,6 +120,6 @@ def _given(order: Order) -> Iterable[Given]:
             location=row.location,
             per_unit=row.per_unit,
             units=max(given - row.sent_again * row.per_unit, 0),
-            told=row.told,
+            fulfilled=row.fulfilled,
             remaining=row.remaining,
         )

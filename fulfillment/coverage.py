@@ -121,9 +121,13 @@ def _told_units(order: Order) -> dict[int, int]:
     tried_before = Q(shipment__attempt_at__isnull=True) | Q(shipment__attempt_at__lte=order.read_at)
     closed = Q(shipment__state=ShipmentState.CLOSED)
     settled = Case(
-        When(closed, then=F("quantity") - F("sent_again")), default=F("told"), output_field=IntegerField()
+        When(closed, then=F("quantity") - F("sent_again")),
+        default=F("fulfilled"),
+        output_field=IntegerField(),
     )
-    rows = ShipmentUnit.objects.filter(tried_before, closed | Q(told__gt=0), shipment__wms_order__order=order)
+    rows = ShipmentUnit.objects.filter(
+        tried_before, closed | Q(fulfilled__gt=0), shipment__wms_order__order=order
+    )
     return dict(rows.values_list("order_line").annotate(units=Sum(settled)))
 
 

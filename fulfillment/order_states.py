@@ -116,7 +116,7 @@ def stand(
     own time.
     """
     same = Q(state=state, reason=reason)
-    owed = {"owed_from": None} if state in GOES_NOWHERE else {}
+    owed = {"lag_started_at": None} if state in GOES_NOWHERE else {}
     changed = (
         Order.objects.filter(id=order.id)
         .exclude(same, reason_detail=detail)
@@ -152,14 +152,14 @@ def note_ready(
     confirmed = Exists(WmsOrder.objects.filter(order=OuterRef("pk"), accepted_at__isnull=False))
     begins = Case(When(confirmed, then=own_clock(_webhook_time(webhook_at))), default=F("received_at"))
     Order.objects.filter(id=order.id).update(
-        ready_at=since, owed_from=Coalesce("owed_from", begins) if owes else None
+        ready_at=since, lag_started_at=Coalesce("lag_started_at", begins) if owes else None
     )
 
 
 def owes_nothing(order: Order) -> None:
     """There is nothing (any more) that a warehouse could be given. The order is locked."""
-    if order.owed_from is not None:
-        Order.objects.filter(id=order.id).update(owed_from=None)
+    if order.lag_started_at is not None:
+        Order.objects.filter(id=order.id).update(lag_started_at=None)
 
 
 def read_own_clock(order: Order) -> datetime:
@@ -172,7 +172,7 @@ def read_own_clock(order: Order) -> datetime:
 def lag_of_part() -> Combinable:
     """Of WMS orders: what passed on the order's own clock since its units were ours to send; None = nobody knows."""
     clock = Order.objects.filter(id=OuterRef("order_id")).values(shown=own_clock(Now()))[:1]
-    return ExpressionWrapper(Subquery(clock) - F("owed_from"), output_field=DurationField())
+    return ExpressionWrapper(Subquery(clock) - F("lag_started_at"), output_field=DurationField())
 
 
 def settle(order: Order) -> None:
@@ -180,8 +180,10 @@ def settle(order: Order) -> None:
 
     One of which everything that was sent is shipped, and a part is still to come, waits for that part.
     """
-    rows = WmsOrder.objects.filter(order=order).values_list("wms_status", "rest_unwanted")
-    statuses = {str(WmsStatus.SHIPPED) if rest_unwanted else status for status, rest_unwanted in rows}
+    rows = WmsOrder.objects.filter(order=order).values_list("wms_status", "remainder_unwanted")
+    statuses = {
+        str(WmsStatus.SHIPPED) if remainder_unwanted else status for status, remainder_unwanted in rows
+    }
     live = statuses - {str(status) for status in ENDED}
     if order.cancelled_at and not live:
         stand(order, OrderState.CANCELLED)
@@ -193,7 +195,7 @@ def settle(order: Order) -> None:
             stand(order, OrderState.PARTIALLY_SHIPPED, Reason.SHIPMENT_HELD, "; ".join(reasons))
         elif untold:
             _stand_at(order, OrderState.PARTIALLY_SHIPPED)
-        elif state == OrderState.SHIPPED and order.rest_reason:
+        elif state == OrderState.SHIPPED and order.deferred_reason:
             _wait_for_the_rest(order)
         else:
             _stand_at(order, state)
@@ -201,11 +203,11 @@ def settle(order: Order) -> None:
 
 def _wait_for_the_rest(order: Order) -> None:
     measured = coverage.measure(order)
-    goes = order.rest_reason in OF_A_PART and not order.shop.whole_orders_only
+    goes = order.deferred_reason in OF_A_PART and not order.shop.whole_orders_only
     if goes and measured.uncovered:
         stand(order, OrderState.READY)
     elif measured.unsent:
-        stand(order, OrderState.WAITING, Reason(order.rest_reason), order.rest_detail)
+        stand(order, OrderState.WAITING, Reason(order.deferred_reason), order.deferred_detail)
     else:
         stand(order, OrderState.SHIPPED)
 
@@ -224,7 +226,7 @@ def _untold(order: Order) -> list[tuple[str, bool]]:
     Units that Shopify no longer asks for do not count, once it knows the parcel by the others.
     """
     owed = (
-        F("units__told")
+        F("units__fulfilled")
         + F("units__sent_again")
         + Case(When(shopify_fulfillment_id__isnull=False, then=F("units__unwanted")), default=0)
     )
@@ -240,7 +242,9 @@ def _untold(order: Order) -> list[tuple[str, bool]]:
 
 def _stand_at(order: Order, state: OrderState) -> None:
     """With what its warehouses were asked since it changed at Shopify, as long as they are at work."""
-    words = order.wish_words or ("Shopify asks for fewer units than warehouses have" if order.surplus else "")
+    words = order.change_summary or (
+        "Shopify asks for fewer units than warehouses have" if order.surplus else ""
+    )
     if state == OrderState.SHIPPED or not words:
         stand(order, state)
     else:

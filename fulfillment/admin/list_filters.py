@@ -80,7 +80,7 @@ class OrderQuestions(_Questions):
         return {
             "person": Q(state=OrderState.HELD),
             "shopify": Q(state=OrderState.WAITING),
-            "part": Q(state__in=_GOING) & ~Q(rest_reason=""),
+            "part": Q(state__in=_GOING) & ~Q(deferred_reason=""),
             "unsent": unsent.condition(),
             "unshipped": not_on_its_way & (ready_long_ago | held_since_it_came),
             "at_warehouse_long": Q(state=OrderState.AT_WAREHOUSE, state_since__lt=_ago(TOO_LONG)),

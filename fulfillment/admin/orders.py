@@ -47,8 +47,8 @@ class OrderAdmin(PageAdmin):
                     ("standing", "since"),
                     "why",
                     ("reason", "reason_detail"),
-                    ("rest_reason", "rest_detail"),
-                    "rest_from",
+                    ("deferred_reason", "deferred_detail"),
+                    "deferred_until",
                 ]
             },
         ),

@@ -67,7 +67,7 @@ class ShipmentAdmin(PageAdmin):
                     ("numbers", "carrier_code"),
                     "links",
                     ("shipped_at", "decided_by"),
-                    ("emitted_at", "received_at", "went_on_at"),
+                    ("emitted_at", "received_at", "resumed_at"),
                 ]
             },
         ),

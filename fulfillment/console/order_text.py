@@ -17,9 +17,9 @@ LONGEST = 120
 def why(order: Order) -> str:
     """Its reason with the detail, and what of it may not go yet while the other parts do."""
     own = _said(Reason(order.reason), order.reason_detail) or unsent.why(order)
-    if not order.rest_reason or order.rest_reason == order.reason:
+    if not order.deferred_reason or order.deferred_reason == order.reason:
         return own
-    rest = f"a part waits, {_said(Reason(order.rest_reason), order.rest_detail)}"
+    rest = f"a part waits, {_said(Reason(order.deferred_reason), order.deferred_detail)}"
     return f"{own}; {rest}" if own else rest
 
 

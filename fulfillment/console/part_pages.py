@@ -98,7 +98,14 @@ def shipment(row: Shipment) -> PartPage:
         for line in row.lines.order_by("id")
     ]
     units: list[list[Cell]] = [
-        [unit.order_line.title, unit.order_line.sku, unit.quantity, unit.told, unit.sent_again, unit.untold]
+        [
+            unit.order_line.title,
+            unit.order_line.sku,
+            unit.quantity,
+            unit.fulfilled,
+            unit.sent_again,
+            unit.unfulfilled,
+        ]
         for unit in row.units.select_related("order_line").order_by("id")
     ]
     calls: list[list[Cell]] = [

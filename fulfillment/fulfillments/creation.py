@@ -112,7 +112,7 @@ def _tell(shop: Shop, order: Order, shipment: Shipment) -> None:
     found = [node for node in known if node.is_live]
     if (there := _read_back(shipment, found, taken=taken)) is not None:
         taken.add(there)
-    units = held_shipments.untold(shipment)
+    units = held_shipments.unfulfilled(shipment)
     if not units:
         return
     if there is None:
@@ -131,7 +131,7 @@ def _read_back(
     shipment: Shipment, found: Sequence[FulfillmentNode], *, taken: Collection[FulfillmentId]
 ) -> FulfillmentId | None:
     """Take over a fulfilment that is there: the last attempt's, whose answer was lost; or one of all that is untold."""
-    attempt = shipment.fulfillments.filter(state=FulfillmentState.TELLING).first()
+    attempt = shipment.fulfillments.filter(state=FulfillmentState.IN_FLIGHT).first()
     if attempt is not None:
         units = {ShopifyLineId(int(line)): quantity for line, quantity in attempt.units.items()}
         there = existing(Wanted(numbers_in(attempt.tracking), units), found, taken=taken)
@@ -140,7 +140,7 @@ def _read_back(
             shipment.refresh_from_db()
             return there.id
     given = tracking_input(shipment)
-    units = held_shipments.untold(shipment)
+    units = held_shipments.unfulfilled(shipment)
     there = existing(Wanted(numbers_in(given), units), found, taken=taken) if units else None
     if there is None:
         return None
@@ -169,7 +169,7 @@ def _plan(shop: Shop, order: Order, shipment: Shipment, *, by_others: Mapping[Sh
 
     def planned() -> Plan:
         return requested_units.plan(
-            held_shipments.untold(shipment),
+            held_shipments.unfulfilled(shipment),
             _work(shop, order),
             location_id=location,
             by_others=by_others,
@@ -184,7 +184,7 @@ def _plan(shop: Shop, order: Order, shipment: Shipment, *, by_others: Mapping[Sh
 
 
 def _wait_until_settled(shipment: Shipment) -> None:
-    in_doubt = shipment.fulfillments.filter(state=FulfillmentState.TELLING).exists()
+    in_doubt = shipment.fulfillments.filter(state=FulfillmentState.IN_FLIGHT).exists()
     if shipment.attempt_at is None or not (in_doubt or shipment.state == ShipmentState.FULFILLING):
         return
     ages = Shipment.objects.annotate(age=Now() - F("attempt_at")).values_list("age", flat=True)
@@ -219,7 +219,7 @@ def _begin(shipment: Shipment, call: Call) -> Fulfillment:
     if not as_read.update(state=ShipmentState.FULFILLING, attempt_at=Now()):
         raise Transient("the shipment was changed while Shopify was read")
     shipment.refresh_from_db()
-    shipment.fulfillments.filter(state=FulfillmentState.TELLING).update(state=FulfillmentState.VOID)
+    shipment.fulfillments.filter(state=FulfillmentState.IN_FLIGHT).update(state=FulfillmentState.VOID)
     return Fulfillment.objects.create(
         shipment=shipment, units=_keyed(call.units), tracking=tracking_input(shipment)
     )
@@ -289,6 +289,6 @@ def _take_back(shipment: Shipment, attempt: Fulfillment) -> None:
         id=shipment.id, state=ShipmentState.FULFILLING, attempt_at=shipment.attempt_at
     )
     this_attempt.update(state=ShipmentState.RECEIVED)
-    Fulfillment.objects.filter(id=attempt.id, state=FulfillmentState.TELLING).update(
+    Fulfillment.objects.filter(id=attempt.id, state=FulfillmentState.IN_FLIGHT).update(
         state=FulfillmentState.VOID
     )

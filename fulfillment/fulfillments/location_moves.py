@@ -71,7 +71,9 @@ def _units(row: WmsOrder) -> dict[ShopifyLineId, int]:
     units: dict[ShopifyLineId, int] = {}
     for line in WmsOrderLine.objects.filter(wms_order=row).select_related("order_line"):
         units[line.order_line.shopify_line_id] = -(-line.quantity // line.per_unit)
-    done = ShipmentUnit.objects.filter(shipment__wms_order=row).annotate(done=F("told") + F("sent_again"))
+    done = ShipmentUnit.objects.filter(shipment__wms_order=row).annotate(
+        done=F("fulfilled") + F("sent_again")
+    )
     for line_id, quantity in done.values_list("order_line__shopify_line_id", "done"):
         units[line_id] -= quantity
     return units
@@ -107,7 +109,7 @@ def move(wms_order_pk: WmsOrderPk) -> None:
             logger.info("fulfillment_order_moved", order=order.id, fulfillment_order=fulfillment_order_id)
             moved = True
     if not refused:
-        WmsOrder.objects.filter(id=row.id).update(stands_here_since=Now())
+        WmsOrder.objects.filter(id=row.id).update(at_location_since=Now())
     if moved:
         jobs.read_order(
             shop, order.shopify_order_id

@@ -31,7 +31,7 @@ def record(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId) -> bool:
     _store(attempt, shopify_fulfillment_id)
     for line, quantity in attempt.units.items():
         shipment.units.filter(order_line__shopify_line_id=int(line)).update(
-            told=Least(F("told") + quantity, F("quantity") - F("sent_again"))
+            fulfilled=Least(F("fulfilled") + quantity, F("quantity") - F("sent_again"))
         )
     shipment.refresh_from_db()
     _stand(shipment, shopify_fulfillment_id)
@@ -44,12 +44,12 @@ def record(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId) -> bool:
 
 
 def _store(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId) -> None:
-    told = {"state": FulfillmentState.TOLD, "shopify_fulfillment_id": shopify_fulfillment_id}
+    told = {"state": FulfillmentState.CONFIRMED, "shopify_fulfillment_id": shopify_fulfillment_id}
     if attempt.pk is not None:
         Fulfillment.objects.filter(id=attempt.pk).update(**told)
         return
     # One that somebody else made, found to be this parcel: no attempt of ours is in doubt any more.
-    doubtful = Fulfillment.objects.filter(shipment=attempt.shipment, state=FulfillmentState.TELLING)
+    doubtful = Fulfillment.objects.filter(shipment=attempt.shipment, state=FulfillmentState.IN_FLIGHT)
     doubtful.update(state=FulfillmentState.VOID)
     Fulfillment.objects.create(
         shipment=attempt.shipment, units=attempt.units, tracking=attempt.tracking, **told
@@ -58,8 +58,8 @@ def _store(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId) -> None:
 
 def _stand(shipment: Shipment, shopify_fulfillment_id: FulfillmentId) -> None:
     """What is told is told; the rest goes on from where it stood, and surplus units keep the parcel with a person."""
-    more = bool(held_shipments.untold(shipment))
-    in_doubt = shipment.fulfillments.filter(state=FulfillmentState.TELLING).exists()
+    more = bool(held_shipments.unfulfilled(shipment))
+    in_doubt = shipment.fulfillments.filter(state=FulfillmentState.IN_FLIGHT).exists()
     misfits = not more and bool(held_shipments.surplus(shipment))
     state = (
         ShipmentState.FULFILLING

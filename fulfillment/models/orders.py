@@ -1,4 +1,4 @@
-"""Tables of orders, and of the work that Shopify makes of them."""
+"""Tables of Shopify orders and their lines."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from fulfillment.refs import OrderPk, order_subject
 from ops.refs import Subject
 from ops.secrets import EncryptedTextField
 from shops.ids import (
-    FulfillmentOrderId,
-    FulfillmentOrderLineId,
-    LocationId,
     ShopifyLineId,
     ShopifyOrderId,
     ShopPk,
@@ -25,7 +22,7 @@ from shops.models import Shop
 
 
 class Order(models.Model):
-    """A Shopify order as we last read it. Written by `fulfillment.orders.sync` and the guarded state changes."""
+    """A Shopify order as we last read it. Only `fulfillment.orders.sync` and the modules of states write it."""
 
     id: OrderPk
     shop = models.ForeignKey(
@@ -61,24 +58,27 @@ class Order(models.Model):
     state_since = models.DateTimeField(
         db_default=Now(), help_text="The order has been in this state, for this reason, since this time."
     )
-    rest_reason = models.CharField(
+    deferred_reason = models.CharField(
         max_length=30,
         choices=Reason.choices,
         blank=True,
         default=Reason.NONE,
         db_default="",
-        help_text="This says why a part of the order may not go yet, whatever became of the other parts.",
+        help_text="This says why a part of the order may not go yet, even if other parts were sent.",
+        db_column="rest_reason",
     )
-    rest_detail = models.TextField(
+    deferred_detail = models.TextField(
         blank=True,
         default="",
         db_default="",
         help_text="This says which units may not go yet, and what they wait for.",
+        db_column="rest_detail",
     )
-    rest_from = models.DateTimeField(
+    deferred_until = models.DateTimeField(
         null=True,
         blank=True,
         help_text="The first scheduled part may go from this time on; it is empty if no part has a date.",
+        db_column="rest_from",
     )
     financial_status = models.CharField(
         max_length=40,
@@ -122,13 +122,13 @@ class Order(models.Model):
         max_length=255,
         blank=True,
         default="",
-        help_text="The customer chose this shipping method; the WMS is told its name.",
+        help_text="The customer chose this shipping method; the WMS gets its name.",
     )
     routing = models.JSONField(
         null=True,
         blank=True,
-        help_text="This is the last choice of a warehouse, with what was found at each of them; it is empty before "
-        "the first.",
+        help_text="This is the last choice of a warehouse, with the finding about each warehouse; it is empty before "
+        "the first choice.",
     )
     received_at = models.DateTimeField(
         db_default=Now(), help_text="We first heard of the order at this time."
@@ -136,7 +136,7 @@ class Order(models.Model):
     ready_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="Shopify last let the order, or a further part of it, go at this time; it is empty before that.",
+        help_text="Shopify last released the order, or a further part of it, at this time; it is empty before that.",
     )
     waited_at_shopify = models.DurationField(
         "waited at Shopify",
@@ -151,12 +151,13 @@ class Order(models.Model):
         db_default=timedelta(),
         help_text="The order was held for a person this long in all. A hold that still lasts is not yet counted.",
     )
-    owed_from = models.DateTimeField(
+    lag_started_at = models.DateTimeField(
         null=True,
         blank=True,
         editable=False,
-        help_text="Units that no warehouse was given yet are ours to send since this time, by a clock that stops "
-        "while the order waits for others. It is empty if there are no such units.",
+        help_text="We have had units to send since this time that no warehouse was given yet. The time is read from a "
+        "clock that stops while the order waits for others. It is empty if there are no such units.",
+        db_column="owed_from",
     )
     read_at = models.DateTimeField(
         db_default=Now(), help_text="The order was last read at Shopify at this time."
@@ -164,14 +165,15 @@ class Order(models.Model):
     surplus = models.JSONField(
         null=True,
         blank=True,
-        help_text="Warehouses still have these units although Shopify no longer asks for them, with the time since "
-        "when; it is empty if there are none.",
+        help_text="Warehouses still have these units although Shopify no longer asks for them. The time when we "
+        "first saw this is stored with them. It is empty if there are no such units.",
     )
-    wish_words = models.TextField(
+    change_summary = models.TextField(
         blank=True,
         default="",
         db_default="",
-        help_text="This says what warehouses were asked after a change in Shopify, and what they answered.",
+        help_text="This says what we asked warehouses after a change in Shopify, and what they answered.",
+        db_column="wish_words",
     )
 
     class Meta:
@@ -184,7 +186,7 @@ class Order(models.Model):
             models.CheckConstraint(condition=Q(state__in=OrderState.values), name="order_state_is_known"),
             models.CheckConstraint(condition=Q(reason__in=Reason.values), name="order_reason_is_known"),
             models.CheckConstraint(
-                condition=Q(rest_reason__in=Reason.values), name="order_rest_reason_is_known"
+                condition=Q(deferred_reason__in=Reason.values), name="order_rest_reason_is_known"
             ),
             models.CheckConstraint(
                 condition=~Q(state__in=["waiting", "held"]) | ~Q(reason=""),
@@ -199,9 +201,13 @@ class Order(models.Model):
                 fields=["state", "state_since"], name="order_to_erase", condition=Q(erased_at__isnull=True)
             ),
             models.Index(
-                fields=["rest_from"], name="order_with_a_scheduled_part", condition=Q(rest_from__isnull=False)
+                fields=["deferred_until"],
+                name="order_with_a_scheduled_part",
+                condition=Q(deferred_until__isnull=False),
             ),
-            models.Index(fields=["owed_from"], name="order_owed", condition=Q(owed_from__isnull=False)),
+            models.Index(
+                fields=["lag_started_at"], name="order_owed", condition=Q(lag_started_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -209,7 +215,7 @@ class Order(models.Model):
 
     @property
     def subject(self) -> Subject:
-        """What jobs about this order are filed under."""
+        """The subject of jobs and alerts about this order."""
         return order_subject(ShopPk(self.shop_id), self.shopify_order_id)
 
 
@@ -244,7 +250,7 @@ class OrderLine(models.Model):
         max_length=500, blank=True, default="", help_text="The product has this name in Shopify."
     )
     quantity = models.PositiveIntegerField(
-        help_text="The order has this many units of the line now: ordered less removed."
+        help_text="The order has this many units of the line now: the ordered units without the removed ones."
     )
     requires_shipping = models.BooleanField(
         default=True, help_text="This is set if the goods have to be shipped; other lines go to no warehouse."
@@ -261,124 +267,3 @@ class OrderLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.quantity} × {self.sku or self.title}"
-
-
-class FulfillmentOrder(models.Model):
-    """Shopify's own piece of work for one location, as we last read it. Its id may change: never cached for writes."""
-
-    order = models.ForeignKey(
-        Order,
-        on_delete=models.CASCADE,
-        related_name="fulfillment_orders",
-        help_text="The fulfilment order is a part of this order.",
-    )
-    shopify_fulfillment_order_id: models.BigIntegerField[FulfillmentOrderId, FulfillmentOrderId] = (
-        models.BigIntegerField(
-            "Shopify fulfilment order ID",
-            help_text="Shopify knows the fulfilment order by this number, which may change when work is moved or "
-            "split.",
-        )
-    )
-    status = models.CharField(
-        max_length=40,
-        help_text="This is Shopify's word for the state of the work, for example OPEN, ON_HOLD or CLOSED.",
-    )
-    request_status = models.CharField(
-        max_length=40,
-        blank=True,
-        default="",
-        help_text="This is Shopify's word for whether a fulfilment service was asked to do the work, and agreed.",
-    )
-    location_id: models.BigIntegerField[LocationId | None, LocationId | None] = models.BigIntegerField(
-        "Shopify location ID",
-        null=True,
-        blank=True,
-        help_text="Shopify wants the goods sent from the location with this number; it is empty if it names none.",
-    )
-    is_ours = models.BooleanField(
-        default=True,
-        db_default=True,
-        help_text="This is set if the location was ours when the order was last read.",
-    )
-    at_foreign_service = models.BooleanField(
-        default=False, help_text="This is set if the work belongs to a fulfilment service that is not ours."
-    )
-    delivery_method = models.CharField(
-        max_length=40,
-        blank=True,
-        default="",
-        help_text="This is Shopify's word for how the goods reach the customer, for example SHIPPING.",
-    )
-    fulfill_at = models.DateTimeField(
-        null=True,
-        blank=True,
-        help_text="Shopify wants the work done from this time on; it is empty if there is no date.",
-    )
-    hold_reason = models.CharField(
-        max_length=255,
-        blank=True,
-        default="",
-        help_text="Shopify holds the work back for these reasons; it is empty if nothing holds it back.",
-    )
-    shopify_updated_at = models.DateTimeField(
-        "last changed at Shopify",
-        null=True,
-        blank=True,
-        help_text="We know all changes that were made to the fulfilment order up to this time.",
-    )
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["order", "shopify_fulfillment_order_id"], name="fulfillment_order_is_stored_once"
-            ),
-        ]
-        indexes = [
-            models.Index(fields=["shopify_fulfillment_order_id"], name="fulfillment_order_shopify_id"),
-            models.Index(
-                fields=["location_id", "order"],
-                name="fulfillment_order_elsewhere",
-                condition=Q(is_ours=False, status__in=["OPEN", "IN_PROGRESS", "SCHEDULED", "ON_HOLD"]),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.shopify_fulfillment_order_id} {self.status}"
-
-
-class FulfillmentOrderLine(models.Model):
-    """What of an order line a fulfilment order still asks for, in Shopify units."""
-
-    fulfillment_order = models.ForeignKey(
-        FulfillmentOrder,
-        on_delete=models.CASCADE,
-        related_name="lines",
-        help_text="The line belongs to this fulfilment order.",
-    )
-    shopify_line_id: models.BigIntegerField[FulfillmentOrderLineId, FulfillmentOrderLineId] = (
-        models.BigIntegerField(
-            "Shopify line ID", help_text="Shopify knows this line of the fulfilment order by this number."
-        )
-    )
-    order_line = models.ForeignKey(
-        OrderLine,
-        on_delete=models.CASCADE,
-        related_name="fulfillment_order_lines",
-        help_text="The units are of this line of the order.",
-    )
-    total_quantity = models.PositiveIntegerField(
-        help_text="The fulfilment order was made for this many units."
-    )
-    remaining_quantity = models.PositiveIntegerField(
-        help_text="This many of the units are still to be fulfilled."
-    )
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["fulfillment_order", "shopify_line_id"], name="fulfillment_order_line_is_stored_once"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.remaining_quantity} of {self.total_quantity}"

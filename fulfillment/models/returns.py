@@ -34,7 +34,7 @@ class Return(models.Model):
         max_length=255,
         blank=True,
         default="",
-        help_text="The WMS knows the return by this number; it is empty until the WMS has told us.",
+        help_text="The WMS knows the return by this number; it is empty until we know the number.",
         db_column="wms_return_id",
     )
     state = models.CharField(
@@ -45,7 +45,7 @@ class Return(models.Model):
     )
     reason = models.CharField(
         max_length=255,
-        help_text="The goods come back for this reason; the WMS is told it when we announce the return.",
+        help_text="The goods come back for this reason. The WMS gets it when we announce the return.",
     )
     label_url = models.URLField(
         "label URL",
@@ -84,7 +84,7 @@ class Return(models.Model):
 
     @property
     def subject(self) -> Subject:
-        """What is about it is filed under."""
+        """The subject of jobs and alerts about this return."""
         return external_subject(self.external_id)
 
 

@@ -1,4 +1,4 @@
-"""Tables of what left the warehouses and what Shopify was told of it."""
+"""Tables of what left the warehouses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from fulfillment.models.states import FulfillmentState, ShipmentState
+from fulfillment.models.states import ShipmentState
 from fulfillment.refs import ShipmentPk, shipment_subject
 from ops.refs import Subject
 from shops.ids import FulfillmentId
@@ -18,7 +18,7 @@ from wms.models import Connection
 
 
 class Shipment(models.Model):
-    """One consignment the WMS reported; it becomes a Shopify fulfilment, or several where Shopify takes pieces."""
+    """Goods that a WMS reported as sent together. They become one Shopify fulfilment, or several."""
 
     id: ShipmentPk
     connection = models.ForeignKey(
@@ -111,24 +111,26 @@ class Shipment(models.Model):
         "ahead.",
     )
     received_at = models.DateTimeField(db_default=Now(), help_text="We recorded the shipment at this time.")
-    went_on_at = models.DateTimeField(
+    resumed_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="We were to tell Shopify (again) from this time on, because the shipment was held or more of it "
-        "was reported. It is empty if it was never stopped.",
+        help_text="The shipment went on to Shopify again at this time, after it was held or more of it was reported. "
+        "It is empty if it was never stopped.",
+        db_column="went_on_at",
     )
     attempt_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="The last try to tell Shopify began at this time; it is empty before the first.",
+        help_text="The last try to make a fulfilment in Shopify began at this time; it is empty before the first.",
     )
-    held_for = models.CharField(
+    held_fingerprint = models.CharField(
         max_length=64,
         blank=True,
         default="",
         db_default="",
         help_text="This is a fingerprint of what Shopify asked for when the shipment was held. If it changes, we try "
         "again.",
+        db_column="held_for",
     )
     shopify_fulfillment_id: models.BigIntegerField[FulfillmentId | None, FulfillmentId | None] = (
         models.BigIntegerField(
@@ -184,7 +186,7 @@ class Shipment(models.Model):
 
     @property
     def subject(self) -> Subject:
-        """What alerts about it are filed under."""
+        """The subject of jobs and alerts about this shipment."""
         return shipment_subject(ConnectionPk(self.connection_id), self.wms_shipment_id)
 
     @property
@@ -194,7 +196,7 @@ class Shipment(models.Model):
 
 
 class ShipmentLine(models.Model):
-    """Units of one WMS item in a shipment, as reported."""
+    """Units of one WMS item in a shipment, as the WMS reported them."""
 
     shipment = models.ForeignKey(
         Shipment,
@@ -222,7 +224,7 @@ class ShipmentLine(models.Model):
 
 
 class ShipmentCount(models.Model):
-    """WMS item units of a shipment, counted on one line of its WMS order. Their ids tell in which order."""
+    """WMS item units of a shipment, counted on one line of its WMS order. The ids give the order of counting."""
 
     shipment = models.ForeignKey(
         Shipment,
@@ -249,7 +251,7 @@ class ShipmentCount(models.Model):
 
 
 class ShipmentUnit(models.Model):
-    """Shopify units of one order line that a shipment completes: what its fulfilments say."""
+    """Shopify units of one order line that a shipment completes. Its fulfilments consist of them."""
 
     shipment = models.ForeignKey(
         Shipment,
@@ -266,8 +268,11 @@ class ShipmentUnit(models.Model):
     quantity = models.PositiveIntegerField(
         help_text="The shipment completes this many units, as Shopify counts them."
     )
-    told = models.PositiveIntegerField(
-        default=0, db_default=0, help_text="Shopify has a fulfilment of this many of the units."
+    fulfilled = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Shopify has a fulfilment of this many of the units.",
+        db_column="told",
     )
     unwanted = models.PositiveIntegerField(
         default=0,
@@ -277,8 +282,8 @@ class ShipmentUnit(models.Model):
     sent_again = models.PositiveIntegerField(
         default=0,
         db_default=0,
-        help_text="A person had this many of the units sent once more, so Shopify is not told that they left with "
-        "this shipment.",
+        help_text="A person decided to send this many of the units once more, so no fulfilment of this shipment has "
+        "them.",
     )
 
     class Meta:
@@ -286,7 +291,7 @@ class ShipmentUnit(models.Model):
             models.UniqueConstraint(fields=["shipment", "order_line"], name="shipment_unit_is_one_per_line"),
             models.CheckConstraint(condition=Q(quantity__gte=1), name="shipment_unit_quantity_is_positive"),
             models.CheckConstraint(
-                condition=Q(quantity__gte=F("told") + F("sent_again")),
+                condition=Q(quantity__gte=F("fulfilled") + F("sent_again")),
                 name="shipment_unit_tells_no_more_than_left",
             ),
         ]
@@ -295,57 +300,6 @@ class ShipmentUnit(models.Model):
         return f"{self.quantity} of line {self.order_line_id}"
 
     @property
-    def untold(self) -> int:
-        """Units that Shopify does not know of and is still to be told."""
-        return self.quantity - self.told - self.sent_again
-
-
-class Fulfillment(models.Model):
-    """One call that told Shopify of a shipment, recorded before it was made: one fulfilment, if it came to be."""
-
-    shipment = models.ForeignKey(
-        Shipment,
-        on_delete=models.CASCADE,
-        related_name="fulfillments",
-        help_text="The call told Shopify of this shipment.",
-    )
-    state = models.CharField(
-        max_length=12,
-        choices=FulfillmentState.choices,
-        default=FulfillmentState.TELLING,
-        help_text="This says what is known of the call, and whether its fulfilment still stands.",
-    )
-    units = models.JSONField(
-        help_text="This says how many Shopify units the fulfilment has of each order line, by Shopify's number of "
-        "the line."
-    )
-    tracking = models.JSONField(help_text="This is the tracking that Shopify was given for the fulfilment.")
-    attempt_at = models.DateTimeField(
-        db_default=Now(), help_text="The call was recorded at this time, just before it was made."
-    )
-    shopify_fulfillment_id: models.BigIntegerField[FulfillmentId | None, FulfillmentId | None] = (
-        models.BigIntegerField(
-            "Shopify fulfilment ID",
-            null=True,
-            blank=True,
-            unique=True,
-            help_text="Shopify knows the fulfilment by this number; it is empty if we know of none.",
-        )
-    )
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(state__in=FulfillmentState.values), name="fulfillment_state_is_known"
-            ),
-            models.CheckConstraint(
-                condition=~Q(state__in=["told", "cancelled"]) | Q(shopify_fulfillment_id__isnull=False),
-                name="fulfillment_that_was_told_has_its_id",
-            ),
-            models.UniqueConstraint(
-                fields=["shipment"], condition=Q(state="telling"), name="fulfillment_is_told_one_at_a_time"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return str(self.shopify_fulfillment_id or self.state)
+    def unfulfilled(self) -> int:
+        """Units that still need a fulfilment at Shopify."""
+        return self.quantity - self.fulfilled - self.sent_again

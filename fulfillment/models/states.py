@@ -1,4 +1,4 @@
-"""The words for where an order, a shipment and a return stand, and why an order does not go on."""
+"""The states of orders, shipments, fulfilments and returns, and the reasons why an order does not go on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class NotInTheTable(ValueError):
 
 
 class OrderState(TextChoices):
-    """Where an order stands, as staff see it."""
+    """The state of an order, as staff see it."""
 
     WAITING = "waiting", "waiting: not ready at Shopify"
     READY = "ready", "ready to be routed"
@@ -43,12 +43,12 @@ class Reason(TextChoices):
     WMS_CANCELLED = "wms_cancelled", "the WMS cancelled it"
     OUTCOME_UNKNOWN = "outcome_unknown", "nobody knows whether the WMS has it"
     EDITED = "edited", "changed at Shopify after it went to the warehouse"
-    SHIPMENT_HELD = "shipment_held", "a parcel left that Shopify is not told of"
+    SHIPMENT_HELD = "shipment_held", "a shipment left that Shopify does not know of"
     CANCEL_ASKED = "cancel_asked", "cancelled at Shopify; the warehouse was asked to cancel it"
 
 
 class Outcome(TextChoices):
-    """What is known of the last attempt to place an order at the WMS."""
+    """What we know of the last attempt to place an order at the WMS."""
 
     NONE = "none", "not tried"
     IN_FLIGHT = "in_flight", "tried; the answer is not recorded"
@@ -58,43 +58,43 @@ class Outcome(TextChoices):
     ABSENT = "absent", "a person decided that the WMS does not have it"
 
 
-class Wish(TextChoices):
-    """What a WMS was asked of an order that it has, because of a change at Shopify, and how far that came.
+class ChangeRequest(TextChoices):
+    """What we last asked a WMS because an order that it has was changed at Shopify, and what it answered.
 
-    An order that is cancelled at the WMS says so by its status.
+    There is no value for "agreed to cancel it": the status of the WMS order says that.
     """
 
     NONE = "none", "nothing"
     CANCEL_ASKED = "cancel_asked", "asked to cancel it"
     CANCEL_DECLINED = "cancel_declined", "declined to cancel it"
-    LESS_ASKED = "less_asked", "asked to send less"
-    LESS_TAKEN = "less_taken", "agreed to send less"
-    LESS_DECLINED = "less_declined", "declined to send less"
+    REDUCTION_ASKED = "less_asked", "asked to send less"
+    REDUCTION_AGREED = "less_taken", "agreed to send less"
+    REDUCTION_DECLINED = "less_declined", "declined to send less"
 
 
 class ShipmentState(TextChoices):
-    """Where a shipment stands on its way to being a Shopify fulfilment."""
+    """How far a shipment is on its way to a Shopify fulfilment."""
 
     RECEIVED = "received", "received"
     HELD = "held", "held: a person is needed"
-    FULFILLING = "fulfilling", "being told to Shopify: the outcome is not known yet"
+    FULFILLING = "fulfilling", "being reported to Shopify: the outcome is not known yet"
     FULFILLED = "fulfilled", "a fulfilment at Shopify"
     PARTIAL_KIT = "partial_kit", "waits for the rest of its kit"
     CANCELLED = "cancelled", "its fulfilment was cancelled in Shopify: a person decides"
-    CLOSED = "closed", "a person decided that nothing more is told of it"
+    CLOSED = "closed", "a person decided to report nothing more of it"
 
 
 class FulfillmentState(TextChoices):
-    """What is known of one call that told Shopify of a shipment."""
+    """What we know of one call that makes a fulfilment."""
 
-    TELLING = "telling", "tried; the answer is not recorded"
-    TOLD = "told", "a fulfilment at Shopify"
+    IN_FLIGHT = "telling", "tried; the answer is not recorded"
+    CONFIRMED = "told", "a fulfilment at Shopify"
     VOID = "void", "nothing came of it"
     CANCELLED = "cancelled", "cancelled in Shopify"
 
 
 class ReturnState(TextChoices):
-    """Where a return stands."""
+    """The state of a return."""
 
     REQUESTING = "requesting", "being announced to the WMS"
     UNKNOWN = "unknown", "a person must say whether the WMS expects it"

@@ -1,4 +1,4 @@
-"""Tables of what the warehouses are asked to send."""
+"""Tables of what warehouses are asked to send."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from fulfillment.models.orders import Order, OrderLine
-from fulfillment.models.states import Outcome, Wish
+from fulfillment.models.states import ChangeRequest, Outcome
 from fulfillment.refs import WmsOrderPk, external_subject
 from ops.refs import Subject
 from wms.ids import ExternalId, RemoteOrderId
@@ -17,7 +17,7 @@ from wms.vocabulary.statuses import AT_THE_WMS, WmsStatus
 
 
 class WmsOrder(models.Model):
-    """What was, or will be, submitted to one warehouse for one order."""
+    """The part of an order that one warehouse was asked, or will be asked, to send."""
 
     id: WmsOrderPk
     order = models.ForeignKey(
@@ -89,54 +89,61 @@ class WmsOrder(models.Model):
     cancel_requested_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="The WMS is to cancel the order since this time; it is empty if that was never wanted.",
+        help_text="We have wanted the WMS to cancel the order since this time; it is empty if we never did.",
     )
-    wish = models.CharField(
+    change_request = models.CharField(
         max_length=20,
-        choices=Wish.choices,
-        default=Wish.NONE,
-        db_default=Wish.NONE.value,
-        help_text="This says what the WMS was last asked after a change in Shopify, and whether it agreed.",
+        choices=ChangeRequest.choices,
+        default=ChangeRequest.NONE,
+        db_default=ChangeRequest.NONE.value,
+        help_text="This says what we last asked the WMS after a change in Shopify, and whether it agreed.",
+        db_column="wish",
     )
-    wish_answer = models.TextField(
+    change_answer = models.TextField(
         blank=True,
         default="",
         db_default="",
         help_text="The WMS gave this answer; it is empty if it gave none.",
+        db_column="wish_answer",
     )
-    changes = models.PositiveIntegerField(
+    reductions = models.PositiveIntegerField(
         default=0,
         db_default=0,
-        help_text="The WMS was asked this often to send less. The number tells these requests apart.",
+        help_text="We asked the WMS this often to send less. The number tells these requests apart.",
+        db_column="changes",
     )
     finished_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="The WMS said, by its own clock, that it sends nothing more after this time; it is empty until "
-        "then.",
+        help_text="The WMS reported at this time, by its own clock, that it sends nothing more of the order; it is "
+        "empty until then.",
     )
-    rest_unwanted = models.BooleanField(
+    remainder_unwanted = models.BooleanField(
         default=False,
         db_default=False,
-        help_text="This is set if Shopify asks for nothing of what was not shipped, so that nobody waits for it.",
+        help_text="This is set if Shopify no longer asks for the units that were not shipped, so nobody waits for "
+        "them.",
+        db_column="rest_unwanted",
     )
-    stands_here_since = models.DateTimeField(
+    at_location_since = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="Shopify is known to have the work for these goods at the warehouse's location since this time; it "
+        help_text="We have known since this time that Shopify wants these goods sent from the warehouse's location; it "
         "is empty until then.",
+        db_column="stands_here_since",
     )
     accepted_at = models.DateTimeField(
         null=True,
         blank=True,
         help_text="We learned at this time that the WMS has the order; it is empty until then.",
     )
-    owed_from = models.DateTimeField(
+    lag_started_at = models.DateTimeField(
         null=True,
         blank=True,
         editable=False,
-        help_text="The units are ours to send since this time, by a clock that stops while the order waits for "
-        "others. It is empty if that is not known.",
+        help_text="We have had these units to send since this time. The time is read from a clock that stops while the "
+        "order waits for others. It is empty if the time is not known.",
+        db_column="owed_from",
     )
     lag = models.DurationField(
         "submission lag",
@@ -166,7 +173,9 @@ class WmsOrder(models.Model):
             models.CheckConstraint(
                 condition=Q(outcome__in=Outcome.values), name="wms_order_outcome_is_known"
             ),
-            models.CheckConstraint(condition=Q(wish__in=Wish.values), name="wms_order_wish_is_known"),
+            models.CheckConstraint(
+                condition=Q(change_request__in=ChangeRequest.values), name="wms_order_wish_is_known"
+            ),
             models.CheckConstraint(
                 condition=Q(wms_status=WmsStatus.PENDING.value)
                 | Q(wms_status=WmsStatus.CANCELLED.value)
@@ -189,17 +198,17 @@ class WmsOrder(models.Model):
 
     @property
     def subject(self) -> Subject:
-        """What is about it at its WMS is filed under."""
+        """The subject of jobs and alerts about this part of the order."""
         return external_subject(self.external_id)
 
     @property
     def external_ref(self) -> str:
-        """What people find it by at the WMS: the order's name, with the part behind it from the second on."""
+        """The name by which people find it at the WMS: the order's name; later parts have their number behind it."""
         return self.order.name if self.part == 1 else f"{self.order.name}-{self.part}"
 
 
 class WmsOrderLine(models.Model):
-    """Units of one WMS item asked of the warehouse for one order line."""
+    """Units of one WMS item that the warehouse is asked to send for one order line."""
 
     wms_order = models.ForeignKey(
         WmsOrder,
@@ -223,12 +232,12 @@ class WmsOrderLine(models.Model):
     reduce_to = models.PositiveIntegerField(
         null=True,
         blank=True,
-        help_text="The WMS is being asked to send only this many units; it is empty if it is not.",
+        help_text="We asked the WMS to send only this many units, and wait for its answer; it is empty if we did not.",
     )
     sent_again = models.PositiveIntegerField(
         default=0,
         db_default=0,
-        help_text="A person had this many Shopify units sent once more; they no longer count as given to the "
+        help_text="A person decided to send this many Shopify units once more; they no longer count as given to the "
         "warehouse.",
     )
 

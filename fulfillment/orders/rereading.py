@@ -43,9 +43,12 @@ def parts_that_are_due(limit: int = 200) -> int:
     """Have orders read of which a scheduled part may go by now, whatever became of their other parts and however long
     ago they were placed. Returns how many."""
     found = Order.objects.filter(
-        rest_from__lte=Now(), read_at__lt=F("rest_from"), shop__is_active=True, cancelled_at__isnull=True
+        deferred_until__lte=Now(),
+        read_at__lt=F("deferred_until"),
+        shop__is_active=True,
+        cancelled_at__isnull=True,
     )
-    return _read(found.order_by("rest_from")[:limit])
+    return _read(found.order_by("deferred_until")[:limit])
 
 
 def settings_changed(shop_pk: ShopPk, after: int = 0) -> int | None:

@@ -43,7 +43,7 @@ def read(
     Raises what `shops.api.client.execute` raises.
     """
     told = Fulfillment.objects.filter(
-        state=FulfillmentState.TOLD,
+        state=FulfillmentState.CONFIRMED,
         shipment__wms_order__order__shop=OuterRef("pk"),
         shipment__wms_order__order__shopify_order_id__in=shopify_order_ids,
     )
@@ -97,12 +97,12 @@ def store(shop: Shop, node: OrderNode) -> Places:
     locations = our_locations.of(shop)
     verdict = readiness.verdict(node, shop, locations=locations)
     cancelled_now = bool(node.cancelled_at) and not order.cancelled_at
-    rest_before = order.rest_detail
+    deferred_before = order.deferred_detail
     address_changed = _write_header(order, node, verdict)
     line_ids = _write_lines(order, node)
     _write_fulfillment_orders(order, node, line_ids, locations=locations)
     alerts.orders.ORDER_UNREADABLE.close(order.subject)
-    part_opened = bool(rest_before) and order.rest_detail != rest_before
+    part_opened = bool(deferred_before) and order.deferred_detail != deferred_before
     order_changes.follow(
         order, verdict, address_changed=address_changed, part_opened=part_opened, webhook_at=webhook_at
     )
@@ -181,9 +181,9 @@ def _write_header(order: Order, node: OrderNode, verdict: Verdict) -> bool:
     order.shipping_method = node.shipping_line.title[:255] if node.shipping_line else ""
     order.read_at = node.asked_at or timezone.now()
     if verdict.state != OrderState.READY:
-        order.owed_from = None
+        order.lag_started_at = None
     rest = verdict.rest
-    order.rest_reason, order.rest_detail, order.rest_from = (
+    order.deferred_reason, order.deferred_detail, order.deferred_until = (
         (rest.reason, rest.detail, rest.at) if rest else (Reason.NONE, "", None)
     )
     order.save()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fulfillment.models import Order, WmsOrder
-from fulfillment.models.states import Wish
+from fulfillment.models.states import ChangeRequest
 from fulfillment.reductions.units_at_work import Part, Units
 from fulfillment.wms_order_states import OVER
 from wms.vocabulary.statuses import WmsStatus
@@ -17,13 +17,13 @@ def answer(status: WmsStatus, reason: str) -> str:
 
 def of_row(row: WmsOrder) -> str:
     """What its WMS was asked, and said; "" when nothing. `row` has its warehouse and connection."""
-    asked = row.wish != Wish.NONE
+    asked = row.change_request != ChangeRequest.NONE
     if not asked:
         return ""
-    says = f"the WMS says: {row.wish_answer}" if row.wish_answer else ""
-    if not says and row.wish in (Wish.CANCEL_ASKED, Wish.LESS_ASKED):
+    says = f"the WMS says: {row.change_answer}" if row.change_answer else ""
+    if not says and row.change_request in (ChangeRequest.CANCEL_ASKED, ChangeRequest.REDUCTION_ASKED):
         says = "no answer yet"
-    words = f"{row.warehouse.place} {Wish(row.wish).label}"
+    words = f"{row.warehouse.place} {ChangeRequest(row.change_request).label}"
     return f"{words}; {says}" if says else words
 
 
@@ -31,14 +31,14 @@ def note(order: Order) -> None:
     """Write on the order what its warehouses were asked and said, for its page and the list. The order is locked."""
     rows = (
         order.wms_orders.exclude(wms_status__in=OVER)
-        .exclude(wish=Wish.NONE)
+        .exclude(change_request=ChangeRequest.NONE)
         .select_related("warehouse__connection")
         .order_by("part")
     )
     words = "; ".join(of_row(row) for row in rows)
-    if words != order.wish_words:
-        Order.objects.filter(id=order.id).update(wish_words=words)
-        order.wish_words = words
+    if words != order.change_summary:
+        Order.objects.filter(id=order.id).update(change_summary=words)
+        order.change_summary = words
 
 
 def units(counts: Units, part: Part) -> str:

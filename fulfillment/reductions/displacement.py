@@ -23,13 +23,13 @@ def follow(order: Order, work: Work) -> None:
     """Tell of what was moved away, note what stands where it should. The order is locked."""
     parts = [part for part in work.parts if part.row.wms_status in AT_THE_WMS and part.left()]
     away = {part.row.id: units for part in parts if (units := missing_here(part, parts, work))}
-    here = [part.row.id for part in parts if part.row.id not in away and not part.row.stands_here_since]
+    here = [part.row.id for part in parts if part.row.id not in away and not part.row.at_location_since]
     if here:
-        WmsOrder.objects.filter(id__in=here).update(stands_here_since=Now())
+        WmsOrder.objects.filter(id__in=here).update(at_location_since=Now())
     moved = [part for part in parts if part.row.id in away and _was_moved(part)]
     if moved:
         _tell(order, moved, work, away)
-    elif any(part.row.stands_here_since for part in work.parts):
+    elif any(part.row.at_location_since for part in work.parts):
         alerts.orders.ORDER_MOVED.close(order.subject)
 
 
@@ -49,7 +49,7 @@ def missing_here(part: Part, parts: Iterable[Part], work: Work) -> Units:
 
 def _was_moved(part: Part) -> bool:
     row = part.row
-    seen_here = row.stands_here_since is not None and row.order.read_at > row.stands_here_since
+    seen_here = row.at_location_since is not None and row.order.read_at > row.at_location_since
     return seen_here and not jobs.moving(row)
 
 

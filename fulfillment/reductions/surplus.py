@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from fulfillment.models.states import Wish
+from fulfillment.models.states import ChangeRequest
 from fulfillment.reductions.units_at_work import Asked, Part, Units, Work
 from wms.vocabulary.statuses import WmsStatus
 
@@ -25,8 +25,8 @@ _EASY_FIRST = (
     WmsStatus.MANIFESTED,
     WmsStatus.PARTIALLY_SHIPPED,
 )
-_BEING_ASKED = (Wish.CANCEL_ASKED, Wish.LESS_ASKED)
-_DECLINED = (Wish.CANCEL_DECLINED, Wish.LESS_DECLINED)
+_BEING_ASKED = (ChangeRequest.CANCEL_ASKED, ChangeRequest.REDUCTION_ASKED)
+_DECLINED = (ChangeRequest.CANCEL_DECLINED, ChangeRequest.REDUCTION_DECLINED)
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,8 @@ def _spread(work: Work, wanted: Mapping[int, int]) -> Surplus:
 
 
 def _rank(part: Part) -> tuple[int, int, int]:
-    wish = part.row.wish
-    turn = 0 if wish in _BEING_ASKED else 2 if wish in _DECLINED else 1
+    request = part.row.change_request
+    turn = 0 if request in _BEING_ASKED else 2 if request in _DECLINED else 1
     return turn, _EASY_FIRST.index(WmsStatus(part.row.wms_status)), -part.row.part
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fulfillment import alerts
 from fulfillment.models import Order
-from fulfillment.models.states import Wish
+from fulfillment.models.states import ChangeRequest
 from fulfillment.reductions import change_requests
 from fulfillment.reductions.surplus import Surplus
 from fulfillment.reductions.units_at_work import Asked, Part, Units, Work
@@ -38,8 +38,11 @@ def _what_is_done(part: Part, *, all_of_it: bool) -> tuple[str, bool]:
     row = part.row
     status = WmsStatus(row.wms_status)
     can = capabilities_of(row.warehouse.connection)
-    if row.wish in (Wish.CANCEL_DECLINED, Wish.LESS_DECLINED):
-        return f"The WMS {Wish(row.wish).label}. It said: {row.wish_answer or 'no'}.", True
+    if row.change_request in (ChangeRequest.CANCEL_DECLINED, ChangeRequest.REDUCTION_DECLINED):
+        return (
+            f"The WMS {ChangeRequest(row.change_request).label}. It said: {row.change_answer or 'no'}.",
+            True,
+        )
     if status == WmsStatus.SUBMITTING:
         return (
             "We do not know yet whether the WMS has the order. As soon as we know, the WMS is asked.",

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from fulfillment import alerts, jobs, order_states
 from fulfillment.models import Order, WmsOrder, WmsOrderLine
-from fulfillment.models.states import Wish
+from fulfillment.models.states import ChangeRequest
 from fulfillment.reductions import (
     change_requests,
     displacement,
@@ -44,7 +44,13 @@ SECOND_LOOK = timedelta(seconds=5)
 FRESH = timedelta(minutes=2)
 """An older reading is no ground to ask a WMS: Shopify is read first, and what it says is followed."""
 
-_MAY_BE_ASKED = (Wish.NONE, Wish.CANCEL_ASKED, Wish.LESS_ASKED, Wish.LESS_TAKEN, Wish.LESS_DECLINED)
+_MAY_BE_ASKED = (
+    ChangeRequest.NONE,
+    ChangeRequest.CANCEL_ASKED,
+    ChangeRequest.REDUCTION_ASKED,
+    ChangeRequest.REDUCTION_AGREED,
+    ChangeRequest.REDUCTION_DECLINED,
+)
 
 
 def follow(order: Order, *, goes: bool = True) -> None:
@@ -65,7 +71,7 @@ def follow(order: Order, *, goes: bool = True) -> None:
     sent = [part for part in _sent(work) if found.of(part) and not part.row.finished_at]
     for part in sent:
         _ask(part, agreed)
-    if order.wish_words or any(part.row.wish != Wish.NONE for part in work.parts):
+    if order.change_summary or any(part.row.change_request != ChangeRequest.NONE for part in work.parts):
         change_requests.note(order)
     if sent:
         surplus_alert.tell(order, work, found)
@@ -142,7 +148,7 @@ def targets(part: Part, less: Units) -> dict[WmsOrderLine, int]:
 
 def _ask(part: Part, agreed: Surplus) -> None:
     row = part.row
-    if not agreed.of(part) or row.wish not in _MAY_BE_ASKED:
+    if not agreed.of(part) or row.change_request not in _MAY_BE_ASKED:
         return
     can = capabilities_of(row.warehouse.connection)
     if agreed.is_all_of(part):
@@ -157,7 +163,11 @@ def _ask(part: Part, agreed: Surplus) -> None:
 
 def can_be_reduced(row: WmsOrder) -> bool:
     """Whether its WMS may be asked to send less: by its last word nobody touched the goods."""
-    return row.wms_status == WmsStatus.ACCEPTED and row.wish in (Wish.NONE, Wish.LESS_ASKED, Wish.LESS_TAKEN)
+    return row.wms_status == WmsStatus.ACCEPTED and row.change_request in (
+        ChangeRequest.NONE,
+        ChangeRequest.REDUCTION_ASKED,
+        ChangeRequest.REDUCTION_AGREED,
+    )
 
 
 def _leave_the_rest(work: Work, found: Surplus, agreed: Surplus) -> None:
@@ -174,8 +184,8 @@ def _leave_the_rest(work: Work, found: Surplus, agreed: Surplus) -> None:
             unwanted = unwanted and not surplus.for_certain(work).of(part)
         elif unwanted and row.finished_at:
             _finish(part)
-        if unwanted != row.rest_unwanted:
-            WmsOrder.objects.filter(id=row.id).update(rest_unwanted=unwanted)
+        if unwanted != row.remainder_unwanted:
+            WmsOrder.objects.filter(id=row.id).update(remainder_unwanted=unwanted)
             if not unwanted and row.finished_at:
                 jobs.expect_shipment(row, all_of_it=True)
         if unwanted:

@@ -224,7 +224,7 @@ def _reserve_and_make(order: Order, found: Plan) -> WmsOrder | None:
         part=part,
         warehouse=found.warehouses[chosen.id],
         external_id=external_id,
-        owed_from=order.owed_from or order_states.read_own_clock(order),
+        lag_started_at=order.lag_started_at or order_states.read_own_clock(order),
     )
     WmsOrderLine.objects.bulk_create(
         WmsOrderLine(
@@ -243,7 +243,7 @@ def _reserve_and_make(order: Order, found: Plan) -> WmsOrder | None:
 
 
 def _routed(order: Order, row: WmsOrder, found: Plan) -> None:
-    Order.objects.filter(id=order.id).update(routing=found.decision.as_json(), owed_from=None)
+    Order.objects.filter(id=order.id).update(routing=found.decision.as_json(), lag_started_at=None)
     if order.state in (OrderState.HELD, OrderState.READY):
         order_states.stand(order, OrderState.READY)
     close_kinds(alerts.routing.NOT_ROUTED, order.subject)

@@ -29,7 +29,7 @@ def verify(shop: Shop, found: Collection[OrderNode]) -> None:
 
     Raises what `shops.api.client.execute` raises.
     """
-    told = Fulfillment.objects.filter(state=FulfillmentState.TOLD)
+    told = Fulfillment.objects.filter(state=FulfillmentState.CONFIRMED)
     orders = Order.objects.filter(
         shop=shop,
         shopify_order_id__in=[node.id for node in found],
@@ -46,8 +46,8 @@ def _asks_for_more(order: Order, node: OrderNode) -> bool:
     for work in node.fulfillment_orders.nodes:
         for line in work.line_items.nodes if work.status in OPEN_STATUSES else ():
             asked[line.line_item.id] = asked.get(line.line_item.id, 0) + line.remaining_quantity
-    units = ShipmentUnit.objects.filter(shipment__wms_order__order=order, told__gt=0)
-    told = units.values("order_line", "order_line__shopify_line_id").annotate(units=Sum("told"))
+    units = ShipmentUnit.objects.filter(shipment__wms_order__order=order, fulfilled__gt=0)
+    told = units.values("order_line", "order_line__shopify_line_id").annotate(units=Sum("fulfilled"))
     given = coverage.covered_units(order)
     return any(
         asked.get(each["order_line__shopify_line_id"], 0) > given.get(each["order_line"], 0) - each["units"]
@@ -76,7 +76,7 @@ def take(order: Order, gone: Collection[FulfillmentId]) -> int:
     """Of these fulfilments, which Shopify calls cancelled, those that are ours tell nothing any more; how many."""
     ours = Fulfillment.objects.filter(
         shipment__wms_order__order_id=order.id,
-        state=FulfillmentState.TOLD,
+        state=FulfillmentState.CONFIRMED,
         shopify_fulfillment_id__in=gone,
     )
     if not gone or not ours.exists():
@@ -89,14 +89,14 @@ def take(order: Order, gone: Collection[FulfillmentId]) -> int:
     return len(rows)
 
 
-def _undo(order: Order, told: Fulfillment) -> None:
-    shipment = told.shipment
-    Fulfillment.objects.filter(id=told.id).update(state=FulfillmentState.CANCELLED)
-    for line, quantity in told.units.items():
+def _undo(order: Order, cancelled: Fulfillment) -> None:
+    shipment = cancelled.shipment
+    Fulfillment.objects.filter(id=cancelled.id).update(state=FulfillmentState.CANCELLED)
+    for line, quantity in cancelled.units.items():
         shipment.units.filter(order_line__shopify_line_id=int(line)).update(
-            told=Greatest(F("told") - quantity, 0)
+            fulfilled=Greatest(F("fulfilled") - quantity, 0)
         )
-    others = shipment.fulfillments.filter(state=FulfillmentState.TOLD).order_by("id")
+    others = shipment.fulfillments.filter(state=FulfillmentState.CONFIRMED).order_by("id")
     units = _listed(shipment)
     why = f"its fulfilment was cancelled in Shopify: {units}"
     Shipment.objects.filter(id=shipment.id).update(
@@ -105,12 +105,12 @@ def _undo(order: Order, told: Fulfillment) -> None:
         reason=why[:2000],
     )
     alerts.shipments.fulfillment_cancelled(order, shipment, units=units)
-    logger.warning("fulfillment_cancelled", order=order.id, shipment=shipment.id, fulfillment=told.id)
+    logger.warning("fulfillment_cancelled", order=order.id, shipment=shipment.id, fulfillment=cancelled.id)
 
 
 def _listed(shipment: Shipment) -> str:
-    units = [unit for unit in shipment.units.select_related("order_line").order_by("id") if unit.untold]
-    return ", ".join(f"{unit.untold} × {unit.order_line.sku or unit.order_line.title}" for unit in units)
+    units = [unit for unit in shipment.units.select_related("order_line").order_by("id") if unit.unfulfilled]
+    return ", ".join(f"{unit.unfulfilled} × {unit.order_line.sku or unit.order_line.title}" for unit in units)
 
 
 def tell_again(shipment_pk: ShipmentPk, *, user_id: int | None) -> bool:
@@ -150,7 +150,7 @@ def _decide(shipment_pk: ShipmentPk, *, user_id: int | None, state: ShipmentStat
 
 def _give_up(shipment: Shipment) -> None:
     for unit in shipment.units.all():
-        again = unit.untold
+        again = unit.unfulfilled
         if again:
             unit.sent_again += again
             unit.save(update_fields=["sent_again"])

@@ -29,10 +29,10 @@ _MAY_HAVE_SOME = (
 """Where an order stands that may have held shipments: readings of all others are spared the look."""
 
 
-def untold(shipment: Shipment) -> dict[ShopifyLineId, int]:
+def unfulfilled(shipment: Shipment) -> dict[ShopifyLineId, int]:
     """Units that Shopify is still to be told of, by Shopify order line id."""
-    rows = shipment.units.filter(quantity__gt=F("told") + F("sent_again")).annotate(
-        left=F("quantity") - F("told") - F("sent_again")
+    rows = shipment.units.filter(quantity__gt=F("fulfilled") + F("sent_again")).annotate(
+        left=F("quantity") - F("fulfilled") - F("sent_again")
     )
     return dict(rows.values_list("order_line__shopify_line_id", "left"))
 
@@ -65,14 +65,16 @@ def hold(order: Order, shipment: Shipment, rest: Sequence[Rest], *, left: Sequen
     as_read = Q(attempt_at=shipment.attempt_at) if shipment.attempt_at else Q(attempt_at__isnull=True)
     under_way = Q(state__in=[ShipmentState.RECEIVED, ShipmentState.FULFILLING])
     waiting = Shipment.objects.filter(under_way & as_read, id=shipment.id)
-    if untold(shipment) != units or not waiting.update(state=ShipmentState.HELD):
+    if unfulfilled(shipment) != units or not waiting.update(state=ShipmentState.HELD):
         raise Transient("the shipment was changed while Shopify was read")
-    shipment.fulfillments.filter(state=FulfillmentState.TELLING).update(state=FulfillmentState.VOID)
-    known, cancelled = shipment.held_for, order.cancelled_at is not None
+    shipment.fulfillments.filter(state=FulfillmentState.IN_FLIGHT).update(state=FulfillmentState.VOID)
+    known, cancelled = shipment.held_fingerprint, order.cancelled_at is not None
     print_now = requested_units.fingerprint(left, units, cancelled=cancelled)
     _note_unwanted(shipment, rest)
     shipment.refresh_from_db(fields=["state", "shopify_fulfillment_id"])
-    Shipment.objects.filter(id=shipment.id).update(held_for=print_now, reason=reason(shipment, rest)[:2000])
+    Shipment.objects.filter(id=shipment.id).update(
+        held_fingerprint=print_now, reason=reason(shipment, rest)[:2000]
+    )
     if print_now != known and print_now != requested_units.fingerprint(
         as_stored(order), units, cancelled=cancelled
     ):
@@ -132,7 +134,7 @@ def hold_misfits(order: Order, shipment: Shipment) -> None:
 
 
 def _tell(order: Order, shipment: Shipment, text: str) -> None:
-    fulfilled = ShipmentUnit.objects.filter(shipment=shipment).aggregate(units=Sum("told"))["units"]
+    fulfilled = ShipmentUnit.objects.filter(shipment=shipment).aggregate(units=Sum("fulfilled"))["units"]
     alerts.shipments.shipment_held(order, shipment, reason=text, partly_fulfilled=bool(fulfilled))
 
 
@@ -147,10 +149,10 @@ def follow(order: Order) -> bool:
     changed = [
         each.id
         for each in held
-        if requested_units.fingerprint(now, _lines(each), cancelled=cancelled) != each.held_for
+        if requested_units.fingerprint(now, _lines(each), cancelled=cancelled) != each.held_fingerprint
     ]
     if changed:
-        Shipment.objects.filter(id__in=changed).update(state=ShipmentState.RECEIVED, went_on_at=goes_on())
+        Shipment.objects.filter(id__in=changed).update(state=ShipmentState.RECEIVED, resumed_at=goes_on())
         jobs.fulfill(order)
         logger.info("held_shipments_tried_again", order=order.id, shipments=len(changed))
     return bool(changed)
@@ -158,7 +160,7 @@ def follow(order: Order) -> bool:
 
 def goes_on() -> Case:
     """From when on a shipment that is to be told was to be told: as before where it was already, else from now on."""
-    was = When(state__in=[ShipmentState.RECEIVED, ShipmentState.FULFILLING], then=F("went_on_at"))
+    was = When(state__in=[ShipmentState.RECEIVED, ShipmentState.FULFILLING], then=F("resumed_at"))
     return Case(was, default=Now(), output_field=DateTimeField())
 
 
@@ -167,7 +169,7 @@ def _held(order: Order) -> QuerySet[Shipment]:
 
 
 def _lines(shipment: Shipment) -> list[int]:
-    return [unit.order_line.shopify_line_id for unit in shipment.units.all() if unit.untold]
+    return [unit.order_line.shopify_line_id for unit in shipment.units.all() if unit.unfulfilled]
 
 
 def let_go(shipment: Shipment) -> None:

@@ -200,9 +200,9 @@ def _stand(order: Order, shipment: Shipment) -> bool:
         state__in=[ShipmentState.FULFILLING, ShipmentState.CANCELLED]
     )
     misfits = bool(held_shipments.surplus(shipment)) or not shipment.lines.exists()
-    untold = held_shipments.untold(shipment)
-    if untold:
-        rows.update(state=ShipmentState.RECEIVED, reason="", went_on_at=held_shipments.goes_on())
+    unfulfilled = held_shipments.unfulfilled(shipment)
+    if unfulfilled:
+        rows.update(state=ShipmentState.RECEIVED, reason="", resumed_at=held_shipments.goes_on())
         jobs.fulfill(order)
     elif misfits:
         rows.update(state=ShipmentState.HELD)
@@ -212,9 +212,9 @@ def _stand(order: Order, shipment: Shipment) -> bool:
         open_rows.update(state=ShipmentState.FULFILLED if told else ShipmentState.PARTIAL_KIT, reason="")
     if misfits:
         held_shipments.hold_misfits(order, shipment)
-    elif not untold:
+    elif not unfulfilled:
         held_shipments.let_go(shipment)
-    return bool(untold) or not misfits
+    return bool(unfulfilled) or not misfits
 
 
 @transaction.atomic

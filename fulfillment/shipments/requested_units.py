@@ -82,7 +82,7 @@ class Rest:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a parcel is told: the calls, what stays untold, and what Shopify asks for once the calls are made."""
+    """How a parcel is told: the calls, what stays unfulfilled, and what Shopify asks for once the calls are made."""
 
     calls: tuple[Call, ...]
     rest: tuple[Rest, ...]

@@ -108,7 +108,9 @@ def update(shipment_pk: ShipmentPk) -> None:
     if shipment.wms_order is None:
         return
     order = shipment.wms_order.order
-    told = Fulfillment.objects.filter(shipment__wms_order=shipment.wms_order, state=FulfillmentState.TOLD)
+    told = Fulfillment.objects.filter(
+        shipment__wms_order=shipment.wms_order, state=FulfillmentState.CONFIRMED
+    )
     now = [(each, tracking_input(each.shipment)) for each in told.select_related("shipment").order_by("id")]
     changed = [(each, given) for each, given in now if given and given != each.tracking]
     gone = cancelled_fulfillments.compare(order.shop, order) if changed else set()

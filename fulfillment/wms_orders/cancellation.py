@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce, Now
 
 from fulfillment import alerts, coverage, jobs, order_states
 from fulfillment.models import Order, WmsOrder
-from fulfillment.models.states import OrderState, Outcome, Reason, Wish
+from fulfillment.models.states import ChangeRequest, OrderState, Outcome, Reason
 from fulfillment.reductions import change_requests, withdrawal
 from fulfillment.reductions.ending import end
 from fulfillment.refs import OrderPk, WmsOrderPk, cancel_key, order_key
@@ -52,9 +52,11 @@ def stop(order: Order) -> None:
     end(order.wms_orders.filter(wms_status__in=NOT_AT_THE_WMS))
     for row in order.wms_orders.filter(NOT_ENDED).select_related("warehouse__connection", "order__shop"):
         first = WmsOrder.objects.filter(id=row.id, cancel_requested_at__isnull=True).update(
-            cancel_requested_at=Now(), wish=_wish(row)
+            cancel_requested_at=Now(), change_request=_wish(row)
         )
-        if first or (row.wish == Wish.CANCEL_ASKED and row.wms_status != WmsStatus.CANCEL_REQUESTED):
+        if first or (
+            row.change_request == ChangeRequest.CANCEL_ASKED and row.wms_status != WmsStatus.CANCEL_REQUESTED
+        ):
             # One in flight is cancelled once its outcome is known; its job may be a dead letter by now.
             (jobs.submit if row.wms_status == WmsStatus.SUBMITTING else jobs.cancel)(row)
     change_requests.note(order)
@@ -114,7 +116,7 @@ def begin(wms_order_pk: WmsOrderPk) -> WmsOrder | None:
     rows = WmsOrder.objects.select_related("warehouse__connection")
     row = rows.get(id=wms_order_pk)
     row.order = order_states.lock_of(row)
-    row.refresh_from_db(fields=["wms_status", "wish"])
+    row.refresh_from_db(fields=["wms_status", "change_request"])
     if (
         row.wms_status == WmsStatus.SUBMITTING
         or phase(WmsStatus(row.wms_status)) == CancellationPhase.CANCELLED
@@ -123,15 +125,15 @@ def begin(wms_order_pk: WmsOrderPk) -> WmsOrder | None:
     if not row.order.cancelled_at and not withdrawal.may_be_cancelled(row):
         return None
     WmsOrder.objects.filter(id=row.id).update(
-        cancel_requested_at=Coalesce("cancel_requested_at", Now()), wish=_wish(row)
+        cancel_requested_at=Coalesce("cancel_requested_at", Now()), change_request=_wish(row)
     )
     return row
 
 
-def _wish(row: WmsOrder) -> Wish:
+def _wish(row: WmsOrder) -> ChangeRequest:
     """What it is asked from now on: where it is too late, nothing."""
     asked = phase(WmsStatus(row.wms_status)) != CancellationPhase.UNCANCELLABLE
-    return Wish.CANCEL_ASKED if asked else Wish(row.wish)
+    return ChangeRequest.CANCEL_ASKED if asked else ChangeRequest(row.change_request)
 
 
 @transaction.atomic
@@ -152,7 +154,7 @@ def record(wms_order_pk: WmsOrderPk, answer: CancelAnswer) -> None:
         WmsOrder.objects.filter(id=wms_order_pk),
         Event.ASKED_TO_CANCEL,
         to=WmsStatus.CANCEL_REQUESTED,
-        wish_answer=change_requests.answer(answer.status, answer.reason),
+        change_answer=change_requests.answer(answer.status, answer.reason),
     )
     if answer.status not in (WmsStatus.CANCEL_REQUESTED, WmsStatus.UNKNOWN):
         declined(row, answer=change_requests.answer(answer.status, answer.reason))
@@ -180,7 +182,10 @@ def _stand_with(order: Order) -> None:
 
 def _record_too_late(row: WmsOrder, answer: CancelAnswer) -> None:
     this = WmsOrder.objects.filter(id=row.id)
-    this.update(wish=Wish.CANCEL_DECLINED, wish_answer=change_requests.answer(answer.status, answer.reason))
+    this.update(
+        change_request=ChangeRequest.CANCEL_DECLINED,
+        change_answer=change_requests.answer(answer.status, answer.reason),
+    )
     advance(this, Event.TOO_LATE, to=before_parcels(answer.status))
     if answer.status in BY_PARCELS:
         jobs.expect_shipment(row, all_of_it=answer.status == WmsStatus.SHIPPED)
@@ -192,7 +197,7 @@ def _record_too_late(row: WmsOrder, answer: CancelAnswer) -> None:
 def check_answer(wms_order_pk: WmsOrderPk) -> None:
     """Tell a person when a WMS that was asked to cancel says neither yes nor no."""
     row = WmsOrder.objects.select_related("order__shop", "warehouse").get(id=wms_order_pk)
-    if row.wms_status != WmsStatus.CANCEL_REQUESTED or row.wish == Wish.CANCEL_DECLINED:
+    if row.wms_status != WmsStatus.CANCEL_REQUESTED or row.change_request == ChangeRequest.CANCEL_DECLINED:
         return
     alerts.cancellations.cancel_unanswered(row)
 
@@ -207,7 +212,7 @@ def confirmed(
     """
     row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_pk)
     row.order = order_states.lock_of(row)
-    row.refresh_from_db(fields=["wms_status", "wish", "cancel_requested_at"])
+    row.refresh_from_db(fields=["wms_status", "change_request", "cancel_requested_at"])
     wished = bool(row.order.cancelled_at or row.cancel_requested_at) or withdrawal.nothing_is_wanted_of(row)
     ended = advance(
         WmsOrder.objects.filter(id=row.id),
@@ -272,7 +277,9 @@ def declined(row: WmsOrder, *, answer: str) -> None:
 
     Nobody is alarmed of goods that are wanted again by now.
     """
-    WmsOrder.objects.filter(id=row.id).update(wish=Wish.CANCEL_DECLINED, wish_answer=answer)
+    WmsOrder.objects.filter(id=row.id).update(
+        change_request=ChangeRequest.CANCEL_DECLINED, change_answer=answer
+    )
     alerts.cancellations.CANCEL_UNANSWERED.close(row.subject)
     if not row.order.cancelled_at and not row.order.surplus:
         return

@@ -18,7 +18,7 @@ from django.db.models import F
 
 from fulfillment import order_states
 from fulfillment.models import WmsOrder, WmsOrderLine
-from fulfillment.models.states import Wish
+from fulfillment.models.states import ChangeRequest
 from fulfillment.reductions import change_requests, ending, withdrawal
 from fulfillment.refs import WmsOrderPk, change_key
 from fulfillment.wms_order_states import OVER
@@ -70,11 +70,11 @@ def begin(wms_order_pk: WmsOrderPk) -> Change | None:
     """Commit what the WMS is about to be asked; None when there is nothing to ask (any more)."""
     row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_pk)
     row.order = order_states.lock_of(row)
-    row.refresh_from_db(fields=["wms_status", "wish", "changes"])
+    row.refresh_from_db(fields=["wms_status", "change_request", "reductions"])
     if row.wms_status in OVER:
         return None
-    if row.wish == Wish.LESS_ASKED:
-        return Change(row, number=row.changes, request=_request(row), repeated=True)
+    if row.change_request == ChangeRequest.REDUCTION_ASKED:
+        return Change(row, number=row.reductions, request=_request(row), repeated=True)
     if not withdrawal.can_be_reduced(row):
         return None
     wanted = withdrawal.to_leave_out(row)
@@ -84,8 +84,10 @@ def begin(wms_order_pk: WmsOrderPk) -> Change | None:
     for line, target in withdrawal.targets(part, less).items():
         line.reduce_to = target
     WmsOrderLine.objects.bulk_update(part.lines, ["reduce_to"])
-    WmsOrder.objects.filter(id=row.id).update(wish=Wish.LESS_ASKED, wish_answer="", changes=F("changes") + 1)
-    return Change(row, number=row.changes + 1, request=_request(row), repeated=False)
+    WmsOrder.objects.filter(id=row.id).update(
+        change_request=ChangeRequest.REDUCTION_ASKED, change_answer="", reductions=F("reductions") + 1
+    )
+    return Change(row, number=row.reductions + 1, request=_request(row), repeated=False)
 
 
 def _request(row: WmsOrder) -> OrderRequest:
@@ -106,8 +108,10 @@ def _request(row: WmsOrder) -> OrderRequest:
 def _take_back(change: Change) -> None:
     """Nothing was asked: what is wanted by then is asked the next time."""
     order_states.lock_of(change.wms_order)
-    row = WmsOrder.objects.filter(id=change.wms_order.id, wish=Wish.LESS_ASKED, changes=change.number)
-    if row.update(wish=Wish.NONE):
+    row = WmsOrder.objects.filter(
+        id=change.wms_order.id, change_request=ChangeRequest.REDUCTION_ASKED, reductions=change.number
+    )
+    if row.update(change_request=ChangeRequest.NONE):
         WmsOrderLine.objects.filter(wms_order=change.wms_order).update(reduce_to=None)
 
 
@@ -118,10 +122,10 @@ def record(change: Change, answer: UpdateAnswer) -> bool:
     row.order = order_states.lock_of(row)
     row.refresh_from_db(fields=["wms_status"])
     said = change_requests.answer(answer.status, answer.reason)
-    wish = Wish.LESS_TAKEN if answer.accepted else Wish.LESS_DECLINED
-    recorded = WmsOrder.objects.filter(id=row.id, wish=Wish.LESS_ASKED, changes=change.number).update(
-        wish=wish, wish_answer=said
-    )
+    request = ChangeRequest.REDUCTION_AGREED if answer.accepted else ChangeRequest.REDUCTION_DECLINED
+    recorded = WmsOrder.objects.filter(
+        id=row.id, change_request=ChangeRequest.REDUCTION_ASKED, reductions=change.number
+    ).update(change_request=request, change_answer=said)
     if not recorded or row.wms_status in OVER:
         return False
     lines = list(WmsOrderLine.objects.filter(wms_order=row).order_by("id"))

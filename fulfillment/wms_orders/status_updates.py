@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from fulfillment import alerts, coverage, jobs, order_states
 from fulfillment.models import WmsOrder
-from fulfillment.models.states import ShipmentState, Wish
+from fulfillment.models.states import ChangeRequest, ShipmentState
 from fulfillment.reductions import change_requests, withdrawal
 from fulfillment.refs import WmsOrderPk, arrival_key, unknown_order_subject
 from fulfillment.wms_order_states import (
@@ -128,7 +128,9 @@ def _move_on(row: WmsOrder, status: WmsStatus, *, reason: str, occurred_at: date
             return
         if phase(status) == CancellationPhase.CANCELLABLE:
             # It goes on deciding: the wish stands, and staff are told when it does not answer.
-            WmsOrder.objects.filter(id=row.id, wish=Wish.CANCEL_DECLINED).update(wish=Wish.CANCEL_ASKED)
+            WmsOrder.objects.filter(id=row.id, change_request=ChangeRequest.CANCEL_DECLINED).update(
+                change_request=ChangeRequest.CANCEL_ASKED
+            )
             return
         advance(WmsOrder.objects.filter(id=row.id), Event.WENT_ON, to=status, at=occurred_at)
         row.order = order
@@ -136,7 +138,8 @@ def _move_on(row: WmsOrder, status: WmsStatus, *, reason: str, occurred_at: date
             cancellation.declined(row, answer=change_requests.answer(status, reason))
         else:
             WmsOrder.objects.filter(id=row.id).update(
-                wish=Wish.CANCEL_DECLINED, wish_answer=change_requests.answer(status, reason)
+                change_request=ChangeRequest.CANCEL_DECLINED,
+                change_answer=change_requests.answer(status, reason),
             )
         if order.surplus:
             withdrawal.follow(order)
@@ -155,7 +158,7 @@ def check_shipment(wms_order_pk: WmsOrderPk, *, all_of_it: bool) -> None:
     """
     row = WmsOrder.objects.select_related("order__shop", "warehouse").get(id=wms_order_pk)
     reported = OVER if all_of_it else (*OVER, WmsStatus.PARTIALLY_SHIPPED)
-    if row.rest_unwanted or row.wms_status in reported:
+    if row.remainder_unwanted or row.wms_status in reported:
         return
     if row.shipments.filter(state=ShipmentState.HELD).exists():
         return

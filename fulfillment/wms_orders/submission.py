@@ -226,7 +226,7 @@ def record(wms_order_pk: WmsOrderPk, answer: OrderAnswer, *, decided_by_id: int 
         outcome=Outcome.CONFIRMED,
         outcome_detail="",
         decided_by_id=decided_by_id,
-        stands_here_since=Now() if stands_here else None,
+        at_location_since=Now() if stands_here else None,
     )
     if not recorded:
         return False

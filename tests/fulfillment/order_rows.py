@@ -107,7 +107,7 @@ def shipped(warehouse: Warehouse, **changes: Any) -> Shipment:
     shipment = make_shipment(row, **values)
     ShipmentLine.objects.create(shipment=shipment, item_code="MUG", quantity=2, counted=2)
     told = 2 if shipment.state == "fulfilled" else 0
-    ShipmentUnit.objects.create(shipment=shipment, order_line=order.lines.get(), quantity=2, told=told)
+    ShipmentUnit.objects.create(shipment=shipment, order_line=order.lines.get(), quantity=2, fulfilled=told)
     if told:
         Fulfillment.objects.create(
             shipment=shipment,

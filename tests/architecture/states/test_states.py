@@ -89,7 +89,7 @@ def test_that_module_writes_it_once() -> None:
         "WmsOrder.objects.update_or_create(id=1, defaults={'wms_status': status})",
         "WmsOrder.objects.bulk_update(rows, ['wms_status'])",
         "row.wms_status = status",
-        "row.wms_status, row.wish = status, wish",
+        "row.wms_status, row.change_request = status, asked",
         "setattr(row, 'wms_status', status)",
         "row.save(update_fields=['wms_status'])",
         "cursor.execute('UPDATE wms_order_map SET wms_status = %s', [status])",

@@ -63,8 +63,8 @@ def test_the_delivery_of_today_goes_while_later_ones_are_scheduled(scene: Scene)
     order = subscription(scene, turn(), turn(days=30), turn(days=60))
     assert sent(scene) == [{"MUG": 1}]
     row = scene.row(order)
-    assert (row.state, row.rest_reason) == (OrderState.AT_WAREHOUSE, Reason.SCHEDULED)
-    assert row.rest_detail.count("1 × MUG from ") == 2
+    assert (row.state, row.deferred_reason) == (OrderState.AT_WAREHOUSE, Reason.SCHEDULED)
+    assert row.deferred_detail.count("1 × MUG from ") == 2
     assert not Alert.objects.exists()
 
 
@@ -126,10 +126,10 @@ def test_submission_lag_of_a_later_delivery_counts_from_when_it_may_go(scene: Sc
 def test_a_part_that_comes_due_without_a_notice_is_found_by_the_schedule(scene: Scene) -> None:
     order = subscription(scene, turn(), turn(days=2))
     assert rereading.parts_that_are_due() == 0
-    Order.objects.update(rest_from=Now() - timedelta(minutes=1), read_at=Now() - timedelta(hours=1))
+    Order.objects.update(deferred_until=Now() - timedelta(minutes=1), read_at=Now() - timedelta(hours=1))
     assert rereading.parts_that_are_due() == 1
     drain()
-    assert scene.row(order).rest_from is not None
+    assert scene.row(order).deferred_until is not None
     assert rereading.parts_that_are_due() == 0
 
 
@@ -137,7 +137,7 @@ def test_a_part_that_comes_due_soon_is_looked_at_just_after_its_time(scene: Scen
     order = subscription(scene, turn(), turn(days=0.5))
     job = Job.objects.get(key=f"read:{scene.shop.id}:{order['id']}")
     assert job.state == "ready"
-    due = scene.row(order).rest_from
+    due = scene.row(order).deferred_until
     assert due is not None
     assert timedelta(0) < job.run_at - due < timedelta(seconds=10)
 
@@ -146,13 +146,13 @@ def test_a_part_on_hold_waits_alone_and_nobody_is_alarmed(scene: Scene) -> None:
     order = subscription(scene, turn(), turn(hold="UNKNOWN_DELIVERY_DATE"))
     assert sent(scene) == [{"MUG": 1}]
     row = scene.row(order)
-    assert (row.state, row.rest_reason) == (OrderState.AT_WAREHOUSE, Reason.ON_HOLD)
-    assert "UNKNOWN_DELIVERY_DATE" in row.rest_detail
+    assert (row.state, row.deferred_reason) == (OrderState.AT_WAREHOUSE, Reason.ON_HOLD)
+    assert "UNKNOWN_DELIVERY_DATE" in row.deferred_detail
     assert not Alert.objects.exists()
     scene.staff(order, "release")
     drain()
     assert sent(scene) == [{"MUG": 1}, {"MUG": 1}]
-    assert scene.row(order).rest_reason == ""
+    assert scene.row(order).deferred_reason == ""
 
 
 def test_a_hold_on_what_was_never_sent_does_not_alarm_about_the_warehouse(scene: Scene) -> None:
@@ -160,7 +160,7 @@ def test_a_hold_on_what_was_never_sent_does_not_alarm_about_the_warehouse(scene:
     later = next(each for each in work(scene, order) if each["status"] == "SCHEDULED")
     scene.staff(order, "hold", {"fulfillment_order_id": later["id"]})
     drain()
-    assert scene.row(order).rest_reason == Reason.ON_HOLD
+    assert scene.row(order).deferred_reason == Reason.ON_HOLD
     assert not Alert.objects.exists()
     scene.ship(order)
     again(scene, order)
@@ -284,7 +284,7 @@ def test_a_cancelled_subscription_ends_with_what_was_not_sent(scene: Scene) -> N
     scene.staff(order, "cancel")
     drain()
     assert scene.row(order).state == OrderState.CANCELLED
-    assert scene.row(order).rest_reason == ""
+    assert scene.row(order).deferred_reason == ""
 
 
 def test_units_of_a_line_that_somebody_else_fulfils_are_not_sent_again(scene: Scene) -> None:

@@ -151,7 +151,7 @@ def test_a_lost_answer_to_a_reduction_is_asked_again_the_same(scene: Scene) -> N
     scene.wms.fault("PUT /north/orders/*", "timeout_after", delay=0.1)
     reduce_to(scene, order, 2)
     drain()
-    assert WmsOrder.objects.get().wish == "less_asked"
+    assert WmsOrder.objects.get().change_request == "less_asked"
     reduce_to(scene, order, 1)
     drain(advance=LATER)
     drain(advance=LATER)
@@ -165,7 +165,7 @@ def test_a_warehouse_that_picks_already_declines_and_a_person_is_told(scene: Sce
     reduce_to(scene, order, 1)
     drain()
     alert = Alert.objects.get(kind="order_edited", state="open")
-    assert (alert.severity, WmsOrder.objects.get().wish) == ("critical", "less_declined")
+    assert (alert.severity, WmsOrder.objects.get().change_request) == ("critical", "less_declined")
     assert "already picking" in alert.meaning
     assert "2 × MUG" in alert.meaning
     assert (at_the_wms(scene), promised()) == ([("picking", [3])], [3])

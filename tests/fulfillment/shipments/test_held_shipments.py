@@ -219,13 +219,13 @@ def test_what_was_told_before_it_was_kept_by_item_is_filled_in() -> None:
     warehouse = place()
     fulfilled, held = shipped(warehouse), shipped(warehouse, state="held")
     Fulfillment.objects.all().delete()
-    ShipmentUnit.objects.update(told=0)
+    ShipmentUnit.objects.update(fulfilled=0)
     ShipmentLine.objects.update(counted=0)
     migration = import_module("fulfillment.migrations.0007_what_was_told_is_filled_in")
     for _ in range(2):
         migration.fill_in(None, mock.Mock(connection=connection))
-    assert held_shipments.untold(fulfilled) == {}
-    assert list(held_shipments.untold(held).values()) == [2]
+    assert held_shipments.unfulfilled(fulfilled) == {}
+    assert list(held_shipments.unfulfilled(held).values()) == [2]
     assert held_shipments.surplus(held) == held_shipments.surplus(fulfilled) == {}
     (told,) = Fulfillment.objects.all()
     line = fulfilled.units.get().order_line.shopify_line_id

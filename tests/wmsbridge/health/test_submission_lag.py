@@ -223,7 +223,12 @@ def test_a_part_made_before_the_clock_was_kept_counts_from_when_it_was_made(
 ) -> None:
     order = make_order(scene.shop, received_at="2026-01-01T00:00Z")
     make_wms_order(
-        order, scene.berlin, wms_status="submitting", outcome="in_flight", accepted_at=None, owed_from=None
+        order,
+        scene.berlin,
+        wms_status="submitting",
+        outcome="in_flight",
+        accepted_at=None,
+        lag_started_at=None,
     )
     pass_time(minutes=11)
     assert watch.measured().reading.parts["worst"] == pytest.approx(660, abs=SOON)
@@ -242,5 +247,5 @@ def test_orders_from_before_the_clock_was_kept_count_from_when_they_became_ready
     assert worst == pytest.approx(60, abs=SOON)
     ready.refresh_from_db()
     held.refresh_from_db()
-    assert (ready.owed_from, held.owed_from) == (long_ago, None)
+    assert (ready.lag_started_at, held.lag_started_at) == (long_ago, None)
     assert held.waited_for_person == lately - long_ago
