@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from fulfillment.jobs.orders import (
     backfill,
-    backfill_under_way,
+    backfill_pending,
     find_order,
     read_order,
 )
@@ -27,7 +27,7 @@ from fulfillment.jobs.wms_orders import (
 __all__ = [
     "announce_return",
     "backfill",
-    "backfill_under_way",
+    "backfill_pending",
     "cancel",
     "compare",
     "expect_cancellation",

@@ -32,7 +32,7 @@ READ_ORDERS = JobKind(
     priority=Priority.HIGH,
     batch_size=ORDERS_PER_READ,
     work="read the order at Shopify",
-    if_dead="Here the order stands as it was read before, or not at all.",
+    if_dead="We know the order as it was at the last reading, or not at all.",
     remedy=SCOPES,
 )
 
@@ -44,7 +44,7 @@ def read_order(
     delay: timedelta = AT_ONCE,
     priority: Priority = Priority.HIGH,
 ) -> None:
-    """Have an order read at Shopify, however many webhooks there are of it."""
+    """Have an order read at Shopify; several webhooks about it lead to one reading."""
     READ_ORDERS.enqueue(
         ShopifyOrderPayload(shop.id, shopify_order_id),
         key=f"read:{shop.id}:{shopify_order_id}",
@@ -69,7 +69,7 @@ FIND_ORDER = JobKind(
     queue=Queue.SUBMISSION,
     priority=Priority.HIGH,
     work="ask Shopify which order a fulfilment order belongs to",
-    if_dead="A change of that order may be unknown here.",
+    if_dead="We may not know of a change of that order.",
 )
 
 
@@ -84,9 +84,12 @@ def find_order(shop: Shop, fulfillment_order_id: FulfillmentOrderId) -> None:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a backfill stands: it began at the watermark `since`, asks for what changed from `asked` on, and goes on
-    behind `cursor`. `until` is where the watermark will stand, in Shopify's time."""
+class BackfillProgress:
+    """How far a backfill has come. All times are Shopify's.
+
+    It began at the watermark `since`; its query asks for changes from `asked` on; `pages` pages of this query are read,
+    up to `cursor`. `newest` is the newest change so far, `until` the next watermark.
+    """
 
     since: datetime
     asked: datetime
@@ -98,11 +101,11 @@ class Place:
 
 @dataclass(frozen=True)
 class BackfillPayload:
-    """A feed of a shop; without a place it begins at the watermark."""
+    """A feed of a shop. `place` is how far the backfill has come; without it, it begins at the watermark."""
 
     shop: ShopPk
     feed: str
-    place: Place | None
+    place: BackfillProgress | None
 
 
 BACKFILL = JobKind(
@@ -111,23 +114,23 @@ BACKFILL = JobKind(
     queue=Queue.MAINTENANCE,
     priority=Priority.LOW,
     work="read what changed at the shop",
-    if_dead="Missed webhooks stay missed.",
+    if_dead="Changes whose webhooks were lost stay unknown.",
     remedy=SCOPES,
 )
 
 
-def backfill(shop: Shop, feed: str, place: Place | None = None) -> None:
-    """Have a page read of what changed at a shop: at the given place, else from the watermark on. One job per feed."""
+def backfill(shop: Shop, feed: str, progress: BackfillProgress | None = None) -> None:
+    """Have the next page of a feed read; without `progress` the first one after the watermark. One job per feed."""
     BACKFILL.enqueue(
-        BackfillPayload(shop.id, feed, place),
+        BackfillPayload(shop.id, feed, progress),
         key=_backfill_key(shop, feed),
         lane=shop.lane,
         subject=shop_pk_subject(shop.id),
     )
 
 
-def backfill_under_way(shop: Shop, feed: str) -> bool:
-    """Whether a backfill of this feed waits or runs. A dead one does not: it is begun anew."""
+def backfill_pending(shop: Shop, feed: str) -> bool:
+    """Whether a backfill of this feed waits or runs. A dead letter does not count: the backfill begins again."""
     return is_pending(_backfill_key(shop, feed))
 
 

@@ -1,7 +1,7 @@
-"""Making up for webhooks that never came: what changed at Shopify since a watermark, read in pages within the budget.
+"""Makes up for lost webhooks: reads what changed at Shopify since a watermark, in pages, within the shop's budget.
 
-Two lists are followed, each with a watermark of its own: orders, and fulfilment orders, whose holds, moves and dates
-need not change their order. Watermarks are Shopify's time, never ours: a clock that is wrong loses nothing.
+Each shop has two feeds, each with its own watermark: orders, and fulfilment orders, which change without their order
+when they are held, moved or rescheduled. A watermark is in Shopify's time, so a wrong clock of ours loses nothing.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from fulfillment import alerts, jobs
-from fulfillment.jobs.orders import Place
+from fulfillment.jobs.orders import BackfillProgress
 from fulfillment.models import FulfillmentOrder, Order
 from fulfillment.refs import backfill_subject
 from fulfillment.shopify import queries
-from fulfillment.shopify.queries import Changed
+from fulfillment.shopify.queries import ChangesPage
 from ops.errors import Permanent
 from ops.models import Priority
 from ops.refs import Subject
@@ -30,24 +30,26 @@ from shops.models import Shop
 logger = structlog.get_logger(__name__)
 
 OVERLAP = timedelta(minutes=10)
-"""Search results at Shopify lag behind; what is read twice changes nothing."""
+"""Shopify's search results lag behind, so each backfill begins this long before the watermark. To read a change twice
+is harmless."""
 
 FIRST_LOOK_BACK = timedelta(days=1)
 PAGE = 50
 PAGES_OF_A_QUERY = 400
-"""Shopify ends a list after 25,000 objects: before that the rest is asked for anew, by time."""
+"""Shopify ends a list after 25,000 objects. Before that, a new query asks for the rest, by time."""
 
 
 @dataclass(frozen=True)
 class Feed:
-    """A list at Shopify, and how far it is read.
+    """A list of changes at Shopify.
 
-    `watermark` is the shop's field; `known` tells by id up to when we know the things.
+    `watermark` is the field of Shop that says how far the list was read. `read` reads one page. `known` returns, by
+    Shopify's id, up to when we know the changes of each order or fulfilment order.
     """
 
     name: str
     watermark: str
-    read: Callable[..., Changed]
+    read: Callable[..., ChangesPage]
     known: Callable[[Shop, Collection[int]], dict[int, datetime | None]]
 
 
@@ -76,7 +78,7 @@ FEEDS = {
 
 
 def backfill_all() -> int:
-    """Enqueue the backfills of every active shop, but for those under way; returns how many shops."""
+    """Request the backfills of every active shop; returns how many shops."""
     shops = list(Shop.objects.filter(is_active=True))
     for shop in shops:
         request(shop)
@@ -84,14 +86,14 @@ def backfill_all() -> int:
 
 
 def request(shop: Shop) -> None:
-    """Have read what changed at the shop since its watermarks, unless that is under way."""
+    """Enqueue a backfill of each feed of the shop, unless one waits or runs already."""
     for name in FEEDS:
-        if not jobs.backfill_under_way(shop, name):
+        if not jobs.backfill_pending(shop, name):
             jobs.backfill(shop, name)
 
 
 def start_from(shop: Shop, since: datetime) -> None:
-    """Set the watermarks back to `since` (never forward) and enqueue the backfills, anew where one is under way."""
+    """Set the watermarks back to `since`, never forward, and enqueue both backfills; a running one runs once more."""
     with transaction.atomic():
         for feed in FEEDS.values():
             ahead = Q(**{f"{feed.watermark}__isnull": True}) | Q(**{f"{feed.watermark}__gt": since})
@@ -99,80 +101,84 @@ def start_from(shop: Shop, since: datetime) -> None:
             jobs.backfill(shop, feed.name)
 
 
-def page(shop_pk: ShopPk, feed_name: str, place: Place | None = None) -> int:
-    """Read one page of what changed and have those orders read in full that we know less of; returns how many.
+def page(shop_pk: ShopPk, feed_name: str, progress: BackfillProgress | None = None) -> int:
+    """Read one page of changes and enqueue a reading of each order that we do not know as it is; returns how many.
 
-    Without a place it begins at the watermark. Each page is a run of the same job, so over budget it waits where it
-    stands; only the last one moves the watermark. What fails for good is alerted and begun anew at the next tick.
-    Raises what `shops.api.client.execute` raises, but Permanent.
+    Without `progress` it begins at the watermark. Each page is one run of the same job, so a backfill that is over
+    budget continues at its page later. Only the last page moves the watermark. A permanent failure raises an alert, and
+    the next tick begins again. Raises what `shops.api.client.execute` raises, except Permanent.
     """
     shop, feed = Shop.objects.get(id=shop_pk), FEEDS[feed_name]
     if not shop.is_active:
         return 0
-    here = place or _beginning(shop, feed)
+    progress = progress or _start(shop, feed)
     try:
-        found = feed.read(shop, here.asked, cursor=here.cursor, first=PAGE)
+        found = feed.read(shop, progress.asked, cursor=progress.cursor, first=PAGE)
     except Permanent as error:
         _report(shop, feed, str(error))
         return 0
-    return _record(shop, feed, here, found)
+    return _record(shop, feed, progress, found)
 
 
-def _beginning(shop: Shop, feed: Feed) -> Place:
+def _start(shop: Shop, feed: Feed) -> BackfillProgress:
+    """The first page: from the watermark on, with the overlap; from a day ago for a shop without a watermark."""
     since = getattr(shop, feed.watermark) or timezone.now() - FIRST_LOOK_BACK
-    return Place(since=since, asked=since - OVERLAP)
+    return BackfillProgress(since=since, asked=since - OVERLAP)
 
 
 @transaction.atomic
-def _record(shop: Shop, feed: Feed, place: Place, found: Changed) -> int:
-    known = feed.known(shop, [thing.id for thing in found.things])
+def _record(shop: Shop, feed: Feed, progress: BackfillProgress, found: ChangesPage) -> int:
+    """Enqueue the readings and the next page, or move the watermark after the last page; returns how many readings."""
+    known = feed.known(shop, [change.id for change in found.changes])
     stale = dict.fromkeys(
-        thing.shopify_order_id
-        for thing in found.things
-        if (until := known.get(thing.id)) is None or until < thing.updated_at
+        change.shopify_order_id
+        for change in found.changes
+        if (until := known.get(change.id)) is None or until < change.updated_at
     )
     for order_id in stale:
         jobs.read_order(shop, order_id, priority=Priority.LOW)
-    here = _behind(place, found)
+    progress = _advance(progress, found)
     if found.next_cursor:
-        jobs.backfill(shop, feed.name, here)
+        jobs.backfill(shop, feed.name, progress)
     else:
-        _move_watermark(shop, feed, here)
+        _move_watermark(shop, feed, progress)
         alerts.orders.BACKFILL_FAILED.close(_subject(shop, feed))
     logger.info(
         "backfilled",
         shop=shop.id,
         feed=feed.name,
-        seen=len(found.things),
+        seen=len(found.changes),
         to_read=len(stale),
         more=bool(found.next_cursor),
     )
     return len(stale)
 
 
-def _behind(place: Place, found: Changed) -> Place:
-    """The place behind a page. Pure."""
-    newest = max([thing.updated_at for thing in found.things], default=place.newest)
-    here = replace(
-        place,
+def _advance(progress: BackfillProgress, found: ChangesPage) -> BackfillProgress:
+    """The progress after a page; after PAGES_OF_A_QUERY pages a new query begins at the newest change. Pure."""
+    newest = max([change.updated_at for change in found.changes], default=progress.newest)
+    advanced = replace(
+        progress,
         cursor=found.next_cursor,
-        pages=place.pages + 1,
+        pages=progress.pages + 1,
         newest=newest,
-        until=place.until or found.asked_at,
+        until=progress.until or found.asked_at,
     )
-    if here.pages >= PAGES_OF_A_QUERY and newest and newest > place.asked:
-        return replace(here, asked=newest, cursor=None, pages=0)
-    return here
+    if advanced.pages >= PAGES_OF_A_QUERY and newest and newest > progress.asked:
+        return replace(advanced, asked=newest, cursor=None, pages=0)
+    return advanced
 
 
-def _move_watermark(shop: Shop, feed: Feed, place: Place) -> None:
-    """To when this backfill began by Shopify's clock, else to the newest change that was seen; not when a person set it
-    back meanwhile."""
-    until = place.until or place.newest
+def _move_watermark(shop: Shop, feed: Feed, progress: BackfillProgress) -> None:
+    """Move the watermark to the beginning of this backfill by Shopify's clock, or else to the newest change.
+
+    If a person set it back meanwhile, it stays there.
+    """
+    until = progress.until or progress.newest
     if until is None:
         return
     unset = Q(**{f"{feed.watermark}__isnull": True})
-    not_set_back = Q(**{f"{feed.watermark}__gte": place.since})
+    not_set_back = Q(**{f"{feed.watermark}__gte": progress.since})
     Shop.objects.filter(unset | not_set_back, id=shop.id).update(**{feed.watermark: until})
 
 

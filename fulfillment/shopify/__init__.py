@@ -1,1 +1,1 @@
-"""What Shopify says about an order, read and typed. Nothing here writes."""
+"""Reads orders at Shopify as typed objects. Nothing here writes."""

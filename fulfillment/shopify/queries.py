@@ -46,8 +46,8 @@ FULFILLMENT_LINES = 20
 
 
 @dataclass(frozen=True)
-class ChangedThing:
-    """An order, or a fulfilment order and whose it is."""
+class Change:
+    """An order that changed, or a fulfilment order with the order that it belongs to."""
 
     id: int
     shopify_order_id: ShopifyOrderId
@@ -55,10 +55,10 @@ class ChangedThing:
 
 
 @dataclass(frozen=True)
-class Changed:
-    """One page of what changed, oldest change first. `asked_at`: by Shopify's clock, as far as it told."""
+class ChangesPage:
+    """One page of changes, the oldest first. `asked_at`: the time of the answer by Shopify's clock, if it gave one."""
 
-    things: list[ChangedThing]
+    changes: list[Change]
     next_cursor: str | None
     asked_at: datetime | None
 
@@ -66,9 +66,9 @@ class Changed:
 def orders(
     shop: Shop, shopify_order_ids: Sequence[ShopifyOrderId], *, priority: Priority = Priority.HIGH
 ) -> dict[ShopifyOrderId, OrderNode]:
-    """The orders with these ids as Shopify has them now, by id; one it does not know (or hides) is left out.
+    """The orders with these ids as Shopify has them now, by id. Orders that Shopify does not show are left out.
 
-    One request for up to ORDERS_PER_READ orders (`nodes`), more only for orders with further pages.
+    One request reads up to ORDERS_PER_READ orders; an order with further pages needs more.
     Raises what `shops.api.client.execute` raises.
     """
     variables = {
@@ -84,6 +84,7 @@ def orders(
 
 
 def _complete(shop: Shop, order: OrderNode, *, priority: Priority) -> OrderNode:
+    """The order with all its lines and fulfilment orders, also those on further pages."""
     lines = _all_lines(shop, order, priority=priority)
     fulfillment_orders = _all_fulfillment_orders(shop, order.id, order.fulfillment_orders, priority=priority)
     return order.model_copy(
@@ -116,6 +117,7 @@ def _all_fulfillment_orders(
 def _fulfillment_order_page(
     shop: Shop, shopify_order_id: ShopifyOrderId, *, after: str | None, priority: Priority
 ) -> FulfillmentOrderPage:
+    """One page of an order's fulfilment orders. Raises Permanent if Shopify does not know the order."""
     variables = {
         "id": gid("Order", shopify_order_id),
         "first": FULFILLMENT_ORDERS_PAGE,
@@ -150,9 +152,10 @@ def fulfillment_orders(shop: Shop, shopify_order_id: ShopifyOrderId) -> list[Ful
 
 
 def fulfillments(shop: Shop, shopify_order_id: ShopifyOrderId, *, expected: int) -> list[FulfillmentNode]:
-    """The order's fulfilments, cancelled ones too. `expected`: how many we believe there are; a few more are asked for.
+    """The order's fulfilments, cancelled ones too.
 
-    `order.fulfillments` is a list without pages (Admin API 2026-10): when it comes back full, more are asked for.
+    `expected` is how many we believe there are. Shopify's list has no pages (Admin API 2026-10), so we ask for a few
+    more than that, and for more again if the list comes back full. Raises what `execute` raises.
     """
     first = min(max(expected + 3, 5), MOST_FULFILLMENTS)
     while True:
@@ -177,24 +180,24 @@ def _with_all_fulfillment_lines(shop: Shop, node: FulfillmentNode) -> Fulfillmen
 
 
 def owner_of_fulfillment_order(shop: Shop, fulfillment_order_id: FulfillmentOrderId) -> ShopifyOrderId | None:
-    """The id of the order that a fulfilment order belongs to; None when Shopify does not know it any more."""
+    """The order that a fulfilment order belongs to; None if Shopify does not know the fulfilment order any more."""
     variables = {"id": gid("FulfillmentOrder", fulfillment_order_id)}
     data = execute(shop, "fulfillment_order_owner", variables, priority=Priority.HIGH).data
     found = data.get("fulfillmentOrder")
     return parse(FulfillmentOrderOwner, found).order_id if found else None
 
 
-def orders_changed_since(shop: Shop, since: datetime, *, cursor: str | None, first: int) -> Changed:
+def orders_changed_since(shop: Shop, since: datetime, *, cursor: str | None, first: int) -> ChangesPage:
     """One page of the orders updated at or after `since`, at low priority."""
     return _changed(shop, "orders", since, cursor=cursor, first=first)
 
 
 def fulfillment_orders_changed_since(
     shop: Shop, since: datetime, *, cursor: str | None, first: int
-) -> Changed:
+) -> ChangesPage:
     """One page of the fulfilment orders updated at or after `since`, closed ones too, at low priority.
 
-    A hold, a move, a split or a date that has come changes them and need not change their order.
+    A hold, a move, a split or a date that has come changes a fulfilment order, but not always its order.
     """
     return _changed(shop, "fulfillmentOrders", since, cursor=cursor, first=first)
 
@@ -202,18 +205,18 @@ def fulfillment_orders_changed_since(
 _CHANGED = {"orders": "orders_updated_since", "fulfillmentOrders": "fulfillment_orders_updated_since"}
 
 
-def _changed(shop: Shop, what: str, since: datetime, *, cursor: str | None, first: int) -> Changed:
+def _changed(shop: Shop, what: str, since: datetime, *, cursor: str | None, first: int) -> ChangesPage:
+    """One page of `what` ("orders" or "fulfillmentOrders"), sorted by the time of the change."""
     variables = {"query": f"updated_at:>='{since.isoformat()}'", "first": first, "after": cursor}
     answer = execute(shop, _CHANGED[what], variables, priority=Priority.LOW)
     page = parse(ChangedPage, answer.data.get(what))
-    things = [
-        ChangedThing(node.id, node.order_id or ShopifyOrderId(node.id), node.updated_at)
-        for node in page.nodes
+    changes = [
+        Change(node.id, node.order_id or ShopifyOrderId(node.id), node.updated_at) for node in page.nodes
     ]
-    return Changed(things, pages.cursor_behind(page.page_info, before=cursor), answer.served_at)
+    return ChangesPage(changes, pages.cursor_behind(page.page_info, before=cursor), answer.served_at)
 
 
 def _within(data: Mapping[str, Any], thing: str, part: str) -> Any:
-    """A part of a thing in an answer; None where there is no such thing, which fits no shape."""
+    """A part of a thing in an answer. None if the answer has no such thing; the parser then refuses it."""
     found = data.get(thing)
     return found.get(part) if isinstance(found, dict) else None

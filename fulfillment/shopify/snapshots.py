@@ -38,7 +38,7 @@ class _LineRef(_Node):
 
 
 class LineNode(_Node):
-    """An order line; `current_quantity` is what is left of it after edits and refunds, in Shopify units."""
+    """An order line. `current_quantity` is what is left after edits and refunds, in Shopify units."""
 
     id: LineGid
     sku: Text = ""
@@ -86,7 +86,7 @@ class _Hold(_Node):
 
 
 class FulfillmentOrderNode(_Node):
-    """A fulfilment order: Shopify's piece of work for one location. States are kept as text: enums grow."""
+    """A fulfilment order. Its states are kept as text, because Shopify adds new ones."""
 
     id: FulfillmentOrderGid
     status: str
@@ -101,18 +101,18 @@ class FulfillmentOrderNode(_Node):
     @property
     def location_id(self) -> LocationId | None:
         """The location it is assigned to."""
-        place = self.assigned_location
-        return place.location.id if place and place.location else None
+        location = self.assigned_location and self.assigned_location.location
+        return location.id if location else None
 
     @property
     def at_service(self) -> bool:
         """Whether that location belongs to a fulfilment service."""
-        place = self.assigned_location
-        return bool(place and place.location and place.location.is_fulfillment_service)
+        location = self.assigned_location and self.assigned_location.location
+        return location is not None and location.is_fulfillment_service
 
     @property
     def method(self) -> str:
-        """The delivery method's type, "" when it has none."""
+        """The type of the delivery method, "" if there is none."""
         return self.delivery_method.method_type if self.delivery_method else ""
 
 
@@ -140,10 +140,10 @@ class _ShippingLine(_Node):
 
 
 class OrderNode(_Node):
-    """An order as it was read; lines and fulfilment orders are complete once `reading` followed their pages.
+    """An order as it was read. `queries.orders` makes its lines and fulfilment orders complete.
 
-    `read_at` is the time of the reading by Shopify's clock, as far as it told; `asked_at` by ours, before the call:
-    what we did after that it may not show.
+    `read_at` is the time of the reading by Shopify's clock, if it gave one. `asked_at` is the time by our clock before
+    the call: the reading may not show what we did after it.
     """
 
     id: OrderGid
@@ -164,35 +164,35 @@ class OrderNode(_Node):
     fulfillment_orders: FulfillmentOrderPage
 
     def known_until(self, updated_at: Moment) -> Moment:
-        """The time up to which a change that is dated `updated_at` is known by this reading.
+        """The time up to which this reading knows all changes, if the last one is dated `updated_at`.
 
-        Shopify dates changes in whole seconds. While that second was not over, another change in it could follow and
-        would carry the same date: then it is the moment before, so that a later look does not take us for up to date.
+        Shopify dates changes in whole seconds. If the reading came within that second, another change with the same
+        date may have followed it. The result is then the moment before, so that a backfill reads the order again.
         """
         over = self.read_at is None or updated_at < self.read_at
         return updated_at if over else updated_at - timedelta(microseconds=1)
 
 
 class Orders(_Node):
-    """Orders by their ids; None for one that Shopify does not know, or hides."""
+    """Orders by their ids; None for an order that Shopify does not show."""
 
     nodes: list[OrderNode | None]
 
 
 class OrderFulfillmentOrders(_Node):
-    """An order of which only the fulfilment orders are asked."""
+    """An order, read with its fulfilment orders only."""
 
     fulfillment_orders: FulfillmentOrderPage
 
 
 class FulfillmentOrderOwner(_Node):
-    """A fulfilment order of which only its order is asked."""
+    """A fulfilment order, read with the id of its order only."""
 
     order_id: OrderGid
 
 
 class ChangedNode(_Node):
-    """An order, or a fulfilment order and whose it is, that changed."""
+    """An order that changed, or a fulfilment order with its order's id."""
 
     id: Gid
     order_id: OrderGid | None = None
@@ -200,7 +200,7 @@ class ChangedNode(_Node):
 
 
 class ChangedPage(_Node):
-    """A page of what changed."""
+    """A page of changed orders or fulfilment orders."""
 
     nodes: list[ChangedNode]
     page_info: PageInfo
@@ -230,7 +230,7 @@ class FulfillmentNode(_Node):
 
     @property
     def is_live(self) -> bool:
-        """Whether it still tells anything: one that was cancelled, or failed, gave its units back."""
+        """Whether it counts. One that was cancelled, or failed, does not: its units are unfulfilled again."""
         return self.status not in ("CANCELLED", "ERROR", "FAILURE")
 
     @property
@@ -248,6 +248,6 @@ class FulfillmentNode(_Node):
 
 
 class OrderFulfillments(_Node):
-    """An order of which only the fulfilments are asked."""
+    """An order, read with its fulfilments only."""
 
     fulfillments: list[FulfillmentNode] | None = None

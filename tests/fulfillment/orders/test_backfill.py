@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from fulfillment import jobs as fulfillment_jobs
 from fulfillment import tasks
-from fulfillment.jobs.orders import Place
+from fulfillment.jobs.orders import BackfillProgress
 from fulfillment.models import Order
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.orders import backfill, rereading
@@ -267,7 +267,7 @@ def test_a_running_page_does_not_take_the_watermark_forward_that_a_person_set_ba
     assert mark
     since = timezone.now() - timedelta(days=30)
     backfill.start_from(scene.shop, since)
-    backfill.page(scene.shop.id, "orders", Place(since=mark, asked=mark))
+    backfill.page(scene.shop.id, "orders", BackfillProgress(since=mark, asked=mark))
     assert watermarks(scene)[0] == since
 
 
