@@ -75,7 +75,7 @@ def find_order(payload: FulfillmentOrderPayload) -> None:
     shop = Shop.objects.get(id=payload.shop)
     owner = queries.owner_of_fulfillment_order(shop, payload.fulfillment_order)
     if owner is not None:
-        jobs.read_order(shop, owner)
+        jobs.orders.read_order(shop, owner)
 
 
 @handles(ROUTE)
@@ -130,8 +130,8 @@ def fulfill(payload: OrderPayload) -> None:
 
 
 @handles(COMPARE)
-def compare(payload: ShopifyOrderPayload) -> None:
-    """Shopify told that a fulfilment was cancelled: see whether it is one of ours."""
+def check_fulfillments(payload: ShopifyOrderPayload) -> None:
+    """Shopify reported a cancelled fulfilment: check whether it is one of ours."""
     cancelled_fulfillments.compare_order(Shop.objects.get(id=payload.shop), payload.order)
 
 

@@ -23,7 +23,7 @@ DECIDED_ANEW = (Reason.WMS_REJECTED, Reason.WMS_CANCELLED)
 
 
 def _read(order: Order) -> bool:
-    jobs.read_order(order.shop, order.shopify_order_id)
+    jobs.orders.read_order(order.shop, order.shopify_order_id)
     return True
 
 

@@ -111,7 +111,7 @@ def move(wms_order_pk: WmsOrderPk) -> None:
     if not refused:
         WmsOrder.objects.filter(id=row.id).update(at_location_since=Now())
     if moved:
-        jobs.read_order(
+        jobs.orders.read_order(
             shop, order.shopify_order_id
         )  # what is committed where, also if no webhook tells of it
     mark_due(row.warehouse_id, list(row.lines.values_list("item_code", flat=True)))

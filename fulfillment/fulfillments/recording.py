@@ -38,7 +38,7 @@ def record(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId) -> bool:
     commitments.after_telling(shipment)
     order_states.settle(order)
     if attempt.tracking != tracking_input(shipment):
-        jobs.update_tracking(shipment, order)
+        jobs.shipments.update_tracking(shipment, order)
     logger.info("shipment_fulfilled", shipment=shipment.id, fulfillment=shopify_fulfillment_id)
     return True
 

@@ -87,7 +87,7 @@ COMPARE = JobKind(
 )
 
 
-def compare(shop: Shop, shopify_order_id: ShopifyOrderId) -> None:
+def check_fulfillments(shop: Shop, shopify_order_id: ShopifyOrderId) -> None:
     """Have seen whether fulfilments of ours were cancelled in Shopify."""
     COMPARE.enqueue(
         ShopifyOrderPayload(shop.id, shopify_order_id),
@@ -118,7 +118,7 @@ def move(wms_order: WmsOrder) -> None:
     )
 
 
-def moving(wms_order: WmsOrder) -> bool:
+def move_pending(wms_order: WmsOrder) -> bool:
     """Whether we are about to move Shopify's fulfilment orders to its location ourselves."""
     return is_pending(_move_key(wms_order))
 

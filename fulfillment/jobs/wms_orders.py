@@ -201,7 +201,7 @@ def look_up(connection: Connection) -> None:
     )
 
 
-def looking_up(connection: Connection) -> bool:
+def look_up_pending(connection: Connection) -> bool:
     """Whether the WMS is being asked, or will be once its turn comes."""
     return is_pending(_look_up_key(connection))
 

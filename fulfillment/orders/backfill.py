@@ -88,8 +88,8 @@ def backfill_all() -> int:
 def request(shop: Shop) -> None:
     """Enqueue a backfill of each feed of the shop, unless one waits or runs already."""
     for name in FEEDS:
-        if not jobs.backfill_pending(shop, name):
-            jobs.backfill(shop, name)
+        if not jobs.orders.backfill_pending(shop, name):
+            jobs.orders.backfill(shop, name)
 
 
 def start_from(shop: Shop, since: datetime) -> None:
@@ -98,7 +98,7 @@ def start_from(shop: Shop, since: datetime) -> None:
         for feed in FEEDS.values():
             ahead = Q(**{f"{feed.watermark}__isnull": True}) | Q(**{f"{feed.watermark}__gt": since})
             Shop.objects.filter(ahead, id=shop.id).update(**{feed.watermark: since})
-            jobs.backfill(shop, feed.name)
+            jobs.orders.backfill(shop, feed.name)
 
 
 def page(shop_pk: ShopPk, feed_name: str, progress: BackfillProgress | None = None) -> int:
@@ -136,10 +136,10 @@ def _record(shop: Shop, feed: Feed, progress: BackfillProgress, found: ChangesPa
         if (until := known.get(change.id)) is None or until < change.updated_at
     )
     for order_id in stale:
-        jobs.read_order(shop, order_id, priority=Priority.LOW)
+        jobs.orders.read_order(shop, order_id, priority=Priority.LOW)
     progress = _advance(progress, found)
     if found.next_cursor:
-        jobs.backfill(shop, feed.name, progress)
+        jobs.orders.backfill(shop, feed.name, progress)
     else:
         _move_watermark(shop, feed, progress)
         alerts.orders.BACKFILL_FAILED.close(_subject(shop, feed))

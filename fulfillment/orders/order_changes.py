@@ -81,7 +81,7 @@ def _go_on(order: Order, verdict: readiness.Verdict, *, anew: bool, webhook_at: 
     begins = order.state == OrderState.WAITING or not order.wms_orders.filter(NOT_ENDED).exists()
     if not stays_held and begins:
         order_states.stand(order, OrderState.READY, webhook_at=webhook_at)
-    jobs.route(order)
+    jobs.wms_orders.route(order)
 
 
 def _hold_back(order: Order, verdict: readiness.Verdict) -> None:
@@ -101,7 +101,7 @@ def _hold_back(order: Order, verdict: readiness.Verdict) -> None:
         alerts.routing.NO_WAREHOUSE.close(order.subject)
     if verdict.reason == Reason.NO_FULFILLMENT_ORDERS:
         waited = timezone.now() - order.received_at
-        jobs.read_order(
+        jobs.orders.read_order(
             order.shop, order.shopify_order_id, delay=min(max(waited / 4, SOONEST_LOOK), LATEST_LOOK)
         )
     if verdict.state != OrderState.HELD:
@@ -136,7 +136,7 @@ def _look_again_when_it_is_due(order: Order, due: datetime) -> None:
     if ahead > BACKFILL_LOOKS:
         return
     late = min(max(-ahead / 4, SOONEST_LOOK), MOST_LATE_LOOK)
-    jobs.read_order(
+    jobs.orders.read_order(
         order.shop, order.shopify_order_id, delay=late if ahead <= NO_TIME else ahead + SOONEST_LOOK
     )
 
@@ -160,6 +160,6 @@ def _address_changed(order: Order) -> None:
     """A new address reaches orders that were not sent, or were refused; for the others a person is told."""
     parts = order.wms_orders.exclude(wms_status=WmsStatus.CANCELLED)
     for part in parts.filter(wms_status=WmsStatus.REJECTED).select_related("warehouse__connection", "order"):
-        jobs.submit(part)
+        jobs.wms_orders.submit(part)
     if parts.exclude(wms_status__in=[*NOT_AT_THE_WMS, WmsStatus.SHIPPED]).exists():
         alerts.orders.order_address_changed(order)

@@ -80,5 +80,5 @@ def _read_page(orders: QuerySet[Order]) -> int | None:
 def _read(orders: Iterable[Order]) -> int:
     found = list(orders.select_related("shop") if isinstance(orders, QuerySet) else orders)
     for order in found:
-        jobs.read_order(order.shop, order.shopify_order_id, priority=Priority.LOW)
+        jobs.orders.read_order(order.shop, order.shopify_order_id, priority=Priority.LOW)
     return len(found)

@@ -65,7 +65,7 @@ def orders_changed(webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
             nameless.append(each.payload.body)
     delay = AT_ONCE if first.topic in IMMEDIATE_TOPICS else DEBOUNCE
     for shopify_order_id in by_subject | _owners(shop, nameless):
-        jobs.read_order(shop, shopify_order_id, delay=delay)
+        jobs.orders.read_order(shop, shopify_order_id, delay=delay)
 
 
 def _compare_cancelled(shop: Shop, webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
@@ -73,7 +73,7 @@ def _compare_cancelled(shop: Shop, webhooks: Sequence[TypedJob[WebhookPayload]])
     for each in webhooks:
         order_id = _order_of(shop, each)
         if order_id is not None and each.payload.body.get("status") == "cancelled":
-            jobs.compare(shop, order_id)
+            jobs.shipments.check_fulfillments(shop, order_id)
 
 
 def _order_of(shop: Shop, webhook: TypedJob[WebhookPayload]) -> ShopifyOrderId | None:
@@ -94,5 +94,5 @@ def _owners(shop: Shop, bodies: Sequence[object]) -> set[ShopifyOrderId]:
     )
     for numbers in named:
         if numbers and not known.keys() & set(numbers):
-            jobs.find_order(shop, numbers[0])
+            jobs.orders.find_order(shop, numbers[0])
     return set(known.values())

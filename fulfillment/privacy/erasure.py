@@ -130,7 +130,7 @@ def require_address(order: Order) -> None:
     """
     if order.erased_at is None:
         return
-    jobs.read_order(order.shop, order.shopify_order_id)
+    jobs.orders.read_order(order.shop, order.shopify_order_id)
     raise Blocked(
         "the address was erased; it comes back with the next reading, if Shopify still wants the order sent",
         on=[order_key(order.id)],

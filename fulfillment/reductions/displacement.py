@@ -50,7 +50,7 @@ def missing_here(part: Part, parts: Iterable[Part], work: Work) -> Units:
 def _was_moved(part: Part) -> bool:
     row = part.row
     seen_here = row.at_location_since is not None and row.order.read_at > row.at_location_since
-    return seen_here and not jobs.moving(row)
+    return seen_here and not jobs.shipments.move_pending(row)
 
 
 def _tell(order: Order, moved: list[Part], work: Work, away: dict[WmsOrderPk, Units]) -> None:

@@ -97,7 +97,7 @@ def _remember(order: Order, found: Surplus) -> None:
     order.surplus = {"since": since, "units": units} if units else None
     Order.objects.filter(id=order.id).update(surplus=order.surplus)
     if units and grown:
-        jobs.read_order(order.shop, order.shopify_order_id, delay=SECOND_LOOK)
+        jobs.orders.read_order(order.shop, order.shopify_order_id, delay=SECOND_LOOK)
 
 
 def _agreed(order: Order, work: Work, found: Surplus) -> Surplus:
@@ -124,7 +124,7 @@ def _make_unsent_smaller(work: Work, found: Surplus, *, goes: bool) -> bool:
         shrink(unsent[0], found.of(unsent[0]))
     if len(over or unsent[:1]) < len(unsent):
         order = unsent[0].row.order
-        jobs.read_order(order.shop, order.shopify_order_id)
+        jobs.orders.read_order(order.shop, order.shopify_order_id)
     return True
 
 
@@ -156,9 +156,9 @@ def _ask(part: Part, agreed: Surplus) -> None:
         if row.wms_status in MAY_BE_STOPPED or (
             too_late and row.cancel_requested_at is None and is_refunded(row)
         ):
-            jobs.cancel(row)
+            jobs.wms_orders.cancel(row)
     elif can_be_reduced(row) and Capability.UPDATE_ORDER in can:
-        jobs.reduce(row)
+        jobs.wms_orders.reduce(row)
 
 
 def can_be_reduced(row: WmsOrder) -> bool:
@@ -187,7 +187,7 @@ def _leave_the_rest(work: Work, found: Surplus, agreed: Surplus) -> None:
         if unwanted != row.remainder_unwanted:
             WmsOrder.objects.filter(id=row.id).update(remainder_unwanted=unwanted)
             if not unwanted and row.finished_at:
-                jobs.expect_shipment(row, all_of_it=True)
+                jobs.wms_orders.expect_shipment(row, all_of_it=True)
         if unwanted:
             close_kinds(alerts.shipments.REPORT_MISSING, row.subject)
             released.append(row.external_id)
@@ -254,7 +254,7 @@ def is_fresh(order: Order) -> bool:
     """Whether it was read at Shopify a moment ago; else it will be."""
     fresh = order.read_at > timezone.now() - FRESH
     if not fresh:
-        jobs.read_order(order.shop, order.shopify_order_id)
+        jobs.orders.read_order(order.shop, order.shopify_order_id)
     return fresh
 
 
@@ -290,4 +290,4 @@ def after_end(row: WmsOrder) -> None:
 
 def look_again(order: Order) -> None:
     """Have the order read: where it stands after an answer of a WMS, and what is wanted again by then."""
-    jobs.read_order(order.shop, order.shopify_order_id)
+    jobs.orders.read_order(order.shop, order.shopify_order_id)

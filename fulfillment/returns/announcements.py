@@ -37,7 +37,7 @@ def open_return(row: WmsOrder, *, reason: str, items: Mapping[str, int] | None =
         for item, quantity in (_all_of(row) if items is None else items).items()
     )
     if Capability.RETURNS in capabilities_of(row.warehouse.connection):
-        jobs.announce_return(parent)
+        jobs.returns.announce_return(parent)
     else:
         _refused(parent, "it takes no announcements by its interface")
     return parent

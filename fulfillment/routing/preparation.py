@@ -247,7 +247,7 @@ def _routed(order: Order, row: WmsOrder, found: Plan) -> None:
     if order.state in (OrderState.HELD, OrderState.READY):
         order_states.stand(order, OrderState.READY)
     close_kinds(alerts.routing.NOT_ROUTED, order.subject)
-    jobs.submit(row)
+    jobs.wms_orders.submit(row)
     logger.info("order_routed", order=order.id, shop=order.shop_id, warehouse=row.warehouse_id, part=row.part)
 
 

@@ -139,9 +139,9 @@ def _decide(shipment_pk: ShipmentPk, *, user_id: int | None, state: ShipmentStat
     if state == ShipmentState.CLOSED:
         _give_up(shipment)
         held_shipments.let_go(shipment)
-        jobs.read_order(order.shop, order.shopify_order_id)
+        jobs.orders.read_order(order.shop, order.shopify_order_id)
     else:
-        jobs.fulfill(order)
+        jobs.shipments.fulfill(order)
     alerts.shipments.FULFILLMENT_CANCELLED.close(shipment.subject)
     order_states.settle(order)
     logger.info("cancelled_fulfillment_decided", shipment=shipment_pk, order=order.id, to=state, user=user_id)

@@ -79,7 +79,7 @@ def hold(order: Order, shipment: Shipment, rest: Sequence[Rest], *, left: Sequen
         as_stored(order), units, cancelled=cancelled
     ):
         # The cause may be gone by now, and the reading that says so may have come before this was stored.
-        jobs.read_order(order.shop, order.shopify_order_id)
+        jobs.orders.read_order(order.shop, order.shopify_order_id)
     _tell(order, shipment, reason(shipment, rest))
     order_states.settle(order)
     logger.warning("shipment_held", shipment=shipment.id, order=order.id, units=sum(units.values()))
@@ -153,7 +153,7 @@ def follow(order: Order) -> bool:
     ]
     if changed:
         Shipment.objects.filter(id__in=changed).update(state=ShipmentState.RECEIVED, resumed_at=goes_on())
-        jobs.fulfill(order)
+        jobs.shipments.fulfill(order)
         logger.info("held_shipments_tried_again", order=order.id, shipments=len(changed))
     return bool(changed)
 

@@ -203,7 +203,7 @@ def _stand(order: Order, shipment: Shipment) -> bool:
     unfulfilled = held_shipments.unfulfilled(shipment)
     if unfulfilled:
         rows.update(state=ShipmentState.RECEIVED, reason="", resumed_at=held_shipments.goes_on())
-        jobs.fulfill(order)
+        jobs.shipments.fulfill(order)
     elif misfits:
         rows.update(state=ShipmentState.HELD)
     else:

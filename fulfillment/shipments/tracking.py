@@ -82,7 +82,7 @@ def correct(order: Order, shipment: Shipment, event: ShipmentEvent, *, occurred_
     if not changed:
         return False
     logger.info("tracking_corrected", shipment=shipment.id, order=order.id)
-    jobs.update_tracking(shipment, order)
+    jobs.shipments.update_tracking(shipment, order)
     return True
 
 

@@ -1,4 +1,4 @@
-"""Which of Shopify's locations are ours. A store, or another logistics provider, sends the goods at its own location."""
+"""Which of Shopify's locations are ours. Goods at a store, or at another logistics provider, are for others to send."""
 
 from __future__ import annotations
 

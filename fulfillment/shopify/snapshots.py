@@ -101,14 +101,14 @@ class FulfillmentOrderNode(_Node):
     @property
     def location_id(self) -> LocationId | None:
         """The location it is assigned to."""
-        location = self.assigned_location and self.assigned_location.location
-        return location.id if location else None
+        assigned = self.assigned_location
+        return assigned.location.id if assigned and assigned.location else None
 
     @property
     def at_service(self) -> bool:
         """Whether that location belongs to a fulfilment service."""
-        location = self.assigned_location and self.assigned_location.location
-        return location is not None and location.is_fulfillment_service
+        assigned = self.assigned_location
+        return bool(assigned and assigned.location and assigned.location.is_fulfillment_service)
 
     @property
     def method(self) -> str:

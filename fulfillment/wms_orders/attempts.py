@@ -118,7 +118,7 @@ def end_absent(attempt: Attempt) -> None:
         cancellation.end_absent(order, attempt.wms_order.id)
         if not order.cancelled_at:
             alerts.orders.ORDER_EDITED.close(order.subject)
-            jobs.read_order(order.shop, order.shopify_order_id)  # where it stands without this part
+            jobs.orders.read_order(order.shop, order.shopify_order_id)  # where it stands without this part
         is_known(order, attempt.wms_order)
 
 
@@ -189,4 +189,4 @@ def release_unless_in_question(order: Order) -> None:
     alerts.wms_orders.WMS_REJECTED.close(order.subject)
     order_states.stand(order, OrderState.READY)
     order_states.settle(order)
-    jobs.read_order(order.shop, order.shopify_order_id)
+    jobs.orders.read_order(order.shop, order.shopify_order_id)

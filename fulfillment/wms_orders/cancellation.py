@@ -58,7 +58,9 @@ def stop(order: Order) -> None:
             row.change_request == ChangeRequest.CANCEL_ASKED and row.wms_status != WmsStatus.CANCEL_REQUESTED
         ):
             # One in flight is cancelled once its outcome is known; its job may be a dead letter by now.
-            (jobs.submit if row.wms_status == WmsStatus.SUBMITTING else jobs.cancel)(row)
+            (jobs.wms_orders.submit if row.wms_status == WmsStatus.SUBMITTING else jobs.wms_orders.cancel)(
+                row
+            )
     change_requests.note(order)
     close_kinds(_OVER_ONCE_CANCELLED, order.subject)
     if not order.wms_orders.filter(NOT_ENDED).exists():
@@ -159,7 +161,7 @@ def record(wms_order_pk: WmsOrderPk, answer: CancelAnswer) -> None:
     if answer.status not in (WmsStatus.CANCEL_REQUESTED, WmsStatus.UNKNOWN):
         declined(row, answer=change_requests.answer(answer.status, answer.reason))
     if waits:
-        jobs.expect_cancellation(row)
+        jobs.wms_orders.expect_cancellation(row)
     _stand_with(row.order)
 
 
@@ -188,7 +190,7 @@ def _record_too_late(row: WmsOrder, answer: CancelAnswer) -> None:
     )
     advance(this, Event.TOO_LATE, to=before_parcels(answer.status))
     if answer.status in BY_PARCELS:
-        jobs.expect_shipment(row, all_of_it=answer.status == WmsStatus.SHIPPED)
+        jobs.wms_orders.expect_shipment(row, all_of_it=answer.status == WmsStatus.SHIPPED)
     too_late(row.id)
     _stand_with(row.order)
 
@@ -296,5 +298,5 @@ def route_again(order_pk: OrderPk) -> bool:
     order_states.stand(order, OrderState.READY)
     close_kinds(alerts.wms_orders.ENDED_BY_THE_WMS, order.subject)
     # By a reading, not straight to routing: Shopify may hold the order back by now.
-    jobs.read_order(order.shop, order.shopify_order_id)
+    jobs.orders.read_order(order.shop, order.shopify_order_id)
     return True

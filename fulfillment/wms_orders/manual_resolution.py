@@ -60,7 +60,7 @@ def is_not_there(wms_order_pk: WmsOrderPk, *, user_id: int) -> bool:
     transaction.on_commit(lambda: idempotency.forget(RetentionWindow.SUBMISSION, row.external_id))
     goes_on = row.order.cancelled_at is None
     if goes_on:
-        jobs.submit(row)
+        jobs.wms_orders.submit(row)
     else:
         cancellation.end_absent(row.order, row.id)
         wake(decision_key(row.external_id))

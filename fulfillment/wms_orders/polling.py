@@ -47,8 +47,12 @@ def request_all() -> int:
     """Enqueue the look-ups of every active connection with orders that are due; returns how many connections."""
     asked = 0
     for connection in Connection.objects.filter(is_active=True):
-        if _can_be_asked(connection) and not jobs.looking_up(connection) and due(connection).exists():
-            jobs.look_up(connection)
+        if (
+            _can_be_asked(connection)
+            and not jobs.wms_orders.look_up_pending(connection)
+            and due(connection).exists()
+        ):
+            jobs.wms_orders.look_up(connection)
             asked += 1
     return asked
 
@@ -95,7 +99,7 @@ def look_up(connection_pk: ConnectionPk) -> int:
         _put_off(row, by=pause(row.clock - row.status_at))
     _report_refused(connection, refused, answered=answered)
     if due(connection).exists():
-        jobs.look_up(connection)
+        jobs.wms_orders.look_up(connection)
     logger.info("wms_orders_looked_up", connection=connection.slug, answered=answered, refused=len(refused))
     return answered + len(refused)
 

@@ -100,7 +100,7 @@ def take(row: WmsOrder, status: WmsStatus, *, word: str, reason: str = "", occur
         cancellation.confirmed(row.id, ended_as=status, reason=reason)
     elif status in BY_PARCELS:
         # The state follows the shipment callbacks, which say what was sent; one that is lost must be noticed.
-        jobs.expect_shipment(row, all_of_it=status == WmsStatus.SHIPPED)
+        jobs.wms_orders.expect_shipment(row, all_of_it=status == WmsStatus.SHIPPED)
         if status == WmsStatus.SHIPPED:
             _note_finished(row, at=occurred_at)
     else:

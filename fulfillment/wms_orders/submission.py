@@ -231,7 +231,7 @@ def record(wms_order_pk: WmsOrderPk, answer: OrderAnswer, *, decided_by_id: int 
     if not recorded:
         return False
     if said in BY_PARCELS:
-        jobs.expect_shipment(row, all_of_it=said == WmsStatus.SHIPPED)
+        jobs.wms_orders.expect_shipment(row, all_of_it=said == WmsStatus.SHIPPED)
     if ended:
         cancellation.ended_by_wms(row, wished=wished)
     else:
@@ -254,9 +254,9 @@ def _after_acceptance(row: WmsOrder, *, stands_here: bool) -> None:
         withdrawal.follow(order)
     order_states.settle(order)
     if order.cancelled_at:
-        jobs.cancel(row)
+        jobs.wms_orders.cancel(row)
     if not stands_here:
-        jobs.move(row)
+        jobs.shipments.move(row)
 
 
 def _is_known_as(row: WmsOrder, remote_id: RemoteOrderId) -> None:

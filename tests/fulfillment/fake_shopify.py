@@ -50,9 +50,8 @@ class FakeShopify:
             for caller in (creation, queries):
                 stack.enter_context(mock.patch.object(caller, "execute", self.execute))
             stack.enter_context(mock.patch.object(pushing, "push"))
-            stack.enter_context(
-                mock.patch.object(jobs, "read_order")
-            )  # the rows know nothing of this Shopify
+            # The rows know nothing of this Shopify.
+            stack.enter_context(mock.patch.object(jobs.orders, "read_order"))
             yield
 
     def execute(self, _: Shop, operation: str, variables: Json, **__: Any) -> Answer:

@@ -84,7 +84,7 @@ class OneOrder:
             make_level(self.warehouse, item, 100)
         self.wms = FakeWms(can | OTHERS)
         self.order = ordered(shop)
-        fulfillment_jobs.route(self.order)
+        fulfillment_jobs.wms_orders.route(self.order)
 
     def rows(self) -> list[WmsOrder]:
         return list(WmsOrder.objects.filter(order=self.order).order_by("part"))
@@ -146,8 +146,8 @@ class OneOrder:
 
     def a_message_comes_twice(self) -> None:
         for row in self.rows():
-            fulfillment_jobs.submit(row)
-        fulfillment_jobs.route(self.order)
+            fulfillment_jobs.wms_orders.submit(row)
+        fulfillment_jobs.wms_orders.route(self.order)
 
     # What happens at Shopify; each is what a reading of the order does
 

@@ -162,7 +162,7 @@ class Scene:
 
     def webhook(self, order: Json) -> None:
         """Shopify tells us that the order changed."""
-        fulfillment_jobs.read_order(self.shop, order["id"])
+        fulfillment_jobs.orders.read_order(self.shop, order["id"])
 
     def arrive(self, *lines: tuple[int, int], **more: Any) -> Json:
         """An order is placed, the webhook comes, and everything due is done."""

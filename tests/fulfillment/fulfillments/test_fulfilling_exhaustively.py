@@ -55,7 +55,7 @@ class TwoParcels:
             ShipmentUnit.objects.create(shipment=parcel, order_line=line, quantity=1)
         self.shopify = FakeShopify(line.shopify_line_id, warehouse.shopify_location_id, left=3)
         Job.objects.all().delete()
-        jobs.fulfill(self.order)
+        jobs.shipments.fulfill(self.order)
 
     def work(self, *faults: str, at: str = "", befalls: str = "") -> None:
         self.shopify.faults[:] = faults

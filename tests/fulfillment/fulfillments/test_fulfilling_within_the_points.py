@@ -71,7 +71,7 @@ def test_a_hundred_orders_are_fulfilled_within_what_the_standard_points_allow(
     bucket = {"max": MAXIMUM, "restore": RESTORE, "points": 0, "by_hand": True}
     scene.build_shopify(bucket=bucket)
     for order in [sent(scene) for _ in range(ORDERS)]:
-        jobs.fulfill(order)
+        jobs.shipments.fulfill(order)
     took = work_until_told(scene, within=200)
     after = books(scene)
     assert all(len(order["fulfillments"]) == 1 for order in after["orders"])

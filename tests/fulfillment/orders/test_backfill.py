@@ -240,7 +240,7 @@ def test_what_shopify_refuses_is_alerted_once_and_tried_again_until_it_goes(
 
 def test_a_page_that_died_does_not_keep_the_next_backfill_from_going_on(scene: Scene) -> None:
     order = scene.place((MUG, 1))
-    fulfillment_jobs.backfill(scene.shop, "orders")
+    fulfillment_jobs.orders.backfill(scene.shop, "orders")
     Job.objects.filter(kind="fulfillment.backfill").update(state="dead", attempts=10, finished_at=Now())
     run(scene)
     assert scene.row(order).state == OrderState.AT_WAREHOUSE
