@@ -32,6 +32,7 @@ class OrderAdmin(PageAdmin):
     """Orders, and everything that is known of one."""
 
     find = staticmethod(search.orders)
+    only_on_page = ["ship_to", "routing"]
     search_help_text = "Name, Shopify id or address, external id, WMS order id, tracking number: as pasted"
     list_display = ["name", "shop", "standing", "why", "country", "received_at", "since"]
     empty_words = {"state__exact=held": "No order is held: nothing waits for a person."}
@@ -68,11 +69,9 @@ class OrderAdmin(PageAdmin):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
-        """Without what only the page shows: nothing is decrypted for a list."""
+        """With their shops, and with what the column of unsent orders needs."""
         orders: QuerySet[Order] = super().get_queryset(request).select_related("shop")
-        orders = unsent.annotated(orders)
-        wants_one = request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
-        return orders if wants_one else orders.defer("ship_to", "routing")
+        return unsent.annotated(orders)
 
     def page(self, request: HttpRequest, row: Order) -> dict[str, Any]:
         """Lines, WMS orders, shipments, Shopify's work, the decision, alerts and the timeline."""

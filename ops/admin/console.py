@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -27,6 +27,15 @@ class ConsoleAdmin(ModelAdmin):
 
     empty_words: Mapping[str, str] = {}
     """By the query that leads there: what a filtered list says when it finds nothing and that is good news."""
+
+    only_on_page: Sequence[str] = ()
+    """Large fields that only the page of a row shows: a list does not read them."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Without `only_on_page` in a list."""
+        rows: QuerySet[Any] = super().get_queryset(request)
+        is_page = request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
+        return rows if is_page else rows.defer(*self.only_on_page)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """With what the list says when it finds nothing. Raises IncorrectLookupParameters: then all is shown."""

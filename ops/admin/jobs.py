@@ -29,6 +29,7 @@ class JobAdmin(ReadOnlyAdmin):
 
     list_display = ["situation", "since", "about", "kind", "why", "attempts", "lane_name"]
     list_display_links = ["situation", "about"]
+    only_on_page = ["payload"]
     empty_words = {"situation=dead": "There are no dead letters: nothing waits for a person."}
     list_filter = [SituationFilter, AgeFilter, ErrorFilter, CauseFilter, "lane", KindFilter]
     search_fields = ["key__startswith", "subject__startswith"]
@@ -43,12 +44,6 @@ class JobAdmin(ReadOnlyAdmin):
         ("When", {"fields": [("created_at", "run_at"), ("started_at", "finished_at"), "attempts"]}),
         ("Payload (personal data masked)", {"fields": ["masked_payload"]}),
     ]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        """Without payloads in the list."""
-        jobs_of_all = super().get_queryset(request)
-        wants_one = request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
-        return jobs_of_all if wants_one else jobs_of_all.defer("payload")
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """With the names of what the page's jobs are about."""
