@@ -130,10 +130,6 @@ def _units(pairs: Iterable[tuple[int, str]]) -> str:
     return ", ".join(f"{quantity} × {what}" for quantity, what in pairs)
 
 
-def _called(line: OrderLine) -> str:
-    return line.sku or line.title
-
-
 def _lines(found: OrderFacts) -> Section:
     shipped: dict[int, int] = {}
     for unit in (unit for parcel in found.parcels for unit in parcel.units.all()):
@@ -206,7 +202,7 @@ def _parcels(found: OrderFacts) -> Section:
             badge(parcel.state, SHIPMENT_TONES),
             f"{', '.join(parcel.numbers)} {parcel.carrier_code}".strip(),
             _units((line.quantity, line.item_code) for line in parcel.lines.all()),
-            _units((unit.quantity, _called(unit.order_line)) for unit in parcel.units.all()),
+            _units((unit.quantity, unit.order_line.label) for unit in parcel.units.all()),
             parcel.shipped_at,
             fulfillment_of(parcel, found.order),
         ]
@@ -255,7 +251,7 @@ def _work(found: OrderFacts) -> Section:
             _place(work, found.locations),
             work.delivery_method.lower().replace("_", " "),
             ", ".join(
-                f"{line.remaining_quantity}/{line.total_quantity} × {_called(line.order_line)}"
+                f"{line.remaining_quantity}/{line.total_quantity} × {line.order_line.label}"
                 for line in work.lines.all()
             ),
             work.hold_reason or work.fulfill_at,

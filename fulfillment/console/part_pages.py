@@ -66,7 +66,7 @@ def wms_order(row: WmsOrder) -> PartPage:
             line.item_code,
             line.quantity,
             line.shipped,
-            line.order_line.sku or line.order_line.title,
+            line.order_line.label,
             line.per_unit,
         ]
         for line in row.lines.select_related("order_line").order_by("id")

@@ -32,7 +32,7 @@ class Doubt:
 def of_order(row: WmsOrder, *, with_personal_data: bool) -> Doubt:
     """Whether a WMS has an order. `row` has its order, warehouse and connection."""
     order = row.order
-    goods = ", ".join(f"{line.quantity} × {line.item_code}" for line in row.lines.order_by("id"))
+    goods = ", ".join(map(str, row.lines.order_by("id")))
     facts = [
         ("Look for", row.external_id),
         ("or for the reference", row.external_ref),
@@ -54,7 +54,7 @@ def of_order(row: WmsOrder, *, with_personal_data: bool) -> Doubt:
 def of_return(row: Return) -> Doubt:
     """Whether a WMS expects a return. `row` has its WMS order, with warehouse and connection."""
     part = row.wms_order
-    goods = ", ".join(f"{line.quantity} × {line.item_code}" for line in row.lines.order_by("id"))
+    goods = ", ".join(map(str, row.lines.order_by("id")))
     return Doubt(
         question=f"Does {part.warehouse.connection.slug} expect the return of order {part.order.name}?",
         asked_at=row.attempt_at,

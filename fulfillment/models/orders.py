@@ -266,4 +266,9 @@ class OrderLine(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.quantity} × {self.sku or self.title}"
+        return f"{self.quantity} × {self.label}"
+
+    @property
+    def label(self) -> str:
+        """How staff call what is sold: by its SKU, else by its title."""
+        return self.sku or self.title

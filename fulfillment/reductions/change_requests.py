@@ -43,5 +43,5 @@ def note(order: Order) -> None:
 
 def units(counts: Units, part: Part) -> str:
     """Units of a part's lines, as staff call them."""
-    names = {line.order_line_id: line.order_line.sku or line.order_line.title for line in part.lines}
-    return ", ".join(f"{count} × {names[line]}" for line, count in sorted(counts.items()))
+    labels = {line.order_line_id: line.order_line.label for line in part.lines}
+    return ", ".join(f"{count} × {labels[line]}" for line, count in sorted(counts.items()))

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 
 from fulfillment import alerts, jobs
 from fulfillment.models import Order, WmsOrder
+from fulfillment.reductions import change_requests
 from fulfillment.reductions.units_at_work import Part, Units, Work
 from fulfillment.refs import WmsOrderPk
 from fulfillment.shopify import our_locations
@@ -60,8 +61,7 @@ def _tell(order: Order, moved: list[Part], work: Work, away: dict[WmsOrderPk, Un
 
 
 def _fact(part: Part, units: Units, work: Work, names: dict[LocationId, str]) -> str:
-    labels = {line.order_line_id: line.order_line.sku or line.order_line.title for line in part.lines}
-    goods = ", ".join(f"{count} × {labels[line]}" for line, count in sorted(units.items()))
+    goods = change_requests.units(units, part)
     to = sorted(
         {place for line in units for place in work.asked[line].ours if place and place != part.location_id}
     )

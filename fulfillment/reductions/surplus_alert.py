@@ -73,7 +73,7 @@ def _names(order: Order, work: Work, units: Units) -> dict[LocationId, str]:
 
 def _cause(asked: Asked, count: int, names: dict[LocationId, str]) -> str:
     line = asked.line
-    what = f"{count} × {line.sku or line.title}"
+    what = f"{count} × {line.label}"
     if asked.others:
         places = ", ".join(_place(place, names) for place in asked.others)
         return f"{what}: moved to {places}, which is not one of our locations."

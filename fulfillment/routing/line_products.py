@@ -47,7 +47,7 @@ def has_lost_its_product(line: OrderLine) -> bool:
 
 def report(order: Order, lines: Collection[OrderLine]) -> None:
     """Tell a person about lines without a product that nothing is mapped for; the alerts of others are closed."""
-    gone = [line.sku or line.title for line in lines if has_lost_its_product(line)]
+    gone = [line.label for line in lines if has_lost_its_product(line)]
     if gone:
         alerts.routing.product_deleted(order, items=gone)
     else:

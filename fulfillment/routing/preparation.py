@@ -131,7 +131,7 @@ def _needs(
     for line_id, units in measured.uncovered.items():
         components = _components(line_id, warehouse_pk, variants=known.variants, resolution=known.resolution)
         if not components:
-            unmapped.append(measured.lines[line_id].sku or measured.lines[line_id].title)
+            unmapped.append(measured.lines[line_id].label)
         for component in components:
             needs[component.wms_item_code] = (
                 needs.get(component.wms_item_code, 0) + units * component.quantity
@@ -277,7 +277,7 @@ def _key_of_line(order: Order, found: Plan, line_id: int) -> ParkKey:
 def _hold(order: Order, found: Plan) -> None:
     Order.objects.filter(id=order.id).update(routing=found.decision.as_json())
     if found.unmapped:
-        names = ", ".join(line.sku or line.title for line in found.unmapped)
+        names = ", ".join(line.label for line in found.unmapped)
         gone = all(line_products.has_lost_its_product(line) for line in found.unmapped)
         reason = Reason.PRODUCT_DELETED if gone else Reason.UNMAPPED_SKU
         order_states.stand(order, OrderState.HELD, reason, names)

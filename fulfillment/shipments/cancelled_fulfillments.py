@@ -110,7 +110,7 @@ def _undo(order: Order, cancelled: Fulfillment) -> None:
 
 def _listed(shipment: Shipment) -> str:
     units = [unit for unit in shipment.units.select_related("order_line").order_by("id") if unit.unfulfilled]
-    return ", ".join(f"{unit.unfulfilled} × {unit.order_line.sku or unit.order_line.title}" for unit in units)
+    return ", ".join(f"{unit.unfulfilled} × {unit.order_line.label}" for unit in units)
 
 
 def tell_again(shipment_pk: ShipmentPk, *, user_id: int | None) -> bool:

@@ -98,7 +98,7 @@ def reason(shipment: Shipment, rest: Sequence[Rest] = ()) -> str:
     """Every cause for which units of the shipment are held, by item and with numbers."""
     names = (
         {
-            unit.order_line.shopify_line_id: unit.order_line.sku or unit.order_line.title
+            unit.order_line.shopify_line_id: unit.order_line.label
             for unit in shipment.units.select_related("order_line")
         }
         if rest

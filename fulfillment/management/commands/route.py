@@ -50,13 +50,10 @@ class Command(BaseCommand):
             )
 
     def _say_plan(self, order: Order, found: Plan) -> None:
-        units = ", ".join(
-            f"{quantity} × {found.lines[line].sku or found.lines[line].title}"
-            for line, quantity in found.units.items()
-        )
+        units = ", ".join(f"{quantity} × {found.lines[line].label}" for line, quantity in found.units.items())
         self.stdout.write(f"To be routed: {units}, to {order.country or 'an unknown country'}")
         if found.unmapped:
-            names = ", ".join(line.sku or line.title for line in found.unmapped)
+            names = ", ".join(line.label for line in found.unmapped)
             self.stdout.write(f"Mapped at no warehouse, so the whole order waits: {names}")
         self._say(found.decision.as_json())
         if found.decision.chosen is None or found.unmapped:
