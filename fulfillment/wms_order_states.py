@@ -131,19 +131,6 @@ MOVES: Mapping[Event, Mapping[WmsStatus, tuple[WmsStatus, ...]]] = {
 }
 
 
-def _by_pair() -> dict[WmsStatus, dict[WmsStatus, tuple[Event, ...]]]:
-    table: dict[WmsStatus, dict[WmsStatus, tuple[Event, ...]]] = {status: {} for status in WmsStatus}
-    for event, moves in MOVES.items():
-        for to, sources in moves.items():
-            for source in sources:
-                table[source][to] = (*table[source].get(to, ()), event)
-    return table
-
-
-TRANSITIONS = _by_pair()
-"""From each state to those that may follow, with the events that lead there. No code makes an order `UNKNOWN`."""
-
-
 def advance(
     rows: QuerySet[WmsOrder],
     event: Event,

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ops import refs
 from ops.refs import ParkKey, Subject
 from wms.ids import WarehousePk
-
-
-class StockRef(NamedTuple):
-    """An item at a warehouse."""
-
-    warehouse_pk: WarehousePk
-    item_code: str
 
 
 class LateRef(NamedTuple):
@@ -28,12 +20,6 @@ class LateRef(NamedTuple):
 def stock_key(warehouse_pk: WarehousePk, item_code: str) -> ParkKey:
     """Return the park key of orders that wait for free units of an item at a warehouse."""
     return ParkKey(f"stock:{warehouse_pk}:{item_code}")
-
-
-def parse_stock(key: str) -> StockRef | None:
-    """Return the item and the warehouse that a park key names; None if it names something else."""
-    found = refs.numbered(key, "stock")
-    return StockRef(WarehousePk(found[0]), found[1]) if found else None
 
 
 def late_cause(step: str, domain: str, slug: str, code: str) -> str:

@@ -25,7 +25,6 @@ from wmsbridge.schedules import admin as _schedules  # noqa: F401  # registers i
 from wmsbridge.staff import admin as _staff  # noqa: F401  # registers its pages
 
 MOST_ALERTS = 8
-MOST_LANES = 20
 NEAR = 0.6
 """The share of its threshold from which on a metric is shown as near to it."""
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
 
-import structlog
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -36,8 +35,6 @@ from shops.api.gids import gid
 from shops.api.shapes import FulfillmentGid, Payload, Shape, parse
 from shops.ids import FulfillmentId, FulfillmentOrderId, ShopifyLineId
 from shops.models import Shop
-
-logger = structlog.get_logger(__name__)
 
 SETTLE = timedelta(seconds=30)
 """After a lost answer Shopify may still be at it: only after this long does "not there" mean that it was not done."""

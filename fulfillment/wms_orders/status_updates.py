@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import structlog
 from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
@@ -32,8 +31,6 @@ from ops.errors import Blocked
 from wms.callbacks.events import OrderStatusEvent
 from wms.ids import ConnectionPk, RemoteOrderId
 from wms.vocabulary.statuses import WmsStatus
-
-logger = structlog.get_logger(__name__)
 
 SOON_KNOWN = timedelta(minutes=30)
 """Longer than the answer to our own call takes, which a callback may overtake. By the WMS's clock."""

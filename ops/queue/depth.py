@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from django.db import connection
 
 _COUNTS = """
-SELECT lane_id, CASE WHEN run_at <= clock_timestamp() THEN 'due' ELSE 'later' END AS state, count(*), min(run_at)
+SELECT lane_id, CASE WHEN run_at <= clock_timestamp() THEN 'due' ELSE 'later' END AS state, count(*)
   FROM ops_job WHERE state = 'ready' AND parked_on = '{}' GROUP BY 1, 2
 UNION ALL
-SELECT lane_id, 'parked', count(*), min(parked_since)
+SELECT lane_id, 'parked', count(*)
   FROM ops_job WHERE state = 'ready' AND NOT parked_on = '{}' GROUP BY 1
 UNION ALL
-SELECT lane_id, 'running', count(*), min(started_at) FROM ops_job WHERE state = 'running' GROUP BY 1
+SELECT lane_id, 'running', count(*) FROM ops_job WHERE state = 'running' GROUP BY 1
 UNION ALL
-SELECT lane_id, 'dead', count(*), min(finished_at) FROM ops_job WHERE state = 'dead' GROUP BY 1
+SELECT lane_id, 'dead', count(*) FROM ops_job WHERE state = 'dead' GROUP BY 1
 """
 
 
 @dataclass(frozen=True)
 class Depth:
-    """The unfinished jobs of one lane. `due_since` is the run time of the due job that has waited longest."""
+    """The unfinished jobs of one lane."""
 
     due: int = 0
     later: int = 0
     parked: int = 0
     running: int = 0
     dead: int = 0
-    due_since: datetime | None = None
 
 
 def by_lane() -> dict[str, Depth]:
@@ -37,7 +35,6 @@ def by_lane() -> dict[str, Depth]:
     found: dict[str, Depth] = {}
     with connection.cursor() as cursor:
         cursor.execute(_COUNTS)
-        for lane, state, count, since in cursor.fetchall():
-            depth = replace(found.get(lane, Depth()), **{state: count})
-            found[lane] = replace(depth, due_since=since) if state == "due" else depth
+        for lane, state, count in cursor.fetchall():
+            found[lane] = replace(found.get(lane, Depth()), **{state: count})
     return found

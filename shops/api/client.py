@@ -130,7 +130,8 @@ def rest(
 ) -> dict[str, Any]:
     """Call a REST endpoint below `/admin/api/<version>/` (`path` e.g. "shop.json") and return its JSON; {} for no body.
 
-    Metered by X-Shopify-Shop-Api-Call-Limit ("used/size") and Retry-After. Raises as `execute`.
+    Nothing here needs one today. It is kept because REST calls have a limit of their own, which is part of what the
+    client promises. Metered by X-Shopify-Shop-Api-Call-Limit ("used/size") and Retry-After. Raises as `execute`.
     """
     _require_switched_on(shop)
     changes = method.upper() not in {"GET", "HEAD"}

@@ -17,13 +17,13 @@ from fulfillment.wms_order_states import (
     FIRST_LOOK_UP,
     OVER,
     STEPS,
-    TRANSITIONS,
     UNCONFIRMED,
     CancellationPhase,
     Event,
     advance,
     phase,
 )
+from tests.architecture.states.transitions import TRANSITIONS
 from tests.builders import make_connection, make_order, make_shop, make_warehouse, make_wms_order
 from wms.vocabulary.statuses import WmsStatus
 

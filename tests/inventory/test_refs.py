@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 
 from inventory import refs
-from inventory.refs import LateRef, StockRef
-from tests.references import domains, hostile_ids, rows, slugs
+from inventory.refs import LateRef
+from tests.references import domains, hostile_ids, slugs
 from wms.ids import WarehousePk
 
 
@@ -15,13 +15,6 @@ def test_spellings_are_those_of_stored_rows() -> None:
     assert refs.stock_key(WarehousePk(4), "SHIRT:L") == "stock:4:SHIRT:L"
     assert refs.late_cause("read", "b.myshopify.com", "north", "BER1") == "read:b.myshopify.com:north/BER1"
     assert refs.reconcile_subject("north") == "reconcile:north"
-
-
-@given(warehouse=rows, item=hostile_ids)
-def test_an_item_is_found_by_its_key(warehouse: int, item: str) -> None:
-    assert refs.parse_stock(refs.stock_key(WarehousePk(warehouse), item)) == StockRef(
-        WarehousePk(warehouse), item
-    )
 
 
 @given(domain=domains, slug=slugs, code=hostile_ids)
@@ -33,8 +26,3 @@ def test_late_stock_is_found_by_the_cause(domain: str, slug: str, code: str) -> 
 @pytest.mark.parametrize("cause", ["", "read", "read:x", "read:x:north", "read:x:/BER1", "stock_sync_lag"])
 def test_what_names_no_late_stock_is_none(cause: str) -> None:
     assert refs.parse_late(cause) is None
-
-
-@pytest.mark.parametrize("text", ["", "stock:3", "stock:3:", "stock:x:5", "sku:3:5"])
-def test_what_names_no_item_is_none(text: str) -> None:
-    assert refs.parse_stock(text) is None

@@ -39,7 +39,7 @@ from wms.adapters.base import (
     UpdateAnswer,
 )
 from wms.availability import access
-from wms.ids import ExternalId, RemoteOrderId, RemoteReturnId, RemoteShipmentId
+from wms.ids import ExternalId, RemoteOrderId, RemoteReturnId
 from wms.models import Connection
 from wms.refs import connection_lane
 from wms.vocabulary.local_times import Moment, within, zone_named
@@ -52,11 +52,7 @@ MAX_MESSAGE = 500
 """The most characters of a vendor's message that are kept."""
 _REACHES = ("company", "address1", "address2", "phone", "email")
 
-_ID = StringConstraints(strip_whitespace=True, min_length=1, max_length=255)
-Id = Annotated[str, _ID]
-OrderId = Annotated[RemoteOrderId, _ID]
-ShipmentId = Annotated[RemoteShipmentId, _ID]
-ReturnId = Annotated[RemoteReturnId, _ID]
+Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
 Word = Annotated[str, Field(max_length=255)]
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value), Field(max_length=2000)]
 Quantity = Annotated[int, Field(ge=-1_000_000_000, le=1_000_000_000)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -21,8 +20,6 @@ from shops.refs import shop_key
 from wms.availability import access, warehouses
 from wms.models import Connection, Warehouse
 from wmsbridge.configuration.config_file import Complaint, ConfigError, ConfigFile, WarehouseTable
-
-M = TypeVar("M", bound=Model)
 
 NEEDED = {
     "connections": ("base_url", "token", "callback_secret"),

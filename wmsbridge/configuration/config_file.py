@@ -87,7 +87,6 @@ Domain = Annotated[
         strip_whitespace=True, to_lower=True, pattern=r"^[a-z0-9][a-z0-9-]*\.myshopify\.com$", max_length=255
     ),
 ]
-HttpUrl = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^https?://\S+$", max_length=500)]
 Slug = Annotated[
     str, StringConstraints(strip_whitespace=True, pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=50)
 ]

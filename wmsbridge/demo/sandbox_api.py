@@ -32,11 +32,6 @@ class Sandbox:
         """A simulated account at a WMS."""
         self._post(self.wms, "connections", connection)
 
-    def behave(self, settings: dict[str, Any]) -> None:
-        """How deliveries of webhooks and callbacks misbehave."""
-        self._post(self.shopify, "settings", settings)
-        self._post(self.wms, "settings", settings)
-
     def place(self, domain: str, order: dict[str, Any]) -> dict[str, Any]:
         """A customer orders; returns the order as in the books."""
         return self._post(self.shopify, f"shops/{domain}/orders", order)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fulfillment.wms_order_states import AT_THE_WMS, TRANSITIONS, Event
+from fulfillment.wms_order_states import AT_THE_WMS, Event
+from tests.architecture.states.transitions import TRANSITIONS
 from wms.vocabulary.statuses import WmsStatus
 
 AT = "at_the_wms"
