@@ -84,6 +84,27 @@ def ordered(shop: Shop, *, variant: int | None = 11, units: int = 2, **changes: 
     return order
 
 
+def add_line(order: Order, *, variant: int | None, units: int, sku: str = "SKU-TEE") -> OrderLine:
+    """A further line of the order, in the fulfilment order that it has."""
+    number = order.shopify_order_id + 10 * (1 + order.lines.count())
+    line = OrderLine.objects.create(
+        order=order,
+        shopify_line_id=ShopifyLineId(number),
+        shopify_variant_id=VariantId(variant) if variant else None,
+        sku=sku,
+        title="A tee",
+        quantity=units,
+    )
+    FulfillmentOrderLine.objects.create(
+        fulfillment_order=order.fulfillment_orders.get(),
+        shopify_line_id=FulfillmentOrderLineId(number),
+        order_line=line,
+        total_quantity=units,
+        remaining_quantity=units,
+    )
+    return line
+
+
 def at_warehouse(
     warehouse: Warehouse, *, units: int = 2, part: dict[str, Any] | None = None, **changes: Any
 ) -> Order:

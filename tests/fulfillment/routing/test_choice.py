@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fulfillment.routing.choice import Candidate, Decision, PassedOver, decide
+from fulfillment.routing.choice import Candidate, Decision, PassedOver, Verdict, decide
+from wms.ids import WarehousePk
 
 ITEMS = ("MUG", "TEE")
 needs = st.dictionaries(st.sampled_from(ITEMS), st.integers(1, 4), min_size=1)
@@ -85,3 +88,55 @@ def test_short_stock_names_each_missing_item_and_waits_for_it(warehouse: Candida
     waits_for = [key for key in decision.wake_on if key.startswith("stock:")]
     assert sorted(waits_for) == sorted(f"stock:{ready.id}:{item}" for item in missing)
     assert all(item in decision.verdicts[0].detail for item in missing)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "detail", "says"),
+    [
+        (PassedOver.NO_ITEM, "MUG, TEE", "Berlin has no item MUG, TEE"),
+        (PassedOver.STOCK, "MUG: 1 of 2", "Berlin: stock MUG: 1 of 2"),
+        (PassedOver.PAUSED, "", "Berlin: paused"),
+    ],
+)
+def test_a_verdict_is_said_in_words_for_staff(outcome: PassedOver, detail: str, says: str) -> None:
+    assert str(Verdict(1, "Berlin", outcome, detail)) == says
+
+
+@pytest.mark.parametrize(("country", "says"), [("FR", "FR"), ("", "an unknown country")])
+def test_a_warehouse_that_does_not_serve_the_country_says_which(country: str, says: str) -> None:
+    decision = decide([open_warehouse(countries=frozenset({"DE"}))], country=country)
+    assert decision.verdicts[0].detail == f"does not serve {says}"
+
+
+def open_warehouse(**changes: Any) -> Candidate:
+    """A warehouse that can send one mug."""
+    values = {"priority": 1, "active": True, "paused": False, "countries": frozenset(), "capacity_left": None}
+    more = {"needs": {"MUG": 1}, "unmapped": (), "free": {"MUG": 1}}
+    return Candidate(**{"id": WarehousePk(1), "name": "Berlin", **values, **more, **changes})
+
+
+@pytest.mark.parametrize(
+    ("left", "outcome"), [(None, "chosen"), (1, "chosen"), (0, "capacity"), (-1, "capacity")]
+)
+def test_the_last_order_of_the_day_still_goes(left: int | None, outcome: str) -> None:
+    assert outcomes(decide([open_warehouse(capacity_left=left)], country="DE")) == [outcome]
+
+
+def test_of_the_items_that_are_short_the_unknown_ones_are_named_and_all_wake() -> None:
+    short = open_warehouse(needs={"MUG": 1, "TEE": 2, "BOX": 1}, never_reported=frozenset({"TEE", "MUG"}))
+    decision = decide([short], country="DE")
+    assert (outcomes(decision), decision.verdicts[0].detail) == ([PassedOver.NO_ITEM], "TEE")
+    assert decision.wake_on == ("stock:1:BOX", "stock:1:TEE", "warehouse:1")
+
+
+def test_the_nearest_way_out_is_waited_for_first() -> None:
+    refused = [
+        open_warehouse(id=1, active=False),
+        open_warehouse(id=2, countries=frozenset({"FR"})),
+        open_warehouse(id=3, needs=None, unmapped=("SKU-MUG",)),
+        open_warehouse(id=4, capacity_left=0),
+        open_warehouse(id=5, paused=True),
+        open_warehouse(id=6, free={}),
+    ]
+    keys = decide(refused, country="DE").wake_on
+    assert keys == ("stock:6:MUG", *(f"warehouse:{number}" for number in (6, 5, 4, 3, 2, 1)))
