@@ -11,8 +11,8 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from inventory import reservations
-from inventory.models import Reservation, StockLevel
+from inventory import commitments, reservations
+from inventory.models import Commitment, Reservation, StockLevel
 from inventory.reservations import Need, Shortage
 from ops.models import Job, Lane
 from tests.builders import make_connection, make_level, make_shop, make_warehouse
@@ -209,6 +209,50 @@ def test_the_database_refuses_a_second_open_row_of_an_order_at_a_level(berlin: W
         transaction.atomic(),
     ):
         Reservation.objects.create(level=known, reference="order-1", quantity=1)
+
+
+def test_what_is_short_is_told_with_what_the_order_has_already(berlin: Warehouse) -> None:
+    make_level(berlin, available=5)
+    reserve(berlin, MUG=3)
+    reserve(berlin, "order-2", MUG=1)
+    assert reserve(berlin, MUG=5) == [Shortage(berlin.pk, "MUG", wanted=5, free=4)]
+    assert rows() == [("order-1", "MUG", 3, "held"), ("order-2", "MUG", 1, "held")]
+
+
+def test_units_that_the_quantity_is_net_of_are_not_free_for_the_order_once_more(berlin: Warehouse) -> None:
+    make_netted(make_level(berlin, available=1), 2)
+    assert reserve(berlin, MUG=4) == [Shortage(berlin.pk, "MUG", wanted=4, free=1)]
+
+
+def test_less_for_an_order_that_is_counted_leaves_it_counted(berlin: Warehouse) -> None:
+    make_netted(make_level(berlin, available=5), 3)
+    assert reserve(berlin, MUG=2) == []
+    assert rows() == [("order-1", "MUG", 2, "counted")]
+    assert Reservation.objects.get().accepted_at is not None
+
+
+def test_a_release_forgets_what_shopify_committed_of_these_orders_only(berlin: Warehouse) -> None:
+    make_level(berlin, available=5)
+    for order in ("order-1", "order-2"):
+        reserve(berlin, order, MUG=1)
+        commitments.note({order: {(berlin.pk, "MUG"): 1}})
+    reservations.release("order-1")
+    assert list(Commitment.objects.values_list("reference", flat=True)) == ["order-2"]
+
+
+def test_an_item_that_the_wms_never_named_is_told_apart_from_one_that_ran_out(
+    berlin: Warehouse, twin: Warehouse
+) -> None:
+    make_level(berlin, "MUG", 0)
+    rome = make_warehouse(berlin.shop, berlin.connection, "Rome")
+    make_level(rome, "TEE")
+    asked = [(berlin.pk, "MUG"), (berlin.pk, "TEE"), (rome.pk, "MUG"), (rome.pk, "TEE"), (twin.pk, "MUG")]
+    assert reservations.never_reported(asked) == {(berlin.pk, "TEE"), (rome.pk, "MUG")}
+
+
+def test_nothing_is_asked_about_no_items(django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        assert reservations.never_reported([]) == frozenset()
 
 
 @pytest.mark.parametrize("count", [1, 40])

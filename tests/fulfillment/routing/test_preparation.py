@@ -112,11 +112,11 @@ def test_an_order_whose_other_part_is_shipped_stays_where_it_is(berlin: Warehous
 
 
 def test_an_order_without_uncovered_units_is_not_routed_and_owes_nothing(berlin: Warehouse) -> None:
-    order = ordered(berlin.shop, owed_from=timezone.now())
+    order = ordered(berlin.shop, lag_started_at=timezone.now())
     routed(order)
-    Order.objects.update(owed_from=timezone.now())
+    Order.objects.update(lag_started_at=timezone.now())
     assert preparation.prepare(order.id) is None
-    assert now(order).owed_from is None
+    assert now(order).lag_started_at is None
     assert WmsOrder.objects.count() == 1
 
 
@@ -177,17 +177,17 @@ def test_nothing_is_sent_beside_a_part_on_which_a_person_decides(berlin: Warehou
 
 def test_a_routed_order_owes_nothing_and_its_part_knows_since_when_it_was_owed(berlin: Warehouse) -> None:
     since = timezone.now() - timedelta(hours=2)
-    order = ordered(berlin.shop, owed_from=since)
-    assert routed(order).owed_from == since
-    assert now(order).owed_from is None
+    order = ordered(berlin.shop, lag_started_at=since)
+    assert routed(order).lag_started_at == since
+    assert now(order).lag_started_at is None
 
 
 def test_a_part_that_nobody_owed_is_owed_from_now_on(berlin: Warehouse) -> None:
     order = ordered(berlin.shop, waited_at_shopify=timedelta(hours=1))
     shown = order_states.read_own_clock(order)
-    owed_from = routed(order).owed_from
-    assert owed_from is not None
-    assert abs(owed_from - shown) < timedelta(minutes=1)
+    lag_started_at = routed(order).lag_started_at
+    assert lag_started_at is not None
+    assert abs(lag_started_at - shown) < timedelta(minutes=1)
 
 
 def test_the_verdicts_are_stored_with_the_order_and_the_submission_follows(berlin: Warehouse) -> None:

@@ -21,7 +21,7 @@ from wms.models import Warehouse
 
 def asks(reference: str = "p1", item: str = "MUG", **changes: Any) -> Given:
     """Two units of one line, of which Shopify has two at the location."""
-    values = {"order_line": 1, "location": 101, "per_unit": 1, "units": 2, "told": 0, "remaining": 2}
+    values = {"order_line": 1, "location": 101, "per_unit": 1, "units": 2, "fulfilled": 0, "remaining": 2}
     return Given(reference=reference, place=(7, item), **{**values, **changes})
 
 
@@ -31,11 +31,11 @@ def asks(reference: str = "p1", item: str = "MUG", **changes: Any) -> Given:
         ({}, 2),
         ({"units": 1}, 1),
         ({"remaining": 1}, 1),
-        ({"told": 1}, 1),
-        ({"told": 3}, 0),
+        ({"fulfilled": 1}, 1),
+        ({"fulfilled": 3}, 0),
         ({"units": 6, "per_unit": 3}, 6),
         ({"units": 4, "per_unit": 3}, 6),
-        ({"units": 4, "per_unit": 3, "told": 1}, 3),
+        ({"units": 4, "per_unit": 3, "fulfilled": 1}, 3),
         ({"remaining": 0}, 0),
     ],
 )
@@ -67,7 +67,7 @@ parts = st.lists(
         asks,
         st.sampled_from(["p1", "p2", "p3"]),
         units=st.integers(0, 6),
-        told=st.integers(0, 3),
+        fulfilled=st.integers(0, 3),
         remaining=st.just(4),
     ),
     max_size=3,
@@ -78,7 +78,7 @@ parts = st.lists(
 @given(parts)
 def test_no_more_is_committed_than_shopify_has_and_none_is_left_that_is_not_told(given: list[Given]) -> None:
     found = {reference: places[7, "MUG"] for reference, places in share(given).items()}
-    not_told = {each.reference: max(0, each.units - each.told) for each in given}
+    not_told = {each.reference: max(0, each.units - each.fulfilled) for each in given}
     assert all(0 <= units <= not_told[reference] for reference, units in found.items())
     assert sum(found.values()) == min(4, sum(not_told.values()))
 
@@ -170,7 +170,7 @@ def test_an_ended_part_commits_what_left_and_none_what_is_sent_again(
 def test_what_a_fulfilment_told_is_no_longer_outstanding(berlin: Warehouse) -> None:
     order = sent(berlin)
     shipment = make_shipment(order.wms_orders.get())
-    ShipmentUnit.objects.create(shipment=shipment, order_line=order.lines.get(), quantity=2, told=1)
+    ShipmentUnit.objects.create(shipment=shipment, order_line=order.lines.get(), quantity=2, fulfilled=1)
     commitments.note(order)
     assert committed() == {"MUG": 1}
 
@@ -187,7 +187,7 @@ def test_the_items_of_a_told_shipment_are_looked_at_anew_those_of_the_earlier_pa
         make_level(berlin, item)
     shipment = make_shipment(row)
     shipment.lines.create(item_code="LID", quantity=1)
-    ShipmentUnit.objects.create(shipment=shipment, order_line=order.lines.get(), quantity=2, told=2)
+    ShipmentUnit.objects.create(shipment=shipment, order_line=order.lines.get(), quantity=2, fulfilled=2)
     StockLevel.objects.update(push_due_since=None)
     commitments.after_telling(shipment)
     due = StockLevel.objects.exclude(push_due_since=None).values_list("item_code", flat=True)

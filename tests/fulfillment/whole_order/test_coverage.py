@@ -110,7 +110,7 @@ def told(row: WmsOrder, units: int, *, attempt: timedelta | None = None, **chang
     state = changes.pop("state", "received")
     shipment = make_shipment(row, state=state, attempt_at=at)
     ShipmentUnit.objects.create(
-        shipment=shipment, order_line=order.lines.get(), quantity=units, **{"told": units, **changes}
+        shipment=shipment, order_line=order.lines.get(), quantity=units, **{"fulfilled": units, **changes}
     )
 
 
@@ -174,8 +174,8 @@ def test_shopify_asks_us_for_open_work_that_a_carrier_brings_from_our_place(
     found = coverage.measure(order)
     assert (only(found.open), only(found.later)) == (now, later)
     assert only(coverage.open_units(order)) == now
-    ours = not {"is_ours", "at_foreign_service"} & changes.keys() and found.lines
-    assert coverage.work_for_us(order).exists() == bool(ours and changes.get("delivery_method") != "PICK_UP")
+    not_ours = {"is_ours", "at_foreign_service"} & changes.keys() or changes.get("delivery_method")
+    assert coverage.fulfillment_orders_to_ship(order).exists() != bool(not_ours)
 
 
 @pytest.mark.parametrize(
@@ -198,11 +198,11 @@ BEFORE, AFTER = timedelta(minutes=-1), timedelta(minutes=1)
         (None, {}, 0),
         (timedelta(0), {}, 0),
         (AFTER, {}, 2),
-        (BEFORE, {"told": 0}, 2),
-        (BEFORE, {"told": 1}, 1),
-        (BEFORE, {"state": "closed", "told": 0}, 0),
-        (BEFORE, {"state": "closed", "told": 0, "sent_again": 1}, 1),
-        (AFTER, {"state": "closed", "told": 0}, 2),
+        (BEFORE, {"fulfilled": 0}, 2),
+        (BEFORE, {"fulfilled": 1}, 1),
+        (BEFORE, {"state": "closed", "fulfilled": 0}, 0),
+        (BEFORE, {"state": "closed", "fulfilled": 0, "sent_again": 1}, 1),
+        (AFTER, {"state": "closed", "fulfilled": 0}, 2),
     ],
 )
 def test_what_a_reading_can_know_of_our_fulfilments_is_off_what_is_in_flight(

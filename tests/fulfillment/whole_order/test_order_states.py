@@ -87,7 +87,7 @@ def test_a_cancelled_order_that_a_warehouse_still_has_is_not_cancelled_yet(berli
 
 def test_a_part_of_which_the_rest_is_unwanted_counts_as_shipped(berlin: Warehouse) -> None:
     order = with_parts(berlin, "partially_shipped")
-    WmsOrder.objects.update(rest_unwanted=True)
+    WmsOrder.objects.update(remainder_unwanted=True)
     assert settled(order)[0] == "shipped"
 
 
@@ -117,14 +117,14 @@ def test_units_of_a_cancelled_order_are_held_for_nobody(berlin: Warehouse) -> No
 @pytest.mark.parametrize(
     ("order", "expected"),
     [
-        ({"wish_words": "asked to cancel it"}, ("at_warehouse", "edited", "asked to cancel it")),
+        ({"change_summary": "asked to cancel it"}, ("at_warehouse", "edited", "asked to cancel it")),
         (
             {"surplus": {"1": 1}},
             ("at_warehouse", "edited", "Shopify asks for fewer units than warehouses have"),
         ),
-        ({"surplus": {"1": 1}, "wish_words": "asked"}, ("at_warehouse", "edited", "asked")),
+        ({"surplus": {"1": 1}, "change_summary": "asked"}, ("at_warehouse", "edited", "asked")),
         (
-            {"wish_words": "asked", "cancelled_at": timezone.now()},
+            {"change_summary": "asked", "cancelled_at": timezone.now()},
             ("at_warehouse", "cancel_asked", "asked"),
         ),
     ],
@@ -156,11 +156,15 @@ def parcel(order: Order, *, units: int = 2, shipment: dict[str, Any], **changes:
         ),
         ({"state": "cancelled", "reason": "x"}, {}, ("partially_shipped", "shipment_held", "S1: x")),
         ({"state": "closed"}, {}, ("shipped", "", "")),
-        ({"state": "received"}, {"told": 2}, ("shipped", "", "")),
-        ({"state": "received"}, {"told": 1}, ("partially_shipped", "", "")),
-        ({"state": "received"}, {"told": 1, "sent_again": 1}, ("shipped", "", "")),
-        ({"state": "received"}, {"told": 1, "unwanted": 1}, ("partially_shipped", "", "")),
-        ({"state": "held", "shopify_fulfillment_id": 9}, {"told": 1, "unwanted": 1}, ("shipped", "", "")),
+        ({"state": "received"}, {"fulfilled": 2}, ("shipped", "", "")),
+        ({"state": "received"}, {"fulfilled": 1}, ("partially_shipped", "", "")),
+        ({"state": "received"}, {"fulfilled": 1, "sent_again": 1}, ("shipped", "", "")),
+        ({"state": "received"}, {"fulfilled": 1, "unwanted": 1}, ("partially_shipped", "", "")),
+        (
+            {"state": "held", "shopify_fulfillment_id": 9},
+            {"fulfilled": 1, "unwanted": 1},
+            ("shipped", "", ""),
+        ),
     ],
 )
 def test_an_order_is_shipped_once_shopify_knows_of_all_that_left(
@@ -182,12 +186,12 @@ def test_a_parcel_is_not_asked_for_while_nothing_counts_as_shipped(berlin: Wareh
 
 def waiting_for_a_part(berlin: Warehouse, status: str, *, given: int = 2, **changes: Any) -> Order:
     """Two of four units are shipped; of the rest Shopify says `status`."""
-    order = ordered(berlin.shop, units=4, state="at_warehouse", rest_detail="2 × SKU-MUG", **changes)
+    order = ordered(berlin.shop, units=4, state="at_warehouse", deferred_detail="2 × SKU-MUG", **changes)
     row = make_wms_order(order, berlin, wms_status="shipped")
     line = order.lines.get()
     WmsOrderLine.objects.create(wms_order=row, order_line=line, item_code="MUG", quantity=given, per_unit=1)
     shipment = make_shipment(row, state="fulfilled", shopify_fulfillment_id=9, fulfilled_at=timezone.now())
-    ShipmentUnit.objects.create(shipment=shipment, order_line=line, quantity=given, told=given)
+    ShipmentUnit.objects.create(shipment=shipment, order_line=line, quantity=given, fulfilled=given)
     work = order.fulfillment_orders.get()
     work.lines.update(remaining_quantity=4 - given)
     FulfillmentOrder.objects.update(status=status)
@@ -196,12 +200,12 @@ def waiting_for_a_part(berlin: Warehouse, status: str, *, given: int = 2, **chan
 
 @pytest.mark.parametrize("reason", ["on_hold", "scheduled"])
 def test_an_order_of_which_a_part_is_to_come_waits_for_it(berlin: Warehouse, reason: str) -> None:
-    order = waiting_for_a_part(berlin, "ON_HOLD", rest_reason=reason)
+    order = waiting_for_a_part(berlin, "ON_HOLD", deferred_reason=reason)
     assert settled(order) == ("waiting", reason, "2 × SKU-MUG")
 
 
 def test_a_part_that_may_go_makes_the_order_ready_unless_whole_orders_are_sent(berlin: Warehouse) -> None:
-    order = waiting_for_a_part(berlin, "OPEN", rest_reason="on_hold")
+    order = waiting_for_a_part(berlin, "OPEN", deferred_reason="on_hold")
     assert settled(order)[0] == "ready"
     order.shop.whole_orders_only = True
     order.shop.save()
@@ -209,12 +213,12 @@ def test_a_part_that_may_go_makes_the_order_ready_unless_whole_orders_are_sent(b
 
 
 def test_a_reason_of_the_whole_order_holds_what_could_go(berlin: Warehouse) -> None:
-    order = waiting_for_a_part(berlin, "OPEN", rest_reason="unpaid")
+    order = waiting_for_a_part(berlin, "OPEN", deferred_reason="unpaid")
     assert settled(order)[:2] == ("waiting", "unpaid")
 
 
 def test_an_order_of_which_everything_was_given_does_not_wait(berlin: Warehouse) -> None:
-    order = waiting_for_a_part(berlin, "CLOSED", given=4, rest_reason="on_hold")
+    order = waiting_for_a_part(berlin, "CLOSED", given=4, deferred_reason="on_hold")
     assert settled(order)[0] == "shipped"
 
 
@@ -275,7 +279,7 @@ def test_an_order_waited_for_shopify_until_we_were_told_and_the_rest_is_ours(
 ) -> None:
     order = make_order(berlin.shop, state="waiting", reason="unpaid")
     Order.objects.update(state_since=F("state_since") - 2 * HOUR)
-    order_states.stand(order, OrderState.READY, noticed=timezone.now() - hours_ago * HOUR)
+    order_states.stand(order, OrderState.READY, webhook_at=timezone.now() - hours_ago * HOUR)
     assert waited(order) == (expected, 0)
 
 
@@ -306,11 +310,11 @@ def test_an_orders_own_clock_stands_still_while_it_waits(
 def test_what_ends_with_the_work_is_over_once_nobody_works_on_the_order(
     berlin: Warehouse, state: str, owes: bool, closed: bool
 ) -> None:
-    order = make_order(berlin.shop, owed_from=timezone.now())
+    order = make_order(berlin.shop, lag_started_at=timezone.now())
     for subject in (order.subject, make_order(berlin.shop).subject):
         Alert.objects.create(kind="order_moved", subject=subject, title="x", meaning="x", action="x")
     order_states.stand(order, OrderState(state))
-    assert (now(order).owed_from is not None) == owes
+    assert (now(order).lag_started_at is not None) == owes
     assert Alert.objects.filter(state="open").count() == (1 if closed else 2)
 
 
@@ -320,7 +324,7 @@ def test_what_ends_with_the_work_is_over_once_nobody_works_on_the_order(
 def test_an_order_is_owed_from_its_first_notice_until_a_warehouse_confirmed_it(berlin: Warehouse) -> None:
     order = make_order(berlin.shop, received_at=timezone.now() - 3 * HOUR, ready_at=None)
     order_states.note_ready(order, owes=True)
-    assert now(order).owed_from == order.received_at
+    assert now(order).lag_started_at == order.received_at
     assert abs(now(order).ready_at - timezone.now()) < HOUR  # type: ignore[operator]
 
 
@@ -328,27 +332,27 @@ def test_an_order_is_owed_from_its_first_notice_until_a_warehouse_confirmed_it(b
 def test_a_later_part_is_owed_from_the_notice_that_it_may_go(
     berlin: Warehouse, accepted: Any, at_notice: bool
 ) -> None:
-    noticed = timezone.now() - HOUR
+    webhook_at = timezone.now() - HOUR
     order = make_order(berlin.shop, received_at=timezone.now() - 3 * HOUR)
     make_wms_order(order, berlin, accepted_at=accepted)
-    order_states.note_ready(order, owes=True, noticed=noticed)
-    assert now(order).owed_from == (noticed if at_notice else order.received_at)
+    order_states.note_ready(order, owes=True, webhook_at=webhook_at)
+    assert now(order).lag_started_at == (webhook_at if at_notice else order.received_at)
 
 
 def test_what_is_known_to_be_owed_and_ready_is_kept_unless_it_begins_anew(berlin: Warehouse) -> None:
     since = timezone.now() - 2 * HOUR
-    order = make_order(berlin.shop, owed_from=since, ready_at=since)
+    order = make_order(berlin.shop, lag_started_at=since, ready_at=since)
     order_states.note_ready(order, owes=True)
-    assert (now(order).owed_from, now(order).ready_at) == (since, since)
+    assert (now(order).lag_started_at, now(order).ready_at) == (since, since)
     order_states.note_ready(order, anew=True)
-    assert now(order).owed_from is None
+    assert now(order).lag_started_at is None
     assert now(order).ready_at != since
 
 
 def test_an_order_that_owes_nothing_forgets_since_when_and_no_other_does(berlin: Warehouse) -> None:
-    order, other = (make_order(berlin.shop, owed_from=timezone.now()) for _ in range(2))
+    order, other = (make_order(berlin.shop, lag_started_at=timezone.now()) for _ in range(2))
     order_states.owes_nothing(order)
-    assert (now(order).owed_from, now(other).owed_from) == (None, other.owed_from)
+    assert (now(order).lag_started_at, now(other).lag_started_at) == (None, other.lag_started_at)
 
 
 def test_only_refused_parts_of_the_order_itself_are_refused(berlin: Warehouse) -> None:

@@ -8,13 +8,13 @@ import pytest
 
 from fulfillment import readiness
 from fulfillment.models.states import OrderState, Reason
-from fulfillment.shopify.our_locations import OurPlaces
+from fulfillment.shopify.our_locations import OurLocations
 from fulfillment.shopify.snapshots import OrderNode
 from shops.ids import LocationId
 from shops.models import Shop
 
 BERLIN, STORE = 101, 103
-OURS = OurPlaces(frozenset({LocationId(BERLIN)}))
+OURS = OurLocations(frozenset({LocationId(BERLIN)}))
 ADDRESS = {"name": "Ada", "company": "", "address1": "Main Street 1", "countryCodeV2": "DE"}
 TODAY = "2026-11-01T10:00:00Z"
 Json = dict[str, Any]
@@ -70,8 +70,8 @@ def order(*works: Json, lines: tuple[Json, ...] = (line(),), **changes: Any) -> 
     )
 
 
-def judged(node: OrderNode, *, places: OurPlaces = OURS, **shop: Any) -> readiness.Verdict:
-    return readiness.verdict(node, Shop(domain="berlin.myshopify.com", **shop), places=places)
+def judged(node: OrderNode, *, places: OurLocations = OURS, **shop: Any) -> readiness.Verdict:
+    return readiness.verdict(node, Shop(domain="berlin.myshopify.com", **shop), locations=places)
 
 
 def stands(verdict: readiness.Verdict) -> tuple[str, str]:
@@ -199,7 +199,7 @@ def test_who_routes_for_all_places_leaves_fulfilment_services_alone(
 ) -> None:
     location = {"id": gid("Location", STORE), "isFulfillmentService": service}
     node = order(work(assignedLocation={"location": location}))
-    assert stands(judged(node, places=OurPlaces(frozenset(), everywhere=True))) == expected
+    assert stands(judged(node, places=OurLocations(frozenset(), everywhere=True))) == expected
 
 
 def test_a_fulfilment_service_that_a_warehouse_names_is_ours() -> None:

@@ -17,7 +17,8 @@ from inventory.reservations import Need
 from inventory.stock import levels
 from inventory.stock.levels import Observation
 from ops.models import Alert, Job, Lane
-from tests.builders import make_connection, make_level, make_shop, make_warehouse
+from skumap.models import SkuMapping
+from tests.builders import make_connection, make_level, make_mapping, make_shop, make_warehouse
 from tests.inventory.reservation_states import make_netted
 from wms.models import Warehouse
 
@@ -263,3 +264,55 @@ def test_two_workers_that_learn_of_the_same_new_items_do_not_deadlock() -> None:
         thread.join()
     assert failures == []
     assert set(StockLevel.objects.values_list("available", flat=True)) == {33}
+
+
+# What Shopify books by itself, or a mapping changed
+
+
+@pytest.fixture
+def sold(berlin: Warehouse) -> Warehouse:
+    """Berlin sells variant 11 as a set of mug and box, and 12 as a tee; nothing is due."""
+    for variant, item in ((11, "MUG"), (11, "BOX"), (12, "TEE")):
+        make_mapping(berlin, variant, item)
+        make_level(berlin, item)
+    return berlin
+
+
+def due() -> list[str]:
+    rows = StockLevel.objects.exclude(push_due_since=None)
+    return sorted(
+        f"{warehouse} {item}" for warehouse, item in rows.values_list("warehouse__name", "item_code")
+    )
+
+
+@pytest.mark.parametrize(
+    ("variants", "elsewhere", "expected"),
+    [
+        ([11], None, ["Berlin BOX", "Berlin MUG"]),
+        ([12, 99], None, ["Berlin TEE"]),
+        ([11, 12], False, ["Berlin BOX", "Berlin MUG", "Berlin TEE"]),
+        ([11], True, []),
+        ([], None, []),
+    ],
+)
+def test_the_items_of_a_product_are_due_at_the_locations_named(
+    sold: Warehouse, variants: list[int], elsewhere: bool | None, expected: list[str]
+) -> None:
+    locations = None if elsewhere is None else [sold.shopify_location_id + elsewhere]
+    levels.mark_products_due(sold.shop_id, variants=variants, locations=locations)
+    assert due() == expected
+    assert Job.objects.filter(kind="inventory.push").count() == bool(expected)
+
+
+def test_a_product_is_due_nowhere_but_in_its_own_shop(sold: Warehouse) -> None:
+    other = make_warehouse(make_shop("paris.myshopify.com"), sold.connection, "Paris")
+    make_mapping(other, 11, "MUG")
+    make_level(other, "MUG")
+    levels.mark_products_due(other.shop_id, variants=[11])
+    assert due() == ["Paris MUG"]
+
+
+def test_a_mapping_that_is_switched_off_makes_nothing_due(sold: Warehouse) -> None:
+    SkuMapping.objects.filter(wms_item_code="BOX").update(is_active=False)
+    levels.mark_products_due(sold.shop_id, variants=[11])
+    assert due() == ["Berlin MUG"]

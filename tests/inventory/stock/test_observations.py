@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -66,3 +66,23 @@ def test_a_quantity_from_the_far_future_is_cut_to_what_a_wrong_clock_explains() 
 def test_a_read_is_known_to_hold_when_it_was_begun() -> None:
     assert seen(NOON, read=True).valid_at == NOON + 60 * SECOND
     assert seen(NOON).valid_at == NOON
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        (seen(NOON, sequence=2), seen(NOON + SECOND, sequence=1), 0),
+        (seen(NOON, sequence=1), seen(NOON - SECOND, sequence=2), 1),
+        (seen(NOON, sequence=1), seen(NOON - SECOND, sequence=1), 0),
+        (seen(NOON, sequence=1), seen(NOON + SECOND, sequence=1), 1),
+        (seen(NOON, sequence=9), seen(NOON + SECOND), 1),
+        (seen(NOON), seen(NOON - SECOND, sequence=9), 0),
+        (seen(NOON), seen(NOON), 1),
+        (seen(NOON, sequence=1), seen(NOON, sequence=1), 1),
+    ],
+)
+def test_of_two_observations_the_later_one_is_kept_and_of_two_alike_the_last(
+    first: Observation, second: Observation, kept: int
+) -> None:
+    found = newest_per_item([first, replace(second, available=1)], now=NOON)["MUG"]
+    assert (found.available == 1) == bool(kept)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
+from structlog.testing import capture_logs
 
 from inventory.models import StockLevel
 from ops.doors import signatures
@@ -115,3 +116,34 @@ def test_a_broken_event_is_a_dead_letter_that_can_be_replayed(
     Job.objects.filter(pk=job.pk).update(payload=mended, state="ready", run_at=timezone.now())
     drain()
     assert StockLevel.objects.get().available == 4
+
+
+def test_an_unknown_warehouse_is_told_for_the_connection_that_reported_it(
+    client: Client, berlin: Warehouse
+) -> None:
+    make_connection("aaa")
+    call_back(client, "e1", warehouseId="ROM1")
+    assert Alert.objects.get().subject == "north/ROM1"
+
+
+def test_a_warehouse_of_another_connection_is_unknown_here(client: Client, berlin: Warehouse) -> None:
+    make_warehouse(berlin.shop, make_connection("south"), "Rome", wms_warehouse_code="ROM1")
+    call_back(client, "e1", warehouseId="ROM1")
+    assert not StockLevel.objects.exists()
+
+
+def test_a_field_that_cannot_be_read_is_told_and_the_stock_is_applied(
+    client: Client, berlin: Warehouse
+) -> None:
+    call_back(client, "e1", sequence="many")
+    assert StockLevel.objects.get().available == 5
+    assert "sequence" in Alert.objects.get(kind="callback_field_unread").meaning
+
+
+@pytest.mark.parametrize(("kind", "source"), [("receive", "receive"), (None, "event")])
+def test_the_log_says_what_kind_of_event_it_was(
+    client: Client, berlin: Warehouse, kind: str | None, source: str
+) -> None:
+    with capture_logs() as logs:
+        call_back(client, "e1", eventType=kind)
+    assert [log["source"] for log in logs if log["event"] == "stock_applied"] == [source]
