@@ -1,4 +1,5 @@
-"""The whole product at work on one machine, against simulated stores and warehouses. Needs requirements-dev.txt.
+"""The demo runs the whole product on one machine, against simulated stores and warehouses.
 
-It speaks with the sandbox over HTTP only, and looks at the application through its models.
+It needs requirements-dev.txt. It talks to the sandbox over HTTP only, and reads the application's state through its
+models.
 """

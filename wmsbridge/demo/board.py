@@ -1,4 +1,4 @@
-"""What the terminal shows while orders flow: a live table, or plain lines where there is no terminal."""
+"""Shows the orders while the demo runs: as a live table on a terminal, else as plain lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.text import Text
 
 from fulfillment.models.states import OrderState
 from wmsbridge import health
-from wmsbridge.demo.order_snapshot import Sighting
+from wmsbridge.demo.order_snapshot import OrderSnapshot
 
 ROWS = 18
 COLOURS = {
@@ -31,16 +31,16 @@ SIGNS = {"seconds": "s", "percent": "%", "jobs": ""}
 
 @dataclass
 class Board:
-    """Shows sightings. `login` is the line about the admin that stays in sight."""
+    """Shows snapshots of orders. `login` is the line about the admin, which is always shown."""
 
     console: Console
     login: str
     _live: Live | None = None
-    _told: dict[tuple[str, int], str] = field(default_factory=dict)
+    _printed: dict[tuple[str, int], str] = field(default_factory=dict)
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Draw in place while the block runs, on a terminal."""
+        """While the block runs, draw the table in place, if there is a terminal."""
         if not self.console.is_terminal:
             yield
             return
@@ -51,16 +51,17 @@ class Board:
             finally:
                 self._live = None
 
-    def show(self, sightings: Sequence[Sighting], measurements: Sequence[health.Measurement]) -> None:
-        """The newest orders, and how the six metrics stand."""
+    def show(self, snapshots: Sequence[OrderSnapshot], measurements: Sequence[health.Measurement]) -> None:
+        """Show the newest orders and the values of the six metrics. Without a terminal, print only lines that
+        changed."""
         if self._live is not None:
-            picture = Group(_metrics(measurements), _table(sightings[-ROWS:]), Text(self.login, style="bold"))
+            picture = Group(_metrics(measurements), _table(snapshots[-ROWS:]), Text(self.login, style="bold"))
             self._live.update(picture, refresh=True)
             return
-        for each in sightings:
+        for each in snapshots:
             line = _line(each)
-            if self._told.get(each.placed.key) != line:
-                self._told[each.placed.key] = line
+            if self._printed.get(each.placed.key) != line:
+                self._printed[each.placed.key] = line
                 self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -73,12 +74,12 @@ def _metrics(measurements: Sequence[health.Measurement]) -> RenderableType:
     return Panel(text, title="wmsbridge", border_style="bright_black")
 
 
-def _table(sightings: Sequence[Sighting]) -> Table:
+def _table(snapshots: Sequence[OrderSnapshot]) -> Table:
     table = Table(expand=True, box=None, header_style="bold")
     for name in (
         "Order",
         "Shop",
-        "Story",
+        "Scenario",
         "State",
         "Warehouse",
         "WMS order",
@@ -87,26 +88,26 @@ def _table(sightings: Sequence[Sighting]) -> Table:
         "Lag",
     ):
         table.add_column(name, no_wrap=name != "State", overflow="ellipsis")
-    for each in sightings:
+    for each in snapshots:
         colour = COLOURS.get(OrderState(each.order.state), "white") if each.order else "bright_black"
         table.add_row(*_cells(each)[:3], Text(each.state, style=colour), *_cells(each)[4:])
     return table
 
 
-def _cells(each: Sighting) -> list[str]:
-    shop = each.placed.plot.store.name
-    houses = ", ".join(wms_order.warehouse.name for wms_order in each.wms_orders) or "–"
+def _cells(each: OrderSnapshot) -> list[str]:
+    shop = each.placed.scenario.store.name
+    warehouses = ", ".join(wms_order.warehouse.name for wms_order in each.wms_orders) or "–"
     at_wms = ", ".join(f"{o.remote_id or '…'} {o.wms_status}" for o in each.wms_orders) or "–"
     fulfilled = sum(shipment.shopify_fulfillment_id is not None for shipment in each.shipments)
     lag = f"{each.lag:.2f} s" if each.lag is not None else "–"
-    title = each.placed.plot.title
+    title = each.placed.scenario.title
     shipped = len(each.shipments)
-    return [each.placed.name, shop, title, each.state, houses, at_wms, str(shipped), str(fulfilled), lag]
+    return [each.placed.name, shop, title, each.state, warehouses, at_wms, str(shipped), str(fulfilled), lag]
 
 
-def _line(each: Sighting) -> str:
-    name, shop, title, state, houses, at_wms, shipped, fulfilled, lag = _cells(each)
+def _line(each: OrderSnapshot) -> str:
+    name, shop, title, state, warehouses, at_wms, shipped, fulfilled, lag = _cells(each)
     return (
-        f"{name} {shop} ({title}): {state}; {houses}, {at_wms}; "
+        f"{name} {shop} ({title}): {state}; {warehouses}, {at_wms}; "
         f"{shipped} shipments, {fulfilled} fulfilments; lag {lag}"
     )

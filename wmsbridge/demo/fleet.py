@@ -1,4 +1,4 @@
-"""The demo's processes: sandbox, web server, workers, beat; each logs to a file, and all end with the demo."""
+"""The processes of the demo: sandbox, web server, workers and beat. Each logs to a file, and all end with the demo."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ WORKERS = {
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Where everything listens."""
+class DemoSetup:
+    """The addresses of the demo's servers, and the folder of their logs."""
 
     web: str
     sandbox: Sandbox
     logs: Path
 
 
-def prepare(home: Path) -> Stage:
-    """Choose addresses and tell them to this process and its children by the environment."""
+def prepare(home: Path) -> DemoSetup:
+    """Choose the addresses, and set them in the environment of this process and its children."""
     logs = home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    web = f"http://{HOST}:{_port(8000)}"
-    sandbox = Sandbox(shopify=f"http://{HOST}:{_port(9001)}", wms=f"http://{HOST}:{_port(9002)}")
+    web = f"http://{HOST}:{_free_port(8000)}"
+    sandbox = Sandbox(shopify=f"http://{HOST}:{_free_port(9001)}", wms=f"http://{HOST}:{_free_port(9002)}")
     os.environ.update(world.secrets())
     os.environ.update(
         {
@@ -56,12 +56,12 @@ def prepare(home: Path) -> Stage:
     )
     settings.PUBLIC_URL = web
     settings.SHOPIFY_ADMIN_URL = os.environ["SHOPIFY_ADMIN_URL"]
-    return Stage(web=web, sandbox=sandbox, logs=logs)
+    return DemoSetup(web=web, sandbox=sandbox, logs=logs)
 
 
-def _port(wished: int) -> int:
-    """The wished port, or any free one when it is taken."""
-    for port in (wished, 0):
+def _free_port(preferred: int) -> int:
+    """Return the preferred port if it is free, else any free port. Raises OSError if there is none."""
+    for port in (preferred, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -73,40 +73,40 @@ def _port(wished: int) -> int:
 
 
 @contextmanager
-def sandbox_running(stage: Stage) -> Iterator[None]:
-    """Both simulated systems, with the demo's shops and accounts in them."""
-    ports = [address.rpartition(":")[2] for address in (stage.sandbox.shopify, stage.sandbox.wms)]
+def sandbox_running(setup: DemoSetup) -> Iterator[None]:
+    """Run both simulated systems, and create the demo's shops and accounts in them."""
+    ports = [address.rpartition(":")[2] for address in (setup.sandbox.shopify, setup.sandbox.wms)]
     simulated = [sys.executable, "-m", "sandbox", "--shopify-port", ports[0], "--wms-port", ports[1]]
-    with _child(stage, "sandbox", simulated, stage.sandbox.answers):
+    with _child(setup, "sandbox", simulated, setup.sandbox.answers):
         for store in world.STORES:
-            stage.sandbox.create_shop(world.sandbox_shop(store))
+            setup.sandbox.create_shop(world.sandbox_shop(store))
         for slug in world.CONNECTIONS:
-            stage.sandbox.create_connection(world.sandbox_connection(slug, stage.web))
+            setup.sandbox.create_connection(world.sandbox_connection(slug, setup.web))
         yield
 
 
 @contextmanager
-def application_running(stage: Stage) -> Iterator[None]:
-    """Web server, workers and beat, all there."""
+def application_running(setup: DemoSetup) -> Iterator[None]:
+    """Run the web server, the workers and beat. The block begins when all of them are ready."""
     with ExitStack() as stack:
-        stack.enter_context(_child(stage, "web", _granian(stage), lambda: True))
+        stack.enter_context(_child(setup, "web", _granian(setup), lambda: True))
         for name, (queues, concurrency) in WORKERS.items():
             worker = [*_celery(), "worker", "--hostname", f"{name}@demo", "--queues", ",".join(queues)]
             worker += ["--concurrency", str(concurrency), "--loglevel", "INFO"]
-            stack.enter_context(_child(stage, f"worker-{name}", worker, lambda: True))
+            stack.enter_context(_child(setup, f"worker-{name}", worker, lambda: True))
         beat = [*_celery(), "beat", "--loglevel", "INFO"]
-        stack.enter_context(_child(stage, "beat", beat, lambda: _all_there(stage)))
+        stack.enter_context(_child(setup, "beat", beat, lambda: _all_ready(setup)))
         yield
 
 
 def _child(
-    stage: Stage, name: str, command: Sequence[str], ready: Callable[[], bool]
+    setup: DemoSetup, name: str, command: Sequence[str], ready: Callable[[], bool]
 ) -> AbstractContextManager[None]:
-    return running(command, log=stage.logs / f"{name}.log", ready=ready, stop=signal.SIGTERM)
+    return running(command, log=setup.logs / f"{name}.log", ready=ready, stop=signal.SIGTERM)
 
 
-def _granian(stage: Stage) -> list[str]:
-    port = stage.web.rpartition(":")[2]
+def _granian(setup: DemoSetup) -> list[str]:
+    port = setup.web.rpartition(":")[2]
     granian = [str(Path(sys.executable).with_name("granian")), "--working-dir", str(settings.BASE_DIR)]
     return [*granian, *command.arguments(host=HOST, port=int(port), workers=1)]
 
@@ -115,9 +115,9 @@ def _celery() -> list[str]:
     return [sys.executable, "-m", "celery", "--workdir", str(settings.BASE_DIR), "--app", "wmsbridge"]
 
 
-def _all_there(stage: Stage) -> bool:
-    """Whether the web server answers and every queue has a worker. Raises OSError, which means: not yet."""
-    requests.get(f"{stage.web}/healthz", timeout=2).raise_for_status()
+def _all_ready(setup: DemoSetup) -> bool:
+    """Return True when the web server answers and every queue has a worker. Raises OSError while this is not so yet."""
+    requests.get(f"{setup.web}/healthz", timeout=2).raise_for_status()
     try:
         served = {queue for queues in workers.seen().values() for queue in queues}
     except redis.RedisError as error:

@@ -1,4 +1,4 @@
-"""The demo's orders as the application knows them: three statements for any number of orders."""
+"""Reads the state of the demo's orders from the application, with three statements for any number of orders."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from datetime import datetime
 
 from fulfillment.models import Order, Shipment, WmsOrder
 from fulfillment.models.states import OrderState, Reason
-from wmsbridge.demo.actors import Placed
+from wmsbridge.demo.actors import PlacedOrder
 
 Key = tuple[str, int]
 
 
 @dataclass(frozen=True)
-class Sighting:
-    """One order as it stands now; `order` is None until the application has heard of it."""
+class OrderSnapshot:
+    """The state of one order. `order` is None until the application has heard of it."""
 
-    placed: Placed
+    placed: PlacedOrder
     order: Order | None
     wms_orders: tuple[WmsOrder, ...]
     shipments: tuple[Shipment, ...]
 
     @property
-    def settled(self) -> bool:
-        """Whether it is where its story ends, with nothing under way."""
+    def finished(self) -> bool:
+        """Whether the order is in the final state of its scenario, and Shopify knows of every shipment."""
         if self.order is None or (self.order.state, self.order.reason) != (
-            self.placed.plot.ends,
-            self.placed.plot.reason,
+            self.placed.scenario.final_state,
+            self.placed.scenario.reason,
         ):
             return False
         return all(shipment.shopify_fulfillment_id for shipment in self.shipments)
 
     @property
     def state(self) -> str:
-        """In a word, with the reason if it stands still."""
+        """The state in words, with the reason if there is one."""
         if self.order is None:
             return "placed"
         state = OrderState(self.order.state).value.replace("_", " ")
@@ -43,20 +43,20 @@ class Sighting:
 
     @property
     def accepted_at(self) -> datetime | None:
-        """When the first WMS had it."""
+        """The time at which the first WMS accepted it; None if none has."""
         times = [each.accepted_at for each in self.wms_orders if each.accepted_at]
         return min(times) if times else None
 
     @property
     def lag(self) -> float | None:
-        """Seconds from the first webhook to the WMS's confirmation."""
+        """The seconds from the first webhook to the WMS's confirmation; None while there is none."""
         if self.order is None or self.accepted_at is None:
             return None
         return (self.accepted_at - self.order.received_at).total_seconds()
 
 
-def look(placed: Collection[Placed]) -> list[Sighting]:
-    """How these orders stand now, in the given order."""
+def take_snapshots(placed: Collection[PlacedOrder]) -> list[OrderSnapshot]:
+    """Return a snapshot of each of these orders, in the given order."""
     ids = [each.order_id for each in placed]
     orders: Mapping[Key, Order] = {
         (order.shop.domain, order.shopify_order_id): order
@@ -72,14 +72,14 @@ def look(placed: Collection[Placed]) -> list[Sighting]:
     ):
         if shipment.wms_order is not None:
             shipments.setdefault(shipment.wms_order.order_id, []).append(shipment)
-    return [_sighting(each, orders.get(each.key), wms_orders, shipments) for each in placed]
+    return [_snapshot(each, orders.get(each.key), wms_orders, shipments) for each in placed]
 
 
-def _sighting(
-    placed: Placed,
+def _snapshot(
+    placed: PlacedOrder,
     order: Order | None,
     wms_orders: Mapping[int, list[WmsOrder]],
     shipments: Mapping[int, list[Shipment]],
-) -> Sighting:
+) -> OrderSnapshot:
     number = order.id if order else 0
-    return Sighting(placed, order, tuple(wms_orders.get(number, ())), tuple(shipments.get(number, ())))
+    return OrderSnapshot(placed, order, tuple(wms_orders.get(number, ())), tuple(shipments.get(number, ())))

@@ -1,4 +1,4 @@
-"""What happens to the demo's orders: each plot is an order, what people do about it, and how it must end."""
+"""The scenarios of the demo. A scenario says what is ordered, what people do about it, and how the order must end."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from fulfillment.models.states import OrderState, Reason
 from wmsbridge.demo.world import NORTHERN, SOUTHERN, STORES, Store, Variant
 
-REGULAR_BEAT = 12
-"""After the opening, one order in so many is cancelled, split or shipped in part; the others are plain."""
+SPECIAL_EVERY = 12
+"""After the opening, one order of this many is cancelled, split or shipped in part. The others are plain."""
 
 
 class Shipping(enum.StrEnum):
-    """How the warehouse ships."""
+    """How the warehouse ships an order: whole, in two parcels, only in part, or never."""
 
     WHOLE = "whole"
     TWO = "two"
@@ -25,16 +25,17 @@ class Shipping(enum.StrEnum):
 
 
 @dataclass(frozen=True)
-class Plot:
-    """One order's story: what is ordered, and how it must end.
+class Scenario:
+    """What happens to one order: what is ordered, and the state in which it must end.
 
-    `after_placing` and `at_warehouse`: (verb, seconds after) of what the merchant does at Shopify.
+    `after_placing` and `at_warehouse` say what the merchant does at Shopify, as a verb and the seconds after the order
+    was placed, or after it arrived at the warehouse.
     """
 
     title: str
     store: Store
     order: dict[str, Any]
-    ends: OrderState = OrderState.SHIPPED
+    final_state: OrderState = OrderState.SHIPPED
     reason: Reason = Reason.NONE
     shipping: Shipping = Shipping.WHOLE
     after_placing: tuple[str, float] | None = None
@@ -42,8 +43,8 @@ class Plot:
     unmapped: Variant | None = None
 
     @property
-    def waits_for_people(self) -> bool:
-        """Whether its way to the warehouse has a planned wait, so that its lag says nothing."""
+    def has_planned_wait(self) -> bool:
+        """Whether the order waits on purpose on its way to the warehouse, so that its lag means nothing."""
         return self.after_placing is not None or self.unmapped is not None
 
 
@@ -56,67 +57,73 @@ def _order(store: Store, country: str, *skus: tuple[str, int], **more: Any) -> d
     return {"lines": _lines(store, *skus), "country": country, **more}
 
 
-def opening() -> Iterator[Plot]:
-    """The stories every demo tells, in an order that shows much early."""
+def opening_scenarios() -> Iterator[Scenario]:
+    """The scenarios of every demo. Their order shows many different things early."""
     berlin, paris = STORES
-    yield Plot("plain", berlin, _order(berlin, "DE", ("TEE-M", 1)))
-    yield Plot(
+    yield Scenario("plain", berlin, _order(berlin, "DE", ("TEE-M", 1)))
+    yield Scenario(
         "SKU not mapped yet",
         berlin,
         _order(berlin, "AT", ("NEW", 1), ("CAP-RED", 1)),
         unmapped=berlin.unmapped,
     )
-    yield Plot("three lines", paris, _order(paris, "FR", ("HOOD-S", 1), ("MUG-BLUE", 2), ("BAG-SMALL", 1)))
-    yield Plot(
+    yield Scenario(
+        "three lines", paris, _order(paris, "FR", ("HOOD-S", 1), ("MUG-BLUE", 2), ("BAG-SMALL", 1))
+    )
+    yield Scenario(
         "nobody serves the US",
         paris,
         _order(paris, "US", ("MUG-WHITE", 1)),
-        ends=OrderState.HELD,
+        final_state=OrderState.HELD,
         reason=Reason.NO_WAREHOUSE,
         shipping=Shipping.NEVER,
     )
     yield _split(berlin, "FR")
     yield _cancelled(berlin, "DE")
     yield _partial(paris, "BE")
-    yield Plot("kit and pack", berlin, _order(berlin, "NL", ("SET-DESK", 2), ("PEN-X6", 1)))
+    yield Scenario("kit and pack", berlin, _order(berlin, "NL", ("SET-DESK", 2), ("PEN-X6", 1)))
     unpaid = _order(paris, "DE", ("SOCK-42", 3), paid=False)
-    yield Plot("paid later", paris, unpaid, after_placing=("pay", 4.0))
+    yield Scenario("paid later", paris, unpaid, after_placing=("pay", 4.0))
     held = _order(paris, "IT", ("CAP-BLUE", 1), hold="OTHER")
-    yield Plot("on hold, then released", paris, held, after_placing=("release", 5.0))
+    yield Scenario("on hold, then released", paris, held, after_placing=("release", 5.0))
 
 
-def _split(store: Store, country: str) -> Plot:
+def _split(store: Store, country: str) -> Scenario:
     order = _order(store, country, ("SOCK-39", 2), ("NOTE-A4", 1))
-    return Plot("two shipments", store, order, shipping=Shipping.TWO)
+    return Scenario("two shipments", store, order, shipping=Shipping.TWO)
 
 
-def _cancelled(store: Store, country: str) -> Plot:
+def _cancelled(store: Store, country: str) -> Scenario:
     order = _order(store, country, ("TEE-L", 1))
-    ends, at_warehouse = OrderState.CANCELLED, ("cancel", 0.5)
-    return Plot("cancelled", store, order, ends=ends, shipping=Shipping.NEVER, at_warehouse=at_warehouse)
+    final_state, at_warehouse = OrderState.CANCELLED, ("cancel", 0.5)
+    return Scenario(
+        "cancelled", store, order, final_state=final_state, shipping=Shipping.NEVER, at_warehouse=at_warehouse
+    )
 
 
-def _partial(store: Store, country: str) -> Plot:
+def _partial(store: Store, country: str) -> Scenario:
     order = _order(store, country, ("BAG-LARGE", 1), ("PEN-BLACK", 4))
-    return Plot("shipped in part", store, order, ends=OrderState.PARTIALLY_SHIPPED, shipping=Shipping.PART)
+    return Scenario(
+        "shipped in part", store, order, final_state=OrderState.PARTIALLY_SHIPPED, shipping=Shipping.PART
+    )
 
 
-def stories(chance: random.Random) -> Iterator[Plot]:
-    """The opening, then plain orders with a special one now and then, for ever."""
-    yield from opening()
+def all_scenarios(rng: random.Random) -> Iterator[Scenario]:
+    """The opening scenarios, then an endless series of plain orders with a special one now and then."""
+    yield from opening_scenarios()
     number = 0
     while True:
         number += 1
-        store = chance.choice(STORES)
-        country = chance.choice(NORTHERN + SOUTHERN)
-        if number % REGULAR_BEAT == 0:
-            yield chance.choice([_split, _cancelled, _partial])(store, country)
+        store = rng.choice(STORES)
+        country = rng.choice(NORTHERN + SOUTHERN)
+        if number % SPECIAL_EVERY == 0:
+            yield rng.choice([_split, _cancelled, _partial])(store, country)
         else:
-            yield _plain(store, country, chance)
+            yield _plain(store, country, rng)
 
 
-def _plain(store: Store, country: str, chance: random.Random) -> Plot:
+def _plain(store: Store, country: str, rng: random.Random) -> Scenario:
     mapped = [variant for variant in store.variants if variant.mapped]
-    chosen = chance.sample(mapped, chance.choice([1, 1, 1, 2, 3]))
-    lines = [{"variant_id": variant.id, "quantity": chance.choice([1, 1, 2])} for variant in chosen]
-    return Plot("plain", store, {"lines": lines, "country": country})
+    chosen = rng.sample(mapped, rng.choice([1, 1, 1, 2, 3]))
+    lines = [{"variant_id": variant.id, "quantity": rng.choice([1, 1, 2])} for variant in chosen]
+    return Scenario("plain", store, {"lines": lines, "country": country})

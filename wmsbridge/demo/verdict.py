@@ -1,4 +1,4 @@
-"""Was every order dealt with as it should? The application's rows against the sandbox's books."""
+"""Judges whether every order ended as it should. It compares the application's rows with the sandbox's books."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.queue import dead_letters
-from wmsbridge.demo.order_snapshot import Sighting
+from wmsbridge.demo.order_snapshot import OrderSnapshot
 from wmsbridge.demo.sandbox_api import Sandbox
 from wmsbridge.demo.scenarios import Shipping
 
@@ -18,7 +18,7 @@ PARCELS = {Shipping.WHOLE: 1, Shipping.TWO: 2, Shipping.PART: 1, Shipping.NEVER:
 
 @dataclass(frozen=True)
 class Spread:
-    """Median and 99th percentile of some seconds."""
+    """The median and the 99th percentile of some durations, in seconds."""
 
     count: int
     median: float
@@ -30,9 +30,9 @@ class Spread:
 
 @dataclass(frozen=True)
 class Summary:
-    """The end of a demo; `faults` is empty when every order is where it should be."""
+    """The result of a demo. `faults` is empty if every order ended as it should."""
 
-    stories: Counter[str]
+    scenarios: Counter[str]
     states: Counter[str]
     lag: Spread
     answers: Spread
@@ -41,27 +41,29 @@ class Summary:
 
 
 def spread(values: Iterable[float]) -> Spread:
-    """Nearest-rank percentiles; zeros for no values."""
+    """Return the nearest-rank percentiles of these seconds; zeros if there are none."""
     ordered = sorted(values)
     if not ordered:
         return Spread(0, 0.0, 0.0)
 
-    def rank(share: float) -> float:
-        return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+    def percentile(fraction: float) -> float:
+        return ordered[max(0, math.ceil(fraction * len(ordered)) - 1)]
 
-    return Spread(len(ordered), rank(0.5), rank(0.99))
+    return Spread(len(ordered), percentile(0.5), percentile(0.99))
 
 
-def judge(sightings: Sequence[Sighting], sandbox: Sandbox) -> Summary:
-    """Compare everything once nothing moves any more."""
+def judge(snapshots: Sequence[OrderSnapshot], sandbox: Sandbox) -> Summary:
+    """Compare every order with both books. Nothing must be in progress any more. `faults` has one sentence each."""
     shopify, wms = sandbox.shopify_books(), sandbox.wms_books()
-    faults = [fault for each in sightings for fault in _of_order(each, shopify, wms)]
-    faults += _of_systems(shopify, wms)
-    lags = [each.lag for each in sightings if each.lag is not None and not each.placed.plot.waits_for_people]
+    faults = [fault for each in snapshots for fault in _order_faults(each, shopify, wms)]
+    faults += _system_faults(shopify, wms)
+    lags = [
+        each.lag for each in snapshots if each.lag is not None and not each.placed.scenario.has_planned_wait
+    ]
     attempts = [attempt for delivery in sandbox.deliveries() for attempt in delivery["attempts"]]
     return Summary(
-        stories=Counter(each.placed.plot.title for each in sightings),
-        states=Counter(each.state for each in sightings),
+        scenarios=Counter(each.placed.scenario.title for each in snapshots),
+        states=Counter(each.state for each in snapshots),
         lag=spread(lags),
         answers=spread(float(attempt["seconds"]) for attempt in attempts if attempt["status"] == 200),
         pushes=sum(shop["requests"].get("inventorySetQuantities", 0) for shop in shopify["shops"].values()),
@@ -69,31 +71,34 @@ def judge(sightings: Sequence[Sighting], sandbox: Sandbox) -> Summary:
     )
 
 
-def _of_order(each: Sighting, shopify: dict[str, Any], wms: dict[str, Any]) -> list[str]:
-    plot, name = (
-        each.placed.plot,
-        f"{each.placed.name} of {each.placed.plot.store.name} ({each.placed.plot.title})",
-    )
+def _order_faults(each: OrderSnapshot, shopify: dict[str, Any], wms: dict[str, Any]) -> list[str]:
+    """Compare one order with the books of both sides. Returns what is wrong, one sentence each.
+
+    The WMS must have the order once, or not at all if its scenario ends before a warehouse. Shopify must have been told
+    of exactly the parcels that left.
+    """
+    scenario = each.placed.scenario
+    name = f"{each.placed.name} of {scenario.store.name} ({scenario.title})"
     faults = []
-    if not each.settled:
-        faults.append(f"is {each.state} instead of {plot.ends.value}")
+    if not each.finished:
+        faults.append(f"is {each.state} instead of {scenario.final_state.value}")
     at_wms = [order for order in _wms_orders(wms) if order["externalOrderId"] in _identities(each)]
-    expected = 0 if plot.reason else 1
+    expected = 0 if scenario.reason else 1
     if len(at_wms) != expected:
         faults.append(f"is {len(at_wms)} times at the WMS instead of {expected}")
     parcels = Counter(parcel["trackingNumber"] for parcel in _parcels(wms, at_wms))
     in_shopify = _order_in_shopify(each, shopify)
-    told = Counter(
-        number for each_told in in_shopify["fulfillments"] for number in each_told["tracking"]["numbers"]
+    reported = Counter(
+        number for fulfillment in in_shopify["fulfillments"] for number in fulfillment["tracking"]["numbers"]
     )
-    if parcels.total() != PARCELS[plot.shipping] or parcels != told:
-        faults.append(f"left in parcels {dict(parcels)} but Shopify was told {dict(told)}")
+    if parcels.total() != PARCELS[scenario.shipping] or parcels != reported:
+        faults.append(f"left in parcels {dict(parcels)} but Shopify was told {dict(reported)}")
     if _units_shipped(at_wms) == 0 and any(line["fulfilled_quantity"] for line in in_shopify["lines"]):
         faults.append("is fulfilled at Shopify, and nothing left the warehouse")
     return [f"{name} {fault}" for fault in faults]
 
 
-def _identities(each: Sighting) -> set[str]:
+def _identities(each: OrderSnapshot) -> set[str]:
     return {wms_order.external_id for wms_order in each.wms_orders}
 
 
@@ -108,7 +113,7 @@ def _parcels(wms: dict[str, Any], orders: Sequence[dict[str, Any]]) -> Iterable[
         yield from (parcel for parcel in connection["shipments"] if parcel["externalOrderId"] in ids)
 
 
-def _order_in_shopify(each: Sighting, shopify: dict[str, Any]) -> dict[str, Any]:
+def _order_in_shopify(each: OrderSnapshot, shopify: dict[str, Any]) -> dict[str, Any]:
     domain, order_id = each.placed.key
     orders: list[dict[str, Any]] = shopify["shops"][domain]["orders"]
     return next(order for order in orders if order["id"] == order_id)
@@ -118,7 +123,9 @@ def _units_shipped(at_wms: Sequence[dict[str, Any]]) -> int:
     return sum(int(line["shipped"]) for order in at_wms for line in order["lines"])
 
 
-def _of_systems(shopify: dict[str, Any], wms: dict[str, Any]) -> list[str]:
+def _system_faults(shopify: dict[str, Any], wms: dict[str, Any]) -> list[str]:
+    """Return what is wrong with no regard to one order: duplicates at a WMS, calls that Shopify refused or throttled,
+    and dead letters."""
     faults = [
         f"{slug} has two orders for {', '.join(connection['duplicates'])}"
         for slug, connection in wms["connections"].items()

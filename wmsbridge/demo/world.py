@@ -1,4 +1,4 @@
-"""The demo's small world: two shops, two WMSs, a warehouse of each for each shop, some fifty SKUs."""
+"""The data of the demo: two shops and two WMSs. Each WMS has a warehouse for each shop. There are some fifty SKUs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ WMS_TOKEN = "demo-wms-token"
 
 @dataclass(frozen=True)
 class Variant:
-    """One thing a shop sells. `parts`: WMS item and quantity in one unit; `mapped` False = left out of the import."""
+    """One variant that a shop sells.
+
+    `parts` are the WMS items in one unit, with their quantities. `mapped=False` leaves the variant out of the import.
+    """
 
     id: int
     sku: str
@@ -25,13 +28,13 @@ class Variant:
 
     @property
     def inventory_item_id(self) -> int:
-        """Shopify's inventory item."""
+        """Shopify's id of the inventory item."""
         return self.id + 100_000
 
 
 @dataclass(frozen=True)
-class House:
-    """A warehouse that serves one shop, at the shop's Shopify location."""
+class StoreWarehouse:
+    """A warehouse that serves one shop, with the Shopify location that it stands for."""
 
     name: str
     connection: str
@@ -49,11 +52,11 @@ class Store:
     domain: str
     name: str
     variants: tuple[Variant, ...] = field(repr=False)
-    houses: tuple[House, ...]
+    warehouses: tuple[StoreWarehouse, ...]
 
     @property
     def webhook_secret(self) -> str:
-        """What its webhooks are signed with."""
+        """The secret with which its webhooks are signed."""
         return f"whsec-{self.domain}"
 
     @property
@@ -90,23 +93,23 @@ def _variants(first_id: int, prefix: str) -> Iterator[Variant]:
     yield Variant(after + 2, f"{prefix}-NEW", "Novelty", ((f"{prefix}-NOVELTY", 1),), mapped=False)
 
 
-def _houses(number: int, *, first: str) -> tuple[House, ...]:
+def _warehouses(number: int, *, first: str) -> tuple[StoreWarehouse, ...]:
     berlin, lyon = (1, 2) if first == "Berlin" else (2, 1)
     return (
-        House("Berlin", "north", f"BER{number}", number * 100 + 1, berlin, "DE", NORTHERN),
-        House("Lyon", "south", f"LYO{number}", number * 100 + 2, lyon, "FR", SOUTHERN),
+        StoreWarehouse("Berlin", "north", f"BER{number}", number * 100 + 1, berlin, "DE", NORTHERN),
+        StoreWarehouse("Lyon", "south", f"LYO{number}", number * 100 + 2, lyon, "FR", SOUTHERN),
     )
 
 
 STORES = (
-    Store("berlin.myshopify.com", "Berlin", tuple(_variants(2001, "B")), _houses(1, first="Berlin")),
-    Store("paris.myshopify.com", "Paris", tuple(_variants(4001, "P")), _houses(2, first="Lyon")),
+    Store("berlin.myshopify.com", "Berlin", tuple(_variants(2001, "B")), _warehouses(1, first="Berlin")),
+    Store("paris.myshopify.com", "Paris", tuple(_variants(4001, "P")), _warehouses(2, first="Lyon")),
 )
 CONNECTIONS = {"north": "available", "south": "on_hand"}
 
 
 def callback_secret(slug: str) -> str:
-    """What a connection's callbacks are signed with."""
+    """The secret with which the callbacks of a connection are signed."""
     return f"cbsec-{slug}"
 
 
@@ -116,12 +119,12 @@ def items(store: Store) -> list[str]:
 
 
 def units(variant: Variant) -> int:
-    """How many sellable units the starting stock makes."""
+    """How many units of a variant can be sold from the starting stock."""
     return min(STOCK // quantity for _, quantity in variant.parts)
 
 
 def config_toml(wms_url: str) -> str:
-    """The configuration that `load_config` reads; secrets by name of an environment variable."""
+    """The configuration that `load_config` reads. It names environment variables for the secrets."""
     parts = []
     for store in STORES:
         parts.append(
@@ -134,30 +137,31 @@ def config_toml(wms_url: str) -> str:
             f'token = "env:DEMO_WMS_TOKEN"\ncallback_secret = "env:{secret_name(slug)}"\nstock_basis = "{basis}"\n'
         )
     for store in STORES:
-        for house in store.houses:
-            serves = ", ".join(f'"{country}"' for country in house.serves)
+        for warehouse in store.warehouses:
+            serves = ", ".join(f'"{country}"' for country in warehouse.serves)
             parts.append(
-                f'[[warehouses]]\nconnection = "{house.connection}"\nshop = "{store.domain}"\nname = "{house.name}"\n'
-                f'wms_warehouse_code = "{house.code}"\nshopify_location_id = {house.location_id}\n'
-                f"priority = {house.priority}\nserves_countries = [{serves}]\n"
+                f'[[warehouses]]\nconnection = "{warehouse.connection}"\nshop = "{store.domain}"\n'
+                f'name = "{warehouse.name}"\n'
+                f'wms_warehouse_code = "{warehouse.code}"\nshopify_location_id = {warehouse.location_id}\n'
+                f"priority = {warehouse.priority}\nserves_countries = [{serves}]\n"
             )
     return "\n".join(parts)
 
 
 def secret_name(of: str) -> str:
-    """The environment variable that holds a secret."""
+    """The name of the environment variable that holds the secret of a shop or of a connection."""
     return "DEMO_SECRET_" + of.split(".")[0].upper()
 
 
 def secrets() -> dict[str, str]:
-    """Every environment variable that the configuration names."""
+    """The environment variables that the configuration names, with their values."""
     found = {secret_name(store.domain): store.webhook_secret for store in STORES}
     found |= {secret_name(slug): callback_secret(slug) for slug in CONNECTIONS}
     return {**found, "DEMO_SHOP_TOKEN": ACCESS_TOKEN, "DEMO_WMS_TOKEN": WMS_TOKEN}
 
 
 def skus_csv(store: Store) -> str:
-    """What `import_skus` reads for each of the store's warehouses."""
+    """The file that `import_skus` reads for each of the store's warehouses."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(
@@ -170,15 +174,16 @@ def skus_csv(store: Store) -> str:
 
 
 def sandbox_shop(store: Store) -> dict[str, Any]:
-    """The simulated shop, as the sandbox's control API takes it."""
-    stock = {str(house.location_id): 0 for house in store.houses}
+    """The body that creates the simulated shop through the sandbox's control API."""
+    stock = {str(warehouse.location_id): 0 for warehouse in store.warehouses}
     return {
         "domain": store.domain,
         "name": store.name,
         "access_token": ACCESS_TOKEN,
         "webhook_secret": store.webhook_secret,
         "locations": [
-            {"id": house.location_id, "name": house.name, "country": house.country} for house in store.houses
+            {"id": warehouse.location_id, "name": warehouse.name, "country": warehouse.country}
+            for warehouse in store.warehouses
         ],
         "variants": [
             {
@@ -196,14 +201,20 @@ def sandbox_shop(store: Store) -> dict[str, Any]:
 
 
 def sandbox_connection(slug: str, web_url: str) -> dict[str, Any]:
-    """The simulated WMS account, as the sandbox's control API takes it."""
-    houses = [(store, house) for store in STORES for house in store.houses if house.connection == slug]
+    """The body that creates the simulated WMS account through the sandbox's control API."""
+    warehouses = [
+        (store, warehouse)
+        for store in STORES
+        for warehouse in store.warehouses
+        if warehouse.connection == slug
+    ]
     return {
         "slug": slug,
         "token": WMS_TOKEN,
         "callback_secret": callback_secret(slug),
         "callback_url": f"{web_url}/webhooks/wms/{slug}/",
         "warehouses": [
-            {"code": house.code, "stock": dict.fromkeys(items(store), STOCK)} for store, house in houses
+            {"code": warehouse.code, "stock": dict.fromkeys(items(store), STOCK)}
+            for store, warehouse in warehouses
         ],
     }

@@ -1,4 +1,4 @@
-"""The demo: its world can be loaded, its judge sees faults, and the whole of it ends well."""
+"""The demo: its data can be loaded, its verdict finds faults, and the whole of it ends well."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from tests.builders import (
 )
 from wms.models import Connection, Warehouse
 from wmsbridge.demo import world
-from wmsbridge.demo.actors import Placed
-from wmsbridge.demo.order_snapshot import look
+from wmsbridge.demo.actors import PlacedOrder
+from wmsbridge.demo.order_snapshot import take_snapshots
 from wmsbridge.demo.sandbox_api import Sandbox
-from wmsbridge.demo.scenarios import Plot, opening
+from wmsbridge.demo.scenarios import Scenario, opening_scenarios
 from wmsbridge.demo.verdict import judge, spread
 
 DEMO = [sys.executable, "-m", "wmsbridge.embedded", sys.executable, "manage.py", "demo"]
@@ -51,8 +51,8 @@ class Books:
 
 
 @pytest.fixture
-def told() -> tuple[Placed, dict[str, Any], dict[str, Any]]:
-    """One plain order, shipped and told to Shopify, and the books of both sides."""
+def shipped() -> tuple[PlacedOrder, dict[str, Any], dict[str, Any]]:
+    """One plain order that is shipped and reported to Shopify, and the books of both sides."""
     shop = make_shop()
     order = make_order(shop, state="shipped")
     wms_order = make_wms_order(order, make_warehouse(shop, make_connection()), wms_status="shipped")
@@ -64,12 +64,12 @@ def told() -> tuple[Placed, dict[str, Any], dict[str, Any]]:
     parcel = {"externalOrderId": wms_order.external_id, "trackingNumber": "T1"}
     at_wms = {"externalOrderId": wms_order.external_id, "lines": [{"shipped": 1}]}
     wms = {"connections": {"north": {"orders": [at_wms], "shipments": [parcel], "duplicates": []}}}
-    placed = Placed(next(opening()), order.shopify_order_id, order.name)
+    placed = PlacedOrder(next(opening_scenarios()), order.shopify_order_id, order.name)
     return placed, {"shops": {shop.domain: shop_books}}, wms
 
 
-def faults(placed: Placed, shopify: Mapping[str, Any], wms: Mapping[str, Any]) -> tuple[str, ...]:
-    return judge(look([placed]), cast(Sandbox, Books(shopify, wms))).faults
+def faults(placed: PlacedOrder, shopify: Mapping[str, Any], wms: Mapping[str, Any]) -> tuple[str, ...]:
+    return judge(take_snapshots([placed]), cast(Sandbox, Books(shopify, wms))).faults
 
 
 @pytest.mark.django_db
@@ -82,22 +82,24 @@ def test_the_world_loads_through_the_commands_of_staff(
     call_command("load_config", str(tmp_path / "demo.toml"), verbosity=0)
     for store in world.STORES:
         (tmp_path / "skus.csv").write_text(world.skus_csv(store))
-        for house in store.houses:
-            call_command("import_skus", str(tmp_path / "skus.csv"), shop=store.domain, warehouse=house.code)
+        for warehouse in store.warehouses:
+            call_command(
+                "import_skus", str(tmp_path / "skus.csv"), shop=store.domain, warehouse=warehouse.code
+            )
     assert (Shop.objects.count(), Connection.objects.count(), Warehouse.objects.count()) == (2, 2, 4)
     assert SkuMapping.objects.values("shop", "shopify_sku").distinct().count() == 50
     assert not SkuMapping.objects.filter(shopify_sku__endswith="-NEW").exists()
 
 
-def test_the_opening_tells_every_story() -> None:
-    plots: list[Plot] = list(islice(opening(), 20))
-    assert {plot.ends for plot in plots} >= {
+def test_the_opening_has_every_scenario() -> None:
+    scenarios: list[Scenario] = list(islice(opening_scenarios(), 20))
+    assert {scenario.final_state for scenario in scenarios} >= {
         OrderState.SHIPPED,
         OrderState.PARTIALLY_SHIPPED,
         OrderState.CANCELLED,
         OrderState.HELD,
     }
-    assert any(plot.unmapped for plot in plots)
+    assert any(scenario.unmapped for scenario in scenarios)
 
 
 def test_percentiles_are_nearest_rank() -> None:
@@ -107,34 +109,34 @@ def test_percentiles_are_nearest_rank() -> None:
 
 
 @pytest.mark.django_db
-def test_an_order_that_went_well_is_no_fault(told: Any) -> None:
-    placed, shopify, wms = told
-    summary = judge(look([placed]), cast(Sandbox, Books(shopify, wms)))
+def test_an_order_that_went_well_is_no_fault(shipped: Any) -> None:
+    placed, shopify, wms = shipped
+    summary = judge(take_snapshots([placed]), cast(Sandbox, Books(shopify, wms)))
     assert summary.faults == ()
     assert (summary.answers.count, summary.states) == (1, {"shipped": 1})
 
 
 @pytest.mark.django_db
-def test_an_order_that_is_twice_at_the_wms_is_a_fault(told: Any) -> None:
-    placed, shopify, wms = told
+def test_an_order_that_is_twice_at_the_wms_is_a_fault(shipped: Any) -> None:
+    placed, shopify, wms = shipped
     twice = deepcopy(wms)
     twice["connections"]["north"]["orders"] *= 2
     assert any("2 times at the WMS" in fault for fault in faults(placed, shopify, twice))
 
 
 @pytest.mark.django_db
-def test_a_parcel_told_twice_is_a_fault(told: Any) -> None:
-    placed, shopify, wms = told
+def test_a_parcel_that_is_reported_twice_is_a_fault(shipped: Any) -> None:
+    placed, shopify, wms = shipped
     twice = deepcopy(shopify)
     twice["shops"]["berlin.myshopify.com"]["orders"][0]["fulfillments"] *= 2
     assert any("Shopify was told {'T1': 2}" in fault for fault in faults(placed, twice, wms))
 
 
 @pytest.mark.django_db
-def test_an_order_that_stands_still_and_a_dead_letter_are_faults(told: Any) -> None:
-    placed, shopify, wms = told
+def test_an_order_that_stands_still_and_a_dead_letter_are_faults(shipped: Any) -> None:
+    placed, shopify, wms = shipped
     make_dead_letter()
-    order = look([placed])[0].order
+    order = take_snapshots([placed])[0].order
     assert order is not None
     type(order).objects.update(state="at_warehouse")
     found = " ".join(faults(placed, shopify, wms))
