@@ -1,1 +1,1 @@
-"""Measurements of the whole product, or of its tables, at sizes that no test has time for. Nothing imports this."""
+"""Measurements of the whole product, or of its tables, at sizes for which no test has time. Only tests import this."""

@@ -1,6 +1,6 @@
-"""Thousands of due jobs of one shop, each real work: rows as a large import, a sale or a long outage leaves them.
+"""Creates thousands of due jobs for one shop, as a large import, a sale or a long outage leaves them.
 
-Models are looked up by name, since importing them needs a set-up of Django.
+Each job is real work. Models are looked up by name, because they can be imported only once Django is set up.
 """
 
 from __future__ import annotations
@@ -16,43 +16,44 @@ from django.utils import timezone
 
 CHUNK = 2_000
 KEY = "bench:"
-LATER = timedelta(days=1)
+POSTPONED = timedelta(days=1)
 
 
 def make(name: str, shop_domain: str, *, jobs: int, concurrency: int | None = None) -> str:
-    """Put so many jobs into a lane of the shop, due in a far future; returns the lane.
+    """Put this many jobs into a lane of the shop, due in the far future. Returns the name of the lane.
 
-    `concurrency`: of the lane from now on; None leaves it.
+    `concurrency` becomes the concurrency of the lane; None leaves it as it is.
     """
     shop = apps.get_model("shops", "Shop").objects.get(domain=shop_domain)
     example, payloads = BACKLOGS[name](shop, jobs)
 
-    def later(number: int) -> dict[str, Any]:
+    def due_later(number: int) -> dict[str, Any]:
         fresh = {"state": "ready", "attempts": 0, "started_at": None, "finished_at": None}
-        return {"key": f"{KEY}{name}:{number}", "payload": payloads[number], "run_at": far, **fresh}
+        return {"key": f"{KEY}{name}:{number}", "payload": payloads[number], "run_at": far_future, **fresh}
 
-    far = timezone.now() + LATER
-    _inserted(_like(example, jobs, later))
+    far_future = timezone.now() + POSTPONED
+    _inserted(_like(example, jobs, due_later))
     if concurrency is not None:
         apps.get_model("ops", "Lane").objects.filter(name=example.lane_id).update(concurrency=concurrency)
     return str(example.lane_id)
 
 
-def fall_due() -> None:
-    """All that is not done is due now."""
-    _move(Now())
+def make_due() -> None:
+    """Make all jobs due now that are not done."""
+    _set_due(Now())
 
 
-def put_off() -> int:
-    """None of it is due for now; returns how many jobs are left."""
-    return _move(Now() + LATER)
+def postpone() -> int:
+    """Make no job due for now. Returns how many jobs are not done."""
+    return _set_due(Now() + POSTPONED)
 
 
-def _move(run_at: Any) -> int:
-    moved = int(_waiting().update(run_at=run_at))
+def _set_due(run_at: Any) -> int:
+    count = int(_waiting().update(run_at=run_at))
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM (ANALYZE) ops_job")  # so many dead rows at once are the measurement's own
-    return moved
+        # Only the measurement makes so many dead rows at once.
+        cursor.execute("VACUUM (ANALYZE) ops_job")
+    return count
 
 
 def _waiting() -> Any:
@@ -60,36 +61,36 @@ def _waiting() -> Any:
 
 
 def done() -> int:
-    """How many of them are done."""
+    """Count the jobs that are done."""
     jobs = apps.get_model("ops", "Job").objects
     return int(jobs.filter(key__startswith=KEY, state="done").count())
 
 
 def clear() -> None:
-    """Take away what waits, and what is done."""
+    """Delete the jobs that wait and those that are done."""
     _waiting().delete()
     apps.get_model("ops", "Job").objects.filter(key__startswith=KEY, state="done").delete()
 
 
 Backlog = tuple[Any, Sequence[dict[str, Any]]]
-"""A finished job of the kind, to be copied, and what the copies are about."""
+"""A finished job that is copied, and the payloads of its copies."""
 
 
 def _reads(shop: Any, jobs: int) -> Backlog:
-    """The shop's lane: every job reads an order at Shopify, up to six with one call."""
-    known = list(_orders(shop).values_list("shopify_order_id", flat=True))
-    payloads = [{"shop": shop.id, "order": known[number % len(known)]} for number in range(jobs)]
-    return _job(f"read:{shop.id}:{known[0]}"), payloads
+    """Jobs in the shop's lane. Each reads an order at Shopify; up to six are read with one call."""
+    ids = list(_orders(shop).values_list("shopify_order_id", flat=True))
+    payloads = [{"shop": shop.id, "order": ids[number % len(ids)]} for number in range(jobs)]
+    return _job(f"read:{shop.id}:{ids[0]}"), payloads
 
 
 def _routings(shop: Any, jobs: int) -> Backlog:
-    """The shop's lane of local work: every job locks an order and measures what of it is not with a warehouse."""
-    known = list(_orders(shop).values_list("id", flat=True))
-    return _job(f"route:{known[0]}"), [{"order": known[number % len(known)]} for number in range(jobs)]
+    """Jobs in the shop's inbound lane. Each locks an order and computes which of its units no warehouse has."""
+    ids = list(_orders(shop).values_list("id", flat=True))
+    return _job(f"route:{ids[0]}"), [{"order": ids[number % len(ids)]} for number in range(jobs)]
 
 
 def _submissions(shop: Any, jobs: int) -> Backlog:
-    """The lane of a WMS that both shops use: every job places an order that is not there yet."""
+    """Jobs in the lane of a WMS that both shops use. Each places an order that the WMS does not have yet."""
     placed = apps.get_model("fulfillment", "WmsOrder").objects.select_related("order__shop", "warehouse")
     south = placed.filter(order__shop=shop, wms_status="accepted", warehouse__connection__slug="south")
     example = south.order_by("id")[0]
@@ -105,7 +106,7 @@ def _orders(shop: Any) -> Any:
 
 
 def _copies(example: Any, count: int) -> list[Any]:
-    """So many orders like this one, routed and not yet sent."""
+    """Create this many copies of a routed order that are not sent yet. Returns their WMS orders."""
     last = _orders(example.order.shop).last().shopify_order_id
     lines = {line.pk: line for line in example.order.lines.all()}
     asked = list(example.lines.all())

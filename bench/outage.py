@@ -1,8 +1,9 @@
-"""`python -m bench.outage`: an endpoint is down for a while; what does that cost it, and what does it cost the others?
+"""`python -m bench.outage`: an endpoint is down for a while. What does that cost its own work, and the work of others?
 
-Four outages, one after the other: a WMS answers 503, a WMS swallows every call, and the same for one shop's Shopify.
-Meanwhile customers go on ordering at both shops, and one of the shops has nothing to do with the dead end. Exit code 1:
-others were slowed down, calls overlapped, or something was lost, doubled, counted as an attempt or told twice.
+There are four outages, one after the other: a WMS answers 503, a WMS never answers, and the same for the Shopify of one
+shop. Meanwhile customers go on ordering at both shops, and one of the shops does not use the endpoint that is down. The
+exit code is 1 if the other shop was slowed down, if calls overlapped, or if something was lost, doubled, counted as an
+attempt or reported twice.
 """
 
 from __future__ import annotations
@@ -14,30 +15,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from bench import evidence
-from bench.evidence import Evidence
-from bench.gate import REFUSES, SWALLOWS, Gate, gate_before, most_at_once
-from bench.lag import Customers, Lags, lags, ordered, wait_for
-from bench.stage import BUCKETS, deployed_fleet, load_average, say, stage
+from bench import lane_state
+from bench.installation import BUCKETS, deployed_fleet, load_average, running_installation, say
+from bench.lag import Customers, Lags, lags, measure_orders, wait_for
+from bench.lane_state import LaneState
+from bench.proxy import REFUSES, SWALLOWS, Proxy, most_at_once, running_proxy
 from tests.end_to_end.installation.stack import Stack
 from tests.end_to_end.installation.world import BERLIN, LYON
 from tests.world import Sandbox, sandbox_process
 
-MOST = 2.0
+MOST_SLOWDOWN = 2.0
 FIRST_FAILURES = 4
-"""Failures that may count against a job: the fifth in a row opens the circuit, and from then on none counts."""
+"""At most this many failures count against a job. The fifth in a row opens the circuit, and then none counts."""
 
 LONGEST_OPEN = 30.0
-OPENING = 60.0
-"""Seconds of an outage that are told apart from the rest: within them it must have been noticed."""
+FIRST_SECONDS = 60.0
+"""The first seconds of an outage are reported apart, because the circuit opens within them."""
 
-SETTLES = 300.0
+CATCH_UP_SECONDS = 300.0
 SHOWN_SECONDS = 10
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """What goes down, and how. `end`: whose gate."""
+    """What goes down, and how. `end` names the proxy: "wms" or "shopify"."""
 
     end: str
     account: str
@@ -54,165 +55,181 @@ SCENARIOS = {
 
 
 @dataclass
-class Course:
-    """One outage. Times are `time.time()`; `seen`: the lane's evidence, sampled."""
+class Outage:
+    """What was measured in one outage. Times are `time.time()`. `lane_states` are samples of the state of the lane."""
 
     scenario: Scenario
-    began: float = 0.0
-    down: float = 0.0
-    opened: float | None = None
-    up: float = 0.0
-    through: float = 0.0
+    began_at: float = 0.0
+    down_at: float = 0.0
+    opened_at: float | None = None
+    up_at: float = 0.0
+    caught_up_at: float = 0.0
     missing: int = 0
-    seen: list[Evidence] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
+    lane_states: list[LaneState] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
-    def check(self, good: bool, complaint: str) -> None:
-        """Note a complaint unless all is good."""
-        if not good:
-            self.wrong.append(complaint)
+    def check(self, holds: bool, problem: str) -> None:
+        """Note a problem unless the condition holds."""
+        if not holds:
+            self.problems.append(problem)
 
 
 def main() -> int:
-    """Measure; returns the exit code."""
+    """Measure, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.outage", description=__doc__.splitlines()[0])
-    parser.add_argument("--of", nargs="*", choices=list(SCENARIOS), help="default: all of them")
-    parser.add_argument("--seconds", type=float, default=120.0, help="of each outage")
-    parser.add_argument("--quiet", type=float, default=100.0, help="seconds of comparison before it")
-    parser.add_argument("--every", type=float, default=1.0, help="seconds between the others' orders")
+    parser.add_argument("--of", nargs="*", choices=list(SCENARIOS), help="outages (default: all)")
+    parser.add_argument("--seconds", type=float, default=120.0, help="seconds of each outage")
     parser.add_argument(
-        "--dead-every", type=float, default=0.5, help="seconds between orders for the dead end"
+        "--before", type=float, default=100.0, help="seconds of undisturbed work before each outage"
     )
-    parser.add_argument("--bucket", choices=list(BUCKETS), default="large", help="points of each shop")
-    parser.add_argument("--latency", type=float, default=0.1, help="seconds that every answer takes")
-    given = parser.parse_args()
-    road: dict[str, Gate] = {}
+    parser.add_argument(
+        "--every", type=float, default=1.0, help="seconds between the orders of the other shop"
+    )
+    parser.add_argument(
+        "--affected-every", type=float, default=0.5, help="seconds between the orders of the affected shop"
+    )
+    parser.add_argument(
+        "--bucket", choices=list(BUCKETS), default="large", help="size of each shop's bucket of points"
+    )
+    parser.add_argument("--latency", type=float, default=0.1, help="seconds that each answer takes")
+    options = parser.parse_args()
+    proxies: dict[str, Proxy] = {}
 
     @contextmanager
-    def behind_gates() -> Iterator[Sandbox]:
+    def behind_proxies() -> Iterator[Sandbox]:
         with (
             sandbox_process() as sandbox,
-            gate_before(sandbox.shopify.root) as shopify,
-            gate_before(sandbox.wms.root) as wms,
+            running_proxy(sandbox.shopify.root) as shopify,
+            running_proxy(sandbox.wms.root) as wms,
         ):
-            road.update(shopify=shopify, wms=wms)
+            proxies.update(shopify=shopify, wms=wms)
             yield Sandbox({"shopify": shopify.root, "wms": wms.root})
 
     fleet = deployed_fleet()
-    with stage(fleet, latency=given.latency, bucket=given.bucket, start_sandbox=behind_gates) as stack:
+    with running_installation(
+        fleet, latency=options.latency, bucket=options.bucket, start_sandbox=behind_proxies
+    ) as stack:
         say(f"fleet: {', '.join(f'{queues} {processes}' for queues, processes in fleet.values())}")
-        ordered(stack, LYON, "FR", every=0.2, orders=20)  # every process has imported what it needs
-        ordered(stack, BERLIN, "DE", every=0.2, orders=20)
-        wrong = [
-            complaint
-            for name in given.of or SCENARIOS
-            for complaint in _suffer(stack, road[SCENARIOS[name].end], name, given)
+        # Every process has imported its modules after these orders.
+        measure_orders(stack, LYON, "FR", every=0.2, orders=20)
+        measure_orders(stack, BERLIN, "DE", every=0.2, orders=20)
+        problems = [
+            problem
+            for name in options.of or SCENARIOS
+            for problem in _measure(stack, proxies[SCENARIOS[name].end], name, options)
         ]
-    return 1 if wrong else 0
+    return 1 if problems else 0
 
 
-def _suffer(stack: Stack, gate: Gate, name: str, given: argparse.Namespace) -> list[str]:
-    course = Course(SCENARIOS[name], began=time.time())
-    others = Customers(stack, LYON, "FR", every=given.every)
-    theirs = Customers(stack, BERLIN, "DE", every=given.dead_every)
+def _measure(stack: Stack, proxy: Proxy, name: str, options: argparse.Namespace) -> list[str]:
+    """Play one outage and report it. Returns the problems that were found."""
+    outage = Outage(SCENARIOS[name], began_at=time.time())
+    others = Customers(stack, LYON, "FR", every=options.every)
+    affected = Customers(stack, BERLIN, "DE", every=options.affected_every)
     others.start()
-    theirs.start()
-    time.sleep(given.quiet)
-    _go_down(course, gate, given.seconds)
-    theirs.stop()
-    _come_back(course, gate, stack, theirs)
-    course.check(others.is_alive(), "the others could not order until the end")
+    affected.start()
+    time.sleep(options.before)
+    _take_down(outage, proxy, options.seconds)
+    affected.stop()
+    _bring_back(outage, proxy, stack, affected)
+    outage.check(others.is_alive(), "the other shop could not order until the end")
     others.stop()
-    course.missing += wait_for(stack, others.paid, seconds=SETTLES)
-    _tell_of_the_others(name, course, stack, others)
-    _tell_of_the_dead_end(name, course, gate)
-    _tell_of_the_return(name, course, gate, stack, theirs)
-    for complaint in course.wrong:
-        say(f"{name}: WRONG {complaint}")
-    return course.wrong
+    outage.missing += wait_for(stack, others.paid, seconds=CATCH_UP_SECONDS)
+    _report_others(name, outage, stack, others)
+    _report_outage(name, outage, proxy)
+    _report_recovery(name, outage, proxy, stack, affected)
+    for problem in outage.problems:
+        say(f"{name}: PROBLEM: {problem}")
+    return outage.problems
 
 
-def _go_down(course: Course, gate: Gate, seconds: float) -> None:
-    course.down = gate.take_down(course.scenario.account, course.scenario.how)
-    while time.time() < course.down + seconds:
+def _take_down(outage: Outage, proxy: Proxy, seconds: float) -> None:
+    outage.down_at = proxy.take_down(outage.scenario.account, outage.scenario.how)
+    while time.time() < outage.down_at + seconds:
         time.sleep(2.0)
-        if course.opened is None:
-            course.opened = evidence.circuit_opened(course.scenario.lane, course.down)
+        if outage.opened_at is None:
+            outage.opened_at = lane_state.circuit_opened_at(outage.scenario.lane, outage.down_at)
         else:
-            course.seen.append(evidence.of_lane(course.scenario.lane))
+            outage.lane_states.append(lane_state.read(outage.scenario.lane))
 
 
-def _come_back(course: Course, gate: Gate, stack: Stack, theirs: Customers) -> None:
-    course.up = gate.bring_back(course.scenario.account)
-    course.missing = wait_for(stack, theirs.paid, seconds=SETTLES)
-    course.through = time.time()
+def _bring_back(outage: Outage, proxy: Proxy, stack: Stack, affected: Customers) -> None:
+    outage.up_at = proxy.bring_back(outage.scenario.account)
+    outage.missing = wait_for(stack, affected.paid, seconds=CATCH_UP_SECONDS)
+    outage.caught_up_at = time.time()
 
 
-def _tell_of_the_others(name: str, course: Course, stack: Stack, others: Customers) -> None:
+def _report_others(name: str, outage: Outage, stack: Stack, others: Customers) -> None:
     def paid(since: float, until: float) -> Lags:
         return lags(stack, {placed: at for placed, at in others.paid.items() if since <= at < until})
 
-    quiet, since = paid(course.began, course.down), paid(course.down, course.through)
-    ratio = since.percentile(99) / quiet.percentile(99)
-    say(f"{name}: others, quiet            {quiet}; {load_average()}")
+    before, since = paid(outage.began_at, outage.down_at), paid(outage.down_at, outage.caught_up_at)
+    ratio = since.percentile(99) / before.percentile(99)
+    say(f"{name}: others, before           {before}; {load_average()}")
     say(f"{name}: others, since then       {since}: p99 × {ratio:.2f}")
-    say(f"{name}:   its first {OPENING:.0f} s          {paid(course.down, course.down + OPENING)}")
-    say(f"{name}:   later in the outage    {paid(course.down + OPENING, course.up)}")
-    say(f"{name}:   while it was made up   {paid(course.up, course.through)}")
-    course.check(ratio < MOST, f"the others' p99 is {ratio:.2f} times its quiet value")
-
-
-def _tell_of_the_dead_end(name: str, course: Course, gate: Gate) -> None:
-    calls = gate.of(course.scenario.account, since=course.down, until=course.up)
-    course.check(course.opened is not None, "the circuit never opened")
-    opened = course.opened or course.up
-    probes = [call for call in calls if call.began > opened]
-    at_once = most_at_once(probes)
     say(
-        f"{name}: circuit open after {opened - course.down:.1f} s and {len(calls) - len(probes)} calls; then"
-        f" {len(probes) * 60 / max(1.0, course.up - opened):.1f} calls a minute, at most {at_once} at once"
+        f"{name}:   its first {FIRST_SECONDS:.0f} s          {paid(outage.down_at, outage.down_at + FIRST_SECONDS)}"
     )
-    course.check(at_once <= 1, f"{at_once} probes at once")
-    told = evidence.alerts_since(course.down)
-    alerts = told.get(("circuit_open", course.scenario.lane), 0)
-    if course.seen:
-        say(f"{name}: first seen: {course.seen[0]}")
-        say(f"{name}: last seen:  {course.seen[-1]}")
-        _check_the_lane(course)
-    say(f"{name}: alerts: {', '.join(f'{kind} {subject} × {n}' for (kind, subject), n in told.items())}")
-    course.check(alerts == 1, f"{alerts} alerts of the lane")
+    say(f"{name}:   later in the outage    {paid(outage.down_at + FIRST_SECONDS, outage.up_at)}")
+    say(f"{name}:   while it caught up     {paid(outage.up_at, outage.caught_up_at)}")
+    outage.check(ratio < MOST_SLOWDOWN, f"the p99 of the other shop is {ratio:.2f} times its value before")
 
 
-def _check_the_lane(course: Course) -> None:
-    last, most = course.seen[-1], max(each.most_attempts for each in course.seen)
-    course.check(most <= FIRST_FAILURES, f"{most} attempts of one job counted")
-    more = last.attempts - course.seen[0].attempts
-    course.check(more <= 0, f"{more} attempts counted while the circuit was open")
-    course.check(last.dead == 0, f"{last.dead} dead letters")
-    longest = max(each.open_for for each in course.seen)
-    course.check(longest <= LONGEST_OPEN, f"no probe for {longest:.0f} s")
+def _report_outage(name: str, outage: Outage, proxy: Proxy) -> None:
+    calls = proxy.calls_to(outage.scenario.account, since=outage.down_at, until=outage.up_at)
+    outage.check(outage.opened_at is not None, "the circuit never opened")
+    opened = outage.opened_at or outage.up_at
+    probes = [call for call in calls if call.began > opened]
+    overlap = most_at_once(probes)
+    say(
+        f"{name}: circuit open after {opened - outage.down_at:.1f} s and {len(calls) - len(probes)} calls; then"
+        f" {len(probes) * 60 / max(1.0, outage.up_at - opened):.1f} calls a minute, at most {overlap} at once"
+    )
+    outage.check(overlap <= 1, f"{overlap} probes at once")
+    alerts_by_kind = lane_state.alerts_since(outage.down_at)
+    alerts = alerts_by_kind.get(("circuit_open", outage.scenario.lane), 0)
+    if outage.lane_states:
+        say(f"{name}: first sample: {outage.lane_states[0]}")
+        say(f"{name}: last sample:  {outage.lane_states[-1]}")
+        _check_lane(outage)
+    say(
+        f"{name}: alerts: {', '.join(f'{kind} {subject} × {n}' for (kind, subject), n in alerts_by_kind.items())}"
+    )
+    outage.check(alerts == 1, f"{alerts} alerts about the lane")
 
 
-def _tell_of_the_return(name: str, course: Course, gate: Gate, stack: Stack, theirs: Customers) -> None:
-    calls = [call for call in gate.of(course.scenario.account, since=course.up) if call.passed]
-    first = calls[0].began if calls else course.up
+def _check_lane(outage: Outage) -> None:
+    """Check the samples: few attempts counted, none while the circuit was open, no dead letter, and probes in time."""
+    last, most = outage.lane_states[-1], max(each.most_attempts for each in outage.lane_states)
+    outage.check(most <= FIRST_FAILURES, f"{most} attempts of one job counted")
+    more = last.attempts - outage.lane_states[0].attempts
+    outage.check(more <= 0, f"{more} attempts counted while the circuit was open")
+    outage.check(last.dead == 0, f"{last.dead} dead letters")
+    longest = max(each.open_for for each in outage.lane_states)
+    outage.check(longest <= LONGEST_OPEN, f"no probe for {longest:.0f} s")
+
+
+def _report_recovery(name: str, outage: Outage, proxy: Proxy, stack: Stack, affected: Customers) -> None:
+    calls = [call for call in proxy.calls_to(outage.scenario.account, since=outage.up_at) if call.passed]
+    first = calls[0].began if calls else outage.up_at
     by_second = [sum(first + n <= call.began < first + n + 1 for call in calls) for n in range(SHOWN_SECONDS)]
     say(
-        f"{name}: back: first call after {first - course.up:.1f} s; calls in the seconds from then on: {by_second},"
+        f"{name}: back: first call after {first - outage.up_at:.1f} s; calls in the seconds from then on: {by_second},"
         f" at most {most_at_once(calls)} at once"
     )
-    waited = _waited_for(course, theirs)
+    affected_count = _affected_orders(outage, affected)
     doubled = sum(len(books["duplicates"]) for books in stack.wms.get("/books")["connections"].values())
     say(
-        f"{name}: all {waited} orders of the outage through {course.through - course.up:.0f} s after its end;"
-        f" missing {course.missing}, doubled {doubled}"
+        f"{name}: all {affected_count} orders of the outage arrived"
+        f" {outage.caught_up_at - outage.up_at:.0f} s after its end;"
+        f" missing {outage.missing}, doubled {doubled}"
     )
-    course.check(course.missing == 0, f"{course.missing} orders are at no WMS")
-    course.check(doubled == 0, f"{doubled} orders doubled")
+    outage.check(outage.missing == 0, f"{outage.missing} orders are at no WMS")
+    outage.check(doubled == 0, f"{doubled} orders doubled")
 
 
-def _waited_for(course: Course, theirs: Customers) -> int:
-    return sum(at >= course.down for at in theirs.paid.values())
+def _affected_orders(outage: Outage, affected: Customers) -> int:
+    return sum(at >= outage.down_at for at in affected.paid.values())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Tables at ten million rows: are the statements that run all day still answered from an index, and how fast?
+"""`python -m bench.tables`: are frequent statements still answered from an index at ten million rows, and how fast?
 
     python -m bench.tables --rows 10000000
 
-Fills a throw-away database with the real schema, runs the product's own functions on it, and has Postgres explain every
-statement they make. Exit code 1: one scanned a big table, or took longer than its limit.
+It fills a throw-away database that has the real schema, runs the functions of the product on it, and lets Postgres
+explain each of their statements. The exit code is 1 if a statement scanned a big table or took longer than its limit.
 """

@@ -1,4 +1,4 @@
-"""Sets a throw-away Postgres up and Django on it; what is measured is in `bench.tables.measuring`."""
+"""Starts a throw-away Postgres and sets Django up on it. `bench.tables.measuring` does the rest."""
 
 from __future__ import annotations
 
@@ -24,21 +24,24 @@ SETTINGS = {
     "max_wal_size": "16GB",
     "shared_buffers": "1GB",
     "maintenance_work_mem": "1GB",
-    # Vacuum runs where a measurement says so, not beside it.
+    # A measurement runs VACUUM itself; no other one must disturb it.
     "autovacuum": "off",
 }
 
 
 def main() -> int:
-    """Fill, measure, report; 1 when something scans a big table or is too slow."""
+    """Fill the tables, measure, and report. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.tables")
-    parser.add_argument("--rows", type=int, default=10_000_000, help="jobs; the other tables follow")
     parser.add_argument(
-        "--changes", type=int, default=1_000_000, help="of jobs, before a claim without vacuum"
+        "--rows",
+        type=int,
+        default=10_000_000,
+        help="number of jobs; the sizes of the other tables follow from it",
     )
     parser.add_argument(
-        "--report", type=Path, help="write the tables of the report there as well, as Markdown"
+        "--changes", type=int, default=1_000_000, help="changes of jobs before a claim without VACUUM"
     )
+    parser.add_argument("--report", type=Path, help="write the report to this file too, as Markdown")
     given = parser.parse_args()
     with ExitStack() as stack:
         stack.enter_context(sigterm_as_exit())

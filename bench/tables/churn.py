@@ -1,4 +1,4 @@
-"""How fast the old goes, and what a claim costs after a million changes that nothing has vacuumed up yet."""
+"""Measures how fast old rows are deleted, and what a claim costs after a million changes without VACUUM."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ WHERE lane_id = %s AND state = 'running' AND key LIKE 'churn:%%'
 
 
 def measure(*, changes: int) -> list[str]:
-    """Prune and erase for a while, then let jobs come and go without vacuum; a Markdown table of what was found."""
+    """Delete and erase for a while, then let jobs come and go without VACUUM. Returns a Markdown table, line by
+    line."""
     lines = ["| what | found |", "|---|---|"]
     lines += [_rate(chore) for chore in [*retention.chores(), *erasure.chores()[:1]]]
     lines.append(f"| claim, as filled | {_claim()} |")
@@ -47,7 +48,7 @@ def measure(*, changes: int) -> list[str]:
     lines.append(f"| the next claim | {_claim()} |")
     with psycopg.connect(settings.DATABASE_URL) as reader:
         reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        reader.execute("SELECT count(*) FROM ops_lane")  # a backup, say, that began now
+        reader.execute("SELECT count(*) FROM ops_lane")  # stands for a backup that begins now
         _churn(changes)
         lines.append(f"| claim, {changes:,} changes later, while a backup holds its snapshot | {_claim()} |")
         lines.append(f"| the next claim | {_claim()} |")
@@ -84,9 +85,9 @@ def _churn(changes: int) -> None:
 
 
 def _claim() -> str:
-    seen = plans.explain(lambda: scheduling.claim(LANE), big=frozenset())
-    slowest = max(seen, key=lambda each: each.ms)
-    return f"{sum(each.ms for each in seen):.2f} ms, {slowest.pages:,} pages"
+    statements = plans.explain(lambda: scheduling.claim(LANE), big=frozenset())
+    slowest = max(statements, key=lambda each: each.ms)
+    return f"{sum(each.ms for each in statements):.2f} ms, {slowest.pages:,} pages"
 
 
 def _seconds(call: Callable[[], object]) -> float:

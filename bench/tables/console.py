@@ -1,4 +1,4 @@
-"""What people look at: the pages of the console, asked for as a browser does."""
+"""The pages of the console, requested as a browser requests them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bench.tables.statements import PAGE, Hot, Sample
+from bench.tables.calls import PAGE, Call, Sample
 from fulfillment.console.order_page import page
 from ops.console.timeline import timeline
 
 
-def pages(found: Sample) -> list[Hot]:
-    """A page of an order, and the lists."""
+def pages(found: Sample) -> list[Call]:
+    """The calls for the page of an order and for the lists."""
     client = Client()
     client.force_login(User.objects.get(username="grace"))
     order = found.shipped
@@ -47,9 +47,9 @@ def pages(found: Sample) -> list[Hot]:
         "stock levels": "inventory/stocklevel/",
     }
     return [
-        Hot("page of an order", lambda: page(order, with_personal_data=True)),
-        Hot("timeline of an order", lambda: timeline([order.subject])),
-        *(Hot(f"console: {name}", shows(path), PAGE) for name, path in lists.items()),
+        Call("page of an order", lambda: page(order, with_personal_data=True)),
+        Call("timeline of an order", lambda: timeline([order.subject])),
+        *(Call(f"console: {name}", shows(path), PAGE) for name, path in lists.items()),
     ]
 
 

@@ -1,4 +1,4 @@
-"""From an empty database to a verdict: fill, explain what runs all day, prune at full speed, claim after much churn."""
+"""Measures everything: fills the tables, explains the frequent calls, deletes at full speed, and claims after churn."""
 
 from __future__ import annotations
 
@@ -12,58 +12,58 @@ from django.core.management import call_command
 from django.db import connection
 
 from bench.tables import churn, console, plans, statements
-from bench.tables.plans import ShopifyVariant
+from bench.tables.calls import Call, Sample, sample
+from bench.tables.plans import ExplainedStatement
 from bench.tables.rows import filling
 from bench.tables.rows.inserting import Sizes
-from bench.tables.statements import Hot, Sample
 
 TRIES = 3
-"""Each call is made so often; the fastest counts, since others use the machine too."""
+"""Each call is made this many times. The fastest counts, because other work may disturb the machine."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one call was found to do."""
+    """What one call did."""
 
-    hot: Hot
-    seen: list[ShopifyVariant]
+    call: Call
+    statements: list[ExplainedStatement]
 
     @property
-    def slowest(self) -> ShopifyVariant | None:
-        """Its slowest statement."""
-        return max(self.seen, key=lambda seen: seen.ms, default=None)
+    def slowest(self) -> ExplainedStatement | None:
+        """The slowest statement of the call."""
+        return max(self.statements, key=lambda statement: statement.ms, default=None)
 
     @property
     def scanned(self) -> list[str]:
-        """Big tables that it read from end to end."""
-        return sorted({table for seen in self.seen for table in seen.scanned})
+        """The big tables that the call scanned."""
+        return sorted({table for statement in self.statements for table in statement.scanned})
 
     @property
     def verdict(self) -> str:
-        """ "" = good."""
+        """What is wrong with the call; "" if nothing is."""
         if self.scanned:
             return f"scans {', '.join(self.scanned)}"
-        slow = self.slowest is not None and self.slowest.ms > self.hot.limit
-        return f"slower than {self.hot.limit:.0f} ms" if slow else ""
+        slow = self.slowest is not None and self.slowest.ms > self.call.limit
+        return f"slower than {self.call.limit:.0f} ms" if slow else ""
 
 
 def measure(rows: int, *, changes: int, report: Path | None = None) -> bool:
-    """Do everything and print it; False when a call is not as it should be."""
+    """Measure everything and print it. Returns False if a call scanned a big table or was too slow."""
     sizes = Sizes(rows)
-    with _told("the schema"):
+    with _timed("the schema"):
         call_command("migrate", verbosity=0)
     with (
-        _told(f"{rows:,} jobs, {sizes.orders:,} orders, what hangs on them, indexes"),
+        _timed(f"{rows:,} jobs, {sizes.orders:,} orders, what hangs on them, indexes"),
         filling.without_indexes(),
     ):
         filling.fill(sizes)
-    with _told("VACUUM ANALYZE"):
+    with _timed("VACUUM ANALYZE"):
         vacuum()
-    with _told("every statement"):
-        findings = explain_all(_everything, sizes)
-    lines = [*_table_sizes(), "", *_table_of(findings)]
+    with _timed("every statement"):
+        findings = explain_all(_all_calls, sizes)
+    lines = [*_table_sizes(), "", *_report(findings)]
     print("\n".join(lines), flush=True)
-    with _told("pruning and churn"):
+    with _timed("pruning and churn"):
         rates = churn.measure(changes=changes)
     print("\n".join(rates), flush=True)
     if report:
@@ -71,30 +71,30 @@ def measure(rows: int, *, changes: int, report: Path | None = None) -> bool:
     return not any(finding.verdict for finding in findings)
 
 
-def _everything(found: Sample) -> list[Hot]:
-    return [*statements.by_itself(found), *console.pages(found)]
+def _all_calls(found: Sample) -> list[Call]:
+    return [*statements.background_calls(found), *console.pages(found)]
 
 
 def vacuum() -> None:
-    """What autovacuum does in a running system: statistics, and pages that are known to be visible."""
+    """Do what autovacuum does in a running system: update the statistics and the visibility map."""
     with connection.cursor() as cursor:
         cursor.execute("VACUUM (ANALYZE)")
 
 
-def explain_all(calls: Callable[[Sample], list[Hot]], sizes: Sizes, *, tries: int = TRIES) -> list[Finding]:
-    """Each call, every statement of it explained."""
+def explain_all(calls: Callable[[Sample], list[Call]], sizes: Sizes, *, tries: int = TRIES) -> list[Finding]:
+    """Make each call and explain every statement of it."""
     big = plans.big_tables(among=[model._meta.db_table for model in filling.TRAFFIC])
-    with plans.taken_back():
-        return [_explain(hot, big, tries) for hot in calls(statements.sample(sizes))]
+    with plans.rolled_back():
+        return [_explain(call, big, tries) for call in calls(sample(sizes))]
 
 
-def _explain(hot: Hot, big: frozenset[str], tries: int) -> Finding:
-    tried = [plans.explain(hot.call, big=big) for _ in range(tries)]
-    return Finding(hot, min(tried, key=lambda seen: sum(each.ms for each in seen)))
+def _explain(call: Call, big: frozenset[str], tries: int) -> Finding:
+    runs = [plans.explain(call.call, big=big) for _ in range(tries)]
+    return Finding(call, min(runs, key=lambda statements: sum(each.ms for each in statements)))
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
+def _timed(what: str) -> Iterator[None]:
     print(f"{what} ...", flush=True)
     began = time.monotonic()
     yield
@@ -111,14 +111,14 @@ def _table_sizes() -> list[str]:
     return ["| table | rows | table, MB | indexes, MB |", "|---|---|---|---|", *rows]
 
 
-def _table_of(findings: list[Finding]) -> list[str]:
+def _report(findings: list[Finding]) -> list[str]:
     heads = ["| what | statements | slowest, ms | limit | by |", "|---|---|---|---|---|"]
     return heads + [_row(finding) for finding in findings]
 
 
 def _row(finding: Finding) -> str:
-    slowest, hot = finding.slowest, finding.hot
+    slowest, call = finding.slowest, finding.call
     ms = f"{slowest.ms:.2f}" if slowest else "none"
-    by = ", ".join(f"`{way}`" for way in slowest.ways[:4]) if slowest else ""
+    by = ", ".join(f"`{way}`" for way in slowest.access_paths[:4]) if slowest else ""
     bad = f" **{finding.verdict}**" if finding.verdict else ""
-    return f"| {hot.name} | {len(finding.seen)} | {ms}{bad} | {hot.limit:.0f} | {by} |"
+    return f"| {call.name} | {len(finding.statements)} | {ms}{bad} | {call.limit:.0f} | {by} |"

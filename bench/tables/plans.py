@@ -1,4 +1,4 @@
-"""What Postgres does for each statement that a function makes: explained and measured where it is made."""
+"""Explains and measures each SQL statement that a function makes."""
 
 from __future__ import annotations
 
@@ -11,40 +11,47 @@ from typing import Any
 from django.db import connection, transaction
 
 BIG = 200_000
-"""Rows from which on a table may not be scanned from end to end: below, the planner is right to do so."""
+"""A table with this many rows must not be scanned. The planner is right to scan a smaller one."""
 
 _EXPLAINED = re.compile(r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class ShopifyVariant:
-    """One statement as it ran: milliseconds with planning and triggers, rows it gave, pages it touched, its ways."""
+class ExplainedStatement:
+    """One statement as it ran.
+
+    `ms` includes planning and triggers. `rows` were returned, `pages` were read, and `access_paths` names the indexes
+    that were used and the tables that were scanned.
+    """
 
     sql: str
     ms: float
     rows: int
     pages: int
-    ways: tuple[str, ...]
+    access_paths: tuple[str, ...]
     scanned: tuple[str, ...]
 
 
 @dataclass
 class Recorder:
-    """Explains each statement in a savepoint that is taken back, then lets it run. `big`: tables not to be scanned."""
+    """Explains each statement in a savepoint that is rolled back, and then lets it run.
+
+    `big` names the tables that must not be scanned.
+    """
 
     big: frozenset[str]
-    seen: list[ShopifyVariant] = field(default_factory=list)
+    statements: list[ExplainedStatement] = field(default_factory=list)
 
     def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        """A wrapper as `connection.execute_wrapper` takes it."""
+        """Wrap a statement, as `connection.execute_wrapper` requires."""
         if _EXPLAINED.match(sql) and not many:
-            self.seen.append(self._explain(sql, params))
+            self.statements.append(self._explain(sql, params))
         return execute(sql, params, many, context)
 
-    def _explain(self, sql: str, params: Any) -> ShopifyVariant:
+    def _explain(self, sql: str, params: Any) -> ExplainedStatement:
         with connection.connection.cursor() as cursor:
             cursor.execute("SAVEPOINT explained")
-            # Foreign keys are checked at the commit, which does not come: they belong to the price.
+            # There is no commit, which would check the foreign keys. Their checks are a part of the cost.
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", params)
             (answer,) = cursor.fetchone()
@@ -52,12 +59,12 @@ class Recorder:
             cursor.execute("RELEASE SAVEPOINT explained")
         plan = answer[0]
         nodes = list(_nodes(plan["Plan"]))
-        return ShopifyVariant(
+        return ExplainedStatement(
             sql=" ".join(sql.split()),
             ms=plan["Planning Time"] + plan["Execution Time"],
             rows=int(plan["Plan"]["Actual Rows"]),
             pages=plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"],
-            ways=tuple(dict.fromkeys(way for node in nodes if (way := _way(node)))),
+            access_paths=tuple(dict.fromkeys(path for node in nodes if (path := _access_path(node)))),
             scanned=tuple(
                 node["Relation Name"]
                 for node in nodes
@@ -74,15 +81,15 @@ def _nodes(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from _nodes(child)
 
 
-def _way(node: Mapping[str, Any]) -> str:
-    """How a table was read: by which index, or from end to end."""
+def _access_path(node: Mapping[str, Any]) -> str:
+    """How a node of the plan read its table: the name of the index, or the table if it was scanned; "" if neither."""
     if node["Node Type"] == "Seq Scan" and node["Actual Loops"]:
         return f"{node['Relation Name']} (all)"
     return str(node["Index Name"]) if "Index Name" in node and node["Actual Loops"] else ""
 
 
 def big_tables(*, among: Collection[str]) -> frozenset[str]:
-    """Which of these tables have so many rows (by the statistics) that scanning one is a mistake."""
+    """Those of these tables that have at least BIG rows, according to the statistics."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT relname FROM pg_class WHERE relkind = 'r' AND reltuples >= %s AND relname = ANY(%s)",
@@ -92,16 +99,16 @@ def big_tables(*, among: Collection[str]) -> frozenset[str]:
 
 
 @contextmanager
-def taken_back() -> Iterator[None]:
-    """A transaction of which nothing stays."""
+def rolled_back() -> Iterator[None]:
+    """Run the block in a transaction, and roll it back."""
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
 
 
-def explain(call: Callable[[], object], *, big: frozenset[str]) -> list[ShopifyVariant]:
-    """Every statement that `call` makes, explained; what it did is taken back."""
+def explain(call: Callable[[], object], *, big: frozenset[str]) -> list[ExplainedStatement]:
+    """Make the call and roll it back. Returns each of its statements, explained."""
     recorder = Recorder(big)
-    with taken_back(), connection.execute_wrapper(recorder):
+    with rolled_back(), connection.execute_wrapper(recorder):
         call()
-    return recorder.seen
+    return recorder.statements

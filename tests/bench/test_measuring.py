@@ -1,4 +1,4 @@
-"""The measuring tools measure: percentiles, calls at the same time, and a gate that does what it is told."""
+"""The measuring tools measure: percentiles, overlapping calls, and a proxy that fails as it is asked to."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from bench.gate import REFUSES, SWALLOWS, Call, Gate, gate_before, most_at_once
+from bench.installation import deployed_fleet
 from bench.lag import Lags
-from bench.stage import deployed_fleet
+from bench.proxy import REFUSES, SWALLOWS, Call, Proxy, most_at_once, running_proxy
 from ops.models import Lane
 from tests.world import Sandbox, sandbox_process
 
@@ -21,20 +21,20 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def gate(sandbox: Sandbox) -> Iterator[Gate]:
-    with gate_before(sandbox.wms.root) as gate:
-        yield gate
+def proxy(sandbox: Sandbox) -> Iterator[Proxy]:
+    with running_proxy(sandbox.wms.root) as proxy:
+        yield proxy
 
 
-def call(gate: Gate, **options: float) -> int:
+def call(proxy: Proxy, **options: float) -> int:
     return requests.get(
-        f"{gate.root}/north/orders?externalOrderId=x", timeout=options.get("timeout", 5)
+        f"{proxy.root}/north/orders?externalOrderId=x", timeout=options.get("timeout", 5)
     ).status_code
 
 
 def test_the_p99_of_a_hundred_orders_is_the_second_slowest() -> None:
     lags = Lags([float(second) for second in range(1, 101)])
-    assert [lags.percentile(share) for share in (50, 90, 99)] == [50, 90, 99]
+    assert [lags.percentile(percent) for percent in (50, 90, 99)] == [50, 90, 99]
     assert Lags([7.0]).percentile(99) == 7
 
 
@@ -47,20 +47,20 @@ def test_calls_that_follow_each_other_do_not_overlap() -> None:
     assert most_at_once([]) == 0
 
 
-def test_a_gate_lets_calls_pass_refuses_and_lets_pass_again(gate: Gate) -> None:
-    assert call(gate) == 404  # the sandbox's own answer: no such account
-    down = gate.take_down("north", REFUSES)
-    assert call(gate) == 503
-    gate.bring_back("north")
-    assert call(gate) == 404
-    assert [each.passed for each in gate.of("north", since=down)] == [False, True]
+def test_a_proxy_passes_calls_refuses_them_and_passes_them_again(proxy: Proxy) -> None:
+    assert call(proxy) == 404  # the sandbox's own answer: no such account
+    down = proxy.take_down("north", REFUSES)
+    assert call(proxy) == 503
+    proxy.bring_back("north")
+    assert call(proxy) == 404
+    assert [each.passed for each in proxy.calls_to("north", since=down)] == [False, True]
 
 
-def test_a_swallowed_call_lasts_until_the_caller_gives_up(gate: Gate) -> None:
-    down = gate.take_down("north", SWALLOWS)
+def test_a_swallowed_call_lasts_until_the_caller_gives_up(proxy: Proxy) -> None:
+    down = proxy.take_down("north", SWALLOWS)
     with pytest.raises(requests.ReadTimeout):
-        call(gate, timeout=0.1)
-    [swallowed] = gate.of("north", since=down)
+        call(proxy, timeout=0.1)
+    [swallowed] = proxy.calls_to("north", since=down)
     assert swallowed.what == "GET /orders"
     assert not swallowed.passed
 

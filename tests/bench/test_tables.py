@@ -26,6 +26,6 @@ def filled(monkeypatch: pytest.MonkeyPatch) -> Sizes:
 
 
 def test_nothing_that_runs_all_day_scans_a_table_that_grows_with_traffic(filled: Sizes) -> None:
-    findings = measuring.explain_all(statements.by_itself, filled, tries=1)
+    findings = measuring.explain_all(statements.background_calls, filled, tries=1)
     assert len(findings) > 45
-    assert {finding.hot.name: finding.scanned for finding in findings if finding.scanned} == {}
+    assert {finding.call.name: finding.scanned for finding in findings if finding.scanned} == {}

@@ -1,4 +1,4 @@
-"""Every table that grows with traffic, as months of it leave them."""
+"""Fills every table that grows with traffic, as months of traffic leave it."""
 
 from __future__ import annotations
 
@@ -50,25 +50,26 @@ TRAFFIC: tuple[type[Model], ...] = (
     PushBatch,
     LogEntry,
 )
-"""What grows with every order. Stock and mappings grow with the catalogue, and a chore may read all of that."""
+"""The tables that grow with every order. Stock and mappings grow with the catalogue, and a chore may scan them."""
 
 FILLED: tuple[type[Model], ...] = (*TRAFFIC, StockLevel, SkuMapping, Reservation)
 
 
 def fill(sizes: Sizes) -> None:
-    """Fill every table that grows with traffic. Nothing may be in them."""
+    """Fill every table that grows with traffic. The tables must be empty."""
     _set_up()
-    _catalogue(sizes)
+    _fill_catalogue(sizes)
     fill_orders(sizes)
     fill_jobs(sizes)
     fill_attempts()
-    _the_rest(sizes)
+    _other_tables(sizes)
     _reset_sequences()
 
 
 @contextmanager
 def without_indexes() -> Iterator[None]:
-    """Take indexes, keys and foreign keys off the big tables, and put them on again as they were."""
+    """Drop the indexes, keys and foreign keys of the big tables while the block runs, and create them again after
+    it."""
     tables = [model._meta.db_table for model in FILLED]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -97,10 +98,11 @@ def without_indexes() -> Iterator[None]:
 
 
 def _set_up() -> None:
-    """Shop, connection and warehouse ids are chosen: order i is of shop 1 + i % 20, whose first warehouse has it."""
+    """Create shops, connections and warehouses with known ids. Order i belongs to shop 1 + i % 20, and its first
+    warehouse has it."""
     connections = [make_connection(f"wms-{number}", id=number + 1) for number in range(CONNECTIONS)]
     now = timezone.now()
-    for account in connections[:-1]:  # nobody reads the last one
+    for account in connections[:-1]:  # the last one is never reconciled
         make_watermark(account, updated_since=now, full_at=now - timedelta(hours=2))
     for number in range(SHOPS):
         shop = make_shop(f"shop-{number}.myshopify.com", id=number + 1)
@@ -119,7 +121,7 @@ def _set_up() -> None:
         cursor.execute("INSERT INTO ops_lane (name) SELECT unnest(%s::text[])", [lanes])
 
 
-def _catalogue(sizes: Sizes) -> None:
+def _fill_catalogue(sizes: Sizes) -> None:
     place = "warehouse_locations AS place CROSS JOIN generate_series(1, %s) AS item"
     insert(
         StockLevel,
@@ -151,7 +153,7 @@ def _catalogue(sizes: Sizes) -> None:
     )
 
 
-def _the_rest(sizes: Sizes) -> None:
+def _other_tables(sizes: Sizes) -> None:
     some = max(1000, sizes.jobs // 50)
     insert(
         Alert,
@@ -183,7 +185,7 @@ def _the_rest(sizes: Sizes) -> None:
 
 
 def _what_staff_did(count: int) -> None:
-    """Each dead letter that was ever replayed left a line."""
+    """Insert a log entry for each dead letter that was replayed."""
     insert(
         LogEntry,
         "generate_series(1, %s) AS i",

@@ -1,4 +1,4 @@
-"""Rows by the million with one statement a table, and how many of them."""
+"""Inserts millions of rows with one statement per table, and says how many rows each table has."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ JOBS_PER_ORDER = 4
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many rows: `jobs` of all states, `orders` with two lines each, and how many of them are unfinished."""
+    """How many rows the tables have. Everything follows from the number of jobs."""
 
     jobs: int
 
     @property
     def orders(self) -> int:
-        """Orders."""
+        """Orders, with two lines each."""
         return self.jobs // JOBS_PER_ORDER
 
     @property
     def items(self) -> int:
-        """Items of each warehouse's catalogue."""
+        """Items in the catalogue of each warehouse."""
         return min(5_000, self.jobs // 100)
 
     @property
     def open_orders(self) -> int:
-        """The newest of them are not finished: a quarter each is at a warehouse, ready, held, waiting."""
+        """The newest orders, which are not finished: a quarter each is at a warehouse, ready, held and waiting."""
         return max(120, min(20_000, self.orders // 50))
 
     @property
     def due(self) -> int:
-        """Jobs that wait their turn, half of them in one lane."""
+        """Jobs that are due, half of them in one lane."""
         return max(400, min(40_000, self.jobs // 100))
 
     @property
     def parked(self) -> int:
-        """Jobs that wait for a cause to go."""
+        """Parked jobs."""
         return max(100, min(5_000, self.jobs // 1000))
 
     @property
@@ -50,9 +50,10 @@ class Sizes:
 
 
 def insert(model: type[Model], source: str, *arguments: int, **values: str) -> None:
-    """INSERT ... SELECT: `values` are SQL by column over `source`; columns not named get their default or NULL.
+    """Insert a row of `model` for each row of `source`, an SQL table expression.
 
-    `arguments` fill the placeholders of `source`.
+    `values` has an SQL expression for a column; other columns get their default or NULL. `arguments` fill the
+    placeholders of `source`. Raises LookupError for an unknown column, or for one that needs a value.
     """
     columns: list[str] = []
     expressions: list[str] = []
@@ -76,6 +77,7 @@ def insert(model: type[Model], source: str, *arguments: int, **values: str) -> N
 
 
 def _default(each: Field[Any, Any]) -> Any:
+    """Return the database value of a field's default. Raises LookupError if the field has none."""
     if not each.has_default() and not each.blank:
         raise LookupError(f"{each} needs a value")
     return each.get_db_prep_save(each.get_default(), connection)

@@ -1,4 +1,4 @@
-"""Jobs of a month, four for each order: done but for the newest, which stand in many lanes, half of them in one."""
+"""Fills the jobs of a month, four for each order. All but the newest are done. Of those, half are in one lane."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KEY = f"""CASE i %% 4 WHEN 0 THEN 'shopify:' || {_DOMAIN} || ':b4f5e0e1-0000-40
                       WHEN 2 THEN 'route:' || i / 4
                       ELSE 'submit:wms:order:' || {_DOMAIN} || ':' || 5000000000000 + i / 4 || ':1' END"""
 _SUBJECT = f"'order:' || 1 + (i / 4) %% {SHOPS} || ':' || 5000000000000 + i / 4"
-# A webhook's body: a kilobyte that cannot be compressed. The others hold ids.
+# The payload of a webhook has a kilobyte that cannot be compressed. The other payloads have ids only.
 _PAYLOAD = f"""CASE WHEN i %% 4 = 0 THEN jsonb_build_object('shop', 1 + (i / 4) %% {SHOPS}, 'topic', 'orders/paid',
                  'body', jsonb_build_object('id', 5000000000000 + i / 4, 'email', 'ada@example.com', 'noise',
                    (SELECT string_agg(md5(i::text || part), '') FROM generate_series(1, 30) AS part)))
@@ -24,10 +24,10 @@ _ERASED = '\'{"erased_on": "2026-01-01"}\'::jsonb'
 
 
 def fill_jobs(sizes: Sizes) -> None:
-    """Of all states."""
+    """Insert jobs of all states."""
     done = sizes.jobs - sizes.due - sizes.parked - sizes.dead - 200
     at = "now() - (%s - i) * interval '1 day' * 31 / %s"
-    # 31 days of done jobs; payloads of the last 8: a day's worth is past its age, of either.
+    # There are 31 days of done jobs, and 8 days of payloads. So one day's worth of each is due to be deleted or erased.
     insert(
         Job,
         f"(SELECT i, {at} AS at FROM generate_series(1, %s) AS i) AS made",
@@ -65,7 +65,7 @@ def _job_columns(done: int) -> dict[str, str]:
 
 
 def _due(boundary: int) -> dict[str, str]:
-    """Half of them stand in one lane of one shop."""
+    """The columns of due jobs. Those below the boundary are in one lane of one shop."""
     return {
         "state": "'ready'",
         "run_at": "at + i %% 3600 * interval '1 second'",
@@ -98,7 +98,7 @@ _RUNNING = {
 
 
 def fill_attempts() -> None:
-    """One run in twenty failed once."""
+    """Insert a failed run for one job in twenty, and for each dead letter."""
     insert(
         JobAttempt,
         "ops_job AS job WHERE job.id %% 20 = 0 OR job.state = 'dead'",

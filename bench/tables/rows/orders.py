@@ -1,4 +1,4 @@
-"""Orders of two years with all that hangs on them; the newest are not finished."""
+"""Fills the orders of two years, with all their rows. The newest orders are not finished."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ADDRESS = json.dumps(
     }
 )
 
-# %% is how a statement with parameters writes %.
+# A statement with parameters writes % as %%.
 _ORDERS = """(SELECT i, now() - (%s - i) * interval '1 day' * 730 / %s AS at
                FROM generate_series(1, %s) AS i) AS made"""
 _LINES = "(SELECT l, (l + 1) / 2 AS i FROM generate_series(1, %s) AS l) AS made"
@@ -42,7 +42,8 @@ _EXTERNAL_ID = f"'wms:order:shop-' || i %% {SHOPS} || '.myshopify.com:' || 50000
 
 
 def fill_orders(sizes: Sizes) -> None:
-    """Order i is of shop 1 + i % 20, whose first warehouse has it; its lines are 2i - 1 and 2i."""
+    """Insert the orders. Order i belongs to shop 1 + i % 20, and its first warehouse has it. Its lines are 2i - 1 and
+    2i."""
     _orders(sizes)
     _parts(sizes)
     _shipments(sizes)
@@ -54,7 +55,7 @@ def _orders(sizes: Sizes) -> None:
                      WHEN i %% 50 = 0 THEN 'cancelled' WHEN i %% 97 = 0 THEN 'nothing_to_ship' ELSE 'shipped' END"""
     reason = f"""CASE WHEN i <= {n - unfinished} OR i %% 4 < 2 THEN ''
                       WHEN i %% 4 = 2 THEN 'no_warehouse' ELSE 'unpaid' END"""
-    # A day's worth of orders is due to be erased, a month's is kept.
+    # The orders of one day are due to be erased. The addresses of one month are kept.
     erased = f"i < {n} - {n} * 31 / 730"
     insert(
         Order,
@@ -116,7 +117,7 @@ def _orders(sizes: Sizes) -> None:
 
 
 def _has_part(sizes: Sizes) -> str:
-    """Orders that are, or were, with a warehouse."""
+    """Insert the WMS orders of the orders that a warehouse has or had."""
     finished = sizes.orders - sizes.open_orders
     return f"(i <= {finished} AND i %% 97 > 0 OR i > {finished} AND i %% 4 = 0)"
 

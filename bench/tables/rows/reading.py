@@ -1,4 +1,4 @@
-"""An order as Shopify shows it."""
+"""Builds the answer of Shopify to the reading of an order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fulfillment.shopify.snapshots import OrderNode, parse
 
 
 def ready_order(order_id: int) -> OrderNode:
-    """An order of two lines, ready to go, as Shopify shows it."""
+    """Return an order of two lines that may be sent, as Shopify answers."""
     lines = [
         {
             "id": f"gid://shopify/LineItem/{order_id * 10 + n}",

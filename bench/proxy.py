@@ -1,4 +1,4 @@
-"""A gate on the road to a system: lets calls pass, answers 503, or swallows them; and keeps book of every call."""
+"""A proxy in front of a simulated system. It passes calls on, answers 503, or never answers, and records every call."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ LONGEST_SILENCE = 120.0
 
 @dataclass
 class Call:
-    """One call to an account (the path's first segment). Times are `time.time()`; `ended` when the caller was
-    answered or hung up."""
+    """One call to an account, which is the first segment of the path. Times are `time.time()`.
+
+    `ended` is the time at which the caller was answered or hung up.
+    """
 
     account: str
     what: str
@@ -31,8 +33,8 @@ class Call:
 
 
 @dataclass
-class Gate:
-    """Stands before `upstream`, a URL without a path; `root` is its own."""
+class Proxy:
+    """A proxy in front of `upstream`, a URL without a path. `root` is the URL of the proxy itself."""
 
     upstream: str
     calls: list[Call] = field(default_factory=list)
@@ -40,56 +42,56 @@ class Gate:
     _state: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def take_down(self, account: str, how: str) -> float:
-        """From now on calls to the account are answered 503 (REFUSES), or never (SWALLOWS); returns the time."""
-        self._state[account] = how
+    def take_down(self, account: str, mode: str) -> float:
+        """From now on answer calls to the account with 503 (REFUSES), or never (SWALLOWS). Returns the time."""
+        self._state[account] = mode
         return time.time()
 
     def bring_back(self, account: str) -> float:
-        """Calls pass again; what was swallowed stays so. Returns the time."""
+        """Pass calls on again; those that were swallowed are never answered. Returns the time."""
         self._state[account] = PASSES
         return time.time()
 
-    def enters(self, account: str, what: str) -> tuple[Call, str]:
-        """A call arrives: its entry in the book, and what becomes of it."""
-        how = self._state.get(account, PASSES)
-        call = Call(account, what, time.time(), how == PASSES)
+    def record_call(self, account: str, what: str) -> tuple[Call, str]:
+        """Record a call that arrives. Returns its record and the mode of its account."""
+        mode = self._state.get(account, PASSES)
+        call = Call(account, what, time.time(), mode == PASSES)
         with self._lock:
             self.calls.append(call)
-        return call, how
+        return call, mode
 
-    def of(self, account: str, *, since: float, until: float = float("inf")) -> list[Call]:
-        """Calls to the account that began in this time, in order."""
+    def calls_to(self, account: str, *, since: float, until: float = float("inf")) -> list[Call]:
+        """The calls to the account that began in this period, in order."""
         with self._lock:
             found = [call for call in self.calls if call.account == account]
         return sorted((call for call in found if since <= call.began < until), key=lambda call: call.began)
 
 
 def most_at_once(calls: Sequence[Call]) -> int:
-    """How many of these calls were under way at the same time, at most."""
-    edges = sorted(
+    """The largest number of these calls that were in progress at the same time."""
+    changes = sorted(
         [(call.began, 1) for call in calls] + [(call.ended, -1) for call in calls if call.ended is not None]
     )
     at_once = most = 0
-    for _, step in edges:
+    for _, step in changes:
         at_once += step
         most = max(most, at_once)
     return most
 
 
 @contextmanager
-def gate_before(upstream: str) -> Iterator[Gate]:
-    """A gate that serves on a free port of this machine."""
-    gate = Gate(upstream)
+def running_proxy(upstream: str) -> Iterator[Proxy]:
+    """Run a proxy on a free port of this machine."""
+    running = Proxy(upstream)
 
     class Serving(_Handler):
-        book = gate
+        proxy = running
 
     server = _Server(("127.0.0.1", 0), Serving)
-    gate.root = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, name="gate", daemon=True).start()
+    running.root = f"http://127.0.0.1:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, name="proxy", daemon=True).start()
     try:
-        yield gate
+        yield running
     finally:
         server.shutdown()
         server.server_close()
@@ -101,45 +103,45 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A caller that hung up is what a time-out looks like from here."""
+        """Say nothing: to a server, a time-out of the caller looks like a broken connection."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    book: Gate
+    proxy: Proxy
 
     def do_any(self) -> None:
-        """One call, with its entry in the book."""
-        account, _, rest = self.path.lstrip("/").partition("/")
+        """Deal with one call, and record it."""
+        account, _, path = self.path.lstrip("/").partition("/")
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        call, how = self.book.enters(account, f"{self.command} /{rest.partition('?')[0]}")
+        call, mode = self.proxy.record_call(account, f"{self.command} /{path.partition('?')[0]}")
         try:
-            if how == SWALLOWS:
+            if mode == SWALLOWS:
                 self._swallow()
-            elif how == REFUSES:
+            elif mode == REFUSES:
                 self._answer(503, {}, b"")
             else:
                 self._pass_on(body)
         finally:
             call.ended = time.time()
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_any  # noqa: N815 - the base class looks for these
+    do_GET = do_POST = do_PUT = do_DELETE = do_any  # noqa: N815 - the base class calls these
 
     def _swallow(self) -> None:
-        """Nothing comes back; over when the caller hangs up."""
+        """Answer nothing, and return when the caller hangs up."""
         self.close_connection = True
         select.select([self.connection], [], [], LONGEST_SILENCE)
 
     def _pass_on(self, body: bytes) -> None:
-        onward = http.client.HTTPConnection(urlsplit(self.book.upstream).netloc, timeout=LONGEST_SILENCE)
+        connection = http.client.HTTPConnection(urlsplit(self.proxy.upstream).netloc, timeout=LONGEST_SILENCE)
         headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
         try:
-            onward.request(self.command, self.path, body=body or None, headers=headers)
-            answer = onward.getresponse()
+            connection.request(self.command, self.path, body=body or None, headers=headers)
+            answer = connection.getresponse()
             self._answer(answer.status, dict(answer.getheaders()), answer.read())
         finally:
-            onward.close()
+            connection.close()
 
     def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.send_response(status)
@@ -151,4 +153,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing on stderr."""
+        """Print nothing on stderr."""

@@ -1,4 +1,4 @@
-"""What the application's own tables say of a lane whose endpoint is down."""
+"""Reads from the application's tables how it deals with a lane whose endpoint is down."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from django.utils import timezone
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """Of one lane. `attempts`: counted against jobs that are not done, runs under way left out; `latest`: seconds until
-    the last that waits is due; `open_for`: seconds until the next probe may go out."""
+class LaneState:
+    """The state of one lane.
+
+    `attempts` are the counted attempts of the jobs that are not done, without runs in progress. `latest` is the number
+    of seconds until the last waiting job is due, and `open_for` the number until the next probe may go out.
+    """
 
     waiting: int
     attempts: int
@@ -33,15 +36,15 @@ class Evidence:
         )
 
 
-def of_lane(name: str) -> Evidence:
-    """As it is now."""
+def read(name: str) -> LaneState:
+    """Read the present state of a lane."""
     lane = apps.get_model("ops", "Lane").objects.get(name=name)
     jobs = apps.get_model("ops", "Job").objects
     waiting = jobs.filter(lane=name, state="ready", parked_on=[])
     counted = F("attempts") - Case(When(state="running", started_at__isnull=False, then=1), default=0)
     unfinished = jobs.filter(lane=name, state__in=["ready", "running"]).annotate(counted=counted)
     sums = unfinished.aggregate(all=Sum("counted"), most=Max("counted"))
-    return Evidence(
+    return LaneState(
         waiting=waiting.count(),
         attempts=sums["all"] or 0,
         most_attempts=sums["most"] or 0,
@@ -53,7 +56,7 @@ def of_lane(name: str) -> Evidence:
 
 
 def alerts_since(began: float) -> Mapping[tuple[str, str], int]:
-    """(kind, subject) -> how many alerts were opened since, closed or not."""
+    """Count the alerts that were opened since then, by kind and subject. Closed alerts count too."""
     opened = _alerts().filter(first_at__gte=datetime.fromtimestamp(began, timezone.get_default_timezone()))
     found: dict[tuple[str, str], int] = {}
     for kind, subject in opened.values_list("kind", "subject"):
@@ -61,8 +64,8 @@ def alerts_since(began: float) -> Mapping[tuple[str, str], int]:
     return found
 
 
-def circuit_opened(lane: str, since: float) -> float | None:
-    """When staff were told that the lane's endpoint does not answer; None = they were not."""
+def circuit_opened_at(lane: str, since: float) -> float | None:
+    """The time of the alert that the endpoint of the lane does not answer; None if there was none."""
     began = datetime.fromtimestamp(since, timezone.get_default_timezone())
     alert = (
         _alerts().filter(kind="circuit_open", subject=lane, first_at__gte=began).order_by("first_at").first()

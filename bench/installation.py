@@ -1,4 +1,5 @@
-"""What is measured: the whole product with the fleet of docker-compose.yml, on servers that are thrown away."""
+"""Runs the installation that is measured: the whole product with the workers of docker-compose.yml, on throw-away
+servers."""
 
 from __future__ import annotations
 
@@ -20,20 +21,20 @@ from tests.world import Sandbox, sandbox_process
 
 COMPOSE = Path(__file__).resolve().parents[1] / "docker-compose.yml"
 PLENTY = 10_000_000
-"""Units on every shelf: no order waits for stock."""
+"""There are this many units on every shelf, so that no order waits for stock."""
 
 LARGE_SHOP = {"max": 20_000, "restore": 1_000}
-"""Points of a Shopify Plus bucket: what is measured is our queues, not the shop's budget."""
+"""The points of a Shopify Plus bucket. With them our queues are measured, and not the budget of the shop."""
 
 BUCKETS = {"large": LARGE_SHOP, "standard": {"max": 2_000, "restore": 100}}
-"""The standard plan's is the one that most shops have: there the budget is part of what is measured."""
+"""Most shops have the bucket of the standard plan. With it the budget is a part of what is measured."""
 
 Fleet = Mapping[str, tuple[str, int]]
-"""Worker -> (its queues, its processes)."""
+"""The queues and the number of processes of each worker."""
 
 
 def deployed_fleet(compose: Path = COMPOSE) -> Fleet:
-    """The workers as they are deployed."""
+    """The workers as docker-compose.yml deploys them."""
     commands = {
         name: service.get("command", [])
         for name, service in yaml.safe_load(compose.read_text())["services"].items()
@@ -50,17 +51,17 @@ def _option(command: list[str], name: str) -> str:
 
 
 @contextmanager
-def stage(
+def running_installation(
     fleet: Fleet,
     *,
     latency: float,
     bucket: str = "large",
     start_sandbox: Callable[[], AbstractContextManager[Sandbox]] = sandbox_process,
 ) -> Iterator[Stack]:
-    """Everything started and set up. `latency`: seconds that each answer of Shopify and of the WMSs takes;
-    `bucket`: one of BUCKETS, for every shop.
+    """Start everything and set it up.
 
-    Call it once in a process: Django is set up here.
+    `latency` is the number of seconds that each answer of Shopify and of the WMSs takes. `bucket` is one of BUCKETS,
+    and every shop has it. Call this once in a process, because it sets Django up.
     """
     with throw_away_servers() as servers, tempfile.TemporaryDirectory(prefix="bench-") as folder:
         os.environ.update(servers.urls.environment())
@@ -76,10 +77,10 @@ def stage(
 
 
 def load_average() -> str:
-    """Of the last minute: who else was at work on this machine."""
+    """The load of this machine in the last minute, so that a reader sees what else it did."""
     return f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
 
 
 def say(text: str) -> None:
-    """One line of the report."""
+    """Print one line of the report."""
     print(f"bench: {text}", flush=True)
