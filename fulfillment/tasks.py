@@ -193,17 +193,17 @@ def settings_changed(page: ShopPagePayload) -> None:
     """What a shop may send was changed by staff; which locations are ours, perhaps. The next page is another run."""
     shop = Shop.objects.get(id=page.shop)
     wms_jobs.warehouses_changed(shop)
-    behind = rereading.settings_changed(shop.id, page.after or 0)
-    if behind is not None:
-        shop_jobs.settings_changed(shop, after=behind)
+    after = rereading.settings_changed(shop.id, page.after or 0)
+    if after is not None:
+        shop_jobs.settings_changed(shop, after=after)
 
 
 @handles(READ_AT_OUR_LOCATIONS)
 def warehouses_changed(page: ShopPagePayload) -> None:
     """A shop's warehouses were changed: work at their locations may have become ours. The next page is another run."""
-    behind = rereading.now_ours(page.shop, page.after or 0)
-    if behind is not None:
-        wms_jobs.warehouses_changed(Shop.objects.get(id=page.shop), after=behind)
+    after = rereading.at_new_locations(page.shop, page.after or 0)
+    if after is not None:
+        wms_jobs.warehouses_changed(Shop.objects.get(id=page.shop), after=after)
 
 
 @shared_task(name="fulfillment.backfill_all")
@@ -211,7 +211,7 @@ def backfill_all() -> None:
     """Beat: make up for webhooks that never came."""
     backfill.backfill_all()
     rereading.waiting()
-    rereading.parts_that_are_due()
+    rereading.deferred_units_due()
 
 
 @shared_task(name="fulfillment.look_up_all")

@@ -38,7 +38,7 @@ def order_calls(found: Sample) -> list[Call]:
             lambda: status_updates.wms_order_of(ConnectionPk(part.warehouse.connection_id), part.remote_id),
         ),
         Call("orders that wait for Shopify", rereading.waiting, CHORE),
-        Call("orders of which a part is due", rereading.parts_that_are_due, CHORE),
+        Call("orders of which a part is due", rereading.deferred_units_due, CHORE),
         Call("a page of the backfill, orders", lambda: _known(found, "orders", 5_000_000_000_000)),
         Call(
             "a page of the backfill, fulfilment orders",

@@ -1,1 +1,1 @@
-"""From a change at Shopify to our copy of the order, and what follows for the work under way."""
+"""Makes a change at Shopify a change of our copy of the order, and applies it to the work under way."""

@@ -1,4 +1,4 @@
-"""What a new reading of an order means for the work under way: go on, wait, hold back, or cancel."""
+"""Applies a new reading of an order to the work under way: the order goes on, waits, is held back or is cancelled."""
 
 from __future__ import annotations
 
@@ -18,26 +18,27 @@ from ops.alerting.kinds import close_kinds
 from ops.queue.jobs import wake
 from wms.vocabulary.statuses import WmsStatus
 
-SOONEST_LOOK = timedelta(seconds=2)
-LATEST_LOOK = timedelta(minutes=2)
-MOST_LATE_LOOK = timedelta(hours=1)
+MIN_REREAD_DELAY = timedelta(seconds=2)
+MAX_REREAD_DELAY = timedelta(minutes=2)
+MAX_OVERDUE_REREAD_DELAY = timedelta(hours=1)
 NO_TIME = timedelta(0)
 
-BACKFILL_LOOKS = timedelta(days=1)
-"""Further ahead no job waits for the date: the schedule finds the order when it has come (rereading)."""
+LONGEST_DELAY = timedelta(days=1)
+"""For a date that is further ahead no job waits. The schedule finds the order when the date has come (rereading)."""
 
 
-def follow(
+def apply(
     order: Order,
     verdict: readiness.Verdict,
     *,
     address_changed: bool,
-    part_opened: bool = False,
+    deferred_changed: bool = False,
     webhook_at: datetime | None = None,
 ) -> None:
-    """What a new reading means for the work under way. The order is locked; nothing is called.
+    """Apply a new reading to the work under way. The caller has locked the order; no other system is called.
 
-    `part_opened`: what of it may not go yet is not what it was. `webhook_at`: the time of the first webhook about it.
+    `deferred_changed`: the units that may not go yet are not those of the reading before. `webhook_at`: the time of the
+    first webhook about what was read.
     """
     if verdict.state == OrderState.CANCELLED:
         cancellation.stop(order)
@@ -49,18 +50,18 @@ def follow(
         waits_for_this = order.state in (OrderState.HELD, OrderState.READY)
         if address_changed:
             _address_changed(order)
-        anew = part_opened or order.state == OrderState.WAITING
-        _go_on(order, verdict, anew=anew, webhook_at=webhook_at)
+        anew = deferred_changed or order.state == OrderState.WAITING
+        _proceed(order, verdict, anew=anew, webhook_at=webhook_at)
         if waits_for_this:
             wake(order_key(order.id))
     else:
-        _hold_back(order, verdict)
+        _suspend(order, verdict)
     if verdict.rest and verdict.rest.at:
-        _look_again_when_it_is_due(order, verdict.rest.at)
+        _reread_when_due(order, verdict.rest.at)
 
 
-def _go_on(order: Order, verdict: readiness.Verdict, *, anew: bool, webhook_at: datetime | None) -> None:
-    """What may go goes; what a warehouse was given of the rest is held back."""
+def _proceed(order: Order, verdict: readiness.Verdict, *, anew: bool, webhook_at: datetime | None) -> None:
+    """Have routed what may go, and hold back what a warehouse was given of the other units."""
     measured = coverage.measure(order)
     if measured.held and cancellation.withdraw_unsent(order):
         measured = coverage.measure(order)
@@ -84,16 +85,16 @@ def _go_on(order: Order, verdict: readiness.Verdict, *, anew: bool, webhook_at: 
     jobs.wms_orders.route(order)
 
 
-def _hold_back(order: Order, verdict: readiness.Verdict) -> None:
-    """Nothing more of it goes for now."""
+def _suspend(order: Order, verdict: readiness.Verdict) -> None:
+    """Nothing of the order may go for now: withdraw what was not sent, and set the state and alert that say why."""
     cancellation.withdraw_unsent(order)
     sent = order.wms_orders.filter(NOT_ENDED).exists()
-    if sent and not _is_for_a_person(order, verdict):
-        _tell_of_what_was_sent(order, verdict)
+    if sent and not _needs_person(order, verdict):
+        _update_held_back_alert(order, verdict)
         order_states.settle(order)
         return
     if verdict.state == OrderState.NOTHING_TO_SHIP and order.reason == Reason.WMS_CANCELLED:
-        _nobody_decides(order)
+        _accept_wms_cancellation(order)
         return
     if order.state == OrderState.HELD and order.reason in PERSON_DECIDES:
         return
@@ -102,7 +103,7 @@ def _hold_back(order: Order, verdict: readiness.Verdict) -> None:
     if verdict.reason == Reason.NO_FULFILLMENT_ORDERS:
         waited = timezone.now() - order.received_at
         jobs.orders.read_order(
-            order.shop, order.shopify_order_id, delay=min(max(waited / 4, SOONEST_LOOK), LATEST_LOOK)
+            order.shop, order.shopify_order_id, delay=min(max(waited / 4, MIN_REREAD_DELAY), MAX_REREAD_DELAY)
         )
     if verdict.state != OrderState.HELD:
         alerts.orders.ORDER_HELD_BACK.close(order.subject)
@@ -112,42 +113,46 @@ def _hold_back(order: Order, verdict: readiness.Verdict) -> None:
         alerts.orders.order_without_address(order)
 
 
-def _is_for_a_person(order: Order, verdict: readiness.Verdict) -> bool:
-    """Whether a person must see to what no warehouse has yet."""
+def _needs_person(order: Order, verdict: readiness.Verdict) -> bool:
+    """Whether a person must act so that units go which no warehouse was given yet."""
     return verdict.state == OrderState.HELD and bool(coverage.measure(order).uncovered)
 
 
-def _tell_of_what_was_sent(order: Order, verdict: readiness.Verdict) -> None:
-    """A hold or a date concerns the warehouse only as far as it has those units; another reason concerns all that it
-    has not sent."""
+def _update_held_back_alert(order: Order, verdict: readiness.Verdict) -> None:
+    """Open or close the alert about units that a warehouse has and that must not be sent for now.
+
+    A hold or a date concerns only the units that it names. Any other reason concerns all units that were not sent.
+    """
     if verdict.state == OrderState.NOTHING_TO_SHIP:
-        return  # what is too many by that is told, and stopped, by `withdrawal`
+        return  # `withdrawal` stops surplus units, and raises the alert about them
     measured = coverage.measure(order)
-    if measured.held if verdict.reason in readiness.OF_A_PART else _at_work(order):
+    if measured.held if verdict.reason in readiness.OF_A_PART else _not_all_sent(order):
         alerts.orders.order_held_back(order, reason=verdict.reason, detail=verdict.detail)
     else:
         alerts.orders.ORDER_HELD_BACK.close(order.subject)
 
 
-def _look_again_when_it_is_due(order: Order, due: datetime) -> None:
-    """Look at the order when its scheduled part opens: the webhook may get lost. Shopify may be late, so the looks
-    become rarer and rarer."""
+def _reread_when_due(order: Order, due: datetime) -> None:
+    """Have the order read when the date of its deferred units comes, because the webhook may get lost.
+
+    Shopify may be late to open them: the order is then read again, more and more rarely.
+    """
     ahead = due - timezone.now()
-    if ahead > BACKFILL_LOOKS:
+    if ahead > LONGEST_DELAY:
         return
-    late = min(max(-ahead / 4, SOONEST_LOOK), MOST_LATE_LOOK)
+    late = min(max(-ahead / 4, MIN_REREAD_DELAY), MAX_OVERDUE_REREAD_DELAY)
     jobs.orders.read_order(
-        order.shop, order.shopify_order_id, delay=late if ahead <= NO_TIME else ahead + SOONEST_LOOK
+        order.shop, order.shopify_order_id, delay=late if ahead <= NO_TIME else ahead + MIN_REREAD_DELAY
     )
 
 
-def _at_work(order: Order) -> bool:
-    """Whether a warehouse has not sent everything yet: what is refunded after that went back to the shop."""
+def _not_all_sent(order: Order) -> bool:
+    """Whether a warehouse still has something to send of the order."""
     return order.wms_orders.exclude(wms_status__in=OVER).exists()
 
 
-def _nobody_decides(order: Order) -> None:
-    """What the WMS cancelled was refunded, or fulfilled by others: the cancellation is what was wanted."""
+def _accept_wms_cancellation(order: Order) -> None:
+    """No person has to decide on a cancellation by the WMS: the units were refunded, or others fulfilled them."""
     close_kinds(
         [alerts.wms_orders.WMS_CANCELLED, alerts.routing.CUSTOM_LINE, alerts.routing.NO_WAREHOUSE],
         order.subject,
@@ -157,7 +162,7 @@ def _nobody_decides(order: Order) -> None:
 
 
 def _address_changed(order: Order) -> None:
-    """A new address reaches orders that were not sent, or were refused; for the others a person is told."""
+    """Submit refused WMS orders again with the new address. If a warehouse has the old address, raise an alert."""
     parts = order.wms_orders.exclude(wms_status=WmsStatus.CANCELLED)
     for part in parts.filter(wms_status=WmsStatus.REJECTED).select_related("warehouse__connection", "order"):
         jobs.wms_orders.submit(part)

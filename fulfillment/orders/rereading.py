@@ -1,4 +1,4 @@
-"""Orders that are read again though Shopify told nothing of them: time passed, or what a shop may send was changed."""
+"""Reads orders again without a webhook: because time has passed, or because the settings of the shop changed."""
 
 from __future__ import annotations
 
@@ -19,17 +19,14 @@ from shops.models import Shop
 
 REREAD = timedelta(hours=3)
 LONGEST_WAIT = timedelta(days=59)
-"""Older orders cannot be read without the scope read_all_orders."""
+"""Shopify shows older orders only to apps with the scope read_all_orders."""
 
 PAGE = 500
 UNSENT = [str(state) for state in (OrderState.WAITING, OrderState.READY, OrderState.HELD)]
 
 
 def waiting(limit: int = 200) -> int:
-    """Have orders that wait for Shopify read again every few hours: what holds them may end without a webhook.
-
-    Returns how many.
-    """
+    """Have orders that wait for Shopify read again every few hours, in case a webhook was lost; returns how many."""
     found = Order.objects.filter(
         state=OrderState.WAITING,
         read_at__lt=Now() - REREAD,
@@ -39,9 +36,11 @@ def waiting(limit: int = 200) -> int:
     return _read(found.order_by("read_at")[:limit])
 
 
-def parts_that_are_due(limit: int = 200) -> int:
-    """Have orders read of which a scheduled part may go by now, whatever became of their other parts and however long
-    ago they were placed. Returns how many."""
+def deferred_units_due(limit: int = 200) -> int:
+    """Have orders read that have deferred units whose date has come; returns how many.
+
+    Neither the state of their other units nor their age matters.
+    """
     found = Order.objects.filter(
         deferred_until__lte=Now(),
         read_at__lt=F("deferred_until"),
@@ -52,26 +51,30 @@ def parts_that_are_due(limit: int = 200) -> int:
 
 
 def settings_changed(shop_pk: ShopPk, after: int = 0) -> int | None:
-    """What a shop may send was changed: have its unsent orders read again, behind the order with the id `after`.
+    """After a change of a shop's settings, have a page of its unsent orders read: those after our id `after`.
 
-    Returns where the next page begins, None at the end.
+    Returns `after` for the next page, or None at the end.
     """
     found = Order.objects.filter(shop_id=shop_pk, state__in=UNSENT, id__gt=after)
     return _read_page(found.filter(received_at__gt=Now() - LONGEST_WAIT))
 
 
-def now_ours(shop_pk: ShopPk, after: int = 0) -> int | None:
-    """Have orders read of which work lies at a location that was not ours and is now. Returns as `settings_changed`."""
+def at_new_locations(shop_pk: ShopPk, after: int = 0) -> int | None:
+    """Have a page of orders read that have open fulfilment orders at a location that has become ours.
+
+    Takes and returns the same as `settings_changed`.
+    """
     shop = Shop.objects.get(id=shop_pk)
     locations = our_locations.of(shop)
-    work = FulfillmentOrder.objects.filter(is_ours=False, status__in=OPEN_STATUSES, order__shop=shop)
-    lies_at_ours = Q(location_id__in=locations.ids)
+    not_ours = FulfillmentOrder.objects.filter(is_ours=False, status__in=OPEN_STATUSES, order__shop=shop)
+    at_ours = Q(location_id__in=locations.ids)
     if locations.everywhere:
-        lies_at_ours |= Q(at_foreign_service=False)
-    return _read_page(Order.objects.filter(id__in=work.filter(lies_at_ours).values("order"), id__gt=after))
+        at_ours |= Q(at_foreign_service=False)
+    return _read_page(Order.objects.filter(id__in=not_ours.filter(at_ours).values("order"), id__gt=after))
 
 
 def _read_page(orders: QuerySet[Order]) -> int | None:
+    """Have the first page of these orders read; returns our id of its last order if there may be a next page."""
     page = list(orders.select_related("shop").order_by("id")[:PAGE])
     _read(page)
     return page[-1].id if len(page) == PAGE else None

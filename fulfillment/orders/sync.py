@@ -1,10 +1,11 @@
-"""Law 4: a webhook says that an order changed, a read says what. Reads the order at Shopify and stores what it says."""
+"""Reads orders at Shopify and stores the readings. A webhook says only that an order changed (law 4)."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 from django.db import transaction
@@ -31,69 +32,87 @@ from shops.models import Shop
 
 logger = structlog.get_logger(__name__)
 
-Places = frozenset[tuple[LocationId | None, VariantId | None]]
-"""(Shopify location id, Shopify variant id)"""
+VariantAtLocation = tuple[LocationId | None, VariantId | None]
+"""A Shopify location and a Shopify variant, whose stock there is one figure."""
+
+
+class UnitsAtShopify(NamedTuple):
+    """Units of one variant that Shopify assigned to one location for an order.
+
+    `remaining`: those that are still to be fulfilled. `kept`: those that the customer keeps; a refund may have put the
+    others back into stock.
+    """
+
+    total: int
+    remaining: int
+    kept: int
+
+
+UnitsByVariant = dict[VariantAtLocation, UnitsAtShopify]
 
 
 def read(
     shop_pk: ShopPk, shopify_order_ids: Sequence[ShopifyOrderId], *, priority: Priority = Priority.HIGH
 ) -> None:
-    """Read orders at Shopify (one request for several) and store each in a transaction of its own.
+    """Read orders at Shopify with one request, and store each in a transaction of its own.
 
     Raises what `shops.api.client.execute` raises.
     """
-    told = Fulfillment.objects.filter(
+    confirmed = Fulfillment.objects.filter(
         state=FulfillmentState.CONFIRMED,
         shipment__wms_order__order__shop=OuterRef("pk"),
         shipment__wms_order__order__shopify_order_id__in=shopify_order_ids,
     )
-    shop = Shop.objects.annotate(was_told=Exists(told)).get(id=shop_pk)
+    shop = Shop.objects.annotate(has_fulfillments=Exists(confirmed)).get(id=shop_pk)
     found = queries.orders(shop, shopify_order_ids, priority=priority)
-    if shop.was_told:
+    if shop.has_fulfillments:
         cancelled_fulfillments.verify(shop, found.values())
     for order_id in shopify_order_ids:
         if order_id in found:
-            _have_restocked(shop, store(shop, found[order_id]))
+            _mark_stock_due(shop, store(shop, found[order_id]))
         else:
             alerts.orders.order_unreadable(
                 shop, subject=order_subject(shop.id, order_id), shopify_order_id=order_id
             )
-            _have_restocked(shop, _count_no_more(shop, order_id))
+            _mark_stock_due(shop, _forget_commitments(shop, order_id))
 
 
 @transaction.atomic
-def _count_no_more(shop: Shop, shopify_order_id: ShopifyOrderId) -> Places:
-    """Where an order that Shopify does not show any more had open units: it has them committed no longer."""
+def _forget_commitments(shop: Shop, shopify_order_id: ShopifyOrderId) -> frozenset[VariantAtLocation]:
+    """Shopify does not show an order any more, so it has nothing of it committed.
+
+    Returns the variants and locations of its open units, whose stock is to be compared again.
+    """
     order = Order.objects.select_for_update().filter(shop=shop, shopify_order_id=shopify_order_id).first()
     if order is None:
         return frozenset()
     commitments.forget(order)
-    return frozenset(place for place, (_, remaining, _) in _work(order).items() if remaining)
+    return frozenset(key for key, units in _units_at_shopify(order).items() if units.remaining)
 
 
-def _have_restocked(shop: Shop, places: Places) -> None:
-    if not places:
+def _mark_stock_due(shop: Shop, changed: frozenset[VariantAtLocation]) -> None:
+    if not changed:
         return
     levels.mark_products_due(
         shop.id,
-        variants={variant for _, variant in places if variant},
-        locations={location for location, _ in places if location},
+        variants={variant for _, variant in changed if variant},
+        locations={location for location, _ in changed if location},
     )
 
 
 @transaction.atomic
-def store(shop: Shop, node: OrderNode) -> Places:
-    """Store a reading of an order and let follow what it means; nothing when we know a newer one already.
+def store(shop: Shop, node: OrderNode) -> frozenset[VariantAtLocation]:
+    """Store a reading of an order and apply its consequences, unless we know a newer reading.
 
-    Returns the places where Shopify's figures moved by themselves since the last reading (a move, an edit, a
-    cancellation, a fulfilment by hand or its end), or by an order that no warehouse is given yet: their stock has to be
-    looked at again, after this transaction.
+    Returns the variants and locations whose stock is to be compared again after this transaction. Shopify changed their
+    figures by itself since the last reading (a move, an edit, a cancellation, a fulfilment by hand), or because of an
+    order that no warehouse was given yet.
     """
     order, webhook_at = _locked_row(shop, node)
     if node.updated_at < order.shopify_updated_at:
         logger.info("order_reading_stale", order=order.id, shop=shop.id)
         return frozenset()
-    before = _work(order)
+    before = _units_at_shopify(order)
     locations = our_locations.of(shop)
     verdict = readiness.verdict(node, shop, locations=locations)
     cancelled_now = bool(node.cancelled_at) and not order.cancelled_at
@@ -102,41 +121,52 @@ def store(shop: Shop, node: OrderNode) -> Places:
     line_ids = _write_lines(order, node)
     _write_fulfillment_orders(order, node, line_ids, locations=locations)
     alerts.orders.ORDER_UNREADABLE.close(order.subject)
-    part_opened = bool(deferred_before) and order.deferred_detail != deferred_before
-    order_changes.follow(
-        order, verdict, address_changed=address_changed, part_opened=part_opened, webhook_at=webhook_at
+    deferred_changed = bool(deferred_before) and order.deferred_detail != deferred_before
+    order_changes.apply(
+        order,
+        verdict,
+        address_changed=address_changed,
+        deferred_changed=deferred_changed,
+        webhook_at=webhook_at,
     )
     held_shipments.follow(order)
     if order.erased_at is not None and verdict.state == OrderState.READY:
         erasure.restore_if_needed(order, _address(node))
     commitments.note(order)
-    after = _work(order)
+    waits = verdict.state != OrderState.READY
+    return _changed(before, _units_at_shopify(order), waits=waits, cancelled_now=cancelled_now)
+
+
+def _changed(
+    before: UnitsByVariant, after: UnitsByVariant, *, waits: bool, cancelled_now: bool
+) -> frozenset[VariantAtLocation]:
+    """The variants and locations whose stock the new reading concerns. Pure.
+
+    Of a new order these are the open units that wait: the items of a kit are gone for other orders too, even before a
+    warehouse is given the order. Of a known order it is what changed, and everything when it was cancelled.
+    """
     if not before:
-        # A kit or pack that was sold: its items are gone for others too, though no warehouse is given it yet.
-        waits = verdict.state != OrderState.READY
-        return frozenset(place for place, (_, remaining, _) in after.items() if remaining and waits)
-    changed = before.items() | after.items() if cancelled_now else before.items() ^ after.items()
-    return frozenset(place for place, _ in changed)
+        return frozenset(key for key, units in after.items() if units.remaining and waits)
+    concerned = before.items() | after.items() if cancelled_now else before.items() ^ after.items()
+    return frozenset(key for key, _ in concerned)
 
 
-def _work(order: Order) -> dict[tuple[LocationId | None, VariantId | None], tuple[int, int, int]]:
-    """Units that Shopify gave to each location of each variant, whatever became of them since; those that are still
-    open; those that the customer keeps (a refund may put the others back into stock)."""
+def _units_at_shopify(order: Order) -> UnitsByVariant:
+    """The units of an order by location and variant, as its fulfilment orders were last stored."""
     rows = FulfillmentOrderLine.objects.filter(fulfillment_order__order=order)
-    by_place = rows.values_list("fulfillment_order__location_id", "order_line__shopify_variant_id")
-    still_open = Q(
-        fulfillment_order__status__in=commitments.COMMITTED
-    )  # others keep their figure when they are closed
-    sums = by_place.annotate(
+    grouped = rows.values_list("fulfillment_order__location_id", "order_line__shopify_variant_id")
+    # A fulfilment order of another status keeps its remaining quantity.
+    still_open = Q(fulfillment_order__status__in=commitments.COMMITTED)
+    sums = grouped.annotate(
         total=Sum("total_quantity"),
         remaining=Sum("remaining_quantity", filter=still_open, default=0),
         kept=Sum("order_line__quantity"),
     )
-    return {(place, variant): (total, left, kept) for place, variant, total, left, kept in sums}
+    return {(location, variant): UnitsAtShopify(*units) for location, variant, *units in sums}
 
 
 def _locked_row(shop: Shop, node: OrderNode) -> tuple[Order, datetime | None]:
-    """The order's row, and when Shopify first told of what was not read yet."""
+    """The locked row of the order, made if it is new, and the time of the first webhook since the last reading."""
     subject = order_subject(shop.id, node.id)
     webhook_at = first_seen_after(subject, kinds=WEBHOOKS, after=OuterRef("read_at"))
     rows = Order.objects.select_for_update(of=("self",)).filter(shop=shop, shopify_order_id=node.id)
@@ -157,6 +187,7 @@ def _locked_row(shop: Shop, node: OrderNode) -> tuple[Order, datetime | None]:
 
 
 def _address(node: OrderNode) -> str:
+    """The shipping address as JSON in our field names; "" if there is none."""
     found = node.shipping_address
     if found is None:
         return ""
@@ -167,7 +198,8 @@ def _address(node: OrderNode) -> str:
 
 
 def _write_header(order: Order, node: OrderNode, verdict: Verdict) -> bool:
-    # An address that was erased comes back only where it is needed.
+    """Store what concerns the order as a whole; returns whether its stored address changed."""
+    # An erased address stays erased here; `erasure.restore_if_needed` brings it back.
     address = _address(node) if order.erased_at is None else ""
     changed = bool(order.ship_to) and order.ship_to != address
     order.name = node.name[:100]
@@ -191,9 +223,9 @@ def _write_header(order: Order, node: OrderNode, verdict: Verdict) -> bool:
 
 
 def _line_row(order: Order, line: LineNode, known: OrderLine | None) -> OrderLine:
-    """A line as it is stored: what it is does not become unknown because Shopify does not tell it any more.
+    """A line as it is stored. What we know of it stays, even if Shopify no longer says it.
 
-    A product that is deleted takes the variant's id off every line that was sold of it.
+    When a product is deleted, Shopify removes the variant's id from every line that was sold of it.
     """
     return OrderLine(
         order=order,
@@ -209,7 +241,7 @@ def _line_row(order: Order, line: LineNode, known: OrderLine | None) -> OrderLin
 
 
 def _write_lines(order: Order, node: OrderNode) -> dict[ShopifyLineId, int]:
-    """Store the lines; returns our row ids by Shopify's line ids."""
+    """Store the lines; those that the reading lacks keep no units. Returns our row ids by Shopify's line ids."""
     known = {line.shopify_line_id: line for line in order.lines.all()}
     rows = [_line_row(order, line, known.get(line.id)) for line in node.line_items.nodes]
     OrderLine.objects.bulk_create(
@@ -234,24 +266,24 @@ def _write_lines(order: Order, node: OrderNode) -> dict[ShopifyLineId, int]:
 def _write_fulfillment_orders(
     order: Order, node: OrderNode, line_ids: Mapping[ShopifyLineId, int], *, locations: OurLocations
 ) -> None:
-    """Replace what we know of Shopify's work: its ids come and go with moves, splits and edits."""
+    """Replace all fulfilment orders of the order: their ids change with moves, splits and edits."""
     FulfillmentOrderLine.objects.filter(fulfillment_order__order=order).delete()
     FulfillmentOrder.objects.filter(order=order).delete()
     stored = FulfillmentOrder.objects.bulk_create(
         FulfillmentOrder(
             order=order,
-            shopify_fulfillment_order_id=work.id,
-            status=work.status[:40],
-            request_status=work.request_status[:40],
-            location_id=work.location_id,
-            is_ours=locations.include(work),
-            at_foreign_service=work.at_service and work.location_id not in locations.ids,
-            delivery_method=work.method[:40],
-            fulfill_at=work.fulfill_at,
-            hold_reason=", ".join(hold.reason for hold in work.fulfillment_holds)[:255],
-            shopify_updated_at=node.known_until(work.updated_at),
+            shopify_fulfillment_order_id=each.id,
+            status=each.status[:40],
+            request_status=each.request_status[:40],
+            location_id=each.location_id,
+            is_ours=locations.include(each),
+            at_foreign_service=each.at_service and each.location_id not in locations.ids,
+            delivery_method=each.method[:40],
+            fulfill_at=each.fulfill_at,
+            hold_reason=", ".join(hold.reason for hold in each.fulfillment_holds)[:255],
+            shopify_updated_at=node.known_until(each.updated_at),
         )
-        for work in node.fulfillment_orders.nodes
+        for each in node.fulfillment_orders.nodes
     )
     FulfillmentOrderLine.objects.bulk_create(
         FulfillmentOrderLine(
@@ -261,7 +293,7 @@ def _write_fulfillment_orders(
             total_quantity=line.total_quantity,
             remaining_quantity=line.remaining_quantity,
         )
-        for row, work in zip(stored, node.fulfillment_orders.nodes, strict=True)
-        for line in work.line_items.nodes
+        for row, each in zip(stored, node.fulfillment_orders.nodes, strict=True)
+        for line in each.line_items.nodes
         if line.line_item.id in line_ids
     )

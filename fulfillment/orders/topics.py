@@ -1,4 +1,4 @@
-"""Which order a Shopify webhook is about. The bodies are not believed, only what they name is read (law 4)."""
+"""Finds out which order a Shopify webhook is about. Of a body only the ids are used; the order is read (law 4)."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ IMMEDIATE_TOPICS = frozenset(
         "fulfillment_orders/scheduled_fulfillment_order_ready",
     }
 )
-"""Topics that let an order go, or stop it. The others come in swarms, many of them as echoes of our own calls: their
-read waits a moment, so that one read serves all of them."""
+"""Topics that let an order go, or stop it. Webhooks of the other topics come in swarms, many of them caused by our own
+calls. Their reading waits for a moment, so that one reading serves the whole swarm."""
 
 DEBOUNCE = timedelta(seconds=2)
 
 _FULFILLMENT_ORDER = re.compile(r"gid://shopify/FulfillmentOrder/([1-9]\d{0,17})", re.ASCII)
-_MOST_NAMED = 20
+_MOST_IDS = 20
 
 
 def named_fulfillment_orders(body: Any) -> list[FulfillmentOrderId]:
-    """Ids of the fulfilment orders that a body names anywhere, in the order they appear, at most twenty."""
+    """The ids of the fulfilment orders that a body names anywhere, the first twenty, in their order."""
     found: dict[FulfillmentOrderId, None] = {}
     stack = [body]
-    while stack and len(found) < _MOST_NAMED:
+    while stack and len(found) < _MOST_IDS:
         value = stack.pop()
         if isinstance(value, dict):
             stack.extend(reversed(list(value.values())))
@@ -51,25 +51,28 @@ def named_fulfillment_orders(body: Any) -> list[FulfillmentOrderId]:
 
 
 def orders_changed(webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
-    """Have the orders read that webhooks of one topic are about: by subject, or by the fulfilment orders they name."""
+    """Have the orders read that these webhooks of one topic are about.
+
+    The order is the subject of a webhook; without one, it is found by the fulfilment orders that the body names.
+    """
     first = webhooks[0].payload
     shop = Shop.objects.get(id=first.shop)
     if first.topic == "fulfillments/update":
-        _compare_cancelled(shop, webhooks)
-    by_subject: set[ShopifyOrderId] = set()
-    nameless = []
+        _check_cancelled_fulfillments(shop, webhooks)
+    order_ids: set[ShopifyOrderId] = set()
+    without_subject = []
     for each in webhooks:
         if (order_id := _order_of(shop, each)) is not None:
-            by_subject.add(order_id)
+            order_ids.add(order_id)
         else:
-            nameless.append(each.payload.body)
+            without_subject.append(each.payload.body)
     delay = AT_ONCE if first.topic in IMMEDIATE_TOPICS else DEBOUNCE
-    for shopify_order_id in by_subject | _owners(shop, nameless):
+    for shopify_order_id in order_ids | _orders_by_fulfillment_orders(shop, without_subject):
         jobs.orders.read_order(shop, shopify_order_id, delay=delay)
 
 
-def _compare_cancelled(shop: Shop, webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
-    """A reading of the order need not show that a fulfilment was cancelled."""
+def _check_cancelled_fulfillments(shop: Shop, webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
+    """Have the fulfilments read of orders of which one was cancelled: a reading of the order may not show that."""
     for each in webhooks:
         order_id = _order_of(shop, each)
         if order_id is not None and each.payload.body.get("status") == "cancelled":
@@ -77,12 +80,13 @@ def _compare_cancelled(shop: Shop, webhooks: Sequence[TypedJob[WebhookPayload]])
 
 
 def _order_of(shop: Shop, webhook: TypedJob[WebhookPayload]) -> ShopifyOrderId | None:
+    """The order that is the subject of a webhook; None if its subject is something else, or of another shop."""
     found = parse_order(webhook.subject)
     return found.shopify_order_id if found and found.shop_pk == shop.id else None
 
 
-def _owners(shop: Shop, bodies: Sequence[object]) -> set[ShopifyOrderId]:
-    """Orders of the fulfilment orders that the bodies name; Shopify is asked where none of a body's is known."""
+def _orders_by_fulfillment_orders(shop: Shop, bodies: Sequence[object]) -> set[ShopifyOrderId]:
+    """The orders of the fulfilment orders that the bodies name. Shopify is asked about a body of which we know none."""
     named = [named_fulfillment_orders(body) for body in bodies]
     known = dict(
         FulfillmentOrder.objects.filter(

@@ -157,7 +157,7 @@ class OneOrder:
             Order.objects.filter(id=order.id).update(**changed)
             order.refresh_from_db()
             address_changed = "ship_to" in changed
-            order_changes.follow(order, verdict, address_changed=address_changed)
+            order_changes.apply(order, verdict, address_changed=address_changed)
 
     def the_customer_cancels(self) -> None:
         self.read(Verdict(OrderState.CANCELLED), cancelled_at=timezone.now())

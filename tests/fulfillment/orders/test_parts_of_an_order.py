@@ -125,12 +125,12 @@ def test_submission_lag_of_a_later_delivery_counts_from_when_it_may_go(scene: Sc
 
 def test_a_part_that_comes_due_without_a_notice_is_found_by_the_schedule(scene: Scene) -> None:
     order = subscription(scene, turn(), turn(days=2))
-    assert rereading.parts_that_are_due() == 0
+    assert rereading.deferred_units_due() == 0
     Order.objects.update(deferred_until=Now() - timedelta(minutes=1), read_at=Now() - timedelta(hours=1))
-    assert rereading.parts_that_are_due() == 1
+    assert rereading.deferred_units_due() == 1
     drain()
     assert scene.row(order).deferred_until is not None
-    assert rereading.parts_that_are_due() == 0
+    assert rereading.deferred_units_due() == 0
 
 
 def test_a_part_that_comes_due_soon_is_looked_at_just_after_its_time(scene: Scene) -> None:
