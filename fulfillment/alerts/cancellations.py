@@ -1,4 +1,4 @@
-"""The alerts about orders that are to be cancelled while a warehouse has them."""
+"""The alerts about orders that are to be cancelled after they went to a warehouse."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ CANCEL_UNANSWERED = AlertKind("cancel_unanswered", closes=Closes.ITSELF, severit
 CANCEL_TOO_LATE = AlertKind("cancel_too_late", closes=Closes.ITSELF_OR_PERSON, severity=Severity.CRITICAL)
 
 ONLY_A_PERSON_CAN_STOP = (CANCEL_BY_HAND, CANCEL_DECLINED)
-"""Only a person can still stop these parcels. Once a parcel has left, or is wanted again, nobody shall try."""
+"""Only a person can still stop these goods. Once they have left, or are wanted again, nobody must try."""
 
 
 def cancel_by_hand(row: WmsOrder) -> None:
-    """The WMS cannot be asked to cancel an order."""
+    """An order is to be cancelled, but its WMS has no interface for that."""
     CANCEL_BY_HAND.open(
         row.order.subject,
         shop=row.order.shop.domain,
@@ -27,7 +27,7 @@ def cancel_by_hand(row: WmsOrder) -> None:
 
 
 def cancel_unanswered(row: WmsOrder) -> None:
-    """The WMS was asked an hour ago and has not answered."""
+    """The WMS was asked an hour ago to cancel an order, and has not answered."""
     CANCEL_UNANSWERED.open(
         row.subject,
         shop=row.order.shop.domain,
@@ -38,7 +38,7 @@ def cancel_unanswered(row: WmsOrder) -> None:
 
 
 def cancel_declined(row: WmsOrder, *, answer: str) -> None:
-    """The WMS was asked and refused: the goods will ship."""
+    """The WMS refused to cancel an order, so the goods will ship. `answer`: its own words."""
     CANCEL_DECLINED.open(
         row.order.subject,
         shop=row.order.shop.domain,
@@ -50,7 +50,7 @@ def cancel_declined(row: WmsOrder, *, answer: str) -> None:
 
 
 def cancel_too_late(row: WmsOrder) -> None:
-    """The goods are packed or shipped; a return was announced."""
+    """An order was to be cancelled, but its goods are packed or shipped. A return was announced."""
     order = row.order
     CANCEL_TOO_LATE.open(
         order.subject,
@@ -64,6 +64,7 @@ def cancel_too_late(row: WmsOrder) -> None:
 
 
 def _why(order: Order) -> str:
+    """Why the warehouse must not send the goods, as a sentence."""
     if order.cancelled_at:
         return "The order was cancelled in Shopify."
     return "Shopify asks for nothing more of it: the rest was refunded, fulfilled by others, or moved away."

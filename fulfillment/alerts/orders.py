@@ -21,7 +21,7 @@ ORDER_MOVED = AlertKind("order_moved", closes=Closes.ITSELF)
 
 
 def order_unreadable(shop: Shop, *, subject: Subject, shopify_order_id: ShopifyOrderId) -> None:
-    """Shopify told us of an order, and does not show it."""
+    """Shopify names an order in a webhook, but does not show it to us."""
     ORDER_UNREADABLE.open(
         subject,
         shop=shop.domain,
@@ -34,7 +34,7 @@ def order_unreadable(shop: Shop, *, subject: Subject, shopify_order_id: ShopifyO
 
 
 def backfill_failed(shop: Shop, *, subject: Subject, feed: str, error: str) -> None:
-    """Shopify refuses the list of what changed. `feed`: of which things, in words."""
+    """Shopify refuses to list what changed. `feed`: "orders" or "fulfillment orders"."""
     BACKFILL_FAILED.open(
         subject,
         shop=shop.domain,
@@ -47,7 +47,7 @@ def backfill_failed(shop: Shop, *, subject: Subject, feed: str, error: str) -> N
 
 
 def order_without_location(order: Order) -> None:
-    """Shopify names no location for the order, so that nobody can tell whether it is ours."""
+    """Shopify names no location for the order, so we cannot tell whether it is ours."""
     ORDER_HELD_BACK.open(
         order.subject,
         shop=order.shop.domain,
@@ -72,7 +72,7 @@ def order_without_address(order: Order) -> None:
 
 
 def order_held_back(order: Order, *, reason: Reason, detail: str) -> None:
-    """Units that a warehouse already has may not be sent any more for now."""
+    """A warehouse already has units that must not be sent for now."""
     ORDER_HELD_BACK.open(
         order.subject,
         shop=order.shop.domain,
@@ -95,11 +95,11 @@ def order_address_changed(order: Order) -> None:
     )
 
 
-def order_edited(order: Order, *, causes: str, facts: Sequence[str], by_hand: bool) -> None:
+def order_edited(order: Order, *, causes: str, details: Sequence[str], by_hand: bool) -> None:
     """A warehouse works on units that Shopify no longer asks for.
 
-    `causes`: which units, and why. `facts`: where they are, and what is done about them. `by_hand`: only a person can
-    stop some of them.
+    `causes`: which units, and why. `details`: sentences about where they are and what is done about them. `by_hand`:
+    only a person can stop some of them.
     """
     ORDER_EDITED.open(
         order.subject,
@@ -107,7 +107,7 @@ def order_edited(order: Order, *, causes: str, facts: Sequence[str], by_hand: bo
         severity=Severity.CRITICAL if by_hand else Severity.WARNING,
         title=f"A warehouse works on units of order {order} that Shopify no longer asks for",
         meaning=f"{causes} Unless these units are stopped, the customer gets more than they want, or gets it twice. "
-        f"{' '.join(facts)}",
+        f"{' '.join(details)}",
         action="Speak with the warehouse. Only the warehouse can stop these units, or expect them back as a return. "
         "This alert closes when there are no such units any more."
         if by_hand
@@ -116,14 +116,17 @@ def order_edited(order: Order, *, causes: str, facts: Sequence[str], by_hand: bo
     )
 
 
-def order_moved(order: Order, *, facts: Sequence[str]) -> None:
-    """The merchant moved it to another location of ours after a warehouse got it. `facts`: which units, to where."""
+def order_moved(order: Order, *, details: Sequence[str]) -> None:
+    """An order was moved in Shopify to another location of ours after a warehouse got it.
+
+    `details`: sentences about which units were moved, and to where.
+    """
     ORDER_MOVED.open(
         order.subject,
         shop=order.shop.domain,
         title=f"Order {order} was moved in Shopify after it went to the warehouse",
-        meaning=f"{' '.join(facts)} The warehouse that has the order will still send it, but Shopify reduces the stock "
-        "of the other location.",
+        meaning=f"{' '.join(details)} The warehouse that has the order will still send it, but Shopify reduces the "
+        "stock of the other location.",
         action="Either let the warehouse send the order and move it back in Shopify. Or ask the warehouse to stop it; "
         "when its WMS reports the order as cancelled, choose «Route again» on the order.",
     )

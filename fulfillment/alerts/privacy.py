@@ -24,11 +24,11 @@ def customer_data_request(shop: Shop, *, subject: Subject, orders: str) -> None:
 
 
 def shop_redaction_refused(shop: Shop) -> None:
-    """The data of a shop was to be erased, but the app is still installed there."""
+    """We were asked to erase the data of a shop, but the app is still installed there."""
     SHOP_REDACTION_REFUSED.open(
         shop.subject,
         shop=shop.domain,
-        title=f"The data of {shop.domain} was to be erased, but the app is still installed",
+        title=f"We were asked to erase the data of {shop.domain}, but the app is still installed",
         meaning="A webhook asked us to erase the data of all customers of this shop. Shopify asks for this only after "
         "the app was removed, but Shopify still lets us in. So nothing was erased. Either the webhook is late (the "
         "app was installed again meanwhile), or it was sent by somebody other than Shopify.",

@@ -18,7 +18,7 @@ UNKNOWN_RETURN = AlertKind(
 
 
 def return_outcome_unknown(row: Return) -> None:
-    """The answer to the announcement of a return was lost, and the WMS may not be told twice."""
+    """The answer to the announcement of a return was lost, and the WMS must not get the announcement twice."""
     order = row.wms_order.order
     OUTCOME_UNKNOWN.open(
         row.subject,
@@ -44,24 +44,25 @@ def return_refused(row: Return, *, reason: str) -> None:
 
 
 def return_received(order: Order, parent: Return, *, goods: str, further: bool, twin: str) -> None:
-    """Goods came back. `further`: more than were recorded before.
+    """Goods came back.
 
-    `twin`: the name of another order that has a return of this ID.
+    `further`: there are more of them than we had recorded. `twin`: the name of another order that has a return with
+    this ID, or "".
     """
-    doubt = f" A return of order {twin} has the same ID {parent.remote_id}." if twin else ""
+    ambiguity = f" A return of order {twin} has the same ID {parent.remote_id}." if twin else ""
     RETURN_RECEIVED.open(
         parent.subject,
         shop=order.shop.domain,
         title=f"{'More goods' if further else 'Goods'} of order {order} came back to the warehouse",
         meaning=f"In all, these goods came back: {goods or 'none'}. The WMS has booked them, and our stock follows "
-        f"with the WMS's own callbacks.{doubt}",
+        f"with the WMS's own callbacks.{ambiguity}",
         action="Refund the customer in Shopify if a refund is due, then close this alert.",
         again=further,
     )
 
 
 def return_contradicted(order: Order, parent: Return, *, contradictions: Sequence[str], older: bool) -> None:
-    """A known return was reported again with other goods. `older`: by a report that is older than the recorded one."""
+    """A known return was reported again with other goods. `older`: the new report is older than the recorded one."""
     RETURN_CONTRADICTED.open(
         parent.subject,
         shop=order.shop.domain,
@@ -73,7 +74,7 @@ def return_contradicted(order: Order, parent: Return, *, contradictions: Sequenc
 
 
 def unknown_return(*, subject: Subject, remote_id: str, wms_order: str) -> None:
-    """Goods came back that nobody announced, of an order that we do not know."""
+    """Goods of an order that we do not know came back, and nobody had announced them."""
     UNKNOWN_RETURN.open(
         subject,
         shop=None,

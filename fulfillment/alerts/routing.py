@@ -1,4 +1,4 @@
-"""The alerts about orders that no warehouse can be given, and about their Shopify location."""
+"""The alerts about orders that go to no warehouse, or whose Shopify location is not that of their warehouse."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOT_ROUTED = (NO_WAREHOUSE, CUSTOM_LINE, PRODUCT_DELETED)
 
 
 def no_warehouse(order: Order) -> None:
-    """Every warehouse of the shop was passed over; the order's reason says why."""
+    """No warehouse of the shop can send the order; the order's reason says why."""
     NO_WAREHOUSE.open(
         order.subject,
         shop=order.shop.domain,
@@ -31,7 +31,7 @@ def no_warehouse(order: Order) -> None:
 
 
 def product_deleted(order: Order, *, items: Sequence[str]) -> None:
-    """Shopify deleted the product of a line, and its SKU is mapped for no variant or for several."""
+    """The product of a line was deleted in Shopify, and the SKU of the line is mapped for no variant or for several."""
     PRODUCT_DELETED.open(
         order.subject,
         shop=order.shop.domain,
@@ -57,7 +57,7 @@ def custom_line(order: Order) -> None:
 
 
 def move_refused(row: WmsOrder, *, said: str) -> None:
-    """Shopify did not move an order to the location of the warehouse that sends it."""
+    """Shopify did not move an order to the location of the warehouse that sends it. `said`: Shopify's own words."""
     order = row.order
     MOVE_REFUSED.open(
         order.subject,

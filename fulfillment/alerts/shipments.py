@@ -1,4 +1,4 @@
-"""The alerts about parcels: what Shopify does not take of them, and what a WMS reports wrongly or not at all."""
+"""The alerts about shipments: units that Shopify does not accept, and what a WMS reports wrongly or not at all."""
 
 from __future__ import annotations
 
@@ -22,83 +22,83 @@ REPORT_MISSING = (SHIPMENT_MISSING, SHIPMENT_INCOMPLETE)
 
 
 def shipment_held(order: Order, shipment: Shipment, *, reason: str, partly_fulfilled: bool) -> None:
-    """Shopify does not take some units of a parcel. `reason`: which units, and why."""
+    """Shopify does not accept some units of a shipment. `reason`: which units, and why."""
     SHIPMENT_HELD.open(
         shipment.subject,
         shop=order.shop.domain,
-        title=f"{'Part of a parcel' if partly_fulfilled else 'A parcel'} of order {order} cannot be reported to "
+        title=f"{'Part of a shipment' if partly_fulfilled else 'A shipment'} of order {order} cannot be reported to "
         "Shopify",
-        meaning=f"The parcel {shipment.wms_shipment_id} left, but the customer gets no message about these units: "
+        meaning=f"The shipment {shipment.wms_shipment_id} left, but the customer gets no message about these units: "
         f"{reason}. "
         + (
             "The other units were reported to Shopify."
             if partly_fulfilled
-            else "Any other units of the parcel are reported to Shopify."
+            else "Any other units of the shipment are reported to Shopify."
         ),
         action="Look at the order in Shopify. If it is on hold there, or its fulfilment order is not open, release or "
-        "open it: the parcel is then reported by itself. If the order was fulfilled by hand, or the warehouse sent "
+        "open it: the shipment is then reported by itself. If the order was fulfilled by hand, or the warehouse sent "
         "items that nobody ordered, settle that with the customer, then choose «Nothing more to tell» on the shipment. "
         "Do not add units to the order in Shopify: they would be sent once more.",
     )
 
 
 def shipment_id_reused(order: Order, shipment: Shipment, *, items: str, why: str) -> None:
-    """A parcel has the ID of a parcel of another order, so that one of the two reports may be wrong."""
+    """A shipment has the ID of another order's shipment, so one of the two reports may be wrong."""
     SHIPMENT_HELD.open(
         shipment.subject,
         shop=order.shop.domain,
-        title=f"A parcel of order {order} has the ID of another order's parcel",
-        meaning=f"Nothing of this parcel ({items}) is counted or reported to Shopify, because {why}.",
-        action="Ask the warehouse whether these are two parcels. If they are, choose «Look again» on this shipment: "
-        "it is then counted and reported to Shopify. If one of the reports was wrong, correct the other order in "
+        title=f"A shipment of order {order} has the ID of another order's shipment",
+        meaning=f"Nothing of this shipment ({items}) is counted or reported to Shopify, because {why}.",
+        action="Ask the warehouse whether these are two shipments. If they are, choose «Look again» on this one: it "
+        "is then counted and reported to Shopify. If one of the reports was wrong, correct the other order in "
         "Shopify, then choose «Nothing more to tell».",
     )
 
 
 def shipment_contradicted(order: Order, shipment: Shipment, *, before: str, problems: Sequence[str]) -> None:
-    """A known parcel was reported again with other content."""
+    """A known shipment was reported again with other content."""
     SHIPMENT_CONTRADICTED.open(
         shipment.subject,
         shop=order.shop.domain,
-        title=f"A parcel of order {order} was reported again with other content",
-        meaning=f"The parcel {shipment.wms_shipment_id} was first reported with {before}. The new report differs: "
+        title=f"A shipment of order {order} was reported again with other content",
+        meaning=f"The shipment {shipment.wms_shipment_id} was first reported with {before}. The new report differs: "
         f"{'; '.join(problems)}. What was counted and reported to Shopify before stays as it is.",
-        action="Ask the warehouse what was really in the parcel. If something is missing that Shopify shows as sent, "
+        action="Ask the warehouse what was really in the shipment. If something is missing that Shopify shows as sent, "
         "have it sent and correct the fulfilment in Shopify, then close this alert. If the warehouse corrects its "
         "report, this alert closes by itself.",
     )
 
 
 def fulfillment_cancelled(order: Order, shipment: Shipment, *, units: str) -> None:
-    """A fulfilment of ours was cancelled in Shopify after its parcel left."""
+    """A fulfilment of ours was cancelled in Shopify after its shipment left."""
     FULFILLMENT_CANCELLED.open(
         shipment.subject,
         shop=order.shop.domain,
-        title=f"A fulfilment of order {order} was cancelled after its parcel left",
+        title=f"A fulfilment of order {order} was cancelled after its shipment left",
         meaning="Somebody cancelled the fulfilment in Shopify. Shopify now shows these units as unfulfilled, but the "
-        f"parcel {shipment.wms_shipment_id} left with them: {units}. Nothing is sent or reported a second time by "
+        f"shipment {shipment.wms_shipment_id} left with them: {units}. Nothing is sent or reported a second time by "
         "itself.",
-        action="If the parcel arrived, or is on its way, choose «Tell Shopify again» on the shipment. If it is lost or "
+        action="If the shipment arrived, or is on its way, choose «Tell Shopify again» on it. If it is lost or "
         "came back, and the customer still wants the goods, choose «Send again»: a warehouse then sends them once "
         "more. Otherwise choose «Nothing more to tell».",
     )
 
 
 def tracking_unusable(order: Order, shipment: Shipment, *, unusable: Sequence[str]) -> None:
-    """The WMS reported a tracking number or link that Shopify cannot be given. `unusable`: what, and why."""
+    """The WMS reported a tracking number or link that we cannot give to Shopify. `unusable`: what, and why."""
     TRACKING_UNUSABLE.open(
         shipment.subject,
         shop=order.shop.domain,
-        title=f"The tracking of a parcel of order {order} cannot be used",
-        meaning=f"The parcel {shipment.wms_shipment_id} is reported to Shopify without this tracking: "
+        title=f"The tracking of a shipment of order {order} cannot be used",
+        meaning=f"The shipment {shipment.wms_shipment_id} is reported to Shopify without this tracking: "
         f"{'; '.join(unusable)}.",
-        action="Ask the warehouse for the right number or link, and have it report the parcel again with the same ID: "
-        "this alert then closes by itself. Or enter the tracking in Shopify, then close this alert.",
+        action="Ask the warehouse for the right number or link, and have it report the shipment again with the same "
+        "ID: this alert then closes by itself. Or enter the tracking in Shopify, then close this alert.",
     )
 
 
 def shipment_missing(row: WmsOrder) -> None:
-    """The WMS calls an order shipped and has reported no shipment."""
+    """The WMS says that an order is shipped, but reported no shipment."""
     SHIPMENT_MISSING.open(
         row.subject,
         shop=row.order.shop.domain,
@@ -109,7 +109,7 @@ def shipment_missing(row: WmsOrder) -> None:
 
 
 def shipment_incomplete(row: WmsOrder, *, shipped: int, asked: int) -> None:
-    """The WMS calls an order shipped, and its shipments lack units."""
+    """The WMS says that an order is shipped, but its shipments do not contain all units."""
     SHIPMENT_INCOMPLETE.open(
         row.subject,
         shop=row.order.shop.domain,

@@ -31,7 +31,7 @@ UNKNOWN_WMS_STATUS = AlertKind(
 
 
 def outcome_unknown(order: Order, row: WmsOrder, connection: Connection) -> None:
-    """The answer to a submission was lost, and the WMS can neither be asked for the order nor be sent it twice."""
+    """The answer to a submission was lost. The WMS can neither look the order up nor get it twice."""
     OUTCOME_UNKNOWN.open(
         row.subject,
         shop=order.shop.domain,
@@ -56,7 +56,7 @@ def wms_rejected(order: Order, *, reason: str) -> None:
 
 
 def wms_cancelled(row: WmsOrder, order: Order, *, partly_shipped: bool, reason: str) -> None:
-    """The WMS ended an order that nobody cancelled in Shopify."""
+    """The WMS cancelled an order that nobody cancelled in Shopify."""
     WMS_CANCELLED.open(
         order.subject,
         shop=order.shop.domain,
@@ -69,7 +69,7 @@ def wms_cancelled(row: WmsOrder, order: Order, *, partly_shipped: bool, reason: 
 
 
 def wms_order_gone(row: WmsOrder, *, found: str) -> None:
-    """Asked for an order that it had accepted, the WMS does not know it. `found`: what it has instead, or ""."""
+    """The WMS no longer knows an order that it had accepted. `found`: the id that it has instead, or ""."""
     WMS_ORDER_GONE.open(
         row.subject,
         shop=row.order.shop.domain,
@@ -83,7 +83,7 @@ def wms_order_gone(row: WmsOrder, *, found: str) -> None:
 
 
 def look_up_refused(row: WmsOrder, *, reason: str) -> None:
-    """The WMS does not answer what became of one order; it does of others."""
+    """The WMS refuses to look one order up; it looks others up."""
     _look_up_refused(
         row.subject,
         shop=row.order.shop.domain,
@@ -93,7 +93,7 @@ def look_up_refused(row: WmsOrder, *, reason: str) -> None:
 
 
 def all_look_ups_refused(connection: Connection, *, reason: str) -> None:
-    """The WMS answers of no order what became of it."""
+    """The WMS refuses to look any order up."""
     _look_up_refused(
         connection.subject, shop=None, what=f"{connection.slug} cannot be asked about orders", reason=reason
     )

@@ -57,7 +57,7 @@ def _was_moved(part: Part) -> bool:
 def _tell(order: Order, moved: list[Part], work: Work, away: dict[WmsOrderPk, Units]) -> None:
     names = our_locations.names(order.shop_id)
     facts = [_fact(part, away[part.row.id], work, names) for part in moved]
-    alerts.orders.order_moved(order, facts=facts)
+    alerts.orders.order_moved(order, details=facts)
 
 
 def _fact(part: Part, units: Units, work: Work, names: dict[LocationId, str]) -> str:

@@ -25,7 +25,9 @@ def tell(order: Order, work: Work, found: Surplus) -> None:
         f"{_where(part)}: {change_requests.units(found.of(part), part)}. {words}"
         for part, (words, _) in zip(parts, done, strict=True)
     ]
-    alerts.orders.order_edited(order, causes=_causes(order, work, found.units), facts=facts, by_hand=by_hand)
+    alerts.orders.order_edited(
+        order, causes=_causes(order, work, found.units), details=facts, by_hand=by_hand
+    )
 
 
 def _where(part: Part) -> str:
