@@ -29,7 +29,6 @@ NEAR = 0.6
 """The share of its threshold from which on a metric is shown as near to it."""
 
 UNFINISHED = (OrderState.WAITING, OrderState.READY, OrderState.HELD, OrderState.AT_WAREHOUSE)
-SIGNS = {"seconds": "s", "percent": "%", "jobs": ""}
 
 PARTS = {
     "alerts": "ops.view_alert",
@@ -140,7 +139,7 @@ def _tile(measurement: health.Measurement) -> dict[str, Any]:
     return {
         "measurement": measurement,
         "value": f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.1f}",
-        "sign": SIGNS[measurement.metric.unit],
+        "sign": measurement.metric.unit.sign,
         "threshold": f"{threshold:g}",
         "tone": "danger" if crossed else "warning" if counts and share >= NEAR else "success",
         "filled": min(100, round(100 * share)) if counts else 0,

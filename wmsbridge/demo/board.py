@@ -26,7 +26,6 @@ COLOURS = {
     OrderState.SHIPPED: "green",
     OrderState.CANCELLED: "bright_black",
 }
-SIGNS = {"seconds": "s", "percent": "%", "jobs": ""}
 
 
 @dataclass
@@ -69,7 +68,7 @@ def _metrics(measurements: Sequence[health.Measurement]) -> RenderableType:
     text = Text()
     for each in measurements:
         colour = "red" if each.crossed else "green"
-        value = f"{each.reading.value:.1f} {SIGNS[each.metric.unit]}".rstrip()
+        value = f"{each.reading.value:.1f} {each.metric.unit.sign}".rstrip()
         text.append(f"{each.metric.label}: ").append(value, style=f"bold {colour}").append("   ")
     return Panel(text, title="wmsbridge", border_style="bright_black")
 

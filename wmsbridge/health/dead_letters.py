@@ -12,7 +12,7 @@ from fulfillment.jobs.wms_orders import ROUTE, SUBMIT
 from ops.queue.queues import Queue
 from ops.workers import dispatch
 from wmsbridge.console import job_descriptions
-from wmsbridge.health.measuring import Metric, Part, Reading, Words, rows
+from wmsbridge.health.measuring import Metric, Part, Reading, Unit, Words, rows
 
 WAY_OF_AN_ORDER = tuple(kind.name for kind in (SUBMIT, ROUTE, READ_ORDERS, FIND_ORDER, MOVE))
 """Kinds that the metric shows at 0 too."""
@@ -102,7 +102,7 @@ def _named(heaps: list[Heap]) -> str:
 DEAD_LETTER_DEPTH = Metric(
     name="dead_letter_depth",
     label="Dead letters",
-    unit="jobs",
+    unit=Unit.JOBS,
     labels=("queue", "kind"),
     definition="Jobs that failed for good, or used up their attempts, and wait for a person. Those of the order "
     "submission (from the webhook of an order to its warehouse) come first: while one waits, an order may not leave. "

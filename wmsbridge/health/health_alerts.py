@@ -15,8 +15,6 @@ from wms.models import Connection
 from wmsbridge.alerts import health as alerts
 from wmsbridge.health import Measurement, Words, measure
 
-UNITS = {"seconds": "s", "percent": "%", "jobs": "jobs"}
-
 
 def evaluate() -> list[str]:
     """Measure, raise an alert for each crossed threshold, close those of the others; returns who crossed."""
@@ -32,7 +30,7 @@ def evaluate() -> list[str]:
 
 def _raise(measurement: Measurement) -> None:
     metric, reading = measurement.metric, measurement.reading
-    unit = UNITS[metric.unit]
+    unit = metric.unit.in_text
     words = reading.words or Words(
         f"{reading.value:.1f} {unit}", f"{reading.detail}." if reading.detail else ""
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from fulfillment import readiness
 from fulfillment.shopify import our_locations
-from wmsbridge.health.measuring import Metric, Part, Reading, Words, mappings
+from wmsbridge.health.measuring import Metric, Part, Reading, Unit, Words, mappings
 
 MOST_NAMED = 5
 """SKUs that an alert names, those with the most lines first."""
@@ -90,7 +90,7 @@ def _words(found: list[dict[str, Any]], detail: str, named: str, *, orders: int)
 UNMAPPED_SKU_RATE = Metric(
     name="unmapped_sku_rate",
     label="Unmapped SKU rate",
-    unit="percent",
+    unit=Unit.PERCENT,
     labels=("count",),
     definition="The share of the order lines received in the last 24 hours whose SKU is looked up and mapped at no "
     "warehouse of the shop. Lines that we are to send count: goods at a Shopify location of ours, of orders that do "

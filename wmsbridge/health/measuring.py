@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from django.db import connection
@@ -42,13 +43,31 @@ class Reading:
     words: Words | None = None
 
 
+class Unit(StrEnum):
+    """The unit of a metric, as /metrics names it."""
+
+    SECONDS = "seconds"
+    PERCENT = "percent"
+    JOBS = "jobs"
+
+    @property
+    def sign(self) -> str:
+        """What stands behind a number on a page; "" where the label of the metric says what is counted."""
+        return {Unit.SECONDS: "s", Unit.PERCENT: "%", Unit.JOBS: ""}[self]
+
+    @property
+    def in_text(self) -> str:
+        """What stands behind a number in a sentence."""
+        return self.sign or self.value
+
+
 @dataclass(frozen=True)
 class Metric:
     """How to measure one thing, and what a person does about it. `definition`: what is measured, in full sentences."""
 
     name: str
     label: str
-    unit: str
+    unit: Unit
     labels: tuple[str, ...]
     definition: str
     advice: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fulfillment.refs import shipment_subject
-from wmsbridge.health.measuring import Metric, Part, Reading, Words, mappings, spoken
+from wmsbridge.health.measuring import Metric, Part, Reading, Unit, Words, mappings, spoken
 
 LATEST = 100
 """Fulfilments that count, the latest of the last hour: so the median follows soon when parcels are told again."""
@@ -105,7 +105,7 @@ def _words(row: dict[str, Any], figures: dict[str, float], *, usual: float) -> W
 FULFILMENT_CALLBACK_TIME = Metric(
     name="fulfilment_callback_time",
     label="Fulfilment callback time",
-    unit="seconds",
+    unit=Unit.SECONDS,
     labels=("figure",),
     definition="The time from a WMS's emission of the first report of a shipment, by its own clock, to the fulfilment "
     "in Shopify: the longest of the shipments that are no fulfilment yet, with their time until now, or the median of "

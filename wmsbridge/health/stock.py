@@ -10,7 +10,7 @@ from django.conf import settings
 from inventory.refs import late_cause
 from inventory.stock import freshness
 from inventory.stock.freshness import Oldest
-from wmsbridge.health.measuring import Metric, Part, Reading, Words, spoken
+from wmsbridge.health.measuring import Metric, Part, Reading, Unit, Words, spoken
 from wmsbridge.schedules import rows
 
 MOST_NAMED = 5
@@ -116,7 +116,7 @@ def _in_words(words: str, late: Oldest) -> str:
 STOCK_SYNC_LAG = Metric(
     name="stock_sync_lag",
     label="Stock sync lag",
-    unit="seconds",
+    unit=Unit.SECONDS,
     labels=("step", "shop", "warehouse"),
     definition="The age of the last update of the SKU that is latest by its own interval, at one Shopify location. "
     "SKUs that are actively sold count: an order of the shop was promised units within seven days, or waits for them. "

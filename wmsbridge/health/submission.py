@@ -14,7 +14,7 @@ from ops.refs import inbound
 from shops.jobs import WEBHOOKS
 from shops.refs import shop_lane
 from wms.refs import connection_lane
-from wmsbridge.health.measuring import Metric, Part, Reading, Words, mappings, spoken
+from wmsbridge.health.measuring import Metric, Part, Reading, Unit, Words, mappings, spoken
 
 LATEST = 100
 """Confirmations that count, the latest of the last hour: so the median follows soon when orders go again."""
@@ -231,7 +231,7 @@ def _words(figures: dict[str, float], worst: Worst | None) -> Words:
 ORDER_SUBMISSION_LAG = Metric(
     name="order_submission_lag",
     label="Order submission lag",
-    unit="seconds",
+    unit=Unit.SECONDS,
     labels=("figure",),
     definition="The median time from the receipt of the first webhook of an order to its WMS's confirmation. The "
     f"orders that wait on us now count with their time until now, and the latest {LATEST} confirmed of the last hour. "

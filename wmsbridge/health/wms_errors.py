@@ -13,7 +13,7 @@ from fulfillment.alerts.wms_orders import LOOK_UP_REFUSED
 from ops.alerting.own_alerts import CIRCUIT_OPEN, SECRET_UNREADABLE
 from wms.alerts import WMS_REFUSES_CREDENTIALS
 from wms.refs import connections_cause
-from wmsbridge.health.measuring import Metric, Part, Reading, Words, rows
+from wmsbridge.health.measuring import Metric, Part, Reading, Unit, Words, rows
 
 FEW_ERRORS = 5
 """Fewer failed calls of one WMS than this in the last hour are no share of anything: shown, but no alert."""
@@ -242,7 +242,7 @@ def _actions(account: Account) -> Iterable[str]:
 WMS_API_ERRORS = Metric(
     name="wms_api_errors",
     label="WMS API errors",
-    unit="percent",
+    unit=Unit.PERCENT,
     labels=("wms", "kind", "error_class"),
     definition="The share of the last hour's runs against one WMS that failed by an error that may pass and is tried "
     "again (transient), at the WMS where it is greatest: the errors of one are not thinned out by the successes of "
