@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -169,12 +170,12 @@ class SkuMappingAdmin(ConsoleAdmin):
     @admin.action(description="Compare with Shopify", permissions=["change"])
     def ask_shopify(self, request: HttpRequest, chosen: QuerySet[SkuMapping]) -> None:
         """Enqueue jobs that read the variants of the chosen mappings."""
-        self._ask(request, chosen, adopt=False)
+        self._each_shop(request, chosen, review.ask)
 
     @admin.action(description="Adopt what Shopify shows (the item is still right)", permissions=["change"])
     def adopt_from_shopify(self, request: HttpRequest, chosen: QuerySet[SkuMapping]) -> None:
         """Enqueue jobs that read the variants and write Shopify's SKU and inventory item to the mappings."""
-        self._ask(request, chosen, adopt=True)
+        self._each_shop(request, chosen, review.ask_to_adopt)
 
     @admin.action(description="Switch off", permissions=["change"])
     def switch_off(self, request: HttpRequest, chosen: QuerySet[SkuMapping]) -> None:
@@ -215,12 +216,15 @@ class SkuMappingAdmin(ConsoleAdmin):
         """An import adds and changes mappings, so it needs both permissions."""
         return bool(self.has_add_permission(request) and self.has_change_permission(request))
 
-    def _ask(self, request: HttpRequest, chosen: QuerySet[SkuMapping], *, adopt: bool) -> None:
+    def _each_shop(
+        self, request: HttpRequest, chosen: QuerySet[SkuMapping], ask: Callable[..., None]
+    ) -> None:
+        """Call `ask` with each shop, and the variants of its chosen mappings."""
         mappings = list(chosen.filter(is_active=True).select_related("shop"))
         with transaction.atomic():
             for shop in {mapping.shop for mapping in mappings}:
                 variants = {m.shopify_variant_id for m in mappings if m.shop_id == shop.pk}
-                review.ask(shop, variants=variants, adopt=adopt)
+                ask(shop, variants=variants)
         self.message_user(
             request, f"{len(mappings)} mappings are being compared with Shopify.", messages.SUCCESS
         )

@@ -61,11 +61,21 @@ VERIFY = JobKind(
 )
 
 
-def verify(shop: Shop, variants: Sequence[VariantId], *, adopt: bool) -> None:
-    """Have these variants read at Shopify, all with one request."""
+def verify(shop: Shop, variants: Sequence[VariantId]) -> None:
+    """Have these variants read at Shopify, all with one request, and compared with their mappings."""
     VERIFY.enqueue(
-        VerifyPayload(shop.id, variants=tuple(variants), adopt=adopt),
-        key=f"{VERIFY.name}:{shop.pk}:{'adopt' if adopt else 'look'}:{_digest(variants)}",
+        VerifyPayload(shop.id, variants=tuple(variants), adopt=False),
+        key=f"{VERIFY.name}:{shop.pk}:look:{_digest(variants)}",
+        lane=shop.lane,
+        subject=shop_subject(shop.domain),
+    )
+
+
+def adopt(shop: Shop, variants: Sequence[VariantId]) -> None:
+    """Have these variants read at Shopify, all with one request, and what it shows written to their mappings."""
+    VERIFY.enqueue(
+        VerifyPayload(shop.id, variants=tuple(variants), adopt=True),
+        key=f"{VERIFY.name}:{shop.pk}:adopt:{_digest(variants)}",
         lane=shop.lane,
         subject=shop_subject(shop.domain),
     )

@@ -45,7 +45,10 @@ def verify(page: VerifyPayload) -> None:
     variants = page.variants or shopify_variants.page(shop, after=page.after or 0)
     if not variants:
         return
-    shopify_variants.verify(shop, variants=variants, adopt=bool(page.adopt))
+    if page.adopt:
+        shopify_variants.adopt(shop, variants=variants)
+    else:
+        shopify_variants.verify(shop, variants=variants)
     if not page.variants and len(variants) == review.PAGE:
         jobs.verify_all(shop, after=variants[-1])
 

@@ -78,12 +78,21 @@ def sku_changed_in_item(shop: Shop, body: Mapping[str, Any]) -> int:
         return _compare(shop, mappings, seen, updated_at=_time(body))
 
 
-def ask(shop: Shop, *, variants: Iterable[VariantId], adopt: bool = False) -> None:
-    """Have these variants read at Shopify, by jobs. `adopt`: a person said that what it shows is right."""
+def ask(shop: Shop, *, variants: Iterable[VariantId]) -> None:
+    """Have these variants compared with Shopify, by jobs."""
+    for page in _pages(variants):
+        jobs.verify(shop, page)
+
+
+def ask_to_adopt(shop: Shop, *, variants: Iterable[VariantId]) -> None:
+    """Have what Shopify shows of these variants written to their mappings, by jobs: a person said that it is right."""
+    for page in _pages(variants):
+        jobs.adopt(shop, page)
+
+
+def _pages(variants: Iterable[VariantId]) -> list[list[VariantId]]:
     wanted = sorted(set(variants))
-    for start in range(0, len(wanted), PAGE):
-        page = wanted[start : start + PAGE]
-        jobs.verify(shop, page, adopt=adopt)
+    return [wanted[start : start + PAGE] for start in range(0, len(wanted), PAGE)]
 
 
 def report_unmapped(shop: Shop, unmapped: Mapping[VariantId, str], *, by: str = "") -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
@@ -37,6 +37,15 @@ class Change:
 
 
 @dataclass(frozen=True)
+class _Compared:
+    """Mappings beside what Shopify shows of their variants."""
+
+    same: list[SkuMapping] = field(default_factory=list)
+    differing: dict[SkuMapping, ShopifyVariant] = field(default_factory=dict)
+    gone: list[SkuMapping] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class Findings:
     """The result of verifying one page of variants."""
 
@@ -55,11 +64,25 @@ def page(shop: Shop, *, after: int) -> list[VariantId]:
     )
 
 
-def verify(shop: Shop, *, variants: Sequence[VariantId], adopt: bool = False) -> Findings:
+def verify(shop: Shop, *, variants: Sequence[VariantId]) -> Findings:
     """Read up to PAGE variants and record what was found. Raises the errors of `shops.api.client.execute`."""
     asked_at = timezone.now()
+    return record(shop, variants=variants, seen=fetch(shop, variants), asked_at=asked_at)
+
+
+def adopt(shop: Shop, *, variants: Sequence[VariantId]) -> Findings:
+    """Read up to PAGE variants and write what Shopify shows to their mappings: a person said that it is right.
+
+    Raises the errors of `shops.api.client.execute`.
+    """
+    asked_at = timezone.now()
     seen = fetch(shop, variants)
-    return record(shop, variants=variants, seen=seen, asked_at=asked_at, adopt=adopt)
+    with transaction.atomic():
+        compared = _compare(shop, variants=variants, seen=seen, asked_at=asked_at)
+        _mark_gone(shop, compared.gone)
+        _take_over(compared.differing)
+        _confirm(shop, [*compared.same, *compared.differing])
+    return _findings(shop, compared, variants=variants)
 
 
 def fetch(shop: Shop, variants: Sequence[VariantId]) -> dict[VariantId, ShopifyVariant]:
@@ -71,40 +94,50 @@ def fetch(shop: Shop, variants: Sequence[VariantId]) -> dict[VariantId, ShopifyV
 
 
 def record(
-    shop: Shop,
-    *,
-    variants: Sequence[VariantId],
-    seen: Mapping[VariantId, ShopifyVariant],
-    asked_at: datetime,
-    adopt: bool,
+    shop: Shop, *, variants: Sequence[VariantId], seen: Mapping[VariantId, ShopifyVariant], asked_at: datetime
 ) -> Findings:
     """Mark and alert mappings whose variant differs or is gone, and confirm the others.
 
-    With `adopt` the mappings take over what Shopify shows. Mappings that changed since `asked_at` are left alone.
+    Mappings that changed since `asked_at` are left alone.
     """
     with transaction.atomic():
-        mappings = list(
-            SkuMapping.objects.filter(
-                shop=shop, shopify_variant_id__in=variants, is_active=True, updated_at__lte=asked_at
-            ).order_by("pk")
-        )
-        gone = [m for m in mappings if m.shopify_variant_id not in seen]
-        there = [m for m in mappings if m.shopify_variant_id in seen]
-        now = {m: seen[m.shopify_variant_id] for m in there}
-        differing = {m: shown for m, shown in now.items() if review.differs(m, shown)}
-        _mark_gone(shop, gone)
-        if adopt:
-            _adopt(differing)
+        compared = _compare(shop, variants=variants, seen=seen, asked_at=asked_at)
+        _mark_gone(shop, compared.gone)
+        review.mark_needs_verification(shop, compared.differing)
+        _confirm(shop, compared.same)
+    return _findings(shop, compared, variants=variants)
+
+
+def _compare(
+    shop: Shop, *, variants: Sequence[VariantId], seen: Mapping[VariantId, ShopifyVariant], asked_at: datetime
+) -> _Compared:
+    """Compare what Shopify shows with the mappings that did not change since `asked_at`."""
+    mappings = SkuMapping.objects.filter(
+        shop=shop, shopify_variant_id__in=variants, is_active=True, updated_at__lte=asked_at
+    ).order_by("pk")
+    compared = _Compared()
+    for mapping in mappings:
+        shown = seen.get(mapping.shopify_variant_id)
+        if shown is None:
+            compared.gone.append(mapping)
+        elif review.differs(mapping, shown):
+            compared.differing[mapping] = shown
         else:
-            review.mark_needs_verification(shop, differing)
-        _confirm(shop, [m for m in there if adopt or m not in differing])
-    findings = Findings(len(set(variants)), _changes(gone, seen), _changes(list(differing), seen))
+            compared.same.append(mapping)
+    return compared
+
+
+def _findings(shop: Shop, compared: _Compared, *, variants: Sequence[VariantId]) -> Findings:
+    """Sum up what was found, and log it."""
+    findings = Findings(
+        len(set(variants)), _changes(dict.fromkeys(compared.gone)), _changes({**compared.differing})
+    )
     logger.info(
         "skus_verified",
         shop=shop.domain,
         checked=findings.checked,
         gone=len(findings.gone),
-        changed=len(differing),
+        changed=len(compared.differing),
     )
     return findings
 
@@ -117,7 +150,7 @@ def _mark_gone(shop: Shop, mappings: list[SkuMapping]) -> None:
         alerts.sku_gone(shop, variant=variant, sku=sku)
 
 
-def _adopt(differing: Mapping[SkuMapping, ShopifyVariant]) -> None:
+def _take_over(differing: Mapping[SkuMapping, ShopifyVariant]) -> None:
     """Write the SKU and the inventory item that Shopify shows to the mappings."""
     for mapping, seen in differing.items():
         SkuMapping.objects.filter(pk=mapping.pk).update(
@@ -134,10 +167,10 @@ def _confirm(shop: Shop, mappings: list[SkuMapping]) -> None:
     review.close_verification_alerts(shop, variants=sorted({m.shopify_variant_id for m in mappings}))
 
 
-def _changes(mappings: Sequence[SkuMapping], seen: Mapping[VariantId, ShopifyVariant]) -> tuple[Change, ...]:
+def _changes(found: Mapping[SkuMapping, ShopifyVariant | None]) -> tuple[Change, ...]:
     """One per variant, though it may be mapped at several warehouses."""
-    each = {m.shopify_variant_id: m for m in mappings}
-    return tuple(_change(mapping, seen.get(variant)) for variant, mapping in each.items())
+    each = {mapping.shopify_variant_id: (mapping, shown) for mapping, shown in found.items()}
+    return tuple(_change(mapping, shown) for mapping, shown in each.values())
 
 
 def _change(mapping: SkuMapping, shown: ShopifyVariant | None) -> Change:

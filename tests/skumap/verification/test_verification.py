@@ -193,14 +193,14 @@ def test_what_shopify_confirms_is_noted(mug: SkuMapping, variants: Variants) -> 
 def test_a_mapping_that_changed_while_shopify_was_asked_is_left_alone(mug: SkuMapping) -> None:
     seen = {VariantId(11): review.ShopifyVariant(VariantId(11), "OTHER", InventoryItemId(1011))}
     asked_at = timezone.now() - timedelta(hours=1)
-    shopify_variants.record(mug.shop, variants=[VariantId(11)], seen=seen, asked_at=asked_at, adopt=False)
+    shopify_variants.record(mug.shop, variants=[VariantId(11)], seen=seen, asked_at=asked_at)
     assert unverified() == []
 
 
 def test_adopting_makes_the_mapping_say_what_shopify_shows(mug: SkuMapping, variants: Variants) -> None:
     review.sku_changed_in_product(mug.shop, product(variant(sku="MUG-2", item=2022)))
     variants.known = {11: ("MUG-2", 2022)}
-    review.ask(mug.shop, variants=[VariantId(11)], adopt=True)
+    review.ask_to_adopt(mug.shop, variants=[VariantId(11)])
     drain()
     mug.refresh_from_db()
     assert (mug.shopify_sku, mug.shopify_inventory_item_id, mug.wms_item_code) == ("MUG-2", 2022, "MUG")
