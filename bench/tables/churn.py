@@ -41,7 +41,7 @@ def measure(*, changes: int) -> list[str]:
     """Delete and erase for a while, then let jobs come and go without VACUUM. Returns a Markdown table, line by
     line."""
     lines = ["| what | found |", "|---|---|"]
-    lines += [_rate(chore) for chore in [*retention.chores(), *erasure.chores()[:1]]]
+    lines += [_rate(cleanup) for cleanup in [*retention.cleanups(), *erasure.cleanups()[:1]]]
     lines.append(f"| claim, as filled | {_claim()} |")
     _churn(changes)
     lines.append(f"| claim, right after {changes:,} changes without vacuum | {_claim()} |")
@@ -61,17 +61,17 @@ def measure(*, changes: int) -> list[str]:
     return lines
 
 
-def _rate(chore: retention.Chore) -> str:
+def _rate(cleanup: retention.Cleanup) -> str:
     seconds = 0.0
     rows = batches = 0
     found = 1
     while found and seconds < retention.TICK:
         began = time.monotonic()
-        found = chore.batch()
+        found = cleanup.batch()
         seconds += time.monotonic() - began
         rows, batches = rows + found, batches + 1
     each = 1000 * seconds / batches
-    what = chore.name.replace("_", " ")
+    what = cleanup.name.replace("_", " ")
     return f"| {what} | {rows:,} in {seconds:.1f} s: {rows / seconds:,.0f} a second; {each:.0f} ms a batch |"
 
 

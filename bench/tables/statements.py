@@ -188,9 +188,9 @@ def _chores() -> list[Call]:
 
 
 def _one_batch(name: str) -> None:
-    (chore,) = [chore for chore in retention.chores() if chore.name == name]
-    chore.batch()
+    (cleanup,) = [cleanup for cleanup in retention.cleanups() if cleanup.name == name]
+    cleanup.batch()
 
 
 def _one_batch_of_orders() -> None:
-    erasure.chores()[0].batch()
+    erasure.cleanups()[0].batch()

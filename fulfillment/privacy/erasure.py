@@ -25,7 +25,7 @@ from ops import secrets
 from ops.errors import Blocked, Throttled
 from ops.queue import retention
 from ops.queue.jobs import wake
-from ops.queue.retention import Chore
+from ops.queue.retention import Cleanup
 from shops.ids import ShopifyOrderId
 from shops.models import Shop
 
@@ -58,17 +58,17 @@ _WMS_WORDS = [str(Reason.WMS_REJECTED), str(Reason.WMS_CANCELLED)]
 
 def erase_due() -> dict[str, int]:
     """Erase the customer's data of orders that have been at rest, or stood still unfinished, for too long."""
-    return retention.run_chores(chores())
+    return retention.run_cleanups(cleanups())
 
 
-def chores() -> list[Chore]:
+def cleanups() -> list[Cleanup]:
     """What `erase_due` does."""
     rested = timedelta(days=settings.KEEP_PERSONAL_DATA_DAYS)
     stuck = timedelta(days=settings.KEEP_PERSONAL_DATA_AT_MOST_DAYS)
     return [
-        Chore("orders_erased", partial(_erase_older, AT_REST, rested, ~_PART_TO_COME)),
-        Chore("unfinished_orders_erased", partial(_erase_older, UNFINISHED, stuck)),
-        Chore("orders_with_a_part_to_come_erased", partial(_erase_older, [WAITING], stuck, _PART_TO_COME)),
+        Cleanup("orders_erased", partial(_erase_older, AT_REST, rested, ~_PART_TO_COME)),
+        Cleanup("unfinished_orders_erased", partial(_erase_older, UNFINISHED, stuck)),
+        Cleanup("orders_with_a_part_to_come_erased", partial(_erase_older, [WAITING], stuck, _PART_TO_COME)),
     ]
 
 
@@ -161,8 +161,8 @@ def redact_shop(shop: Shop) -> None:
 
     Raises Throttled while there is more than one run can do.
     """
-    retention.run_chores(
-        [Chore("orders_redacted", partial(_erase_by_state, OrderState.values, Q(shop=shop)))]
+    retention.run_cleanups(
+        [Cleanup("orders_redacted", partial(_erase_by_state, OrderState.values, Q(shop=shop)))]
     )
     if Order.objects.filter(shop=shop, erased_at__isnull=True).exists():
         raise Throttled("the shop has more orders to erase", wait=timedelta(seconds=1))

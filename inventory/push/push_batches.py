@@ -21,7 +21,7 @@ from inventory.models import PushBatch
 from inventory.push.push_plan import Change
 from ops.errors import Permanent, Throttled, Transient
 from ops.models import Priority
-from ops.queue.retention import BATCH, Chore, run_chores
+from ops.queue.retention import BATCH, Cleanup, run_cleanups
 from shops.api import client
 from shops.api.gids import gid
 from shops.api.shapes import Payload, UserError, parse, words
@@ -113,7 +113,7 @@ def resume(shop: Shop) -> None:
 
 def prune() -> int:
     """Delete batches that were answered longer than KEEP ago; return their number."""
-    return run_chores([Chore("push_batches_deleted", _forget_some)])["push_batches_deleted"]
+    return run_cleanups([Cleanup("push_batches_deleted", _forget_some)])["push_batches_deleted"]
 
 
 def _forget_some() -> int:

@@ -79,28 +79,28 @@ WHERE EXISTS (SELECT FROM ops_job WHERE ops_job.subject = asked.subject)
 
 
 @dataclass(frozen=True)
-class Chore:
+class Cleanup:
     """One kind of clean-up. `batch` changes some rows in a transaction and returns how many; 0 = none are left."""
 
     name: str
     batch: Callable[[], int]
 
 
-def run_chores(chores: Sequence[Chore], *, longest: float = TICK) -> dict[str, int]:
-    """Run the chores one after the other, in batches, until nothing is left or `longest` seconds are over.
+def run_cleanups(cleanups: Sequence[Cleanup], *, longest: float = TICK) -> dict[str, int]:
+    """Run the cleanups one after the other, in batches, until nothing is left or `longest` seconds are over.
 
-    Returns how many rows each chore changed. The next tick does what is left.
+    Returns how many rows each cleanup changed. The next tick does what is left.
     """
     began = time.monotonic()
-    done = dict.fromkeys((chore.name for chore in chores), 0)
+    done = dict.fromkeys((cleanup.name for cleanup in cleanups), 0)
     behind = []
-    for chore in chores:
+    for cleanup in cleanups:
         found = 1
         while found and time.monotonic() - began < longest:
-            found = chore.batch()
-            done[chore.name] += found
+            found = cleanup.batch()
+            done[cleanup.name] += found
         if found:
-            behind.append(chore.name)
+            behind.append(cleanup.name)
     if any(done.values()) or behind:
         seconds = round(time.monotonic() - began, 3)
         logger.info("retention", seconds=seconds, behind=behind, **done)
@@ -109,18 +109,18 @@ def run_chores(chores: Sequence[Chore], *, longest: float = TICK) -> dict[str, i
 
 def prune() -> dict[str, int]:
     """Erase old payloads, then delete old jobs, failed runs and closed alerts. Returns how many rows of each."""
-    return run_chores(chores())
+    return run_cleanups(cleanups())
 
 
-def chores() -> list[Chore]:
-    """The chores of `prune`, in their order."""
+def cleanups() -> list[Cleanup]:
+    """The cleanups of `prune`, in their order."""
     payloads, rows = timedelta(days=settings.KEEP_PAYLOADS_DAYS), timedelta(days=settings.KEEP_JOBS_DAYS)
     return [
-        Chore("payloads_erased", partial(_execute, _ERASE_PAYLOADS, payloads)),
-        Chore("payloads_masked", mask_unfinished),
-        Chore("jobs_deleted", partial(_execute, _DELETE_JOBS, rows)),
-        Chore("attempts_deleted", partial(_execute, _DELETE_ATTEMPTS, rows)),
-        Chore("alerts_deleted", partial(_execute, _DELETE_ALERTS, rows)),
+        Cleanup("payloads_erased", partial(_execute, _ERASE_PAYLOADS, payloads)),
+        Cleanup("payloads_masked", mask_unfinished),
+        Cleanup("jobs_deleted", partial(_execute, _DELETE_JOBS, rows)),
+        Cleanup("attempts_deleted", partial(_execute, _DELETE_ATTEMPTS, rows)),
+        Cleanup("alerts_deleted", partial(_execute, _DELETE_ALERTS, rows)),
     ]
 
 

@@ -190,7 +190,7 @@ def test_a_tick_goes_on_batch_after_batch_until_nothing_is_left(monkeypatch: pyt
 def test_a_tick_ends_in_time_and_says_what_it_is_behind_with() -> None:
     done(31)
     with capture_logs() as logs:
-        retention.run_chores(retention.chores(), longest=0)
+        retention.run_cleanups(retention.cleanups(), longest=0)
     assert Job.objects.count() == 1
     assert "jobs_deleted" in logs[0]["behind"]
 
