@@ -12,5 +12,5 @@ class FulfillmentConfig(AppConfig):
     verbose_name = "Fulfilment"
 
     def ready(self) -> None:
-        """Dead letters and jobs name orders as staff do."""
+        """Register the names that staff use for orders, for dead letters and lists of jobs."""
         subjects.register_namer(importlib.import_module("fulfillment.console.order_text").names, kind="order")

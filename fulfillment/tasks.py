@@ -1,4 +1,4 @@
-"""What the jobs of orders and shipments do, and their ticks. Thin: call the domain with what the payload holds."""
+"""The handlers of the job kinds, and the scheduled ticks. They call the domain code and hold no logic."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def read_orders(jobs: list[TypedJob[ShopifyOrderPayload]]) -> None:
 
 @handles(FIND_ORDER)
 def find_order(payload: FulfillmentOrderPayload) -> None:
-    """A webhook named a fulfilment order we do not know: ask whose it is."""
+    """Ask Shopify which order an unknown fulfilment order belongs to, and have that order read."""
     shop = Shop.objects.get(id=payload.shop)
     owner = queries.owner_of_fulfillment_order(shop, payload.fulfillment_order)
     if owner is not None:
@@ -80,7 +80,7 @@ def find_order(payload: FulfillmentOrderPayload) -> None:
 
 @handles(ROUTE)
 def route(payload: OrderPayload) -> None:
-    """Choose the warehouse and reserve."""
+    """Choose the warehouse and reserve the stock."""
     preparation.prepare(payload.order)
 
 
@@ -116,7 +116,7 @@ def announce_return(payload: ReturnPayload) -> None:
 
 @handles(SHIPMENT_REPORTED)
 def shipment_reported(callback: CallbackPayload) -> None:
-    """A consignment left a warehouse."""
+    """Record a shipment."""
     at, zone = callback.occurred_at, zone_named(callback.zone)
     event = parse_shipment(callback.data, zone=zone, occurred_at=at)
     unread_fields.report(callback.connection, event)
@@ -125,7 +125,7 @@ def shipment_reported(callback: CallbackPayload) -> None:
 
 @handles(FULFILL)
 def fulfill(payload: OrderPayload) -> None:
-    """Tell Shopify of an order's shipments."""
+    """Make fulfilments of an order's shipments."""
     creation.fulfil(payload.order)
 
 
@@ -137,31 +137,31 @@ def check_fulfillments(payload: ShopifyOrderPayload) -> None:
 
 @handles(UPDATE_TRACKING)
 def update_tracking(payload: ShipmentPayload) -> None:
-    """Tell Shopify of a corrected tracking number."""
+    """Send a corrected tracking number to Shopify."""
     tracking.update(payload.shipment)
 
 
 @handles(EXPECT_SHIPMENT)
 def expect_shipment(payload: ExpectShipmentPayload) -> None:
-    """The WMS said «shipped» a while ago: did the shipment come?"""
+    """Check whether the WMS reported the shipment of an order that it called shipped."""
     status_updates.check_shipment(payload.wms_order, all_of_it=payload.all_of_it)
 
 
 @handles(EXPECT_CANCELLATION)
 def expect_cancellation(payload: WmsOrderPayload) -> None:
-    """The WMS was asked to cancel a while ago: did it answer?"""
+    """Check whether the WMS answered a request to cancel."""
     cancellation.check_answer(payload.wms_order)
 
 
 @handles(LOOK_UP)
 def look_up(payload: ConnectionPayload) -> None:
-    """Ask a WMS about orders of which it has told nothing for a while."""
+    """Ask a WMS about orders of which it has reported nothing for a while."""
     polling.look_up(payload.connection)
 
 
 @handles(STATUS_REPORTED)
 def status_reported(callback: CallbackPayload) -> None:
-    """A WMS order moved to another state."""
+    """Record the state of a WMS order."""
     event = parse_order_status(callback.data, zone=zone_named(callback.zone))
     unread_fields.report(callback.connection, event)
     status_updates.apply(callback.connection, event, occurred_at=callback.occurred_at)
@@ -169,7 +169,7 @@ def status_reported(callback: CallbackPayload) -> None:
 
 @handles(RETURN_REPORTED)
 def return_received(callback: CallbackPayload) -> None:
-    """Returned goods arrived."""
+    """Record returned goods."""
     at, zone = callback.occurred_at, zone_named(callback.zone)
     event = parse_return_receipt(callback.data, zone=zone, occurred_at=at)
     unread_fields.report(callback.connection, event)
@@ -178,19 +178,19 @@ def return_received(callback: CallbackPayload) -> None:
 
 @handles(BACKFILL)
 def backfill_page(payload: BackfillPayload) -> None:
-    """A page of what changed at a shop; the next page is a run of the same job."""
+    """Read a page of changes at a shop; the next page is a run of the same job."""
     backfill.page(payload.shop, payload.feed, payload.place)
 
 
 @handles(READ_MISSED)
 def webhooks_missed(payload: ShopPayload) -> None:
-    """Shopify has not told a shop's changes for a while: look at once, not only at the next tick."""
+    """Read at once what changed at a shop whose webhooks may be lost, instead of at the next tick."""
     backfill.request(Shop.objects.get(id=payload.shop))
 
 
 @handles(READ_UNSENT)
 def settings_changed(page: ShopPagePayload) -> None:
-    """What a shop may send was changed by staff; which locations are ours, perhaps. The next page is another run."""
+    """Read a page of a shop's unsent orders again after its settings were changed; the next page is another run."""
     shop = Shop.objects.get(id=page.shop)
     wms_jobs.warehouses_changed(shop)
     after = rereading.settings_changed(shop.id, page.after or 0)
@@ -200,7 +200,7 @@ def settings_changed(page: ShopPagePayload) -> None:
 
 @handles(READ_AT_OUR_LOCATIONS)
 def warehouses_changed(page: ShopPagePayload) -> None:
-    """A shop's warehouses were changed: work at their locations may have become ours. The next page is another run."""
+    """Read a page of orders whose location a change of warehouses may have made ours; the next page is another run."""
     after = rereading.at_new_locations(page.shop, page.after or 0)
     if after is not None:
         wms_jobs.warehouses_changed(Shop.objects.get(id=page.shop), after=after)
@@ -208,7 +208,7 @@ def warehouses_changed(page: ShopPagePayload) -> None:
 
 @shared_task(name="fulfillment.backfill_all")
 def backfill_all() -> None:
-    """Beat: make up for webhooks that never came."""
+    """Tick: make up for webhooks that were lost."""
     backfill.backfill_all()
     rereading.waiting()
     rereading.deferred_units_due()
@@ -216,38 +216,38 @@ def backfill_all() -> None:
 
 @shared_task(name="fulfillment.look_up_all")
 def look_up_all() -> None:
-    """Beat: make up for callbacks that never came."""
+    """Tick: make up for callbacks that were lost."""
     polling.request_all()
 
 
 @shared_task(name="fulfillment.erase_personal_data")
 def erase_personal_data() -> None:
-    """Beat: customers' data of orders that need it no more."""
+    """Tick: erase customers' data that their orders need no more."""
     erasure.erase_due()
 
 
 @handles(REDACT_CUSTOMER)
 def redact_customer(webhook: WebhookPayload) -> None:
-    """Shopify asks for a customer's data to be erased."""
+    """Erase a customer's data, because Shopify asks for it."""
     orders = privacy_requests.order_ids(webhook.body, "orders_to_redact")
     erasure.redact_customer(Shop.objects.get(id=webhook.shop), orders)
 
 
 @handles(REDACT_SHOP_ASKED)
 def shop_redaction_asked(webhook: WebhookPayload) -> None:
-    """Shopify asks for the data of all customers of a shop to be erased."""
+    """Have the data of all customers of a shop erased, if the app was removed there."""
     privacy_requests.shop_redaction_asked(Shop.objects.get(id=webhook.shop))
 
 
 @handles(REDACT_IF_GONE)
 def redact_shop(payload: ShopPayload) -> None:
-    """Erase the data of all customers of a shop, if it is gone."""
+    """Erase the data of all customers of a shop, if the app was removed there."""
     privacy_requests.redact_if_gone(Shop.objects.get(id=payload.shop))
 
 
 @handles(DATA_REQUESTED)
 def report_data_request(webhook: WebhookPayload) -> None:
-    """A customer asks which of their data is stored."""
+    """Report to staff that a customer asks which of their data is stored."""
     privacy_requests.report_data_request(
         Shop.objects.get(id=webhook.shop),
         privacy_requests.order_ids(webhook.body, "orders_requested"),

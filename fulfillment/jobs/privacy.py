@@ -1,4 +1,4 @@
-"""What Shopify's privacy webhooks ask for."""
+"""The job kinds of Shopify's privacy webhooks."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ REDACT_CUSTOMER = JobKind.of(
     webhook("customers/redact"),
     queue=Queue.MAINTENANCE,
     work="erase a customer's data, as Shopify asked",
-    if_dead="What is stored of the customer is still there.",
+    if_dead="The customer's data is still stored.",
 )
 REDACT_SHOP_ASKED = JobKind.of(
     webhook("shop/redact"),
     queue=Queue.MAINTENANCE,
-    work="have the customers of a shop erased that may be gone, as Shopify asked",
-    if_dead="What is stored of them is still there.",
+    work="have the customers of a shop erased, as Shopify asked",
+    if_dead="Their data is still stored.",
 )
 REDACT_IF_GONE = JobKind.of(
     REDACT_SHOP,
     queue=Queue.MAINTENANCE,
     work="erase the customers of a shop that is gone",
-    if_dead="What is stored of them is still there.",
+    if_dead="Their data is still stored.",
 )
 DATA_REQUESTED = JobKind.of(
     webhook("customers/data_request"),
     queue=Queue.MAINTENANCE,
     work="report to staff that a customer asks which of their data is stored",
-    if_dead="Nobody is told of the request, which by law is answered within 30 days.",
+    if_dead="Nobody learns of the request, which the law wants answered within 30 days.",
 )

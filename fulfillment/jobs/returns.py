@@ -15,7 +15,7 @@ RETURN_REPORTED = from_callback(
     "return_receipt",
     queue=Queue.CALLBACKS,
     work="book returned goods",
-    if_dead="Nobody is told that the goods are back.",
+    if_dead="Nobody learns that the goods are back.",
 )
 
 

@@ -1,4 +1,4 @@
-"""The job kinds of shipments and of what Shopify is told of them."""
+"""The job kinds of shipments, and of their fulfilments at Shopify."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHIPMENT_REPORTED = from_callback(
     "shipment",
     queue=Queue.CALLBACKS,
     work="book a shipment",
-    if_dead="The parcel is not counted, and Shopify not told.",
+    if_dead="The shipment is not counted, and Shopify does not learn of it.",
 )
 
 FULFILL = JobKind(
@@ -33,13 +33,13 @@ FULFILL = JobKind(
     queue=Queue.CALLBACKS,
     priority=Priority.HIGH,
     work="tell Shopify of the shipment",
-    if_dead="The parcel is on its way and the customer has no tracking number.",
+    if_dead="The shipment is on its way, and the customer has no tracking number.",
     remedy=SCOPES,
 )
 
 
 def fulfill(order: Order) -> None:
-    """Have the order's shipments told to Shopify: one job per order, so two parcels never race."""
+    """Have fulfilments made of the order's shipments: one job per order, so that two shipments never race."""
     FULFILL.enqueue(
         OrderPayload(order.id),
         key=f"fulfil:{order.id}",
@@ -61,13 +61,13 @@ UPDATE_TRACKING = JobKind(
     ShipmentPayload,
     queue=Queue.CALLBACKS,
     work="tell Shopify the corrected tracking number",
-    if_dead="The customer has the old one.",
+    if_dead="The customer has the old number.",
     remedy=SCOPES,
 )
 
 
 def update_tracking(shipment: Shipment, order: Order) -> None:
-    """Have a corrected tracking number told to Shopify."""
+    """Have a corrected tracking number sent to Shopify."""
     UPDATE_TRACKING.enqueue(
         ShipmentPayload(shipment.id),
         key=f"tracking:{shipment.id}",
@@ -82,13 +82,13 @@ COMPARE = JobKind(
     ShopifyOrderPayload,
     queue=Queue.CALLBACKS,
     work="see whether a fulfilment of ours was cancelled in Shopify",
-    if_dead="Nobody is told that Shopify asks again for goods that left.",
+    if_dead="Nobody learns that Shopify asks again for goods that left.",
     remedy="Look at the order's fulfilments in Shopify. Remove the reason, then replay it.",
 )
 
 
 def check_fulfillments(shop: Shop, shopify_order_id: ShopifyOrderId) -> None:
-    """Have seen whether fulfilments of ours were cancelled in Shopify."""
+    """Have the order's fulfilments read, to see whether one of ours was cancelled in Shopify."""
     COMPARE.enqueue(
         ShopifyOrderPayload(shop.id, shopify_order_id),
         key=f"compare:{shop.id}:{shopify_order_id}",
@@ -103,7 +103,7 @@ MOVE = JobKind(
     WmsOrderPayload,
     queue=Queue.SUBMISSION,
     work="move the fulfilment order to the chosen location in Shopify",
-    if_dead="It ships all the same; Shopify counts the stock at another location.",
+    if_dead="The order ships all the same, but Shopify counts its stock at another location.",
     remedy=SCOPES,
 )
 
@@ -119,7 +119,7 @@ def move(wms_order: WmsOrder) -> None:
 
 
 def move_pending(wms_order: WmsOrder) -> bool:
-    """Whether we are about to move Shopify's fulfilment orders to its location ourselves."""
+    """Whether a move of Shopify's fulfilment orders to its location waits or runs."""
     return is_pending(_move_key(wms_order))
 
 

@@ -1,4 +1,4 @@
-"""What this app makes of Shopify's webhooks."""
+"""The job kinds of Shopify's webhooks, and of other events of the apps below."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ ORDER_CHANGED = [
 READ_MISSED = JobKind.of(
     WEBHOOKS_MISSED,
     queue=Queue.MAINTENANCE,
-    work="read what the shop has not told us",
+    work="read changes of the shop whose webhooks were lost",
     if_dead="The next backfill makes up for it within minutes.",
 )
 READ_UNSENT = JobKind.of(
     SETTINGS_CHANGED,
     queue=Queue.MAINTENANCE,
     work="read the shop's unsent orders again after its settings were changed",
-    if_dead="They go by the new settings within three hours.",
+    if_dead="The new settings apply to them only after up to three hours.",
 )
 READ_AT_OUR_LOCATIONS = JobKind.of(
     WAREHOUSES_CHANGED,
     queue=Queue.MAINTENANCE,
     work="read orders again that lie at a warehouse's location",
-    if_dead="Orders at that location are not known to be ours until something about them changes.",
+    if_dead="We do not know that orders at that location are ours until something about them changes.",
 )

@@ -24,8 +24,8 @@ CANCELLATION_GRACE = timedelta(hours=1)
 STATUS_REPORTED = from_callback(
     "order_status",
     queue=Queue.CALLBACKS,
-    work="note an order's state at the WMS",
-    if_dead="The order's state here is old.",
+    work="record an order's state at the WMS",
+    if_dead="The order's state here is out of date.",
 )
 
 
@@ -55,12 +55,12 @@ ROUTE = JobKind(
     queue=Queue.SUBMISSION,
     priority=Priority.HIGH,
     work="choose a warehouse for the order",
-    if_dead="The order goes nowhere.",
+    if_dead="No warehouse gets the order.",
 )
 
 
 def route(order: Order) -> None:
-    """Have the order's uncovered units routed to a warehouse: local work, so it waits for no endpoint."""
+    """Have the order's uncovered units routed to a warehouse, in the inbox lane: it needs no call to Shopify."""
     ROUTE.enqueue(
         OrderPayload(order.id), key=f"route:{order.id}", lane=order.shop.inbox_lane, subject=order.subject
     )
@@ -72,7 +72,7 @@ SUBMIT = JobKind(
     queue=Queue.SUBMISSION,
     priority=Priority.HIGH,
     work="place the order at the warehouse",
-    if_dead="The order is not placed, or nobody knows it. Its stock stays reserved.",
+    if_dead="The order is not placed, or nobody knows whether it is. Its stock stays reserved.",
     remedy="Correct the item's mapping, the warehouse's code, or the address in Shopify.",
 )
 
@@ -88,7 +88,7 @@ CANCEL = JobKind(
     queue=Queue.CANCELLATION,
     priority=Priority.URGENT,
     work="cancel the order at the warehouse",
-    if_dead="It was cancelled in Shopify and may still be picked and shipped.",
+    if_dead="The order was cancelled in Shopify, but may still be picked and shipped.",
     remedy="Look in the WMS now, and cancel it there.",
 )
 
@@ -103,7 +103,7 @@ REDUCE = JobKind(
     WmsOrderPayload,
     queue=Queue.CANCELLATION,
     priority=Priority.URGENT,
-    work="have the warehouse send less, as fewer units are asked for in Shopify",
+    work="have the warehouse send less, because Shopify asks for fewer units",
     if_dead="The warehouse may send more than was ordered.",
     remedy="Look in the WMS now, and reduce or cancel the order there.",
 )
@@ -143,7 +143,7 @@ EXPECT_SHIPMENT = JobKind(
 
 
 def expect_shipment(wms_order: WmsOrder, *, all_of_it: bool) -> None:
-    """Have looked, after a while, whether the shipment came of an order that the WMS called shipped (or partly so)."""
+    """Have it checked, after a while, whether a shipment was reported of an order that the WMS called shipped."""
     EXPECT_SHIPMENT.enqueue(
         ExpectShipmentPayload(wms_order.id, all_of_it),
         key=f"expect:{wms_order.external_id}:{'all' if all_of_it else 'part'}",
@@ -164,7 +164,7 @@ EXPECT_CANCELLATION = JobKind(
 
 
 def expect_cancellation(wms_order: WmsOrder) -> None:
-    """Have looked, after a while, whether the WMS answered that was asked to cancel."""
+    """Have it checked, after a while, whether the WMS answered a request to cancel."""
     EXPECT_CANCELLATION.enqueue(
         WmsOrderPayload(wms_order.id),
         key=f"expect-cancellation:{wms_order.external_id}",
@@ -187,12 +187,12 @@ LOOK_UP = JobKind(
     queue=Queue.CALLBACKS,
     priority=Priority.LOW,
     work="ask the WMS about orders of which it has reported nothing for a while",
-    if_dead="Missed callbacks stay missed until the next round.",
+    if_dead="Lost callbacks are made up for only in the next round.",
 )
 
 
 def look_up(connection: Connection) -> None:
-    """Have a WMS asked about orders of which it has told nothing for a while: one job per connection, for ever."""
+    """Have a WMS asked about orders of which it has reported nothing for a while: one job per connection."""
     LOOK_UP.enqueue(
         ConnectionPayload(connection.id),
         key=_look_up_key(connection),
@@ -202,7 +202,7 @@ def look_up(connection: Connection) -> None:
 
 
 def look_up_pending(connection: Connection) -> bool:
-    """Whether the WMS is being asked, or will be once its turn comes."""
+    """Whether such a look-up waits or runs."""
     return is_pending(_look_up_key(connection))
 
 

@@ -1,5 +1,6 @@
-"""A customer's data is kept only as long as an order needs it. What stays is the order without the person: exactly-once
-rests on knowing for ever what was given to a warehouse.
+"""Erases customers' data once their orders need it no more.
+
+The order stays, without the person: what was given to a warehouse must be known for ever, so that it is not sent twice.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ logger = structlog.get_logger(__name__)
 N = TypeVar("N", bound=int)
 
 BATCH = 100
-NAMED_AT_ONCE = 5_000
-"""Orders that a webhook names, known or not: it may name a hundred thousand."""
+ORDERS_AT_ONCE = 5_000
+"""Of the orders that a webhook names, so many are handled with one statement. It may name a hundred thousand."""
 
 AT_REST = [
     str(state)
@@ -46,45 +47,47 @@ AT_REST = [
         OrderState.WAITING,
     )
 ]
-"""Nothing is to be sent now. An order that waits for Shopify is read before it goes, which brings the address back."""
+"""Nothing is to be sent now. An order that waits for Shopify is read before it goes, and the reading brings the address
+back."""
 
 WAITING = str(OrderState.WAITING)
-_PART_TO_COME = Q(state=WAITING, reason__in=[str(reason) for reason in OF_A_PART])
-"""Something is still to be sent that has its time: the address is kept as for an unfinished order."""
+_DEFERRED = Q(state=WAITING, reason__in=[str(reason) for reason in OF_A_PART])
+"""Units of these orders go later, so the address is kept as long as that of an unfinished order."""
 
 UNFINISHED = [state for state in OrderState.values if state not in AT_REST]
 _WMS_WORDS = [str(Reason.WMS_REJECTED), str(Reason.WMS_CANCELLED)]
 
 
 def erase_due() -> dict[str, int]:
-    """Erase the customer's data of orders that have been at rest, or stood still unfinished, for too long."""
+    """Erase the customer's data of orders that are finished, or that nothing happened to, for long enough."""
     return retention.run_cleanups(cleanups())
 
 
 def cleanups() -> list[Cleanup]:
-    """What `erase_due` does."""
+    """The cleanups of `erase_due`."""
     rested = timedelta(days=settings.KEEP_PERSONAL_DATA_DAYS)
     stuck = timedelta(days=settings.KEEP_PERSONAL_DATA_AT_MOST_DAYS)
     return [
-        Cleanup("orders_erased", partial(_erase_older, AT_REST, rested, ~_PART_TO_COME)),
+        Cleanup("orders_erased", partial(_erase_older, AT_REST, rested, ~_DEFERRED)),
         Cleanup("unfinished_orders_erased", partial(_erase_older, UNFINISHED, stuck)),
-        Cleanup("orders_with_a_part_to_come_erased", partial(_erase_older, [WAITING], stuck, _PART_TO_COME)),
+        Cleanup("orders_with_a_part_to_come_erased", partial(_erase_older, [WAITING], stuck, _DEFERRED)),
     ]
 
 
 def _erase_older(states: Iterable[str], age: timedelta, which: Q | None = None) -> int:
+    """Erase one batch of orders that have been in their state for longer than `age`; returns how many."""
     return _erase_by_state(states, (which or Q()) & Q(state_since__lt=Now() - age))
 
 
 def _erase_by_state(states: Iterable[str], which: Q) -> int:
-    """Of one state at a time, which the index has in order: for several at once the planner scans the table."""
+    """Erase one batch, of one state only: for several states the planner would scan the table. Returns how many."""
     batches = (_erase(Q(state=state) & which) for state in states)
     return next((erased for erased in batches if erased), 0)
 
 
 @transaction.atomic
 def _erase(which: Q) -> int:
-    """One batch; orders that someone is at are left to the next tick. Returns how many."""
+    """Erase one batch; orders that are locked are left to the next tick. Returns how many."""
     free = Order.objects.select_for_update(skip_locked=True, of=("self",)).filter(
         which, erased_at__isnull=True
     )
@@ -108,9 +111,9 @@ def _erase(which: Q) -> int:
 
 
 def restore_if_needed(order: Order, address: str) -> bool:
-    """Shopify wants units sent of an order whose address was erased: store it again if any of them are not sent yet.
+    """Store the erased address of an order again if any units are still to be sent; returns whether it was needed.
 
-    The order is locked.
+    The caller has locked the order.
     """
     to_be_sent = order.wms_orders.filter(wms_status__in=MAY_BE_SENT).exists()
     if not (to_be_sent or coverage.measure(order).uncovered):
@@ -124,9 +127,9 @@ def restore_if_needed(order: Order, address: str) -> bool:
 
 
 def require_address(order: Order) -> None:
-    """Before an order is sent: have it read again when its address was erased meanwhile.
+    """Make sure that the address is there before an order is sent.
 
-    Raises Blocked until the reading has brought the address back.
+    If it was erased, has the order read again, and raises Blocked until the reading has brought the address back.
     """
     if order.erased_at is None:
         return
@@ -139,9 +142,9 @@ def require_address(order: Order) -> None:
 
 
 def redact_customer(shop: Shop, shopify_order_ids: Iterable[ShopifyOrderId]) -> None:
-    """Shopify asks for a customer's data to be erased: of these orders, whatever state they are in."""
+    """Erase the customer's data of these orders, in whatever state they are, because Shopify asks for it."""
     wanted = sorted(set(shopify_order_ids))
-    for some in _chunks(wanted, NAMED_AT_ONCE):
+    for some in _chunks(wanted, ORDERS_AT_ONCE):
         known = Order.objects.filter(shop=shop, shopify_order_id__in=some).order_by("id")
         for ids in _chunks(list(known.values_list("id", flat=True)), BATCH):
             with transaction.atomic():
@@ -157,7 +160,7 @@ def _chunks(numbers: list[N], size: int) -> Iterator[list[N]]:
 
 
 def redact_shop(shop: Shop) -> None:
-    """Shopify asks for everything about a shop's customers to be erased, 48 hours after the app was removed.
+    """Erase the data of all customers of a shop, because Shopify asks for it 48 hours after the app was removed.
 
     Raises Throttled while there is more than one run can do.
     """

@@ -1,6 +1,6 @@
-"""What Shopify's privacy webhooks ask: read strictly, believed only where Shopify itself bears it out, told to people.
+"""Handles Shopify's privacy webhooks. Their bodies are read strictly, and a shop is erased only if Shopify confirms it.
 
-The topic of a webhook is not signed: whoever holds any signed body can send it again under these topics.
+The topic of a webhook is not signed. Anyone who has a signed body of another topic can send it again as one of these.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _LONGEST_SUBJECT = 120
 
 
 def order_ids(body: dict[str, Any], name: str) -> list[ShopifyOrderId]:
-    """The orders that a request names in this field; none when it is left out or null.
+    """The orders that a request names in this field; none if the field is missing or null.
 
-    Raises Permanent naming the field when its value is no list of ids.
+    Raises Permanent, which names the field, if its value is no list of ids.
     """
     named = body.get(name)
     if named is None:
@@ -48,7 +48,7 @@ def order_ids(body: dict[str, Any], name: str) -> list[ShopifyOrderId]:
 
 
 def _json_type(value: object) -> str:
-    """In JSON's words; never the value, which may be a person's."""
+    """The type of a value in JSON's words. The value itself is never shown: it may be personal."""
     match value:
         case bool():
             return "a boolean"
@@ -61,7 +61,7 @@ def _json_type(value: object) -> str:
 
 
 def request_id(body: dict[str, Any]) -> int | None:
-    """What Shopify calls a customer's question; None when it does not say."""
+    """Shopify's id of a customer's request for their data; None if the body has none."""
     request = body.get("data_request")
     return number_or_none(request.get("id")) if isinstance(request, dict) else None
 
@@ -69,35 +69,37 @@ def request_id(body: dict[str, Any]) -> int | None:
 def report_data_request(
     shop: Shop, shopify_order_ids: Collection[ShopifyOrderId], *, request_id: int | None = None
 ) -> None:
-    """A customer wants to know what is stored: tell a person, who has 30 days to answer. Each question is an alert."""
+    """Raise an alert: a customer asks what is stored of them, and a person has 30 days to answer."""
     alerts.privacy.customer_data_request(
         shop,
-        subject=question_subject(shop.domain, _question(shopify_order_ids, request_id)),
+        subject=question_subject(shop.domain, _name_of_request(shopify_order_ids, request_id)),
         orders=", ".join(map(str, shopify_order_ids)) or "none",
     )
 
 
-def _question(shopify_order_ids: Collection[ShopifyOrderId], request_id: int | None) -> str:
-    """What tells one question from another, and a repetition from both: an id that comes again with other orders is
-    another question."""
+def _name_of_request(shopify_order_ids: Collection[ShopifyOrderId], request_id: int | None) -> str:
+    """A text that is the same for a repeated request, and differs for another one.
+
+    A request with a known id but other orders is another request.
+    """
     numbers = sorted(set(shopify_order_ids))
-    told = ",".join(map(str, numbers))
-    if len(told) > _LONGEST_SUBJECT:
-        told = f"{len(numbers)} orders {hashlib.sha256(told.encode()).hexdigest()[:16]}"
-    orders = f"orders {told or 'none'}"
+    listed = ",".join(map(str, numbers))
+    if len(listed) > _LONGEST_SUBJECT:
+        listed = f"{len(numbers)} orders {hashlib.sha256(listed.encode()).hexdigest()[:16]}"
+    orders = f"orders {listed or 'none'}"
     return orders if request_id is None else f"{orders}, request {request_id}"
 
 
 def shop_redaction_asked(shop: Shop) -> None:
-    """Shopify asks this 48 hours after the app was removed: see whether it was, in the lane of calls to the shop."""
+    """Enqueue `redact_if_gone` in the lane of calls to the shop, because it may have to ask Shopify."""
     with transaction.atomic():
         shop_jobs.redact(shop)
 
 
 def redact_if_gone(shop: Shop) -> None:
-    """Erase what is stored of a shop's customers when the app was removed from it; else tell a person.
+    """Erase what is stored of a shop's customers if the app was removed from the shop; else raise an alert.
 
-    A shop that is not known to be gone is asked. Raises Throttled while there is more to erase than one run can do.
+    Raises Throttled while there is more to erase than one run can do, and what a call to Shopify raises.
     """
     if _is_gone(shop):
         erasure.redact_shop(shop)
@@ -108,7 +110,7 @@ def redact_if_gone(shop: Shop) -> None:
 
 
 def _is_gone(shop: Shop) -> bool:
-    """Whether the app was removed, as far as Shopify itself says so. May switch the shop off."""
+    """Whether the app was removed. If Shopify refuses our credentials it was, and the shop is switched off."""
     if shop.uninstalled_at is not None:
         return True
     if client.accepts_credentials(shop):

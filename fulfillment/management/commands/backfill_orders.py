@@ -1,4 +1,4 @@
-"""`backfill_orders --shop D --since T`: have read what changed at a shop since a point in time."""
+"""`backfill_orders --shop D --since T`: has the changes of a shop since a point in time read."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from shops.models import Shop
 
 
 class Command(BaseCommand):
-    """Only enqueues: the workers read page by page, within the shop's budget. Safe to repeat."""
+    """Enqueues the backfills; the workers read page by page, within the shop's budget. Safe to repeat."""
 
-    help = "Set a shop's watermark back and have the orders read that changed since."
+    help = "Set a shop's watermark back, and read the orders that changed since then."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The command line."""
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Raises CommandError for an unknown or inactive shop, and for a time that is none or to come."""
+        """Raises CommandError for an unknown or inactive shop, and for no time, or one in the future."""
         shop = Shop.objects.filter(domain=options["shop"].strip().lower()).first()
         if shop is None:
             raise CommandError(f"there is no shop {options['shop']}")
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         asked = parse_since(options["since"])
         since = min(asked, shop.orders_synced_until or asked)
         if since != asked:
-            self.stdout.write(f"The watermark of {shop.domain} is further back already: it stays.")
+            self.stdout.write(f"The watermark of {shop.domain} is further back already, so it stays.")
         backfill.start_from(shop, since)
         self.stdout.write(f"{shop.domain}: what changed since {since:%Y-%m-%d %H:%M:%S} UTC will be read.")
 

@@ -1,4 +1,4 @@
-"""`route ORDER`: explain where an order stands and where it would go now. Writes nothing."""
+"""`route ORDER`: explains the state of an order and where it would go now. Writes nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fulfillment.routing.preparation import Plan
 
 
 class Command(BaseCommand):
-    """The same decision as the job's, taken anew from what is in stock and switched on at this moment."""
+    """Takes the decision of the routing job again, with the stock and the warehouses of this moment."""
 
     help = "Explain where an order would be routed now, warehouse by warehouse. Changes nothing."
 
@@ -24,17 +24,17 @@ class Command(BaseCommand):
         parser.add_argument("--shop", default="", help="domain, when several shops have such an order")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Raises CommandError when no order is meant, or several are."""
+        """Raises CommandError if the text means no order, or several."""
         order = find_order(options["order"], domain=options["shop"].strip().lower())
-        self._say_where_it_stands(order)
+        self._write_state(order)
         found = preparation.plan(order)
         if found is None:
             self.stdout.write("Nothing to route now: the decision below, if any, is the last one taken.")
-            self._say(order.routing)
+            self._write_findings(order.routing)
             return
-        self._say_plan(order, found)
+        self._write_plan(order, found)
 
-    def _say_where_it_stands(self, order: Order) -> None:
+    def _write_state(self, order: Order) -> None:
         self.stdout.write(
             f"Order {order.name} of {order.shop.domain} (Shopify {order.shopify_order_id}, ours {order.pk})"
         )
@@ -49,23 +49,25 @@ class Command(BaseCommand):
                 f" as {part.remote_id or '(no id yet)'}"
             )
 
-    def _say_plan(self, order: Order, found: Plan) -> None:
+    def _write_plan(self, order: Order, found: Plan) -> None:
         units = ", ".join(f"{quantity} × {found.lines[line].label}" for line, quantity in found.units.items())
         self.stdout.write(f"To be routed: {units}, to {order.country or 'an unknown country'}")
         if found.unmapped:
             names = ", ".join(line.label for line in found.unmapped)
             self.stdout.write(f"Mapped at no warehouse, so the whole order waits: {names}")
-        self._say(found.decision.as_json())
+        self._write_findings(found.decision.as_json())
         if found.decision.chosen is None or found.unmapped:
-            self.stdout.write(f"It goes on by itself on: {', '.join(preparation.wake_keys(order, found))}")
+            self.stdout.write(
+                f"It continues by itself when one of these is woken: {', '.join(preparation.wake_keys(order, found))}"
+            )
 
-    def _say(self, verdicts: Any) -> None:
+    def _write_findings(self, verdicts: Any) -> None:
         for each in routing_text.explain(verdicts):
             self.stdout.write(f"  {each.warehouse}: {each.words}")
 
 
 def find_order(text: str, *, domain: str = "") -> Order:
-    """The one order that is meant. Raises CommandError naming the choices."""
+    """The one order that the text means. Raises CommandError, which names the choices."""
     ids = search.orders_named(text)
     if text.strip().isdecimal() and (number := search.number_in(text)):
         ids.append(number)
