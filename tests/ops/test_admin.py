@@ -169,7 +169,7 @@ def test_discard_ends_what_is_dead_or_parked_and_nothing_else(admin_client: Clie
     parked = make_job(parked_on=["sku:1:2"], parked_since=timezone.now())
     chosen = [dead.pk, waiting.pk, parked.pk]
     said = {"action": "discard", "_selected_action": chosen}
-    assert "Nothing brings a discarded job back" in admin_client.post(JOBS, said).content.decode()
+    assert "A discarded job cannot be brought back" in admin_client.post(JOBS, said).content.decode()
     assert {*Job.objects.values_list("state", flat=True)} == {"dead", "ready"}
     admin_client.post(JOBS, {**said, "sure": "1"})
     states = dict(Job.objects.values_list("pk", "state"))

@@ -108,4 +108,4 @@ def _is_in_console(request: HttpRequest) -> bool:
 
 def _told(request: HttpRequest, status: int, title: str, words: str) -> HttpResponseBase:
     context = {**admin.site.each_context(request), "title": title, "words": words}
-    return TemplateResponse(request, "admin/told.html", context, status=status).render()
+    return TemplateResponse(request, "admin/message.html", context, status=status).render()

@@ -97,7 +97,7 @@ def _taken(form: CodeForm, take: Callable[[str], Any]) -> Any:
         form.add_error("code", f"Too many wrong codes. Wait {error.seconds} seconds.")
         return None
     except SecretUnreadable:
-        form.add_error("code", "The secret cannot be read any more. Begin anew.")
+        form.add_error("code", "The secret can no longer be read. Start again with another secret.")
         return None
     if row is None:
         form.add_error("code", "This code is wrong, was used before, or is no longer valid.")

@@ -138,7 +138,7 @@ def test_the_page_says_from_when_on_it_can_be_known_to_be_absent(admin_client: C
     row = in_question(place())
     WmsOrder.objects.update(attempt_at=timezone.now())
     page = admin_client.get(f"{PARTS}{row.pk}/change/").content.decode()
-    (when,) = re.findall(r"Taken from (\d\d:\d\d:\d\d) UTC on", page)
+    (when,) = re.findall(r"You can say this from (\d\d:\d\d:\d\d) UTC on", page)
     assert f"Look again after {when} UTC" in decide(admin_client, row, absent="1", looked="on")
     row.refresh_from_db()
     assert (row.outcome, row.decided_by) == ("unknown", None)

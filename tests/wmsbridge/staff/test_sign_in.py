@@ -89,7 +89,7 @@ def test_a_form_that_was_open_for_too_long_says_what_to_do(admin_user: User) -> 
     assert (outside.status_code, b"Load it anew" in outside.content) == (403, True)
     client.force_login(admin_user)
     inside = client.post("/admin/ops/job/", old, secure=True)
-    assert (inside.status_code, b"data-told" in inside.content) == (403, True)
+    assert (inside.status_code, b"data-message" in inside.content) == (403, True)
     assert b"Load it anew" in inside.content
 
 
