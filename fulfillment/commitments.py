@@ -1,6 +1,7 @@
-"""What Shopify still has committed of the units that warehouses were given: told to `inventory`, order by order.
+"""Computes for `inventory`, order by order, which units of those that warehouses were given Shopify still has
+committed.
 
-Worked out anew whenever either side changes: a reading of the order, a part given to a warehouse, a fulfilment.
+This is computed anew whenever one side changes: after a reading of the order, a new part at a warehouse, a fulfilment.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from inventory.stock.levels import mark_due
 from inventory.stock.locking import Place
 
 COMMITTED = ("OPEN", "IN_PROGRESS", "SCHEDULED", "ON_HOLD")
-"""Fulfilment orders whose remaining units Shopify counts as committed at their location."""
+"""Shopify counts the remaining units of fulfilment orders in these states as committed at their location."""
 
 
 @dataclass(frozen=True)
@@ -31,28 +32,33 @@ class Given:
     place: Place
     location: int
     per_unit: int
-    units: int  # WMS item units; of a part that ended, those that it had shipped
-    fulfilled: int  # Shopify units of the line that fulfilments of this part have told
+    units: int  # WMS item units; if the part ended, only those that it shipped
+    fulfilled: int  # Shopify units of the line in fulfilments of this part
     remaining: int  # Shopify units of the line that Shopify has at the warehouse's location
 
 
-def note(order: Order) -> None:
-    """Have `inventory` know what of the order is committed where. Two statements; one while no warehouse has any of it.
+def recompute(order: Order) -> None:
+    """Store in `inventory` which units of the order are committed, and where.
 
-    Call it in the transaction that changed the order, after everything that locks levels.
+    Takes two statements, or one if no warehouse has any units. Call it in the transaction that changed the order, and
+    after everything else that locks stock levels.
     """
     given = list(_given(order))
     if given:
-        commitments.note(share(given))
+        commitments.note(committed_units(given))
 
 
 def forget(order: Order) -> None:
-    """Shopify does not show the order any more (it was deleted)."""
+    """Remove the order's commitments: Shopify does not show the order any more, because it was deleted."""
     commitments.forget(*order.wms_orders.values_list("external_id", flat=True))
 
 
-def share(given: Iterable[Given]) -> dict[str, dict[Place, int]]:
-    """External id -> place -> item units: what Shopify has at a location, each part up to what is not told. Pure."""
+def committed_units(given: Iterable[Given]) -> dict[str, dict[Place, int]]:
+    """External id -> place -> committed item units. Pure.
+
+    The units that Shopify has at a location are spread over the parts there, in their order. Each part gets at most its
+    units that have no fulfilment yet.
+    """
     given = list(given)
     outstanding: defaultdict[tuple[str, int], int] = defaultdict(int)
     for each in given:
@@ -71,11 +77,11 @@ def share(given: Iterable[Given]) -> dict[str, dict[Place, int]]:
     return found
 
 
-def after_telling(shipment: Shipment) -> None:
-    """A fulfilment of the shipment was recorded: all items of the lines it tells are looked at anew, also those that an
-    earlier parcel brought (a kit is fulfilled with its last item).
+def after_fulfillment(shipment: Shipment) -> None:
+    """After a fulfilment of the shipment was recorded: mark its stock for a push, and recompute the commitments.
 
-    Takes locks of levels: call it last.
+    All items of the fulfilled lines are marked, also those that left in an earlier shipment: a kit is fulfilled with
+    its last item. This locks stock levels, so call it last.
     """
     assert shipment.wms_order is not None  # noqa: S101
     lines = WmsOrderLine.objects.filter(wms_order=shipment.wms_order)
@@ -84,21 +90,22 @@ def after_telling(shipment: Shipment) -> None:
         shipment.lines.values_list("item_code", flat=True)
     )
     mark_due(shipment.wms_order.warehouse_id, items)
-    note(shipment.wms_order.order)
+    recompute(shipment.wms_order.order)
 
 
 def _given(order: Order) -> Iterable[Given]:
+    """Read what the order's parts were given, beside what Shopify has of each line at the warehouse's location."""
     at_location = FulfillmentOrderLine.objects.filter(
         order_line=OuterRef("order_line"),
         fulfillment_order__status__in=COMMITTED,
         fulfillment_order__location_id=OuterRef("wms_order__warehouse__shopify_location_id"),
     )
-    told = ShipmentUnit.objects.filter(
+    fulfilled = ShipmentUnit.objects.filter(
         shipment__wms_order=OuterRef("wms_order"),
         order_line=OuterRef("order_line"),
     )
     remaining = at_location.order_by().values("order_line").annotate(sum=Sum("remaining_quantity"))
-    units_told = told.order_by().values("order_line").annotate(sum=Sum("fulfilled"))
+    units_fulfilled = fulfilled.order_by().values("order_line").annotate(sum=Sum("fulfilled"))
     rows = (
         WmsOrderLine.objects.filter(wms_order__order=order)
         .annotate(
@@ -107,7 +114,7 @@ def _given(order: Order) -> Iterable[Given]:
             warehouse=F("wms_order__warehouse_id"),
             location=F("wms_order__warehouse__shopify_location_id"),
             remaining=Coalesce(Subquery(remaining.values("sum"), output_field=IntegerField()), 0),
-            fulfilled=Coalesce(Subquery(units_told.values("sum"), output_field=IntegerField()), 0),
+            fulfilled=Coalesce(Subquery(units_fulfilled.values("sum"), output_field=IntegerField()), 0),
         )
         .order_by("wms_order__part", "id")
     )

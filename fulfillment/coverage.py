@@ -1,8 +1,8 @@
-"""Which units of an order are not yet with a warehouse. A unit that once was never counts again: no parcel twice.
+"""Measures which units of an order no warehouse was given yet. A unit that was given once is never given again.
 
 Units of one line are alike, and Shopify spreads them over fulfilment orders that come and go. So nothing is tied to a
-fulfilment order: what warehouses were given and Shopify has not counted as fulfilled yet is *in flight*, and stands for
-as many of the units that Shopify asks for, those that may go now first.
+fulfilment order. Units that warehouses were given, and that Shopify does not count as fulfilled yet, are *in flight*.
+They stand for as many of the units that Shopify asks for, first for those that may go now.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fulfillment.models import (
     WmsOrderLine,
 )
 from fulfillment.models.states import ShipmentState
-from fulfillment.readiness import GOING_STATUSES, OPEN_STATUSES
+from fulfillment.readiness import FULFILLABLE_STATUSES, OPEN_STATUSES
 from fulfillment.shopify.our_locations import SHIPPED_METHODS
 from fulfillment.wms_order_states import ENDED
 
@@ -35,71 +35,73 @@ _OURS = Q(
     fulfillment_order__at_foreign_service=False,
     fulfillment_order__delivery_method__in=SHIPPED_METHODS,
 )
-_GOING = Q(fulfillment_order__status__in=GOING_STATUSES)
+_FULFILLABLE = Q(fulfillment_order__status__in=FULFILLABLE_STATUSES)
 _UNFINISHED = Q(fulfillment_order__status__in=OPEN_STATUSES)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What Shopify asks for of a line: of us now, of us later (on hold, scheduled), and of anybody at all."""
+class Demand:
+    """The units of a line that Shopify asks for: of us now, of us later (deferred), and of anyone at all."""
 
     now: int = 0
-    later: int = 0
-    of_anybody: int = 0
+    deferred: int = 0
+    of_anyone: int = 0
 
 
 @dataclass(frozen=True)
 class Coverage:
     """Shopify units by order line (our row id).
 
-    `open` may go now by Shopify's word, `uncovered` is what of it no warehouse was given yet, `unsent` the same of what
-    may go later too. `in_flight` was given and is no fulfilment yet; `held` is what of it Shopify now holds back.
+    `fulfillable`: they may go now. `deferred`: they may not go yet. `uncovered`: those of the fulfillable units that no
+    warehouse was given. `unsent`: the same of fulfillable and deferred units together. `in_flight`: a warehouse was
+    given them, and they are in no fulfilment yet.
     """
 
     lines: dict[int, OrderLine]
-    open: dict[int, int]
+    fulfillable: dict[int, int]
     uncovered: dict[int, int]
     unsent: dict[int, int] = field(default_factory=dict)
     in_flight: dict[int, int] = field(default_factory=dict)
-    later: dict[int, int] = field(default_factory=dict)
+    deferred: dict[int, int] = field(default_factory=dict)
 
     @property
     def held(self) -> dict[int, int]:
-        """Units that a warehouse has, or is about to get, and that Shopify does not let go any more."""
+        """Units in flight that Shopify holds back by now."""
         return {line: units for line in self.in_flight if (units := self.held_of(line, self.in_flight[line]))}
 
     def held_of(self, line: int, wanted: int) -> int:
-        """How many of `wanted` units, all that are in flight and perhaps more, Shopify holds back."""
-        return max(0, min(self.later.get(line, 0), wanted - self.open.get(line, 0)))
+        """How many of `wanted` units Shopify holds back. `wanted` includes all units of the line that are in flight."""
+        return max(0, min(self.deferred.get(line, 0), wanted - self.fulfillable.get(line, 0)))
 
 
 def fulfillment_orders_to_ship(order: Order) -> QuerySet[FulfillmentOrder]:
-    """The order's fulfilment orders that are our warehouses' (our_places, as the last reading judged it)."""
+    """The order's fulfilment orders that our warehouses ship, as the last reading found."""
     return FulfillmentOrder.objects.filter(
         order=order, is_ours=True, at_foreign_service=False, delivery_method__in=SHIPPED_METHODS
     )
 
 
-def open_units(order: Order) -> dict[int, int]:
-    """Units that the order's fulfilment orders for us still ask for now, by order line (our row id)."""
-    return {line: asked.now for line, asked in _asked(order).items() if asked.now}
+def fulfillable_units(order: Order) -> dict[int, int]:
+    """Units that fulfilment orders for us still ask for now, by order line (our row id)."""
+    return {line: wanted.now for line, wanted in _demand(order).items() if wanted.now}
 
 
-def _asked(order: Order) -> dict[int, Asked]:
+def _demand(order: Order) -> dict[int, Demand]:
+    """Sum up the remaining units of the order's fulfilment orders, by order line."""
     rows = (
         FulfillmentOrderLine.objects.filter(fulfillment_order__order=order)
         .values("order_line")
         .annotate(
-            now=Coalesce(Sum("remaining_quantity", filter=_OURS & _GOING), 0),
-            later=Coalesce(Sum("remaining_quantity", filter=_OURS & _UNFINISHED & ~_GOING), 0),
-            of_anybody=Coalesce(Sum("remaining_quantity", filter=_UNFINISHED), 0),
+            now=Coalesce(Sum("remaining_quantity", filter=_OURS & _FULFILLABLE), 0),
+            deferred=Coalesce(Sum("remaining_quantity", filter=_OURS & _UNFINISHED & ~_FULFILLABLE), 0),
+            of_anyone=Coalesce(Sum("remaining_quantity", filter=_UNFINISHED), 0),
         )
     )
-    return {row["order_line"]: Asked(row["now"], row["later"], row["of_anybody"]) for row in rows}
+    return {row["order_line"]: Demand(row["now"], row["deferred"], row["of_anyone"]) for row in rows}
 
 
 def covered_units(order: Order) -> dict[int, int]:
-    """Units that were given to a warehouse: all of a live part, and of an ended part what it had shipped."""
+    """Units that warehouses were given: all units of a live part, and the shipped ones of a part that ended."""
     by_part: dict[tuple[int, int], int] = {}
     rows = WmsOrderLine.objects.filter(wms_order__order=order).annotate(status=F("wms_order__wms_status"))
     for row in rows:
@@ -113,14 +115,14 @@ def covered_units(order: Order) -> dict[int, int]:
     return covered
 
 
-def _told_units(order: Order) -> dict[int, int]:
-    """Units that our fulfilments had taken off what Shopify asks for when the order was last read.
+def _fulfilled_units(order: Order) -> dict[int, int]:
+    """Units of our fulfilments that Shopify counted as fulfilled when the order was last read, by order line.
 
-    Also those of which a person decided that nothing more is told: Shopify has them by another fulfilment.
+    Units of a closed shipment count too: a person decided that Shopify has them by another fulfilment.
     """
     tried_before = Q(shipment__attempt_at__isnull=True) | Q(shipment__attempt_at__lte=order.read_at)
     closed = Q(shipment__state=ShipmentState.CLOSED)
-    settled = Case(
+    fulfilled = Case(
         When(closed, then=F("quantity") - F("sent_again")),
         default=F("fulfilled"),
         output_field=IntegerField(),
@@ -128,45 +130,47 @@ def _told_units(order: Order) -> dict[int, int]:
     rows = ShipmentUnit.objects.filter(
         tried_before, closed | Q(fulfilled__gt=0), shipment__wms_order__order=order
     )
-    return dict(rows.values_list("order_line").annotate(units=Sum(settled)))
+    return dict(rows.values_list("order_line").annotate(units=Sum(fulfilled)))
 
 
 def measure(order: Order) -> Coverage:
-    """Compare what the order asks for with what warehouses were given (four queries, whatever its size)."""
+    """Compare what the order asks for with what warehouses were given. Takes four queries, whatever the order's
+    size."""
     lines = {
         line.id: line
         for line in OrderLine.objects.filter(order=order).order_by("id")
         if line.requires_shipping and not line.is_gift_card
     }
-    asked_for, covered = _asked(order), covered_units(order)
-    told = _told_units(order) if covered else {}
-    return compare(lines, asked=asked_for, covered=covered, told=told)
+    demand, covered = _demand(order), covered_units(order)
+    fulfilled_by_us = _fulfilled_units(order) if covered else {}
+    return compare(lines, demand=demand, covered=covered, fulfilled_by_us=fulfilled_by_us)
 
 
 def compare(
-    lines: dict[int, OrderLine], *, asked: Mapping[int, Asked], covered: Units, told: Units
+    lines: dict[int, OrderLine], *, demand: Mapping[int, Demand], covered: Units, fulfilled_by_us: Units
 ) -> Coverage:
-    """What of it is uncovered, in flight, held and too much. Pure.
+    """Compute the coverage from demand, covered units, and the units in our own fulfilments. Pure.
 
-    Shopify counts as fulfilled what it asks nobody for any more. Of that at most what we had told it is ours: the rest
-    was sent by others, and takes nothing off what is in flight. So each doubt is decided against a second parcel.
+    Units that Shopify asks nobody for count as fulfilled. At most as many of them as our own fulfilments have are ours.
+    Others sent the rest, so these units take nothing off what is in flight. In case of doubt, therefore, no second
+    shipment is sent.
     """
     uncovered, unsent, in_flight = {}, {}, {}
     for line_id, line in lines.items():
-        wants, given = asked.get(line_id, Asked()), covered.get(line_id, 0)
-        fulfilled = max(0, line.quantity - wants.of_anybody)
-        on_its_way = given - min(given, fulfilled, told.get(line_id, 0))
+        asked, given = demand.get(line_id, Demand()), covered.get(line_id, 0)
+        fulfilled = max(0, line.quantity - asked.of_anyone)
+        on_the_way = given - min(given, fulfilled, fulfilled_by_us.get(line_id, 0))
         room = line.quantity - given
-        in_flight[line_id] = on_its_way
-        uncovered[line_id] = min(wants.now - on_its_way, room)
-        unsent[line_id] = min(wants.now + wants.later - on_its_way, room)
+        in_flight[line_id] = on_the_way
+        uncovered[line_id] = min(asked.now - on_the_way, room)
+        unsent[line_id] = min(asked.now + asked.deferred - on_the_way, room)
     return Coverage(
         lines=lines,
-        open={line_id: wants.now for line_id, wants in asked.items() if wants.now},
+        fulfillable={line_id: wanted.now for line_id, wanted in demand.items() if wanted.now},
         uncovered=_positive(uncovered),
         unsent=_positive(unsent),
         in_flight=_positive(in_flight),
-        later={line_id: wants.later for line_id, wants in asked.items() if wants.later},
+        deferred={line_id: wanted.deferred for line_id, wanted in demand.items() if wanted.deferred},
     )
 
 
@@ -175,7 +179,7 @@ def _positive(units: Units) -> dict[int, int]:
 
 
 def held_units(row: WmsOrder) -> dict[int, int]:
-    """Units of a WMS order that Shopify holds back by now, by order line; also of one that the WMS refused."""
+    """Units of a WMS order that Shopify holds back by now, by order line. The WMS order may also be a refused one."""
     measured = measure(row.order)
     counted = row.wms_status not in ENDED
     held = {}
@@ -186,6 +190,8 @@ def held_units(row: WmsOrder) -> dict[int, int]:
 
 
 def _units_of(row: WmsOrder) -> dict[int, int]:
+    """Shopify units of a WMS order by order line. The item with the most units counts, so a started kit is a whole
+    unit."""
     units: dict[int, int] = {}
     for line in row.lines.all():
         units[line.order_line_id] = max(units.get(line.order_line_id, 0), -(-line.quantity // line.per_unit))

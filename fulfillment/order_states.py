@@ -1,4 +1,4 @@
-"""The state changes of an order, and the one lock under which everything about an order is decided."""
+"""The states of an order, and the lock under which everything about an order is decided."""
 
 from __future__ import annotations
 
@@ -25,30 +25,31 @@ from django.db.models.functions import Coalesce, Greatest, Least, Now
 from fulfillment import alerts, coverage
 from fulfillment.models import Order, Shipment, WmsOrder
 from fulfillment.models.states import OrderState, Reason, ShipmentState
-from fulfillment.readiness import OF_A_PART
+from fulfillment.readiness import DEFERRING_REASONS
 from fulfillment.refs import OrderPk
-from fulfillment.wms_order_states import BY_PARCELS, ENDED, UNCONFIRMED
+from fulfillment.wms_order_states import BY_SHIPMENTS, ENDED, UNCONFIRMED
 from ops.alerting.kinds import close_kinds
 from wms.vocabulary.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 
-STANDS_STILL = (OrderState.WAITING, OrderState.HELD)
+WAITS_FOR_OTHERS = (OrderState.WAITING, OrderState.HELD)
 """States in which an order waits for Shopify or for a person, and not for us."""
 
-GOES_NOWHERE = (OrderState.CANCELLED, OrderState.NOTHING_TO_SHIP)
+NOTHING_TO_SEND = (OrderState.CANCELLED, OrderState.NOTHING_TO_SHIP)
+"""Final states in which no warehouse has anything to send."""
 
-_END_WITH_THE_WORK = (
+_ALERTS_ABOUT_OPEN_WORK = (
     *alerts.cancellations.ONLY_A_PERSON_CAN_STOP,
     alerts.orders.ORDER_MOVED,
     alerts.routing.MOVE_REFUSED,
 )
-"""Alerts about work under way: once no warehouse works on the order any more, there is nothing left to do."""
+"""Alerts about work that a warehouse still does. They close when no warehouse works on the order any more."""
 
 PERSON_DECIDES = frozenset({Reason.WMS_REJECTED, Reason.WMS_CANCELLED, Reason.OUTCOME_UNKNOWN})
-"""Reasons that no new reading removes: staff choose what happens next."""
+"""Reasons that no new reading removes, because staff decide what happens next."""
 
-HOLDS_WHAT_IS_UNSENT = frozenset(
+ABOUT_UNCOVERED_UNITS = frozenset(
     {
         Reason.NO_ADDRESS,
         Reason.NO_LOCATION,
@@ -57,17 +58,20 @@ HOLDS_WHAT_IS_UNSENT = frozenset(
         Reason.NO_WAREHOUSE,
     }
 )
-"""Reasons that concern what no warehouse has yet: news of another part does not end them."""
+"""Reasons about units that no warehouse was given yet. News of other parts of the order do not end them."""
 
 
-def refused(order: Order) -> QuerySet[WmsOrder]:
-    """Its parts that a WMS refused, on which a person decides: a replay sends them as they are, so that nobody else may
-    be given their units before they are given up."""
+def refused_parts(order: Order) -> QuerySet[WmsOrder]:
+    """The parts of an order that a WMS refused. A person decides about them.
+
+    A replay sends them unchanged, so no warehouse may be given their units before they are ended.
+    """
     return WmsOrder.objects.filter(order=order, wms_status=WmsStatus.REJECTED)
 
 
 def lock(order_pk: OrderPk) -> Order:
-    """The order, locked until the transaction ends. Taken before any of its WMS orders, levels or advisory locks."""
+    """Lock an order until the transaction ends. Call it before its WMS orders, stock levels or advisory locks are
+    locked."""
     return Order.objects.select_for_update(of=("self",)).select_related("shop").get(id=order_pk)
 
 
@@ -77,20 +81,22 @@ def lock_of(row: WmsOrder) -> Order:
 
 
 def own_clock(at: Combinable) -> Combinable:
-    """What an order's own clock shows: time, less all that the order waited for Shopify or a person. It stands still
-    while the order does. A duration on it is what the order waited for us."""
-    until = Case(When(state__in=STANDS_STILL, then=F("state_since")), default=at)
+    """The time on the order's own clock: `at` without all the time that the order waited for Shopify or a person.
+
+    The clock stops while the order waits for them. So a duration on it is the time that the order waited for us.
+    """
+    until = Case(When(state__in=WAITS_FOR_OTHERS, then=F("state_since")), default=at)
     shown = until - F("waited_at_shopify") - F("waited_for_person")
     return ExpressionWrapper(shown, output_field=DateTimeField())
 
 
 def _webhook_time(webhook_at: datetime | None) -> Combinable:
-    """The time of the webhook that told us of what was read just now. Without such a webhook it is now."""
+    """The time of the webhook that announced what was just read; the present if there was none."""
     return Least(Value(webhook_at, output_field=DateTimeField()), Now()) if webhook_at else Now()
 
 
-def _waited(total: str, state: OrderState, *, same: Q, until: Combinable) -> Case:
-    """What an order waited in all in a state, once it leaves it, or stays there for another reason."""
+def _total_wait(total: str, state: OrderState, *, same: Q, until: Combinable) -> Case:
+    """The total time that an order waited in `state`, at the moment when it leaves the state or its reason changes."""
     stretch = ExpressionWrapper(until - F("state_since"), output_field=DurationField())
     nothing = Value(timedelta(), output_field=DurationField())
     return Case(
@@ -101,7 +107,7 @@ def _waited(total: str, state: OrderState, *, same: Q, until: Combinable) -> Cas
     )
 
 
-def stand(
+def set_state(
     order: Order,
     state: OrderState,
     reason: Reason = Reason.NONE,
@@ -109,14 +115,13 @@ def stand(
     *,
     webhook_at: datetime | None = None,
 ) -> bool:
-    """Put the order into a state; False when it stood there already. The order is locked by the caller.
+    """Put a locked order into a state; returns whether anything changed.
 
-    `state_since` tells since when it stands there for this reason: other words for the same do not begin it anew. What
-    it waited until now is added up; for Shopify it waited until the webhook came (`webhook_at`), and the rest is our
-    own time.
+    `state_since` begins anew only if the state or the reason changes, not if only the detail does. The wait that ends
+    is added up. A wait for Shopify ended when its webhook came (`webhook_at`); the time since then counts as ours.
     """
     same = Q(state=state, reason=reason)
-    owed = {"lag_started_at": None} if state in GOES_NOWHERE else {}
+    stopped = {"lag_started_at": None} if state in NOTHING_TO_SEND else {}
     changed = (
         Order.objects.filter(id=order.id)
         .exclude(same, reason_detail=detail)
@@ -125,60 +130,67 @@ def stand(
             reason=reason,
             reason_detail=detail,
             state_since=Case(When(same, then=F("state_since")), default=Now()),
-            waited_at_shopify=_waited(
+            waited_at_shopify=_total_wait(
                 "waited_at_shopify", OrderState.WAITING, same=same, until=_webhook_time(webhook_at)
             ),
-            waited_for_person=_waited("waited_for_person", OrderState.HELD, same=same, until=Now()),
-            **owed,
+            waited_for_person=_total_wait("waited_for_person", OrderState.HELD, same=same, until=Now()),
+            **stopped,
         )
     )
     order.state, order.reason, order.reason_detail = state, reason, detail
     if changed:
-        if state in (OrderState.SHIPPED, *GOES_NOWHERE):
-            close_kinds(_END_WITH_THE_WORK, order.subject)
+        if state in (OrderState.SHIPPED, *NOTHING_TO_SEND):
+            close_kinds(_ALERTS_ABOUT_OPEN_WORK, order.subject)
         logger.info("order_state", order=order.id, shop=order.shop_id, state=state, reason=reason)
     return bool(changed)
 
 
-def note_ready(
-    order: Order, *, anew: bool = False, owes: bool = False, webhook_at: datetime | None = None
+def mark_ready(
+    order: Order,
+    *,
+    newly_released: bool = False,
+    has_uncovered: bool = False,
+    webhook_at: datetime | None = None,
 ) -> None:
-    """Remember since when the order is ready, and since when we owe what no warehouse was given yet (`owes`).
+    """Store since when a locked order is ready, and start its lag if it has units that no warehouse was given
+    (`has_uncovered`).
 
-    `anew`: it waited for Shopify until now, wholly or with a part that may go from now on. An order that no warehouse
-    has confirmed is owed from the first webhook of it on, a later part of one from the webhook that says it may go.
+    `newly_released`: the order, or a part of it, waited for Shopify until now. The lag of an order that no warehouse
+    has confirmed yet starts with its first webhook; that of a later part starts with the webhook that releases the
+    part.
     """
-    since = Now() if anew else Coalesce("ready_at", Now())
+    since = Now() if newly_released else Coalesce("ready_at", Now())
     confirmed = Exists(WmsOrder.objects.filter(order=OuterRef("pk"), accepted_at__isnull=False))
     begins = Case(When(confirmed, then=own_clock(_webhook_time(webhook_at))), default=F("received_at"))
     Order.objects.filter(id=order.id).update(
-        ready_at=since, lag_started_at=Coalesce("lag_started_at", begins) if owes else None
+        ready_at=since, lag_started_at=Coalesce("lag_started_at", begins) if has_uncovered else None
     )
 
 
-def owes_nothing(order: Order) -> None:
-    """There is nothing (any more) that a warehouse could be given. The order is locked."""
+def stop_lag(order: Order) -> None:
+    """There are no units (any more) that a warehouse could be given, so no lag runs. The order is locked."""
     if order.lag_started_at is not None:
         Order.objects.filter(id=order.id).update(lag_started_at=None)
 
 
 def read_own_clock(order: Order) -> datetime:
-    """What the order's own clock shows now."""
+    """The present time on the order's own clock."""
     shown = Order.objects.annotate(shown=own_clock(Now())).values_list("shown", flat=True)
     found: datetime = shown.get(id=order.id)
     return found
 
 
 def lag_of_part() -> Combinable:
-    """Of WMS orders: what passed on the order's own clock since its units were ours to send; None = nobody knows."""
+    """An expression for WMS orders: the time since we could send the units, on the order's own clock. NULL if
+    unknown."""
     clock = Order.objects.filter(id=OuterRef("order_id")).values(shown=own_clock(Now()))[:1]
     return ExpressionWrapper(Subquery(clock) - F("lag_started_at"), output_field=DurationField())
 
 
-def settle(order: Order) -> None:
-    """Derive where an order stands from its WMS orders, unless a person has to decide. The order is locked.
+def derive_state(order: Order) -> None:
+    """Derive the state of a locked order from its WMS orders, unless a person has to decide.
 
-    One of which everything that was sent is shipped, and a part is still to come, waits for that part.
+    If everything that was sent is shipped, but a deferred part is still to come, the order waits for that part.
     """
     rows = WmsOrder.objects.filter(order=order).values_list("wms_status", "remainder_unwanted")
     statuses = {
@@ -186,75 +198,84 @@ def settle(order: Order) -> None:
     }
     live = statuses - {str(status) for status in ENDED}
     if order.cancelled_at and not live:
-        stand(order, OrderState.CANCELLED)
-    elif live and not _is_held_all_the_same(order):
-        state = _from_live(live)
-        untold = _untold(order) if state in (OrderState.SHIPPED, OrderState.PARTIALLY_SHIPPED) else []
-        reasons = [reason for reason, held in untold if held]
+        set_state(order, OrderState.CANCELLED)
+    elif live and not _stays_held(order):
+        state = _state_of_live(live)
+        unreported = (
+            _unreported_shipments(order)
+            if state in (OrderState.SHIPPED, OrderState.PARTIALLY_SHIPPED)
+            else []
+        )
+        reasons = [reason for reason, held in unreported if held]
         if reasons:
-            stand(order, OrderState.PARTIALLY_SHIPPED, Reason.SHIPMENT_HELD, "; ".join(reasons))
-        elif untold:
-            _stand_at(order, OrderState.PARTIALLY_SHIPPED)
+            set_state(order, OrderState.PARTIALLY_SHIPPED, Reason.SHIPMENT_HELD, "; ".join(reasons))
+        elif unreported:
+            _set_state_with_requests(order, OrderState.PARTIALLY_SHIPPED)
         elif state == OrderState.SHIPPED and order.deferred_reason:
-            _wait_for_the_rest(order)
+            _set_state_of_deferred(order)
         else:
-            _stand_at(order, state)
+            _set_state_with_requests(order, state)
 
 
-def _wait_for_the_rest(order: Order) -> None:
+def _set_state_of_deferred(order: Order) -> None:
+    """Set the state of an order of which all sent parts are shipped, and which has deferred units."""
     measured = coverage.measure(order)
-    goes = order.deferred_reason in OF_A_PART and not order.shop.whole_orders_only
-    if goes and measured.uncovered:
-        stand(order, OrderState.READY)
+    released = order.deferred_reason in DEFERRING_REASONS and not order.shop.whole_orders_only
+    if released and measured.uncovered:
+        set_state(order, OrderState.READY)
     elif measured.unsent:
-        stand(order, OrderState.WAITING, Reason(order.deferred_reason), order.deferred_detail)
+        set_state(order, OrderState.WAITING, Reason(order.deferred_reason), order.deferred_detail)
     else:
-        stand(order, OrderState.SHIPPED)
+        set_state(order, OrderState.SHIPPED)
 
 
-def _is_held_all_the_same(order: Order) -> bool:
-    """Whether what holds an order does not end because of what became of its WMS orders."""
+def _stays_held(order: Order) -> bool:
+    """Whether an order stays held, whatever became of its WMS orders.
+
+    A decision of a person is not replaced. A reason about uncovered units stays as long as there are such units.
+    """
     if order.state != OrderState.HELD or order.reason in PERSON_DECIDES:
         return order.state == OrderState.HELD
-    held_part = order.reason in HOLDS_WHAT_IS_UNSENT and not order.cancelled_at
+    held_part = order.reason in ABOUT_UNCOVERED_UNITS and not order.cancelled_at
     return held_part and bool(coverage.measure(order).uncovered)
 
 
-def _untold(order: Order) -> list[tuple[str, bool]]:
-    """Parcels that left and that Shopify is to be told of yet, each with why, and whether it is held.
+def _unreported_shipments(order: Order) -> list[tuple[str, bool]]:
+    """Shipments with units that Shopify does not know of yet: a text with the reason, and whether the shipment is held.
 
-    Units that Shopify no longer asks for do not count, once it knows the parcel by the others.
+    Units that Shopify no longer asks for do not count once it knows the shipment by its other units.
     """
-    owed = (
+    accounted_for = (
         F("units__fulfilled")
         + F("units__sent_again")
         + Case(When(shopify_fulfillment_id__isnull=False, then=F("units__unwanted")), default=0)
     )
-    parcels = Shipment.objects.filter(wms_order__order=order, units__quantity__gt=owed)
-    parcels = parcels.exclude(state__in=[ShipmentState.CLOSED, ShipmentState.FULFILLED])
-    parcels = parcels.distinct().order_by("id")
-    rows = parcels.values_list("wms_shipment_id", "reason", "state")
+    shipments = Shipment.objects.filter(wms_order__order=order, units__quantity__gt=accounted_for)
+    shipments = shipments.exclude(state__in=[ShipmentState.CLOSED, ShipmentState.FULFILLED])
+    shipments = shipments.distinct().order_by("id")
+    rows = shipments.values_list("wms_shipment_id", "reason", "state")
     return [
         (f"{name}: {reason}"[:500], state in (ShipmentState.HELD, ShipmentState.CANCELLED))
         for name, reason, state in rows
     ]
 
 
-def _stand_at(order: Order, state: OrderState) -> None:
-    """With what its warehouses were asked since it changed at Shopify, as long as they are at work."""
+def _set_state_with_requests(order: Order, state: OrderState) -> None:
+    """Set a state; while warehouses work, its detail says what they were asked after a change at Shopify."""
     words = order.change_summary or (
         "Shopify asks for fewer units than warehouses have" if order.surplus else ""
     )
     if state == OrderState.SHIPPED or not words:
-        stand(order, state)
+        set_state(order, state)
     else:
-        stand(order, state, Reason.CANCEL_ASKED if order.cancelled_at else Reason.EDITED, words)
+        set_state(order, state, Reason.CANCEL_ASKED if order.cancelled_at else Reason.EDITED, words)
 
 
-def _from_live(live: set[str]) -> OrderState:
+def _state_of_live(live: set[str]) -> OrderState:
+    """The state of an order by the statuses of its WMS orders that have not ended (at least one)."""
     if live == {WmsStatus.SHIPPED}:
         return OrderState.SHIPPED
-    if live & set(BY_PARCELS):
+    if live & set(BY_SHIPMENTS):
         return OrderState.PARTIALLY_SHIPPED
     if live <= set(UNCONFIRMED):
         return OrderState.READY

@@ -1,4 +1,5 @@
-"""What of this order may go to a warehouse now, and why not the rest? Pure: a snapshot in, a verdict out."""
+"""Decides which part of an order may go to a warehouse now, and why the other part may not. Pure: a snapshot in, a
+verdict out."""
 
 from __future__ import annotations
 
@@ -15,13 +16,14 @@ from shops.models import Shop
 OPEN_STATUSES = frozenset({"OPEN", "IN_PROGRESS", "SCHEDULED", "ON_HOLD"})
 """FulfillmentOrderStatus values with work left; CLOSED, CANCELLED and INCOMPLETE have none for us."""
 
-GOING_STATUSES = frozenset({"OPEN", "IN_PROGRESS"})
+FULFILLABLE_STATUSES = frozenset({"OPEN", "IN_PROGRESS"})
+"""FulfillmentOrderStatus values whose units may be sent now."""
 
-OF_A_PART = frozenset({Reason.ON_HOLD, Reason.SCHEDULED})
-"""Reasons that concern a fulfilment order, and not the order as a whole."""
+DEFERRING_REASONS = frozenset({Reason.ON_HOLD, Reason.SCHEDULED})
+"""Reasons that concern one fulfilment order, and not the order as a whole."""
 
 _PAID = frozenset({"PAID", "PARTIALLY_REFUNDED"})
-_ENOUGH = {
+_ACCEPTED_STATUSES = {
     Shop.SubmitPolicy.PAID: _PAID,
     Shop.SubmitPolicy.AUTHORIZED: _PAID | {"AUTHORIZED"},
     Shop.SubmitPolicy.ALWAYS: _PAID | {"AUTHORIZED", "PENDING", "PARTIALLY_PAID", ""},
@@ -29,65 +31,67 @@ _ENOUGH = {
 
 
 @dataclass(frozen=True)
-class Rest:
-    """The part of an order that may not go yet: why, which units, and from when (None = nobody knows)."""
+class Deferred:
+    """The part of an order that may not go yet: why, which units, and until when (None = nobody knows)."""
 
     reason: Reason
     detail: str
-    at: datetime | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Where an order stands at Shopify, before we look at warehouses; READY has no reason.
+    """The state of an order at Shopify, before we look at warehouses. READY has no reason.
 
-    `rest`: what may not go yet. A READY order may have one beside that which goes.
+    `deferred`: the part that may not go yet. A READY order may have one beside the part that goes.
     """
 
     state: OrderState
     reason: Reason = Reason.NONE
     detail: str = ""
-    rest: Rest | None = None
+    deferred: Deferred | None = None
 
 
 READY = Verdict(OrderState.READY)
 
 
 def is_shippable(line: LineNode) -> bool:
-    """Whether a line is goods in a parcel: no gift card, nothing digital."""
+    """Whether a line is goods that are shipped: no gift card, nothing digital."""
     return line.requires_shipping and not line.is_gift_card
 
 
 def verdict(order: OrderNode, shop: Shop, *, locations: OurLocations) -> Verdict:
-    """What holds the order back at Shopify, the most basic reason first; READY when something may go.
+    """Decide what holds the order back at Shopify, the most basic reason first; READY if any part may go.
 
-    A reason about the order (unpaid, a test) holds all of it; a hold or a date holds its own fulfilment order, unless
-    the shop sends whole orders only.
+    A reason about the order (unpaid, a test) holds all of it. A hold or a date holds only its own fulfilment order,
+    unless the shop sends whole orders only.
     """
-    return _about_the_order(order, shop) or _about_its_fulfillment_orders(order, shop, locations=locations)
+    return _order_verdict(order, shop) or _fulfillment_orders_verdict(order, shop, locations=locations)
 
 
-def _waits(reason: Reason, detail: str = "") -> Verdict:
-    return Verdict(OrderState.WAITING, reason, detail, Rest(reason, detail))
+def _waiting(reason: Reason, detail: str = "") -> Verdict:
+    return Verdict(OrderState.WAITING, reason, detail, Deferred(reason, detail))
 
 
-def _about_the_order(order: OrderNode, shop: Shop) -> Verdict | None:
+def _order_verdict(order: OrderNode, shop: Shop) -> Verdict | None:
+    """The verdict by the order as a whole; None if nothing about it decides, so that its fulfilment orders do."""
     if order.cancelled_at:
         return Verdict(OrderState.CANCELLED)
     if not any(is_shippable(line) and line.current_quantity for line in order.line_items.nodes):
         return Verdict(OrderState.NOTHING_TO_SHIP)
     if not shop.is_active:
-        return _waits(Reason.SHOP_INACTIVE)
+        return _waiting(Reason.SHOP_INACTIVE)
     if order.test and not shop.submit_test_orders:
-        return _waits(Reason.TEST_ORDER)
+        return _waiting(Reason.TEST_ORDER)
     if not order.confirmed:
-        return _waits(Reason.UNCONFIRMED)
-    if order.display_financial_status not in _ENOUGH[Shop.SubmitPolicy(shop.submit_policy)]:
-        return _waits(Reason.UNPAID, order.display_financial_status or "no financial status")
+        return _waiting(Reason.UNCONFIRMED)
+    if order.display_financial_status not in _ACCEPTED_STATUSES[Shop.SubmitPolicy(shop.submit_policy)]:
+        return _waiting(Reason.UNPAID, order.display_financial_status or "no financial status")
     return None
 
 
-def _about_its_fulfillment_orders(order: OrderNode, shop: Shop, *, locations: OurLocations) -> Verdict:
+def _fulfillment_orders_verdict(order: OrderNode, shop: Shop, *, locations: OurLocations) -> Verdict:
+    """The verdict by the fulfilment orders that ask us for goods, and by the address that they need."""
     shippable = {line.id: line for line in order.line_items.nodes if is_shippable(line)}
     with_goods = [
         work
@@ -95,7 +99,7 @@ def _about_its_fulfillment_orders(order: OrderNode, shop: Shop, *, locations: Ou
         if any(line.line_item.id in shippable for line in work.line_items.nodes)
     ]
     if not with_goods:
-        return _waits(Reason.NO_FULFILLMENT_ORDERS)
+        return _waiting(Reason.NO_FULFILLMENT_ORDERS)
     unfinished = [
         work
         for work in with_goods
@@ -104,24 +108,26 @@ def _about_its_fulfillment_orders(order: OrderNode, shop: Shop, *, locations: Ou
     ]
     open_work = locations.to_ship(unfinished)
     if not open_work:
-        return _nothing_is_ours(unfinished)
-    going = [work for work in open_work if work.status in GOING_STATUSES]
-    later = [work for work in open_work if work.status not in GOING_STATUSES]
-    rest = _rest(later, shippable) if later else None
-    if rest and (not going or shop.whole_orders_only):
-        return Verdict(OrderState.WAITING, rest.reason, rest.detail, rest)
+        return _verdict_without_our_work(unfinished)
+    fulfillable = [work for work in open_work if work.status in FULFILLABLE_STATUSES]
+    later = [work for work in open_work if work.status not in FULFILLABLE_STATUSES]
+    deferred = _deferred(later, shippable) if later else None
+    if deferred and (not fulfillable or shop.whole_orders_only):
+        return Verdict(OrderState.WAITING, deferred.reason, deferred.detail, deferred)
     address = order.shipping_address
     if address is None or not (
         address.country_code and address.address1 and (address.name or address.company)
     ):
         detail = "name, street and country are needed"
-        return Verdict(OrderState.HELD, Reason.NO_ADDRESS, detail, rest)
-    return replace(READY, rest=rest)
+        return Verdict(OrderState.HELD, Reason.NO_ADDRESS, detail, deferred)
+    return replace(READY, deferred=deferred)
 
 
-def _nothing_is_ours(unfinished: Sequence[FulfillmentOrderNode]) -> Verdict:
-    """Nothing of it is work for us; if somebody else has it, the order says where. A location that Shopify does not
-    name can be nobody's: a person must look."""
+def _verdict_without_our_work(unfinished: Sequence[FulfillmentOrderNode]) -> Verdict:
+    """The verdict if no open fulfilment order is ours. If others have them, it says at which locations.
+
+    If Shopify names no location, a person must look, because it cannot be anybody's.
+    """
     carried = [work for work in unfinished if work.method in SHIPPED_METHODS]
     if any(work.location_id is None for work in carried):
         return Verdict(
@@ -133,21 +139,22 @@ def _nothing_is_ours(unfinished: Sequence[FulfillmentOrderNode]) -> Verdict:
     return Verdict(OrderState.NOTHING_TO_SHIP, Reason.ELSEWHERE, ", ".join(map(str, elsewhere)))
 
 
-def _rest(later: Sequence[FulfillmentOrderNode], shippable: Mapping[ShopifyLineId, LineNode]) -> Rest:
-    """In words, fulfilment order by fulfilment order: those with a date first, the earliest first."""
+def _deferred(later: Sequence[FulfillmentOrderNode], shippable: Mapping[ShopifyLineId, LineNode]) -> Deferred:
+    """Describe the deferred fulfilment orders: those with a date first, the earliest first."""
     in_turn = sorted(
         later, key=lambda work: (work.fulfill_at is None, work.fulfill_at or work.updated_at, work.id)
     )
     held = any(work.status == "ON_HOLD" for work in later)
     dates = [work.fulfill_at for work in later if work.status == "SCHEDULED" and work.fulfill_at]
-    return Rest(
+    return Deferred(
         reason=Reason.ON_HOLD if held else Reason.SCHEDULED,
-        detail="; ".join(_waits_for(work, shippable) for work in in_turn),
-        at=min(dates, default=None),
+        detail="; ".join(_deferred_text(work, shippable) for work in in_turn),
+        until=min(dates, default=None),
     )
 
 
-def _waits_for(work: FulfillmentOrderNode, shippable: Mapping[ShopifyLineId, LineNode]) -> str:
+def _deferred_text(work: FulfillmentOrderNode, shippable: Mapping[ShopifyLineId, LineNode]) -> str:
+    """The units of a fulfilment order, and what they wait for."""
     units = ", ".join(
         f"{line.remaining_quantity} × {shippable[line.line_item.id].sku or shippable[line.line_item.id].title}"
         for line in work.line_items.nodes

@@ -81,7 +81,7 @@ def unannounced_return_external_id(order: ExternalId, remote_id: RemoteReturnId)
     return ExternalId(f"{order}:return:{remote_id}"[: refs.MOST])
 
 
-def change_key(order: ExternalId, number: int) -> str:
+def reduction_key(order: ExternalId, number: int) -> str:
     """The idempotency key of one wish to send less of a part."""
     return f"{order}:change:{number}"
 

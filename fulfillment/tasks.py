@@ -138,7 +138,7 @@ def check_fulfillments(payload: ShopifyOrderPayload) -> None:
 @handles(UPDATE_TRACKING)
 def update_tracking(payload: ShipmentPayload) -> None:
     """Send a corrected tracking number to Shopify."""
-    tracking.update(payload.shipment)
+    tracking.update_fulfillments(payload.shipment)
 
 
 @handles(EXPECT_SHIPMENT)
@@ -164,7 +164,7 @@ def status_reported(callback: CallbackPayload) -> None:
     """Record the state of a WMS order."""
     event = parse_order_status(callback.data, zone=zone_named(callback.zone))
     unread_fields.report(callback.connection, event)
-    status_updates.apply(callback.connection, event, occurred_at=callback.occurred_at)
+    status_updates.apply_callback(callback.connection, event, occurred_at=callback.occurred_at)
 
 
 @handles(RETURN_REPORTED)

@@ -1,6 +1,6 @@
-"""The states of a WMS order: the one table by which it goes from one to the next, and the sets that we ask for.
+"""The states of a WMS order: one table of all transitions, and named sets of states for queries.
 
-Nothing but `advance` writes `wms_status`. The pictures in docs/architecture.md are drawn from the table.
+Only `advance` writes `wms_status`. The pictures in docs/architecture.md are drawn from the table.
 """
 
 from __future__ import annotations
@@ -19,44 +19,44 @@ from wms.vocabulary.statuses import AT_THE_WMS as AT_THE_WMS
 from wms.vocabulary.statuses import WmsStatus
 
 FIRST_LOOK_UP = timedelta(minutes=15)
-"""The WMS is asked about an order of which it has told nothing for this long."""
+"""If a WMS has reported nothing about an order for this long, we ask it."""
 
 ENDED = (WmsStatus.CANCELLED, WmsStatus.REJECTED)
-"""They stand for no work at a warehouse (a refused one may be sent again as itself)."""
+"""No warehouse works for it, and its units count as not given. (A refused one may be sent again as it is.)"""
 
 OVER = (*ENDED, WmsStatus.SHIPPED)
 """No warehouse works on it any more."""
 
 NEVER_SENT_AGAIN = (WmsStatus.CANCELLED, WmsStatus.SHIPPED)
-"""It is over for good: nobody sends it as itself once more."""
+"""It is over for good, and is never sent again."""
 
 UNCONFIRMED = (WmsStatus.PENDING, WmsStatus.SUBMITTING)
-"""It is routed, and no WMS has said yet that it has it. These are our words: no WMS calls an order so."""
+"""It is routed, and no WMS has confirmed it yet. These words are ours: no WMS uses them."""
 
 NOT_AT_THE_WMS = (WmsStatus.PENDING, WmsStatus.REJECTED)
-"""The WMS does not have it for certain, and no call is under way: it can be changed or ended here alone."""
+"""The WMS certainly does not have it, and no call is under way. It can be changed or ended without a call."""
 
 MAY_BE_SENT = (*UNCONFIRMED, WmsStatus.REJECTED)
 """A call may still place it."""
 
-MAY_BE_STOPPED = (WmsStatus.ACCEPTED, WmsStatus.PICKING, WmsStatus.UNKNOWN)
-"""The WMS has it, may still cancel it, and has not said that it is deciding on that."""
+MAY_BE_CANCELLED = (WmsStatus.ACCEPTED, WmsStatus.PICKING, WmsStatus.UNKNOWN)
+"""The WMS has it, may still cancel it, and is not yet deciding about that."""
 
 STEPS = (WmsStatus.ACCEPTED, WmsStatus.PICKING, WmsStatus.PACKED, WmsStatus.MANIFESTED)
 """The steps of the work in a warehouse, in their order."""
 
-BY_PARCELS = (WmsStatus.PARTIALLY_SHIPPED, WmsStatus.SHIPPED)
-"""Only reported parcels make an order so; a WMS's word alone does not."""
+BY_SHIPMENTS = (WmsStatus.PARTIALLY_SHIPPED, WmsStatus.SHIPPED)
+"""Only reported shipments lead to these states. The status that a WMS reports is not enough."""
 
 NOT_ENDED = ~Q(wms_status__in=[str(status) for status in ENDED])
 
 
 class CancellationPhase(TextChoices):
-    """What a wish to cancel meets."""
+    """What a request to cancel can achieve."""
 
     CANCELLABLE = "cancellable", "Cancellable"
-    IN_PROGRESS = "in_progress", "In progress"  # only the WMS can say; it confirms or declines
-    UNCANCELLABLE = "uncancellable", "Uncancellable"  # the goods leave; a return is the way back
+    IN_PROGRESS = "in_progress", "In progress"  # the WMS decides: it confirms or declines
+    UNCANCELLABLE = "uncancellable", "Uncancellable"  # the goods leave, and can only be returned
     CANCELLED = "cancelled", "Cancelled"
 
 
@@ -77,57 +77,59 @@ _PHASES = {
 
 
 def phase(status: WmsStatus) -> CancellationPhase:
-    """What a cancellation meets while the WMS order is in this state."""
+    """The cancellation phase of a WMS order in this state."""
     return _PHASES[status]
 
 
-def before_parcels(said: WmsStatus) -> WmsStatus:
-    """What is recorded when a WMS calls an order `said`: only its shipments, with what they hold, make it shipped."""
-    return WmsStatus.MANIFESTED if said in BY_PARCELS else said
+def status_before_shipment(said: WmsStatus) -> WmsStatus:
+    """The state to record when a WMS reports `said`. Only reported shipments, with their units, make an order
+    shipped."""
+    return WmsStatus.MANIFESTED if said in BY_SHIPMENTS else said
 
 
 class Event(Enum):
-    """What makes a WMS order go from one state to another, in the words of the pictures."""
+    """What moves a WMS order from one state to another, in the words of the pictures."""
 
     SENT = "an attempt to place it begins"
-    TAKEN_BACK = "nothing was sent after all"
+    NOT_SENT = "the attempt ended before anything was sent"
     REFUSED = "the WMS refuses it"
-    FOUND = "the WMS says that it got it"
-    GIVEN_UP = "nobody wants it, and the WMS does not have it"
-    MOVED_ON = "the WMS works on it"
+    FOUND = "the WMS confirms that it has it"
+    ENDED_UNSENT = "it is not wanted any more, and the WMS does not have it"
+    PROGRESSED = "the WMS works on it"
     ASKED_TO_CANCEL = "the WMS is asked to cancel it, and decides later"
-    WENT_ON = "the WMS does not cancel it"
+    NOT_CANCELLED = "the WMS does not cancel it"
     TOO_LATE = "it is too late to cancel it"
     ENDED_BY_WMS = "the WMS ends it"
-    PARCEL = "a parcel is reported"
-    NO_MORE_TO_COME = "nothing more of it is to come"
+    SHIPMENT = "a shipment is reported"
+    FINISHED = "no more of it will be shipped"
 
 
 _STARTED = tuple(WmsStatus(status) for status in AT_THE_WMS)
-_ASKED = (*MAY_BE_STOPPED, WmsStatus.CANCEL_REQUESTED)
+_ASKED = (*MAY_BE_CANCELLED, WmsStatus.CANCEL_REQUESTED)
 
 # What an event makes of a WMS order, each with the states from which it does so.
 MOVES: Mapping[Event, Mapping[WmsStatus, tuple[WmsStatus, ...]]] = {
-    # A refused one is sent again by a replay; one whose outcome a person settled is sent again from where it stands.
+    # A replay sends a refused order again. An order that a person found to be absent is sent again from SUBMITTING.
     Event.SENT: {WmsStatus.SUBMITTING: MAY_BE_SENT},
-    Event.TAKEN_BACK: {WmsStatus.PENDING: (WmsStatus.SUBMITTING,)},
+    Event.NOT_SENT: {WmsStatus.PENDING: (WmsStatus.SUBMITTING,)},
     Event.REFUSED: {WmsStatus.REJECTED: (WmsStatus.SUBMITTING,)},
-    # By its answer, by a look-up or by a person; the WMS may be further by then, or have ended it.
+    # We learn it by the answer, a look-up or a person. By then the WMS may be at a later step, or have ended it.
     Event.FOUND: dict.fromkeys((*STEPS, WmsStatus.CANCEL_REQUESTED, *ENDED), (WmsStatus.SUBMITTING,)),
-    Event.GIVEN_UP: {WmsStatus.CANCELLED: MAY_BE_SENT},
-    # Forward only, whichever news arrives first; steps may be left out.
-    Event.MOVED_ON: {step: (*STEPS[:number], WmsStatus.UNKNOWN) for number, step in enumerate(STEPS)},
+    Event.ENDED_UNSENT: {WmsStatus.CANCELLED: MAY_BE_SENT},
+    # Only forward, in whatever order the news arrives. Steps may be left out.
+    Event.PROGRESSED: {step: (*STEPS[:number], WmsStatus.UNKNOWN) for number, step in enumerate(STEPS)},
     Event.ASKED_TO_CANCEL: {WmsStatus.CANCEL_REQUESTED: _ASKED},
-    Event.WENT_ON: dict.fromkeys(STEPS[1:], (WmsStatus.CANCEL_REQUESTED,)),
-    # This answer is the last word, whatever came before it: also when a callback had called the order ended.
+    Event.NOT_CANCELLED: dict.fromkeys(STEPS[1:], (WmsStatus.CANCEL_REQUESTED,)),
+    # This answer is final, also if a callback reported the order as ended before.
     Event.TOO_LATE: dict.fromkeys(
         (WmsStatus.PACKED, WmsStatus.MANIFESTED),
         (*STEPS, WmsStatus.CANCEL_REQUESTED, WmsStatus.UNKNOWN, *ENDED),
     ),
     Event.ENDED_BY_WMS: dict.fromkeys(ENDED, _STARTED),
-    # Goods left, also of what was called ended. A part of what the WMS ended by itself does not make it live again.
-    Event.PARCEL: dict.fromkeys(BY_PARCELS, (*_STARTED, *ENDED)),
-    Event.NO_MORE_TO_COME: {WmsStatus.SHIPPED: (WmsStatus.PARTIALLY_SHIPPED, *ENDED)},
+    # Goods left, even if the order was reported as ended. (If the WMS ended it by itself, a partial shipment does not
+    # make it live again: see `status_updates.record_shipped`.)
+    Event.SHIPMENT: dict.fromkeys(BY_SHIPMENTS, (*_STARTED, *ENDED)),
+    Event.FINISHED: {WmsStatus.SHIPPED: (WmsStatus.PARTIALLY_SHIPPED, *ENDED)},
 }
 
 
@@ -139,16 +141,19 @@ def advance(
     at: datetime | Combinable | None = None,
     **fields: object,
 ) -> int:
-    """Put those of the WMS orders that `event` leads to a state into it; returns how many. Others stay as they are.
+    """Move those of the WMS orders to a state that `event` may move there; returns how many. The others stay as they
+    are.
 
-    `at`: since when they are in it (now). `fields` are written along. Raises NotInTheTable before any statement.
-    A WMS need not be asked soon about what it has just told. Where there is nothing to ask about (it does not have the
-    order, or is done with it), the time of the next look-up means nothing and is left alone.
+    `at`: since when they are in the state; now if None. `fields` are written in the same statement. Raises
+    NotInTheTable before any statement is run.
+
+    The next look-up is put off, because the WMS has just reported something. In states in which the WMS does not have
+    the order, or is done with it, the time of the look-up has no meaning and is left alone.
     """
     sources = MOVES[event].get(to)
     if sources is None:
         raise NotInTheTable(f"{event.name} does not make a WMS order {to}")
     if to in AT_THE_WMS:
         fields["look_up_at"] = Now() + FIRST_LOOK_UP
-    standing = rows.filter(wms_status__in=[str(source) for source in sources])
-    return standing.update(wms_status=to, status_at=Now() if at is None else at, **fields)
+    movable = rows.filter(wms_status__in=[str(source) for source in sources])
+    return movable.update(wms_status=to, status_at=Now() if at is None else at, **fields)

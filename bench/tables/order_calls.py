@@ -86,12 +86,14 @@ def _ship(part: WmsOrder) -> None:
     row = status_updates.wms_order_of(ConnectionPk(part.warehouse.connection_id), part.remote_id)
     if row is None:
         raise RuntimeError("the order was not found")
-    intake.record(row, event, occurred_at=timezone.now())
+    intake.record_shipment(row, event, occurred_at=timezone.now())
 
 
 def _status(part: WmsOrder) -> None:
     event = OrderStatusEvent(wms_order_id=part.remote_id, status="picking")
-    status_updates.apply(ConnectionPk(part.warehouse.connection_id), event, occurred_at=timezone.now())
+    status_updates.apply_callback(
+        ConnectionPk(part.warehouse.connection_id), event, occurred_at=timezone.now()
+    )
 
 
 def _submit(order: Order) -> None:
@@ -99,7 +101,7 @@ def _submit(order: Order) -> None:
     if row is None:
         raise RuntimeError("the order was not routed")
     submission.begin(row.id)
-    submission.record(
+    submission.record_acceptance(
         row.id,
         OrderAnswer(remote_id=RemoteOrderId("W-new"), status=WmsStatus.ACCEPTED, raw_status="accepted"),
     )

@@ -29,7 +29,7 @@ class IsThereForm(forms.Form):
     def clean_remote_id(self) -> str:
         """One order of a WMS is one of ours. Raises ValidationError."""
         given = RemoteOrderId(self.cleaned_data["remote_id"])
-        if self._row is not None and (whose := manual_resolution.known_as(self._row, given)):
+        if self._row is not None and (whose := manual_resolution.conflict_text(self._row, given)):
             raise forms.ValidationError(whose)
         return given
 

@@ -60,12 +60,12 @@ class ReturnAdmin(DecidingAdmin):
 
     def say_there(self, row: Return, *, as_id: str, user_id: int) -> str:
         """The return is announced. Raises NothingToDecide."""
-        manual_resolution.return_is_there(row.id, as_id=RemoteReturnId(as_id), user_id=user_id)
+        manual_resolution.confirm_return_present(row.id, as_id=RemoteReturnId(as_id), user_id=user_id)
         return f"the WMS has it as {as_id}."
 
     def say_absent(self, row: Return, *, user_id: int) -> str:
         """It is announced again. Raises NothingToDecide, TooEarly."""
-        manual_resolution.return_is_not_there(row.id, user_id=user_id)
+        manual_resolution.confirm_return_absent(row.id, user_id=user_id)
         return "the WMS does not have it; it is announced again."
 
     @display(description="State", label=by_words(RETURN_TONES))

@@ -20,7 +20,7 @@ from fulfillment.shipments import cancelled_fulfillments, held_shipments, intake
 BUTTONS: dict[str, list[Button]] = {
     ShipmentState.HELD: [Button("look_again", "Look again"), Button("nothing_more", "Nothing more to tell")],
     ShipmentState.CANCELLED: [
-        Button("tell_again", "Tell Shopify again"),
+        Button("fulfill_again", "Tell Shopify again"),
         Button("send_again", "Send again"),
         Button("nothing_more", "Nothing more to tell"),
     ],
@@ -47,7 +47,7 @@ class ShipmentAdmin(PageAdmin):
     empty_words = {"state__exact=held": "No shipment is held: nothing waits for a person."}
     list_filter = [ShipmentStates, ShipmentQuestions, "connection"]
     sortable_by: list[str] = []
-    actions = ["look_again", "tell_again", "send_again", "nothing_more"]
+    actions = ["look_again", "fulfill_again", "send_again", "nothing_more"]
     fieldsets = [
         (
             None,
@@ -115,19 +115,19 @@ class ShipmentAdmin(PageAdmin):
         return self.for_each(
             request,
             chosen,
-            lambda row: intake.look_again(row.pk),
+            lambda row: intake.recheck_held(row.pk),
             done="Counted, and to be told to Shopify",
             refused="Not held, or held again for the reason given; nothing was counted",
         )
 
     @action(description="Tell Shopify again: its fulfilment was cancelled there", permissions=["operate"])
-    def tell_again(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse | None:
+    def fulfill_again(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse | None:
         """The parcel left all the same: Shopify gets a new fulfilment of it."""
         user_id = request.user.pk
         return self.for_each(
             request,
             chosen,
-            lambda row: cancelled_fulfillments.tell_again(row.pk, user_id=user_id),
+            lambda row: cancelled_fulfillments.fulfill_again(row.pk, user_id=user_id),
             done="To be told to Shopify again",
             refused="No fulfilment of it was cancelled, or somebody has decided; nothing changed",
         )
@@ -151,7 +151,7 @@ class ShipmentAdmin(PageAdmin):
         return self.for_each(
             request,
             chosen,
-            lambda row: held_shipments.close(row.pk, user_id=user_id),
+            lambda row: held_shipments.close_shipment(row.pk, user_id=user_id),
             done="Closed: nothing more is told of it",
             refused="Nothing of it waits for a person; nothing changed",
         )

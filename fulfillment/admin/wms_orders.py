@@ -77,12 +77,12 @@ class WmsOrderAdmin(DecidingAdmin):
 
     def say_there(self, row: WmsOrder, *, as_id: str, user_id: int) -> str:
         """The order goes on under this id. Raises NothingToDecide."""
-        manual_resolution.is_there(row.id, as_id=RemoteOrderId(as_id), user_id=user_id)
+        manual_resolution.confirm_present(row.id, as_id=RemoteOrderId(as_id), user_id=user_id)
         return f"the WMS has it as {as_id}."
 
     def say_absent(self, row: WmsOrder, *, user_id: int) -> str:
         """It is submitted again. Raises NothingToDecide, TooEarly."""
-        again = manual_resolution.is_not_there(row.id, user_id=user_id)
+        again = manual_resolution.confirm_absent(row.id, user_id=user_id)
         follows = (
             "it is submitted again, if it still is wanted"
             if again

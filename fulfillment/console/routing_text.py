@@ -6,24 +6,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fulfillment.routing.choice import PassedOver
+from fulfillment.routing.choice import Suitability
 
 _WORDS: Mapping[str, str] = {
-    PassedOver.INACTIVE: "is not active (or its connection is not)",
-    PassedOver.PAUSED: "is paused",
-    PassedOver.COUNTRY: "does not serve the country",
-    PassedOver.NOT_MAPPED: "does not know every line",
-    PassedOver.CAPACITY: "has no capacity left today",
-    PassedOver.NO_ITEM: "has no such item",
-    PassedOver.STOCK: "has not enough in stock",
-    PassedOver.CHOSEN: "chosen",
-    PassedOver.NOT_NEEDED: "not needed: one before it can send everything",
+    Suitability.INACTIVE: "is not active (or its connection is not)",
+    Suitability.PAUSED: "is paused",
+    Suitability.COUNTRY: "does not serve the country",
+    Suitability.NOT_MAPPED: "does not know every line",
+    Suitability.CAPACITY: "has no capacity left today",
+    Suitability.NO_ITEM: "has no such item",
+    Suitability.STOCK: "has not enough in stock",
+    Suitability.CHOSEN: "chosen",
+    Suitability.NOT_NEEDED: "not needed: one before it can send everything",
 }
 _WITH_DETAIL: Mapping[str, str] = {
-    PassedOver.COUNTRY: "{}",
-    PassedOver.NOT_MAPPED: "has no mapping for {}",
-    PassedOver.NO_ITEM: "has no item {}: its WMS never reported it; correct the SKU mapping, or add the item there",
-    PassedOver.STOCK: "has not enough in stock (item: free of needed): {}",
+    Suitability.COUNTRY: "{}",
+    Suitability.NOT_MAPPED: "has no mapping for {}",
+    Suitability.NO_ITEM: "has no item {}: its WMS never reported it; correct the SKU mapping, or add the item there",
+    Suitability.STOCK: "has not enough in stock (item: free of needed): {}",
 }
 
 
@@ -36,15 +36,15 @@ class Finding:
     chosen: bool
 
 
-def explain(verdicts: Iterable[Mapping[str, Any]] | None) -> list[Finding]:
-    """The verdicts of `routing.Decision.as_json`, as stored with an order, in words; none for no decision."""
+def explain(assessments: Iterable[Mapping[str, Any]] | None) -> list[Finding]:
+    """The assessments of `routing.Decision.as_json`, as stored with an order, in words; none for no decision."""
     return [
         Finding(
             warehouse=str(verdict.get("name", "")),
             words=_words(str(verdict.get("outcome", "")), str(verdict.get("detail", ""))),
-            chosen=verdict.get("outcome") == PassedOver.CHOSEN,
+            chosen=verdict.get("outcome") == Suitability.CHOSEN,
         )
-        for verdict in verdicts or ()
+        for verdict in assessments or ()
     ]
 
 

@@ -25,7 +25,7 @@ class Doubt:
     @property
     def settles_at(self) -> datetime | None:
         """Until then it may still arrive, so that nobody can say that it is not there; None once that is over."""
-        at = self.asked_at + attempts.SETTLE if self.asked_at else None
+        at = self.asked_at + attempts.SETTLE_TIME if self.asked_at else None
         return at if at and at > timezone.now() else None
 
 

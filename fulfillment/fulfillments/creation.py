@@ -24,7 +24,7 @@ from fulfillment.models import Fulfillment, Order, Shipment
 from fulfillment.models.states import FulfillmentState, ShipmentState
 from fulfillment.refs import OrderPk
 from fulfillment.shipments import cancelled_fulfillments, held_shipments, requested_units
-from fulfillment.shipments.requested_units import Asked, Call, Plan, Rest
+from fulfillment.shipments.requested_units import Call, FulfillmentPlan, HeldUnits, RequestedUnits
 from fulfillment.shipments.tracking import numbers_in, tracking_input
 from fulfillment.shopify import our_locations, queries
 from fulfillment.shopify.snapshots import FulfillmentNode
@@ -102,14 +102,14 @@ def _taken(order: Order) -> set[FulfillmentId]:
 def _tell(shop: Shop, order: Order, shipment: Shipment) -> None:
     taken = _taken(order)
     known = queries.fulfillments(shop, order.shopify_order_id, expected=len(taken) + 1)
-    if cancelled_fulfillments.take(order, {node.id for node in known if not node.is_live}):
+    if cancelled_fulfillments.record_cancelled(order, {node.id for node in known if not node.is_live}):
         shipment.refresh_from_db()
         if shipment.state == ShipmentState.CANCELLED:
             return
     found = [node for node in known if node.is_live]
     if (there := _read_back(shipment, found, taken=taken)) is not None:
         taken.add(there)
-    units = held_shipments.unfulfilled(shipment)
+    units = held_shipments.unfulfilled_units(shipment)
     if not units:
         return
     if there is None:
@@ -120,8 +120,8 @@ def _tell(shop: Shop, order: Order, shipment: Shipment) -> None:
             by_others[line] = by_others.get(line, 0) + quantity
     planned = _plan(shop, order, shipment, by_others=by_others)
     refused = _carry_out(shop, order, shipment, planned)
-    if planned.rest or refused:
-        held_shipments.hold(order, shipment, [*planned.rest, *refused], left=planned.left)
+    if planned.held or refused:
+        held_shipments.hold_shipment(order, shipment, [*planned.held, *refused], remaining=planned.remaining)
 
 
 def _read_back(
@@ -137,7 +137,7 @@ def _read_back(
             shipment.refresh_from_db()
             return there.id
     given = tracking_input(shipment)
-    units = held_shipments.unfulfilled(shipment)
+    units = held_shipments.unfulfilled_units(shipment)
     there = existing(Wanted(numbers_in(given), units), found, taken=taken) if units else None
     if there is None:
         return None
@@ -150,12 +150,14 @@ def _keyed(units: Mapping[ShopifyLineId, int]) -> dict[str, int]:
     return {str(line): quantity for line, quantity in units.items()}
 
 
-def _work(shop: Shop, order: Order) -> list[Asked]:
+def _work(shop: Shop, order: Order) -> list[RequestedUnits]:
     work = queries.fulfillment_orders(shop, order.shopify_order_id)
     return requested_units.from_nodes(work, locations=our_locations.of(shop))
 
 
-def _plan(shop: Shop, order: Order, shipment: Shipment, *, by_others: Mapping[ShopifyLineId, int]) -> Plan:
+def _plan(
+    shop: Shop, order: Order, shipment: Shipment, *, by_others: Mapping[ShopifyLineId, int]
+) -> FulfillmentPlan:
     """What the fulfilments take, at the warehouse's location: work that still lies elsewhere is moved there first.
 
     A parcel may overtake the move, e.g. after an outage. Where Shopify refuses the move, the other locations serve: one
@@ -164,9 +166,9 @@ def _plan(shop: Shop, order: Order, shipment: Shipment, *, by_others: Mapping[Sh
     assert shipment.wms_order is not None  # noqa: S101
     location = shipment.wms_order.warehouse.shopify_location_id
 
-    def planned() -> Plan:
+    def planned() -> FulfillmentPlan:
         return requested_units.plan(
-            held_shipments.unfulfilled(shipment),
+            held_shipments.unfulfilled_units(shipment),
             _work(shop, order),
             location_id=location,
             by_others=by_others,
@@ -190,9 +192,9 @@ def _wait_until_settled(shipment: Shipment) -> None:
         raise Throttled("the answer was lost: too early to tell that it was not done", wait=left)
 
 
-def _carry_out(shop: Shop, order: Order, shipment: Shipment, planned: Plan) -> list[Rest]:
+def _carry_out(shop: Shop, order: Order, shipment: Shipment, planned: FulfillmentPlan) -> list[HeldUnits]:
     """Make the calls; returns what Shopify refused. A call that is refused as a whole is tried in its pieces."""
-    calls, refused = deque(planned.calls), list[Rest]()
+    calls, refused = deque(planned.calls), list[HeldUnits]()
     while calls:
         call = calls.popleft()
         refusal = _create(shop, order, shipment, call)
@@ -204,7 +206,7 @@ def _carry_out(shop: Shop, order: Order, shipment: Shipment, planned: Plan) -> l
             calls.extendleft(reversed(pieces))
         else:
             why = f"Shopify refused the fulfilment: {refusal}"
-            refused += [Rest(line, quantity, why) for line, quantity in call.units.items()]
+            refused += [HeldUnits(line, quantity, why) for line, quantity in call.units.items()]
     return refused
 
 
@@ -274,7 +276,7 @@ def _refused(
     """Why. A refusal of fulfilment orders that were moved meanwhile is none: raises Transient."""
     work = _work(shop, order)
     _take_back(shipment, attempt)
-    if not requested_units.stands(call, work):
+    if not requested_units.is_still_open(call, work):
         raise Transient(f"the fulfilment orders changed while they were fulfilled: {messages}")
     return messages or "without a reason"
 

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from fulfillment import alerts, jobs
 from fulfillment.models import ShipmentUnit, WmsOrder, WmsOrderLine
-from fulfillment.readiness import GOING_STATUSES
+from fulfillment.readiness import FULFILLABLE_STATUSES
 from fulfillment.refs import WmsOrderPk
 from fulfillment.shopify import our_locations, queries
 from fulfillment.shopify.snapshots import FulfillmentOrderNode
@@ -50,7 +50,7 @@ def moves(
 
 
 def _going(work: Sequence[FulfillmentOrderNode]) -> list[FulfillmentOrderNode]:
-    return [node for node in work if node.status in GOING_STATUSES]
+    return [node for node in work if node.status in FULFILLABLE_STATUSES]
 
 
 def _take(node: FulfillmentOrderNode, left: dict[ShopifyLineId, int]) -> dict[FulfillmentOrderLineId, int]:

@@ -35,8 +35,8 @@ def record(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId) -> bool:
         )
     shipment.refresh_from_db()
     _stand(shipment, shopify_fulfillment_id)
-    commitments.after_telling(shipment)
-    order_states.settle(order)
+    commitments.after_fulfillment(shipment)
+    order_states.derive_state(order)
     if attempt.tracking != tracking_input(shipment):
         jobs.shipments.update_tracking(shipment, order)
     logger.info("shipment_fulfilled", shipment=shipment.id, fulfillment=shopify_fulfillment_id)
@@ -58,9 +58,9 @@ def _store(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId) -> None:
 
 def _stand(shipment: Shipment, shopify_fulfillment_id: FulfillmentId) -> None:
     """What is told is told; the rest goes on from where it stood, and surplus units keep the parcel with a person."""
-    more = bool(held_shipments.unfulfilled(shipment))
+    more = bool(held_shipments.unfulfilled_units(shipment))
     in_doubt = shipment.fulfillments.filter(state=FulfillmentState.IN_FLIGHT).exists()
-    misfits = not more and bool(held_shipments.surplus(shipment))
+    misfits = not more and bool(held_shipments.misfit_units(shipment))
     state = (
         ShipmentState.FULFILLING
         if in_doubt
@@ -78,4 +78,4 @@ def _stand(shipment: Shipment, shopify_fulfillment_id: FulfillmentId) -> None:
         fulfilled_at=Coalesce("fulfilled_at", Now()),
     )
     if not more and not misfits:
-        held_shipments.let_go(shipment)
+        held_shipments.close_held_alert(shipment)

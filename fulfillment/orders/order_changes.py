@@ -10,7 +10,7 @@ from fulfillment import alerts, coverage, jobs, order_states, readiness
 from fulfillment.models import Order
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.order_states import PERSON_DECIDES
-from fulfillment.reductions import withdrawal
+from fulfillment.reductions import surplus_review
 from fulfillment.refs import order_key
 from fulfillment.wms_order_states import NOT_AT_THE_WMS, NOT_ENDED, OVER
 from fulfillment.wms_orders import attempts, cancellation
@@ -41,11 +41,11 @@ def apply(
     first webhook about what was read.
     """
     if verdict.state == OrderState.CANCELLED:
-        cancellation.stop(order)
+        cancellation.stop_order(order)
         return
-    withdrawal.follow(order, goes=verdict.state == OrderState.READY)
+    surplus_review.review(order, keep_unsent=verdict.state == OrderState.READY)
     if (order.state, order.reason) == (OrderState.HELD, Reason.WMS_REJECTED):
-        attempts.release_unless_in_question(order)
+        attempts.release_hold_if_decided(order)
     if verdict.state == OrderState.READY:
         waits_for_this = order.state in (OrderState.HELD, OrderState.READY)
         if address_changed:
@@ -56,24 +56,26 @@ def apply(
             wake(order_key(order.id))
     else:
         _suspend(order, verdict)
-    if verdict.rest and verdict.rest.at:
-        _reread_when_due(order, verdict.rest.at)
+    if verdict.deferred and verdict.deferred.until:
+        _reread_when_due(order, verdict.deferred.until)
 
 
 def _proceed(order: Order, verdict: readiness.Verdict, *, anew: bool, webhook_at: datetime | None) -> None:
     """Have routed what may go, and hold back what a warehouse was given of the other units."""
     measured = coverage.measure(order)
-    if measured.held and cancellation.withdraw_unsent(order):
+    if measured.held and cancellation.end_unsent(order):
         measured = coverage.measure(order)
-    order_states.note_ready(order, anew=anew, owes=bool(measured.uncovered), webhook_at=webhook_at)
-    if measured.held and verdict.rest:
-        alerts.orders.order_held_back(order, reason=verdict.rest.reason, detail=verdict.rest.detail)
+    order_states.mark_ready(
+        order, newly_released=anew, has_uncovered=bool(measured.uncovered), webhook_at=webhook_at
+    )
+    if measured.held and verdict.deferred:
+        alerts.orders.order_held_back(order, reason=verdict.deferred.reason, detail=verdict.deferred.detail)
     else:
         alerts.orders.ORDER_HELD_BACK.close(order.subject)
     if order.state == OrderState.HELD and order.reason in PERSON_DECIDES:
         return
     if not measured.uncovered:
-        order_states.settle(order)
+        order_states.derive_state(order)
         return
     stays_held = order.state == OrderState.HELD and order.reason not in (
         Reason.NO_ADDRESS,
@@ -81,24 +83,24 @@ def _proceed(order: Order, verdict: readiness.Verdict, *, anew: bool, webhook_at
     )
     begins = order.state == OrderState.WAITING or not order.wms_orders.filter(NOT_ENDED).exists()
     if not stays_held and begins:
-        order_states.stand(order, OrderState.READY, webhook_at=webhook_at)
+        order_states.set_state(order, OrderState.READY, webhook_at=webhook_at)
     jobs.wms_orders.route(order)
 
 
 def _suspend(order: Order, verdict: readiness.Verdict) -> None:
     """Nothing of the order may go for now: withdraw what was not sent, and set the state and alert that say why."""
-    cancellation.withdraw_unsent(order)
+    cancellation.end_unsent(order)
     sent = order.wms_orders.filter(NOT_ENDED).exists()
     if sent and not _needs_person(order, verdict):
         _update_held_back_alert(order, verdict)
-        order_states.settle(order)
+        order_states.derive_state(order)
         return
     if verdict.state == OrderState.NOTHING_TO_SHIP and order.reason == Reason.WMS_CANCELLED:
         _accept_wms_cancellation(order)
         return
     if order.state == OrderState.HELD and order.reason in PERSON_DECIDES:
         return
-    if order_states.stand(order, verdict.state, verdict.reason, verdict.detail):
+    if order_states.set_state(order, verdict.state, verdict.reason, verdict.detail):
         alerts.routing.NO_WAREHOUSE.close(order.subject)
     if verdict.reason == Reason.NO_FULFILLMENT_ORDERS:
         waited = timezone.now() - order.received_at
@@ -124,9 +126,9 @@ def _update_held_back_alert(order: Order, verdict: readiness.Verdict) -> None:
     A hold or a date concerns only the units that it names. Any other reason concerns all units that were not sent.
     """
     if verdict.state == OrderState.NOTHING_TO_SHIP:
-        return  # `withdrawal` stops surplus units, and raises the alert about them
+        return  # `surplus_review` stops surplus units, and raises the alert about them
     measured = coverage.measure(order)
-    if measured.held if verdict.reason in readiness.OF_A_PART else _not_all_sent(order):
+    if measured.held if verdict.reason in readiness.DEFERRING_REASONS else _not_all_sent(order):
         alerts.orders.order_held_back(order, reason=verdict.reason, detail=verdict.detail)
     else:
         alerts.orders.ORDER_HELD_BACK.close(order.subject)
@@ -158,7 +160,7 @@ def _accept_wms_cancellation(order: Order) -> None:
         order.subject,
     )
     shipped = order.wms_orders.filter(lines__shipped__gt=0).exists()
-    order_states.stand(order, OrderState.SHIPPED if shipped else OrderState.NOTHING_TO_SHIP)
+    order_states.set_state(order, OrderState.SHIPPED if shipped else OrderState.NOTHING_TO_SHIP)
 
 
 def _address_changed(order: Order) -> None:

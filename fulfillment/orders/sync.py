@@ -129,10 +129,10 @@ def store(shop: Shop, node: OrderNode) -> frozenset[VariantAtLocation]:
         deferred_changed=deferred_changed,
         webhook_at=webhook_at,
     )
-    held_shipments.follow(order)
+    held_shipments.retry_changed(order)
     if order.erased_at is not None and verdict.state == OrderState.READY:
         erasure.restore_if_needed(order, _address(node))
-    commitments.note(order)
+    commitments.recompute(order)
     waits = verdict.state != OrderState.READY
     return _changed(before, _units_at_shopify(order), waits=waits, cancelled_now=cancelled_now)
 
@@ -214,9 +214,9 @@ def _write_header(order: Order, node: OrderNode, verdict: Verdict) -> bool:
     order.read_at = node.asked_at or timezone.now()
     if verdict.state != OrderState.READY:
         order.lag_started_at = None
-    rest = verdict.rest
+    rest = verdict.deferred
     order.deferred_reason, order.deferred_detail, order.deferred_until = (
-        (rest.reason, rest.detail, rest.at) if rest else (Reason.NONE, "", None)
+        (rest.reason, rest.detail, rest.until) if rest else (Reason.NONE, "", None)
     )
     order.save()
     return changed

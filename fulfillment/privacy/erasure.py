@@ -19,7 +19,7 @@ from django.db.models.functions import Now
 from fulfillment import coverage, jobs
 from fulfillment.models import Order, Return, WmsOrder
 from fulfillment.models.states import OrderState, Reason
-from fulfillment.readiness import OF_A_PART
+from fulfillment.readiness import DEFERRING_REASONS
 from fulfillment.refs import external_subject, order_key, order_subject
 from fulfillment.wms_order_states import MAY_BE_SENT
 from ops import secrets
@@ -51,7 +51,7 @@ AT_REST = [
 back."""
 
 WAITING = str(OrderState.WAITING)
-_DEFERRED = Q(state=WAITING, reason__in=[str(reason) for reason in OF_A_PART])
+_DEFERRED = Q(state=WAITING, reason__in=[str(reason) for reason in DEFERRING_REASONS])
 """Units of these orders go later, so the address is kept as long as that of an unfinished order."""
 
 UNFINISHED = [state for state in OrderState.values if state not in AT_REST]

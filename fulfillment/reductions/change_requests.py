@@ -9,13 +9,13 @@ from fulfillment.wms_order_states import OVER
 from wms.vocabulary.statuses import WmsStatus
 
 
-def answer(status: WmsStatus, reason: str) -> str:
+def answer_text(status: WmsStatus, reason: str) -> str:
     """A WMS's answer in one phrase: the state that it names, and its reason."""
     word = "" if status == WmsStatus.UNKNOWN else f"it is {status.label.lower()}"
     return ": ".join(filter(None, [word, reason.strip()]))[:2000]
 
 
-def of_row(row: WmsOrder) -> str:
+def summary_of(row: WmsOrder) -> str:
     """What its WMS was asked, and said; "" when nothing. `row` has its warehouse and connection."""
     asked = row.change_request != ChangeRequest.NONE
     if not asked:
@@ -27,7 +27,7 @@ def of_row(row: WmsOrder) -> str:
     return f"{words}; {says}" if says else words
 
 
-def note(order: Order) -> None:
+def update_summary(order: Order) -> None:
     """Write on the order what its warehouses were asked and said, for its page and the list. The order is locked."""
     rows = (
         order.wms_orders.exclude(wms_status__in=OVER)
@@ -35,13 +35,13 @@ def note(order: Order) -> None:
         .select_related("warehouse__connection")
         .order_by("part")
     )
-    words = "; ".join(of_row(row) for row in rows)
+    words = "; ".join(summary_of(row) for row in rows)
     if words != order.change_summary:
         Order.objects.filter(id=order.id).update(change_summary=words)
         order.change_summary = words
 
 
-def units(counts: Units, part: Part) -> str:
+def units_text(counts: Units, part: Part) -> str:
     """Units of a part's lines, as staff call them."""
     labels = {line.order_line_id: line.order_line.label for line in part.lines}
     return ", ".join(f"{count} × {labels[line]}" for line, count in sorted(counts.items()))

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from fulfillment.models import Order
 from fulfillment.models.states import ChangeRequest
-from fulfillment.reductions.units_at_work import Asked, Part, Units, Work
+from fulfillment.reductions.units_at_work import LineDemand, Part, Units, Work
 from wms.vocabulary.statuses import WmsStatus
+
+SECOND_LOOK = timedelta(seconds=5)
+"""So long after a reading that shows a new surplus, Shopify is read once more, before a WMS is asked for a change."""
 
 _EASY_FIRST = (
     WmsStatus.PENDING,
@@ -47,34 +52,42 @@ class Surplus:
                 total[line] = total.get(line, 0) + count
         return total
 
-    def of(self, part: Part) -> Units:
+    def units_of(self, part: Part) -> Units:
         """What of a part is too many."""
         return self.by_part.get(part.row.id, {})
 
     def is_all_of(self, part: Part) -> bool:
         """Whether nothing that a part is still to send is wanted."""
-        return bool(self.of(part)) and self.of(part) == part.left()
+        return bool(self.units_of(part)) and self.units_of(part) == part.left()
 
 
-def of(work: Work) -> Surplus:
+def measure(work: Work) -> Surplus:
     """What is too many by the last reading of Shopify's fulfilment orders."""
-    return _spread(work, {line: asked.wanted for line, asked in work.asked.items()})
+    return _distribute(work, {line: asked.wanted for line, asked in work.demand.items()})
 
 
-def for_certain(work: Work) -> Surplus:
+def removed_or_refunded(work: Work) -> Surplus:
     """What is too many even if Shopify is only about to make its fulfilment orders anew: removed or refunded."""
-    return _spread(work, {line: asked.line.quantity for line, asked in work.asked.items()})
+    return _distribute(work, {line: asked.line.quantity for line, asked in work.demand.items()})
 
 
-def no_more_than(work: Work, found: Surplus, limit: Units) -> Surplus:
+def confirmed(order: Order, work: Work, found: Surplus) -> Surplus:
+    """The surplus for which a WMS may be asked: two readings showed it, or the units are gone from the order itself."""
+    since = order.surplus and datetime.fromisoformat(order.surplus["since"])
+    if since and order.read_at > since + SECOND_LOOK / 2:
+        return found
+    return limited_to(work, found, removed_or_refunded(work).units)
+
+
+def limited_to(work: Work, found: Surplus, limit: Units) -> Surplus:
     """`found`, as far as it was found before."""
-    wanted = _left(work.parts)
+    wanted = _units_left(work.parts)
     for line, count in found.units.items():
         wanted[line] -= min(count, limit.get(line, 0))
-    return _spread(work, wanted)
+    return _distribute(work, wanted)
 
 
-def _left(parts: Iterable[Part]) -> Units:
+def _units_left(parts: Iterable[Part]) -> Units:
     left: Units = {}
     for part in parts:
         for line, count in part.left().items():
@@ -82,16 +95,16 @@ def _left(parts: Iterable[Part]) -> Units:
     return left
 
 
-def _spread(work: Work, wanted: Mapping[int, int]) -> Surplus:
+def _distribute(work: Work, wanted: Mapping[int, int]) -> Surplus:
     """Which part has the units too many: one at whose location Shopify asks for fewer, then one that can be stopped.
 
     One that is being asked already stays the one, so that no two are stopped for the same unit.
     """
     found: dict[int, Units] = {}
     ranked = sorted(work.parts, key=_rank)
-    for line, left in _left(work.parts).items():
+    for line, left in _units_left(work.parts).items():
         open_count = left - wanted.get(line, 0)
-        asked = work.asked.get(line)
+        asked = work.demand.get(line)
         for here_only in (True, False):
             for part in ranked:
                 take = min(open_count, part.left().get(line, 0) - found.get(part.row.id, {}).get(line, 0))
@@ -110,7 +123,7 @@ def _rank(part: Part) -> tuple[int, int, int]:
     return turn, _EASY_FIRST.index(WmsStatus(part.row.wms_status)), -part.row.part
 
 
-def _too_many_here(part: Part, line: int, parts: Iterable[Part], asked: Asked | None) -> int:
+def _too_many_here(part: Part, line: int, parts: Iterable[Part], asked: LineDemand | None) -> int:
     """Units that the parts of this location have beyond what Shopify asks for there."""
-    here = _left(each for each in parts if each.location_id == part.location_id)
+    here = _units_left(each for each in parts if each.location_id == part.location_id)
     return here.get(line, 0) - (asked.ours.get(part.location_id, 0) if asked else 0)

@@ -7,7 +7,7 @@ from fulfillment.models import Order
 from fulfillment.models.states import ChangeRequest
 from fulfillment.reductions import change_requests
 from fulfillment.reductions.surplus import Surplus
-from fulfillment.reductions.units_at_work import Asked, Part, Units, Work
+from fulfillment.reductions.units_at_work import LineDemand, Part, Units, Work
 from fulfillment.shopify import our_locations
 from fulfillment.wms_order_states import CancellationPhase, phase
 from shops.ids import LocationId
@@ -16,13 +16,13 @@ from wms.adapters.base import Capability
 from wms.vocabulary.statuses import WmsStatus
 
 
-def tell(order: Order, work: Work, found: Surplus) -> None:
+def update(order: Order, work: Work, found: Surplus) -> None:
     """Raise the alert of an order some units of which are too many, or bring it up to date. The order is locked."""
-    parts = [part for part in work.parts if found.of(part)]
+    parts = [part for part in work.parts if found.units_of(part)]
     done = [_what_is_done(part, all_of_it=found.is_all_of(part)) for part in parts]
     by_hand = any(person for _, person in done)
     facts = [
-        f"{_where(part)}: {change_requests.units(found.of(part), part)}. {words}"
+        f"{_where(part)}: {change_requests.units_text(found.units_of(part), part)}. {words}"
         for part, (words, _) in zip(parts, done, strict=True)
     ]
     alerts.orders.order_edited(
@@ -63,28 +63,28 @@ def _what_is_done(part: Part, *, all_of_it: bool) -> tuple[str, bool]:
 
 def _causes(order: Order, work: Work, units: Units) -> str:
     names = _names(order, work, units)
-    return " ".join(_cause(work.asked[line], count, names) for line, count in sorted(units.items()))
+    return " ".join(_cause(work.demand[line], count, names) for line, count in sorted(units.items()))
 
 
 def _names(order: Order, work: Work, units: Units) -> dict[LocationId, str]:
     """Names of the Shopify locations that are warehouses of ours, where one is to be named."""
-    if not any(work.asked[line].others for line in units):
+    if not any(work.demand[line].others for line in units):
         return {}
     return our_locations.names(order.shop_id)
 
 
-def _cause(asked: Asked, count: int, names: dict[LocationId, str]) -> str:
+def _cause(asked: LineDemand, count: int, names: dict[LocationId, str]) -> str:
     line = asked.line
     what = f"{count} × {line.label}"
     if asked.others:
-        places = ", ".join(_place(place, names) for place in asked.others)
+        places = ", ".join(_location_text(place, names) for place in asked.others)
         return f"{what}: moved to {places}, which is not one of our locations."
     if not asked.known or sum(asked.ours.values()) > line.quantity or not line.quantity:
         return f"{what}: removed from the order, or refunded."
     return f"{what}: removed, refunded, or fulfilled by hand or by another app, or its fulfilment order was closed."
 
 
-def _place(location_id: LocationId | None, names: dict[LocationId, str]) -> str:
+def _location_text(location_id: LocationId | None, names: dict[LocationId, str]) -> str:
     if location_id is None:
         return "no location"
     return f"location {location_id}" + (f", {names[location_id]}" if location_id in names else "")

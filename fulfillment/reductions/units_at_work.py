@@ -49,7 +49,7 @@ class Part:
 
 
 @dataclass
-class Asked:
+class LineDemand:
     """What Shopify asks for of one order line: of us by location, and of others; held and scheduled units too.
 
     `known`: it has fulfilment orders of the line at all. That they are missing (not made yet, not shown to us) says
@@ -72,10 +72,10 @@ class Work:
     """The parts under way and what Shopify asks for, by order line."""
 
     parts: tuple[Part, ...]
-    asked: Mapping[int, Asked]
+    demand: Mapping[int, LineDemand]
 
 
-def of(order: Order) -> Work:
+def read(order: Order) -> Work:
     """Read it: two queries, one when no warehouse is at work."""
     rows = (
         WmsOrderLine.objects.filter(wms_order__order=order)
@@ -89,11 +89,11 @@ def of(order: Order) -> Work:
     parts = tuple(Part(lines[0].wms_order, tuple(lines)) for lines in by_part.values())
     for part in parts:
         part.row.order = order
-    return Work(parts, _asked(order, parts) if parts else {})
+    return Work(parts, _demand(order, parts) if parts else {})
 
 
-def _asked(order: Order, parts: tuple[Part, ...]) -> dict[int, Asked]:
-    asked = {line.order_line_id: Asked(line.order_line) for part in parts for line in part.lines}
+def _demand(order: Order, parts: tuple[Part, ...]) -> dict[int, LineDemand]:
+    asked = {line.order_line_id: LineDemand(line.order_line) for part in parts for line in part.lines}
     rows = FulfillmentOrderLine.objects.filter(fulfillment_order__order=order, order_line__in=asked)
     for row in rows.select_related("fulfillment_order"):
         work, wants = row.fulfillment_order, asked[row.order_line_id]

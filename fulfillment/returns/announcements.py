@@ -34,16 +34,16 @@ def open_return(row: WmsOrder, *, reason: str, items: Mapping[str, int] | None =
         return None
     ReturnLine.objects.bulk_create(
         ReturnLine(parent=parent, item_code=item, quantity=quantity)
-        for item, quantity in (_all_of(row) if items is None else items).items()
+        for item, quantity in (_all_items(row) if items is None else items).items()
     )
     if Capability.RETURNS in capabilities_of(row.warehouse.connection):
         jobs.returns.announce_return(parent)
     else:
-        _refused(parent, "it takes no announcements by its interface")
+        _record_refusal(parent, "it takes no announcements by its interface")
     return parent
 
 
-def _all_of(row: WmsOrder) -> dict[str, int]:
+def _all_items(row: WmsOrder) -> dict[str, int]:
     units: dict[str, int] = {}
     for line in row.lines.all():
         units[line.item_code] = units.get(line.item_code, 0) + line.quantity
@@ -61,14 +61,16 @@ def announce(return_pk: ReturnPk) -> None:
         id=return_pk
     )
     if row.state == ReturnState.UNKNOWN:
-        raise _undecided(row)
+        raise _awaiting_decision(row)
     if row.state != ReturnState.REQUESTING:
         return
     wms_order = row.wms_order
-    doubtful = row.attempt_at is not None
-    if doubtful and Capability.IDEMPOTENT_CREATE not in capabilities_of(wms_order.warehouse.connection):
-        _hand_to_a_person(row)
-        raise _undecided(row)
+    outcome_unknown = row.attempt_at is not None
+    if outcome_unknown and Capability.IDEMPOTENT_CREATE not in capabilities_of(
+        wms_order.warehouse.connection
+    ):
+        _escalate(row)
+        raise _awaiting_decision(row)
     Return.objects.filter(id=row.id, state=ReturnState.REQUESTING).update(attempt_at=Now())
     request = ReturnRequest(
         external_id=wms_order.external_id,
@@ -83,10 +85,10 @@ def announce(return_pk: ReturnPk) -> None:
     except UnknownOutcome:
         raise
     except Permanent as error:
-        _refused(row, str(error))
+        _record_refusal(row, str(error))
         raise
     except (Transient, Throttled, Blocked):
-        if not doubtful:
+        if not outcome_unknown:
             Return.objects.filter(id=row.id).update(attempt_at=None)
         raise
     advance(
@@ -99,7 +101,7 @@ def announce(return_pk: ReturnPk) -> None:
     logger.info("return_announced", order=wms_order.order_id, wms_return=answer.remote_id)
 
 
-def _undecided(row: Return) -> Blocked:
+def _awaiting_decision(row: Return) -> Blocked:
     undecided = Return.objects.filter(id=row.id, state=ReturnState.UNKNOWN)
     return Blocked(
         "a person must say whether the WMS expects it",
@@ -109,7 +111,7 @@ def _undecided(row: Return) -> Blocked:
 
 
 @transaction.atomic
-def _hand_to_a_person(row: Return) -> None:
+def _escalate(row: Return) -> None:
     this = Return.objects.filter(id=row.id)
     if not advance(this, before=ReturnState.REQUESTING, to=ReturnState.UNKNOWN):
         return
@@ -117,6 +119,6 @@ def _hand_to_a_person(row: Return) -> None:
 
 
 @transaction.atomic
-def _refused(row: Return, reason: str) -> None:
+def _record_refusal(row: Return, reason: str) -> None:
     advance(Return.objects.filter(id=row.id), before=ReturnState.REQUESTING, to=ReturnState.FAILED)
     alerts.returns.return_refused(row, reason=reason)

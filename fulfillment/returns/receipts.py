@@ -35,20 +35,23 @@ class Goods:
         return self.sellable <= other.sellable and self.damaged <= other.damaged
 
     def __str__(self) -> str:
-        told = {"sellable": self.sellable, "damaged": self.damaged}
-        return " and ".join(f"{units} {condition}" for condition, units in told.items() if units) or "none"
+        by_condition = {"sellable": self.sellable, "damaged": self.damaged}
+        return (
+            " and ".join(f"{units} {condition}" for condition, units in by_condition.items() if units)
+            or "none"
+        )
 
 
 def receive(connection_pk: ConnectionPk, event: ReturnReceiptEvent, *, occurred_at: datetime) -> None:
     """Record what came back. A known return that is reported again is compared: more is recorded, what contradicts is
-    told to a person.
+    by_condition to a person.
 
-    Raises Blocked when we know neither the return nor its order: it waits for the order and a person is told.
+    Raises Blocked when we know neither the return nor its order: it waits for the order and a person is by_condition.
     """
     with transaction.atomic():
         row = _order_of(connection_pk, event)
         if row is not None:
-            _take(order_states.lock_of(row), row, event, occurred_at=occurred_at)
+            _record_or_compare(order_states.lock_of(row), row, event, occurred_at=occurred_at)
             return
         alerts.returns.unknown_return(
             subject=unknown_return_subject(connection_pk, event.wms_return_id),
@@ -68,13 +71,15 @@ def _order_of(connection_pk: ConnectionPk, event: ReturnReceiptEvent) -> WmsOrde
     return named or rows.filter(returns__remote_id=event.wms_return_id).first()
 
 
-def _take(order: Order, row: WmsOrder, event: ReturnReceiptEvent, *, occurred_at: datetime) -> None:
+def _record_or_compare(
+    order: Order, row: WmsOrder, event: ReturnReceiptEvent, *, occurred_at: datetime
+) -> None:
     parent = _return_of(row, event)
-    said = _said(event)
+    said = _reported_goods(event)
     if parent.state == ReturnState.RECEIVED:
-        _compare(order, parent, said, occurred_at=occurred_at)
+        _compare_report(order, parent, said, occurred_at=occurred_at)
     else:
-        _record(order, parent, event, said, occurred_at=occurred_at)
+        _record_arrival(order, parent, event, said, occurred_at=occurred_at)
 
 
 def _return_of(row: WmsOrder, event: ReturnReceiptEvent) -> Return:
@@ -93,7 +98,7 @@ def _return_of(row: WmsOrder, event: ReturnReceiptEvent) -> Return:
     )
 
 
-def _said(event: ReturnReceiptEvent) -> dict[str, Goods]:
+def _reported_goods(event: ReturnReceiptEvent) -> dict[str, Goods]:
     said: dict[str, Goods] = {}
     for item in event.items:
         known = said.get(item.wms_item_code, Goods())
@@ -102,7 +107,7 @@ def _said(event: ReturnReceiptEvent) -> dict[str, Goods]:
     return said
 
 
-def _record(
+def _record_arrival(
     order: Order,
     parent: Return,
     event: ReturnReceiptEvent,
@@ -121,15 +126,17 @@ def _record(
         reported_at=occurred_at,
         remote_id=event.wms_return_id,
     )
-    _write(parent, said)
+    _write_lines(parent, said)
     alerts.cancellations.CANCEL_TOO_LATE.close(order.subject)
     if alerts.wms_orders.OUTCOME_UNKNOWN.close(parent.subject):
         wake(decision_key(parent.external_id))
     twin = others.select_related("wms_order__order").first()
-    _tell(order, parent, further=False, twin=twin.wms_order.order.name if twin else "")
+    _raise_alert(order, parent, further=False, twin=twin.wms_order.order.name if twin else "")
 
 
-def _compare(order: Order, parent: Return, said: Mapping[str, Goods], *, occurred_at: datetime) -> None:
+def _compare_report(
+    order: Order, parent: Return, said: Mapping[str, Goods], *, occurred_at: datetime
+) -> None:
     """More is recorded. Less, or another condition, is a person's to clear up: what was recorded stays. An older report
     that says less says nothing: it was overtaken."""
     before = _recorded(parent)
@@ -145,10 +152,10 @@ def _compare(order: Order, parent: Return, said: Mapping[str, Goods], *, occurre
     if not older:
         Return.objects.filter(id=parent.id).update(reported_at=Greatest("reported_at", occurred_at))
     if more:
-        _write(parent, more)
-        _tell(order, parent, further=True)
+        _write_lines(parent, more)
+        _raise_alert(order, parent, further=True)
     if contradictions:
-        _report(order, parent, contradictions, older=older)
+        _report_contradictions(order, parent, contradictions, older=older)
 
 
 def _recorded(parent: Return) -> dict[str, Goods]:
@@ -156,7 +163,7 @@ def _recorded(parent: Return) -> dict[str, Goods]:
     return {item: goods for item, goods in lines.items() if goods != Goods()}
 
 
-def _write(parent: Return, goods: Mapping[str, Goods]) -> None:
+def _write_lines(parent: Return, goods: Mapping[str, Goods]) -> None:
     ReturnLine.objects.bulk_create(
         [
             ReturnLine(parent=parent, item_code=item, sellable=each.sellable, damaged=each.damaged)
@@ -168,12 +175,12 @@ def _write(parent: Return, goods: Mapping[str, Goods]) -> None:
     )
 
 
-def _tell(order: Order, parent: Return, *, further: bool, twin: str = "") -> None:
+def _raise_alert(order: Order, parent: Return, *, further: bool, twin: str = "") -> None:
     goods = "; ".join(f"{item}: {each}" for item, each in sorted(_recorded(parent).items()))
     alerts.returns.return_received(order, parent, goods=goods, further=further, twin=twin)
     logger.info("return_recorded", order=order.id, parent=parent.id, further=further)
 
 
-def _report(order: Order, parent: Return, contradictions: list[str], *, older: bool) -> None:
+def _report_contradictions(order: Order, parent: Return, contradictions: list[str], *, older: bool) -> None:
     alerts.returns.return_contradicted(order, parent, contradictions=contradictions, older=older)
     logger.warning("return_contradicted", order=order.id, parent=parent.id)

@@ -12,7 +12,7 @@ from wms.ids import WarehousePk
 from wms.refs import warehouse_key
 
 
-class PassedOver(enum.StrEnum):
+class Suitability(enum.StrEnum):
     """Why a warehouse was not chosen, in the order they are looked at."""
 
     INACTIVE = "inactive"
@@ -26,16 +26,16 @@ class PassedOver(enum.StrEnum):
     NOT_NEEDED = "not_needed"
 
 
-_NEAREST = {
-    outcome: place
-    for place, outcome in enumerate(
+_EASIEST_FIRST = {
+    outcome: rank
+    for rank, outcome in enumerate(
         (
-            PassedOver.STOCK,
-            PassedOver.PAUSED,
-            PassedOver.CAPACITY,
-            PassedOver.NOT_MAPPED,
-            PassedOver.COUNTRY,
-            PassedOver.INACTIVE,
+            Suitability.STOCK,
+            Suitability.PAUSED,
+            Suitability.CAPACITY,
+            Suitability.NOT_MAPPED,
+            Suitability.COUNTRY,
+            Suitability.INACTIVE,
         )
     )
 }
@@ -64,17 +64,17 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Assessment:
     """What was found about one warehouse, in words for staff."""
 
     warehouse_id: int
     name: str
-    outcome: PassedOver
+    outcome: Suitability
     detail: str = ""
     keys: tuple[ParkKey, ...] = ()
 
     def __str__(self) -> str:
-        if self.outcome == PassedOver.NO_ITEM:
+        if self.outcome == Suitability.NO_ITEM:
             return f"{self.name} has no item {self.detail}"
         return f"{self.name}: {self.outcome} {self.detail}".strip()
 
@@ -84,59 +84,62 @@ class Decision:
     """The chosen warehouse, or None; and why each one was passed over. `wake_on`: what would change a refusal."""
 
     chosen: Candidate | None
-    verdicts: tuple[Verdict, ...]
+    assessments: tuple[Assessment, ...]
 
     @property
     def wake_on(self) -> tuple[ParkKey, ...]:
         """The park keys whose wake makes it worth deciding anew, those of the nearest way out first."""
-        in_turn = sorted(self.verdicts, key=lambda verdict: _NEAREST.get(verdict.outcome, len(_NEAREST)))
-        return tuple(dict.fromkeys(key for verdict in in_turn for key in verdict.keys))
+        in_turn = sorted(
+            self.assessments,
+            key=lambda assessment: _EASIEST_FIRST.get(assessment.outcome, len(_EASIEST_FIRST)),
+        )
+        return tuple(dict.fromkeys(key for assessment in in_turn for key in assessment.keys))
 
     def as_json(self) -> list[dict[str, str | int]]:
-        """The verdicts as they are stored with the order."""
+        """The assessments as they are stored with the order."""
         return [
             {"warehouse": v.warehouse_id, "name": v.name, "outcome": str(v.outcome), "detail": v.detail}
-            for v in self.verdicts
+            for v in self.assessments
         ]
 
 
 def decide(candidates: Sequence[Candidate], *, country: str) -> Decision:
     """The first warehouse, by priority, that may and can send everything."""
     chosen: Candidate | None = None
-    verdicts = []
+    assessments = []
     for candidate in sorted(candidates, key=lambda c: (c.priority, c.id)):
         if chosen is not None:
-            verdicts.append(Verdict(candidate.id, candidate.name, PassedOver.NOT_NEEDED))
+            assessments.append(Assessment(candidate.id, candidate.name, Suitability.NOT_NEEDED))
             continue
         refusal = _refusal(candidate, country=country)
         if refusal is None:
             chosen = candidate
-        verdicts.append(refusal or Verdict(candidate.id, candidate.name, PassedOver.CHOSEN))
-    return Decision(chosen=chosen, verdicts=tuple(verdicts))
+        assessments.append(refusal or Assessment(candidate.id, candidate.name, Suitability.CHOSEN))
+    return Decision(chosen=chosen, assessments=tuple(assessments))
 
 
-def _refusal(candidate: Candidate, *, country: str) -> Verdict | None:
-    def passed_over(outcome: PassedOver, detail: str = "", keys: tuple[ParkKey, ...] = ()) -> Verdict:
+def _refusal(candidate: Candidate, *, country: str) -> Assessment | None:
+    def unsuitable(outcome: Suitability, detail: str = "", keys: tuple[ParkKey, ...] = ()) -> Assessment:
         own = (warehouse_key(candidate.id),)
-        return Verdict(candidate.id, candidate.name, outcome, detail, keys + own)
+        return Assessment(candidate.id, candidate.name, outcome, detail, keys + own)
 
     if not candidate.active:
-        return passed_over(PassedOver.INACTIVE)
+        return unsuitable(Suitability.INACTIVE)
     if candidate.paused:
-        return passed_over(PassedOver.PAUSED)
+        return unsuitable(Suitability.PAUSED)
     if candidate.countries and country not in candidate.countries:
-        return passed_over(PassedOver.COUNTRY, f"does not serve {country or 'an unknown country'}")
+        return unsuitable(Suitability.COUNTRY, f"does not serve {country or 'an unknown country'}")
     if candidate.needs is None:
-        return passed_over(PassedOver.NOT_MAPPED, ", ".join(candidate.unmapped))
+        return unsuitable(Suitability.NOT_MAPPED, ", ".join(candidate.unmapped))
     if candidate.capacity_left is not None and candidate.capacity_left <= 0:
-        return passed_over(PassedOver.CAPACITY, "daily capacity used up")
+        return unsuitable(Suitability.CAPACITY, "daily capacity used up")
     short = {item: units for item, units in candidate.needs.items() if candidate.free.get(item, 0) < units}
     keys = tuple(stock_key(candidate.id, item) for item in sorted(short))
     if strange := sorted(short.keys() & candidate.never_reported):
-        return passed_over(PassedOver.NO_ITEM, ", ".join(strange), keys)
+        return unsuitable(Suitability.NO_ITEM, ", ".join(strange), keys)
     if short:
         detail = ", ".join(
             f"{item}: {candidate.free.get(item, 0)} of {units}" for item, units in sorted(short.items())
         )
-        return passed_over(PassedOver.STOCK, detail, keys)
+        return unsuitable(Suitability.STOCK, detail, keys)
     return None

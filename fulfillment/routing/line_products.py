@@ -25,9 +25,9 @@ def identify(shop_id: int, lines: Sequence[OrderLine], *, warehouses: Iterable[i
     A deleted product takes its variant off the order lines. The variant that was known is believed as long as it is
     mapped; else, or where none was known, the SKU decides if exactly one mapped variant has it.
     """
-    places = list(warehouses)
+    warehouse_pks = list(warehouses)
     named = {line.id: line.shopify_variant_id for line in lines if line.shopify_variant_id is not None}
-    found = resolve(shop_id, variants=named.values(), warehouses=places)
+    found = resolve(shop_id, variants=named.values(), warehouses=warehouse_pks)
     missing = found.unmapped(named.values())
     lost = [
         line for line in lines if line.id not in named or (line.variant_is_gone and named[line.id] in missing)
@@ -36,7 +36,7 @@ def identify(shop_id: int, lines: Sequence[OrderLine], *, warehouses: Iterable[i
     meant = {line.id: by_sku[line.sku] for line in lost if line.sku in by_sku}
     if meant:
         named |= meant
-        found = resolve(shop_id, variants=named.values(), warehouses=places)
+        found = resolve(shop_id, variants=named.values(), warehouses=warehouse_pks)
     return Identified(named, found)
 
 
@@ -45,7 +45,7 @@ def has_lost_its_product(line: OrderLine) -> bool:
     return line.variant_is_gone or (line.shopify_variant_id is None and bool(line.sku))
 
 
-def report(order: Order, lines: Collection[OrderLine]) -> None:
+def report_missing_products(order: Order, lines: Collection[OrderLine]) -> None:
     """Tell a person about lines without a product that nothing is mapped for; the alerts of others are closed."""
     gone = [line.label for line in lines if has_lost_its_product(line)]
     if gone:

@@ -44,7 +44,7 @@ ROUTABLE = (
 
 
 @dataclass(frozen=True)
-class Plan:
+class RoutingPlan:
     """All that a routing decision needs and gives; units are Shopify's, by our order line id."""
 
     units: Mapping[int, int]
@@ -61,12 +61,12 @@ class Plan:
         return [self.lines[i] for i in self.units if i not in self.variants or self.variants[i] in missing]
 
     @property
-    def goes(self) -> bool:
+    def is_routable(self) -> bool:
         """Whether a warehouse can send all of it."""
         return self.decision.chosen is not None and not self.unmapped
 
 
-def plan(order: Order) -> Plan | None:
+def plan(order: Order) -> RoutingPlan | None:
     """Decide where the order's uncovered units would go now; None when there is nothing to route. Writes nothing.
 
     A constant number of queries, whatever the lines and warehouses.
@@ -86,7 +86,7 @@ def plan(order: Order) -> Plan | None:
     lines = [measured.lines[i] for i in measured.uncovered]
     known = line_products.identify(order.shop_id, lines, warehouses=warehouses)
     candidates = _candidates(order, measured, warehouses=warehouses, known=known)
-    return Plan(
+    return RoutingPlan(
         units=measured.uncovered,
         lines=measured.lines,
         warehouses=warehouses,
@@ -99,7 +99,7 @@ def plan(order: Order) -> Plan | None:
 def _decide(candidates: Sequence[choice.Candidate], *, country: str) -> choice.Decision:
     """Where stock is short, it is asked once more whether the item is known there at all."""
     decision = choice.decide(candidates, country=country)
-    short = {v.warehouse_id for v in decision.verdicts if v.outcome == choice.PassedOver.STOCK}
+    short = {v.warehouse_id for v in decision.assessments if v.outcome == choice.Suitability.STOCK}
     strange = reservations.never_reported(
         (c.id, item) for c in candidates if c.id in short for item in c.needs or () if not c.free.get(item)
     )
@@ -190,11 +190,11 @@ def prepare(order_pk: OrderPk) -> WmsOrder | None:
         order = order_states.lock(order_pk)
         found = plan(order)
         if found is None:
-            order_states.owes_nothing(order)
+            order_states.stop_lag(order)
             return None
-        if found.goes:
+        if found.is_routable:
             return _reserve_and_make(order, found)
-        _hold(order, found)
+        _hold_order(order, found)
     raise Blocked(
         f"{order.get_reason_display()}: {order.reason_detail}",
         on=wake_keys(order, found),
@@ -205,16 +205,16 @@ def prepare(order_pk: OrderPk) -> WmsOrder | None:
 def still_blocked(order_pk: OrderPk) -> bool:
     """Whether the order still cannot be routed: looked at again under the park keys' locks."""
     found = plan(Order.objects.select_related("shop").get(id=order_pk))
-    return found is not None and not found.goes
+    return found is not None and not found.is_routable
 
 
-def _reserve_and_make(order: Order, found: Plan) -> WmsOrder | None:
+def _reserve_and_make(order: Order, found: RoutingPlan) -> WmsOrder | None:
     chosen = found.decision.chosen
     assert chosen is not None and chosen.needs is not None  # noqa: S101, PT018
     part = (order.wms_orders.aggregate(last=Max("part"))["last"] or 0) + 1
     external_id = part_external_id(order.shop.domain, order.shopify_order_id, part)
-    if part > 1 and (refused := order_states.refused(order).first()):
-        attempts.hold_refused(order, refused.outcome_detail)  # a replay would send its units beside these
+    if part > 1 and (refused := order_states.refused_parts(order).first()):
+        attempts.hold_for_refusal(order, refused.outcome_detail)  # a replay would send its units beside these
         return None
     needs = [Need(chosen.id, item, units) for item, units in sorted(chosen.needs.items())]
     if reservations.reserve(external_id, needs):
@@ -237,21 +237,21 @@ def _reserve_and_make(order: Order, found: Plan) -> WmsOrder | None:
         for line_id, units in found.units.items()
         for component in _components(line_id, chosen.id, variants=found.variants, resolution=found.resolution)
     )
-    commitments.note(order)
-    _routed(order, row, found)
+    commitments.recompute(order)
+    _record_routing(order, row, found)
     return row
 
 
-def _routed(order: Order, row: WmsOrder, found: Plan) -> None:
+def _record_routing(order: Order, row: WmsOrder, found: RoutingPlan) -> None:
     Order.objects.filter(id=order.id).update(routing=found.decision.as_json(), lag_started_at=None)
     if order.state in (OrderState.HELD, OrderState.READY):
-        order_states.stand(order, OrderState.READY)
+        order_states.set_state(order, OrderState.READY)
     close_kinds(alerts.routing.NOT_ROUTED, order.subject)
     jobs.wms_orders.submit(row)
     logger.info("order_routed", order=order.id, shop=order.shop_id, warehouse=row.warehouse_id, part=row.part)
 
 
-def wake_keys(order: Order, found: Plan) -> list[ParkKey]:
+def wake_keys(order: Order, found: RoutingPlan) -> list[ParkKey]:
     """The park keys whose wake makes it worth planning anew, the cause that matters most first.
 
     A mapping may be what is wrong even where every line has one: an item mistyped is out of stock.
@@ -268,24 +268,24 @@ def wake_keys(order: Order, found: Plan) -> list[ParkKey]:
     return list(dict.fromkeys(causes))
 
 
-def _key_of_line(order: Order, found: Plan, line_id: int) -> ParkKey:
+def _key_of_line(order: Order, found: RoutingPlan, line_id: int) -> ParkKey:
     if line_id in found.variants:
         return variant_key(order.shop.id, found.variants[line_id])
     return sku_key(order.shop.id, found.lines[line_id].sku)
 
 
-def _hold(order: Order, found: Plan) -> None:
+def _hold_order(order: Order, found: RoutingPlan) -> None:
     Order.objects.filter(id=order.id).update(routing=found.decision.as_json())
     if found.unmapped:
         names = ", ".join(line.label for line in found.unmapped)
         gone = all(line_products.has_lost_its_product(line) for line in found.unmapped)
         reason = Reason.PRODUCT_DELETED if gone else Reason.UNMAPPED_SKU
-        order_states.stand(order, OrderState.HELD, reason, names)
+        order_states.set_state(order, OrderState.HELD, reason, names)
         known = {line.shopify_variant_id: line.sku for line in found.unmapped if not line.variant_is_gone}
         named = {variant: sku for variant, sku in known.items() if variant}
         report_unmapped(order.shop, named, by=order.subject)
-        line_products.report(order, found.unmapped)
+        line_products.report_missing_products(order, found.unmapped)
         return
-    detail = "; ".join(map(str, found.decision.verdicts))
-    order_states.stand(order, OrderState.HELD, Reason.NO_WAREHOUSE, detail or "the shop has no warehouse")
+    detail = "; ".join(map(str, found.decision.assessments))
+    order_states.set_state(order, OrderState.HELD, Reason.NO_WAREHOUSE, detail or "the shop has no warehouse")
     alerts.routing.no_warehouse(order)

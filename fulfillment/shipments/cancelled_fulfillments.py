@@ -67,12 +67,12 @@ def compare(shop: Shop, order: Order) -> set[FulfillmentId]:
     known = Fulfillment.objects.filter(shipment__wms_order__order=order).count()
     found = queries.fulfillments(shop, order.shopify_order_id, expected=known + 1)
     gone = {node.id for node in found if not node.is_live}
-    take(order, gone)
+    record_cancelled(order, gone)
     return gone
 
 
 @transaction.atomic
-def take(order: Order, gone: Collection[FulfillmentId]) -> int:
+def record_cancelled(order: Order, gone: Collection[FulfillmentId]) -> int:
     """Of these fulfilments, which Shopify calls cancelled, those that are ours tell nothing any more; how many."""
     ours = Fulfillment.objects.filter(
         shipment__wms_order__order_id=order.id,
@@ -84,12 +84,12 @@ def take(order: Order, gone: Collection[FulfillmentId]) -> int:
     order = order_states.lock(order.id)
     rows = list(ours.select_related("shipment"))
     for each in rows:
-        _undo(order, each)
-    order_states.settle(order)
+        _record_one(order, each)
+    order_states.derive_state(order)
     return len(rows)
 
 
-def _undo(order: Order, cancelled: Fulfillment) -> None:
+def _record_one(order: Order, cancelled: Fulfillment) -> None:
     shipment = cancelled.shipment
     Fulfillment.objects.filter(id=cancelled.id).update(state=FulfillmentState.CANCELLED)
     for line, quantity in cancelled.units.items():
@@ -97,7 +97,7 @@ def _undo(order: Order, cancelled: Fulfillment) -> None:
             fulfilled=Greatest(F("fulfilled") - quantity, 0)
         )
     others = shipment.fulfillments.filter(state=FulfillmentState.CONFIRMED).order_by("id")
-    units = _listed(shipment)
+    units = _unfulfilled_text(shipment)
     why = f"its fulfilment was cancelled in Shopify: {units}"
     Shipment.objects.filter(id=shipment.id).update(
         state=ShipmentState.CANCELLED,
@@ -108,14 +108,14 @@ def _undo(order: Order, cancelled: Fulfillment) -> None:
     logger.warning("fulfillment_cancelled", order=order.id, shipment=shipment.id, fulfillment=cancelled.id)
 
 
-def _listed(shipment: Shipment) -> str:
+def _unfulfilled_text(shipment: Shipment) -> str:
     units = [unit for unit in shipment.units.select_related("order_line").order_by("id") if unit.unfulfilled]
     return ", ".join(f"{unit.unfulfilled} × {unit.order_line.label}" for unit in units)
 
 
-def tell_again(shipment_pk: ShipmentPk, *, user_id: int | None) -> bool:
+def fulfill_again(shipment_pk: ShipmentPk, *, user_id: int | None) -> bool:
     """A person wants Shopify to have a new fulfilment of a parcel whose first was cancelled; False when it has not."""
-    return _decide(shipment_pk, user_id=user_id, state=ShipmentState.RECEIVED)
+    return _record_decision(shipment_pk, user_id=user_id, state=ShipmentState.RECEIVED)
 
 
 def send_again(shipment_pk: ShipmentPk, *, user_id: int | None) -> bool:
@@ -124,11 +124,11 @@ def send_again(shipment_pk: ShipmentPk, *, user_id: int | None) -> bool:
     False when no fulfilment of the shipment was cancelled, or somebody has decided. Whether Shopify still asks for the
     units is read before they are routed.
     """
-    return _decide(shipment_pk, user_id=user_id, state=ShipmentState.CLOSED)
+    return _record_decision(shipment_pk, user_id=user_id, state=ShipmentState.CLOSED)
 
 
 @transaction.atomic
-def _decide(shipment_pk: ShipmentPk, *, user_id: int | None, state: ShipmentState) -> bool:
+def _record_decision(shipment_pk: ShipmentPk, *, user_id: int | None, state: ShipmentState) -> bool:
     shipment = Shipment.objects.select_related("wms_order").get(id=shipment_pk)
     if shipment.wms_order is None:
         return False
@@ -137,18 +137,18 @@ def _decide(shipment_pk: ShipmentPk, *, user_id: int | None, state: ShipmentStat
     if not undecided.update(state=state, decided_by_id=user_id, reason=""):
         return False
     if state == ShipmentState.CLOSED:
-        _give_up(shipment)
-        held_shipments.let_go(shipment)
+        _mark_sent_again(shipment)
+        held_shipments.close_held_alert(shipment)
         jobs.orders.read_order(order.shop, order.shopify_order_id)
     else:
         jobs.shipments.fulfill(order)
     alerts.shipments.FULFILLMENT_CANCELLED.close(shipment.subject)
-    order_states.settle(order)
+    order_states.derive_state(order)
     logger.info("cancelled_fulfillment_decided", shipment=shipment_pk, order=order.id, to=state, user=user_id)
     return True
 
 
-def _give_up(shipment: Shipment) -> None:
+def _mark_sent_again(shipment: Shipment) -> None:
     for unit in shipment.units.all():
         again = unit.unfulfilled
         if again:

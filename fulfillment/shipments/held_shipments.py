@@ -14,7 +14,7 @@ from fulfillment.models import FulfillmentOrderLine, Order, Shipment, ShipmentUn
 from fulfillment.models.states import FulfillmentState, OrderState, ShipmentState
 from fulfillment.refs import ShipmentPk
 from fulfillment.shipments import requested_units
-from fulfillment.shipments.requested_units import Asked, Rest
+from fulfillment.shipments.requested_units import HeldUnits, RequestedUnits
 from ops.errors import Transient
 from shops.ids import ShopifyLineId
 
@@ -29,7 +29,7 @@ _MAY_HAVE_SOME = (
 """Where an order stands that may have held shipments: readings of all others are spared the look."""
 
 
-def unfulfilled(shipment: Shipment) -> dict[ShopifyLineId, int]:
+def unfulfilled_units(shipment: Shipment) -> dict[ShopifyLineId, int]:
     """Units that Shopify is still to be told of, by Shopify order line id."""
     rows = shipment.units.filter(quantity__gt=F("fulfilled") + F("sent_again")).annotate(
         left=F("quantity") - F("fulfilled") - F("sent_again")
@@ -37,13 +37,13 @@ def unfulfilled(shipment: Shipment) -> dict[ShopifyLineId, int]:
     return dict(rows.values_list("order_line__shopify_line_id", "left"))
 
 
-def surplus(shipment: Shipment) -> dict[str, int]:
+def misfit_units(shipment: Shipment) -> dict[str, int]:
     """Units that do not belong to the WMS order, by item code."""
     rows = shipment.lines.filter(quantity__gt=F("counted")).annotate(left=F("quantity") - F("counted"))
     return dict(rows.order_by("item_code").values_list("item_code", "left"))
 
 
-def as_stored(order: Order) -> list[Asked]:
+def stored_requests(order: Order) -> list[RequestedUnits]:
     """What Shopify asked for at the last reading."""
     lines = FulfillmentOrderLine.objects.filter(fulfillment_order__order=order)
     ours = coverage.fulfillment_orders_to_ship(order).values_list("id", flat=True)
@@ -53,63 +53,65 @@ def as_stored(order: Order) -> list[Asked]:
 
 
 @transaction.atomic
-def hold(order: Order, shipment: Shipment, rest: Sequence[Rest], *, left: Sequence[Asked]) -> None:
+def hold_shipment(
+    order: Order, shipment: Shipment, held: Sequence[HeldUnits], *, remaining: Sequence[RequestedUnits]
+) -> None:
     """Shopify does not take these units as things stand: they wait for a change, and a person is told.
 
     `left`: what Shopify asks for besides. Raises Transient when the shipment was changed since it was read.
     """
     order = order_states.lock(order.id)
     units: dict[ShopifyLineId, int] = {}
-    for each in rest:
+    for each in held:
         units[each.line_id] = units.get(each.line_id, 0) + each.units
     as_read = Q(attempt_at=shipment.attempt_at) if shipment.attempt_at else Q(attempt_at__isnull=True)
     under_way = Q(state__in=[ShipmentState.RECEIVED, ShipmentState.FULFILLING])
     waiting = Shipment.objects.filter(under_way & as_read, id=shipment.id)
-    if unfulfilled(shipment) != units or not waiting.update(state=ShipmentState.HELD):
+    if unfulfilled_units(shipment) != units or not waiting.update(state=ShipmentState.HELD):
         raise Transient("the shipment was changed while Shopify was read")
     shipment.fulfillments.filter(state=FulfillmentState.IN_FLIGHT).update(state=FulfillmentState.VOID)
     known, cancelled = shipment.held_fingerprint, order.cancelled_at is not None
-    print_now = requested_units.fingerprint(left, units, cancelled=cancelled)
-    _note_unwanted(shipment, rest)
+    fingerprint = requested_units.fingerprint(remaining, units, cancelled=cancelled)
+    _store_unwanted(shipment, held)
     shipment.refresh_from_db(fields=["state", "shopify_fulfillment_id"])
     Shipment.objects.filter(id=shipment.id).update(
-        held_fingerprint=print_now, reason=reason(shipment, rest)[:2000]
+        held_fingerprint=fingerprint, reason=reason_text(shipment, held)[:2000]
     )
-    if print_now != known and print_now != requested_units.fingerprint(
-        as_stored(order), units, cancelled=cancelled
+    if fingerprint != known and fingerprint != requested_units.fingerprint(
+        stored_requests(order), units, cancelled=cancelled
     ):
         # The cause may be gone by now, and the reading that says so may have come before this was stored.
         jobs.orders.read_order(order.shop, order.shopify_order_id)
-    _tell(order, shipment, reason(shipment, rest))
-    order_states.settle(order)
+    _raise_alert(order, shipment, reason_text(shipment, held))
+    order_states.derive_state(order)
     logger.warning("shipment_held", shipment=shipment.id, order=order.id, units=sum(units.values()))
 
 
-def _note_unwanted(shipment: Shipment, rest: Sequence[Rest]) -> None:
+def _store_unwanted(shipment: Shipment, held: Sequence[HeldUnits]) -> None:
     shipment.units.exclude(unwanted=0).update(unwanted=0)
-    for each in rest:
+    for each in held:
         if not each.wanted:
             shipment.units.filter(order_line__shopify_line_id=each.line_id).update(
                 unwanted=F("unwanted") + each.units
             )
 
 
-def reason(shipment: Shipment, rest: Sequence[Rest] = ()) -> str:
+def reason_text(shipment: Shipment, held: Sequence[HeldUnits] = ()) -> str:
     """Every cause for which units of the shipment are held, by item and with numbers."""
     names = (
         {
             unit.order_line.shopify_line_id: unit.order_line.label
             for unit in shipment.units.select_related("order_line")
         }
-        if rest
+        if held
         else {}
     )
-    held = [f"{each.units} × {names.get(each.line_id, each.line_id)}: {each.why}" for each in rest]
-    return "; ".join([*held, *_misfits(shipment)])
+    texts = [f"{each.units} × {names.get(each.line_id, each.line_id)}: {each.why}" for each in held]
+    return "; ".join([*texts, *_misfit_texts(shipment)])
 
 
-def _misfits(shipment: Shipment) -> list[str]:
-    over = surplus(shipment)
+def _misfit_texts(shipment: Shipment) -> list[str]:
+    over = misfit_units(shipment)
     if not over:
         return [] if shipment.lines.exists() else ["the report names no items"]
     lines = shipment.wms_order.lines.filter(item_code__in=over) if shipment.wms_order else ()
@@ -127,58 +129,63 @@ def _misfits(shipment: Shipment) -> list[str]:
 
 def hold_misfits(order: Order, shipment: Shipment) -> None:
     """Units that do not belong to the WMS order are held; what fits goes its way. The order is locked."""
-    text = reason(shipment)
+    text = reason_text(shipment)
     Shipment.objects.filter(id=shipment.id).update(reason=text[:2000])
-    _tell(order, shipment, text)
+    _raise_alert(order, shipment, text)
     logger.warning("shipment_misfits", shipment=shipment.id, order=order.id)
 
 
-def _tell(order: Order, shipment: Shipment, text: str) -> None:
+def _raise_alert(order: Order, shipment: Shipment, text: str) -> None:
     fulfilled = ShipmentUnit.objects.filter(shipment=shipment).aggregate(units=Sum("fulfilled"))["units"]
     alerts.shipments.shipment_held(order, shipment, reason=text, partly_fulfilled=bool(fulfilled))
 
 
-def follow(order: Order) -> bool:
+def retry_changed(order: Order) -> bool:
     """A reading was stored: try the order's held shipments again whose cause changed. The order is locked."""
     if order.state not in _MAY_HAVE_SOME:
         return False
-    held = [each for each in _held(order).prefetch_related("units__order_line") if _lines(each)]
+    held = [
+        each
+        for each in _held_shipments(order).prefetch_related("units__order_line")
+        if _unfulfilled_line_ids(each)
+    ]
     if not held:
         return False
-    now, cancelled = as_stored(order), order.cancelled_at is not None
+    now, cancelled = stored_requests(order), order.cancelled_at is not None
     changed = [
         each.id
         for each in held
-        if requested_units.fingerprint(now, _lines(each), cancelled=cancelled) != each.held_fingerprint
+        if requested_units.fingerprint(now, _unfulfilled_line_ids(each), cancelled=cancelled)
+        != each.held_fingerprint
     ]
     if changed:
-        Shipment.objects.filter(id__in=changed).update(state=ShipmentState.RECEIVED, resumed_at=goes_on())
+        Shipment.objects.filter(id__in=changed).update(state=ShipmentState.RECEIVED, resumed_at=resumed_at())
         jobs.shipments.fulfill(order)
         logger.info("held_shipments_tried_again", order=order.id, shipments=len(changed))
     return bool(changed)
 
 
-def goes_on() -> Case:
+def resumed_at() -> Case:
     """From when on a shipment that is to be told was to be told: as before where it was already, else from now on."""
     was = When(state__in=[ShipmentState.RECEIVED, ShipmentState.FULFILLING], then=F("resumed_at"))
     return Case(was, default=Now(), output_field=DateTimeField())
 
 
-def _held(order: Order) -> QuerySet[Shipment]:
+def _held_shipments(order: Order) -> QuerySet[Shipment]:
     return Shipment.objects.filter(wms_order__order=order, state=ShipmentState.HELD)
 
 
-def _lines(shipment: Shipment) -> list[int]:
+def _unfulfilled_line_ids(shipment: Shipment) -> list[int]:
     return [unit.order_line.shopify_line_id for unit in shipment.units.all() if unit.unfulfilled]
 
 
-def let_go(shipment: Shipment) -> None:
+def close_held_alert(shipment: Shipment) -> None:
     """Nothing of it is held any more."""
     alerts.shipments.SHIPMENT_HELD.close(shipment.subject)
 
 
 @transaction.atomic
-def close(shipment_pk: ShipmentPk, *, user_id: int | None) -> bool:
+def close_shipment(shipment_pk: ShipmentPk, *, user_id: int | None) -> bool:
     """A person decided that nothing more is told of a shipment; False when nothing of it waits for a person."""
     shipment = Shipment.objects.select_related("wms_order").get(id=shipment_pk)
     if shipment.wms_order is None:
@@ -187,8 +194,8 @@ def close(shipment_pk: ShipmentPk, *, user_id: int | None) -> bool:
     waiting = Shipment.objects.filter(id=shipment_pk, state__in=[ShipmentState.HELD, ShipmentState.CANCELLED])
     if not waiting.update(state=ShipmentState.CLOSED, decided_by_id=user_id):
         return False
-    let_go(shipment)
+    close_held_alert(shipment)
     alerts.shipments.FULFILLMENT_CANCELLED.close(shipment.subject)
-    order_states.settle(order)
+    order_states.derive_state(order)
     logger.info("shipment_closed", shipment=shipment_pk, order=order.id, user=user_id)
     return True

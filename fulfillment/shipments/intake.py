@@ -64,12 +64,12 @@ def allocate(lines: Iterable[WmsOrderLine], items: Mapping[str, int]) -> Allocat
     units = {
         line: now - before
         for line in dict.fromkeys(row.order_line_id for row in rows)
-        if (now := _complete(rows, line, shipped)) > (before := _complete(rows, line, {}))
+        if (now := _complete_units(rows, line, shipped)) > (before := _complete_units(rows, line, {}))
     }
     return Allocation(shipped, units, {item: units for item, units in left.items() if units})
 
 
-def _complete(rows: list[WmsOrderLine], line: int, shipped: Mapping[int, int]) -> int:
+def _complete_units(rows: list[WmsOrderLine], line: int, shipped: Mapping[int, int]) -> int:
     """Shopify units of a line that are complete once `shipped` is added: the least over its components."""
     return min(
         (row.shipped + shipped.get(row.id, 0)) // row.per_unit for row in rows if row.order_line_id == line
@@ -85,25 +85,25 @@ def receive(connection_pk: ConnectionPk, event: ShipmentEvent, *, occurred_at: d
     with idempotency.guard(RetentionWindow.SHIPMENT, identity) as guard:
         if guard.state is GuardState.BUSY:
             raise Throttled("another worker is recording this shipment", wait=_SOON)
-        row = status_updates.require_known(connection_pk, event.wms_order_id, occurred_at=occurred_at)
-        record(row, event, occurred_at=occurred_at)
+        row = status_updates.require_wms_order(connection_pk, event.wms_order_id, occurred_at=occurred_at)
+        record_shipment(row, event, occurred_at=occurred_at)
 
 
 @transaction.atomic
-def record(row: WmsOrder, event: ShipmentEvent, *, occurred_at: datetime) -> Shipment | None:
+def record_shipment(row: WmsOrder, event: ShipmentEvent, *, occurred_at: datetime) -> Shipment | None:
     """Store the shipment and count its units; None when it was stored before, so that this report was compared."""
     order = order_states.lock_of(row)
-    known, identity = repeated_reports.known(row, event)
+    known, identity = repeated_reports.find_known(row, event)
     if known is not None:
-        if repeated_reports.compare(order, known, event, occurred_at=occurred_at):
-            count(order, known)
+        if repeated_reports.compare_report(order, known, event, occurred_at=occurred_at):
+            count_units(order, known)
         return None
     shipment = _store(row, event, identity=identity, occurred_at=occurred_at)
     tracking.report_unusable(order, shipment, event.tracking)
     if identity != event.wms_shipment_id:
         repeated_reports.hold_twin(order, shipment, event)
     else:
-        count(order, shipment)
+        count_units(order, shipment)
     return shipment
 
 
@@ -138,7 +138,7 @@ def _emitted(row: WmsOrder, occurred_at: datetime) -> Combinable:
     return Least(Greatest(said, Value(row.created_at, output_field=DateTimeField())), Now())
 
 
-def count(order: Order, shipment: Shipment) -> bool:
+def count_units(order: Order, shipment: Shipment) -> bool:
     """Count what is not counted yet of a shipment on its WMS order; what does not fit is held. The order is locked.
 
     Also for a held shipment that a person wants looked at again. Returns whether anything of it goes on.
@@ -148,22 +148,22 @@ def count(order: Order, shipment: Shipment) -> bool:
     items = {line.item_code: line.quantity - line.counted for line in shipment.lines.all()}
     allocation = allocate(rows, items)
     if allocation.shipped:
-        _add(shipment, rows, allocation)
+        _store_counts(shipment, rows, allocation)
         counted = {item: units - allocation.surplus.get(item, 0) for item, units in items.items()}
         reservations.ship(row.external_id, counted, shipped_at=shipment.shipped_at)
         complete = all(line.shipped == line.quantity for line in rows)
-        status_updates.note_shipped(row, complete=complete, shipped_at=shipment.shipped_at)
+        status_updates.record_shipped(row, complete=complete, shipped_at=shipment.shipped_at)
         if row.cancel_requested_at:
-            cancellation.too_late(row.id)
+            cancellation.handle_too_late(row.id)
         if complete and row.wms_status in ENDED:
-            cancellation.left_all_the_same(order)
-    goes = _stand(order, shipment)
-    order_states.settle(order)
+            cancellation.release_if_all_shipped(order)
+    goes = _set_shipment_state(order, shipment)
+    order_states.derive_state(order)
     logger.info("shipment_counted", shipment=shipment.id, order=order.id, surplus=dict(allocation.surplus))
     return goes
 
 
-def _add(shipment: Shipment, rows: list[WmsOrderLine], allocation: Allocation) -> None:
+def _store_counts(shipment: Shipment, rows: list[WmsOrderLine], allocation: Allocation) -> None:
     taken: dict[str, int] = {}
     for line in rows:
         units = allocation.shipped.get(line.id, 0)
@@ -193,16 +193,16 @@ def _add(shipment: Shipment, rows: list[WmsOrderLine], allocation: Allocation) -
     )
 
 
-def _stand(order: Order, shipment: Shipment) -> bool:
+def _set_shipment_state(order: Order, shipment: Shipment) -> bool:
     """Where a shipment stands once its units are counted; returns whether it goes on. The order is locked."""
     rows = Shipment.objects.filter(id=shipment.id).exclude(
         # What is being told, or is for a person to decide, goes on from there.
         state__in=[ShipmentState.FULFILLING, ShipmentState.CANCELLED]
     )
-    misfits = bool(held_shipments.surplus(shipment)) or not shipment.lines.exists()
-    unfulfilled = held_shipments.unfulfilled(shipment)
+    misfits = bool(held_shipments.misfit_units(shipment)) or not shipment.lines.exists()
+    unfulfilled = held_shipments.unfulfilled_units(shipment)
     if unfulfilled:
-        rows.update(state=ShipmentState.RECEIVED, reason="", resumed_at=held_shipments.goes_on())
+        rows.update(state=ShipmentState.RECEIVED, reason="", resumed_at=held_shipments.resumed_at())
         jobs.shipments.fulfill(order)
     elif misfits:
         rows.update(state=ShipmentState.HELD)
@@ -213,16 +213,16 @@ def _stand(order: Order, shipment: Shipment) -> bool:
     if misfits:
         held_shipments.hold_misfits(order, shipment)
     elif not unfulfilled:
-        held_shipments.let_go(shipment)
+        held_shipments.close_held_alert(shipment)
     return bool(unfulfilled) or not misfits
 
 
 @transaction.atomic
-def look_again(shipment_pk: ShipmentPk) -> bool:
+def recheck_held(shipment_pk: ShipmentPk) -> bool:
     """A person had the cause of a held shipment removed: count it and tell it again. False when it stays held."""
     shipment = Shipment.objects.select_related("wms_order").get(id=shipment_pk)
     if shipment.wms_order is None:
         return False
     order = order_states.lock_of(shipment.wms_order)
     shipment.refresh_from_db()
-    return shipment.state == ShipmentState.HELD and count(order, shipment)
+    return shipment.state == ShipmentState.HELD and count_units(order, shipment)

@@ -1,4 +1,4 @@
-"""Which parcels a sold unit left in, where its items left in several. Pure, but for one reading of the counts."""
+"""Which shipments a sold unit left in, where its items left in several. Pure, but for one reading of the counts."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ class _Component:
 
     per_unit: int
     total: int = 0
-    parcels: list[tuple[int, int]] = field(default_factory=list)
+    shipments: list[tuple[int, int]] = field(default_factory=list)
 
     def add(self, shipment_id: int, units: int) -> None:
         self.total += units
-        self.parcels.append((self.total, shipment_id))
+        self.shipments.append((self.total, shipment_id))
 
     def between(self, first: int, last: int) -> list[int]:
-        """The parcels of the kits from the `first` on and before the `last`."""
+        """The shipments of the kits from the `first` on and before the `last`."""
         start, end = first * self.per_unit, last * self.per_unit
         found, begin = [], 0
-        for until, shipment_id in self.parcels:
+        for until, shipment_id in self.shipments:
             if begin < end and until > start:
                 found.append(shipment_id)
             begin = until
         return found
 
 
-def earlier_parcels(
+def earlier_shipments(
     lines: Iterable[WmsOrderLine], counts: Iterable[tuple[int, int, int]]
 ) -> dict[int, list[int]]:
     """For each shipment that completes units, the others that brought items of them, in the order of counting. Pure.
@@ -46,27 +46,27 @@ def earlier_parcels(
     found: dict[int, list[int]] = {}
     for shipment_id, line_id, units in counts:
         parts = kits[kit_of[line_id]]
-        before = _complete(parts)
+        before = _complete_units(parts)
         parts[line_id].add(shipment_id, units)
-        for component in parts.values() if _complete(parts) > before else ():
+        for component in parts.values() if _complete_units(parts) > before else ():
             mine = found.setdefault(shipment_id, [])
             mine += [
                 each
-                for each in component.between(before, _complete(parts))
+                for each in component.between(before, _complete_units(parts))
                 if each != shipment_id and each not in mine
             ]
     return {shipment_id: sorted(others) for shipment_id, others in found.items() if others}
 
 
-def _complete(parts: Mapping[int, _Component]) -> int:
+def _complete_units(parts: Mapping[int, _Component]) -> int:
     return min(part.total // part.per_unit for part in parts.values())
 
 
-def parcels_with(shipment: Shipment) -> Sequence[Shipment]:
-    """The other parcels in which items of the units left that this one completes, oldest first."""
+def shipments_of_same_units(shipment: Shipment) -> Sequence[Shipment]:
+    """The other shipments in which items of the units left that this one completes, oldest first."""
     lines = list(WmsOrderLine.objects.filter(wms_order_id=shipment.wms_order_id))
     if len({line.order_line_id for line in lines}) == len(lines) and all(x.per_unit == 1 for x in lines):
         return []
     counts = ShipmentCount.objects.filter(shipment__wms_order_id=shipment.wms_order_id).order_by("id")
-    others = earlier_parcels(lines, counts.values_list("shipment_id", "wms_order_line_id", "quantity"))
+    others = earlier_shipments(lines, counts.values_list("shipment_id", "wms_order_line_id", "quantity"))
     return list(Shipment.objects.filter(id__in=others.get(shipment.id, [])).order_by("id"))

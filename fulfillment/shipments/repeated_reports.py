@@ -28,7 +28,7 @@ def items(event: ShipmentEvent) -> dict[str, int]:
     return {item: quantity for item, quantity in units.items() if quantity}
 
 
-def known(row: WmsOrder, event: ShipmentEvent) -> tuple[Shipment | None, RemoteShipmentId]:
+def find_known(row: WmsOrder, event: ShipmentEvent) -> tuple[Shipment | None, RemoteShipmentId]:
     """The shipment that was stored of this id and WMS order, and the id under which a new one is to be stored.
 
     An id that was another order's parcel names a parcel of its own, a twin. The order is locked.
@@ -53,11 +53,11 @@ def hold_twin(order: Order, shipment: Shipment, event: ShipmentEvent) -> None:
     """A parcel whose id was another order's: nobody knows which of the two reports is wrong, if any is."""
     why = f"the id {event.wms_shipment_id} was reported before, as a parcel of another order"
     Shipment.objects.filter(id=shipment.id).update(state=ShipmentState.HELD, reason=why)
-    alerts.shipments.shipment_id_reused(order, shipment, items=_listed(items(event)), why=why)
+    alerts.shipments.shipment_id_reused(order, shipment, items=_units_text(items(event)), why=why)
     logger.warning("shipment_id_reused", shipment=shipment.id, order=order.id)
 
 
-def compare(order: Order, shipment: Shipment, event: ShipmentEvent, *, occurred_at: datetime) -> bool:
+def compare_report(order: Order, shipment: Shipment, event: ShipmentEvent, *, occurred_at: datetime) -> bool:
     """Compare a further report with what was stored; returns whether there is something to count. Order locked.
 
     More units are taken over, and fewer where they were not counted yet. What contradicts is told to a person. An older
@@ -68,33 +68,33 @@ def compare(order: Order, shipment: Shipment, event: ShipmentEvent, *, occurred_
     older = shipment.reported_at is not None and occurred_at < shipment.reported_at
     more = {item: units for item, units in said.items() if units > before.get(item, 0)}
     fewer = {item: said.get(item, 0) for item, units in before.items() if said.get(item, 0) < units}
-    contradictions = _elsewhere(shipment, event)
+    contradictions = _warehouse_contradictions(shipment, event)
     if older:
         contradictions += [f"an older report says {units} × {item}" for item, units in more.items()]
     else:
-        contradictions += _lower(lines, fewer)
-        _raise_to(shipment, lines, more)
+        contradictions += _lower_quantities(lines, fewer)
+        _raise_quantities(shipment, lines, more)
     tracking.correct(order, shipment, event, occurred_at=occurred_at)
-    tracking.report_unusable(order, shipment, event.tracking, mends=not older)
+    tracking.report_unusable(order, shipment, event.tracking, closes_alert=not older)
     if not older:
         Shipment.objects.filter(id=shipment.id).update(
             reported_at=Greatest("reported_at", occurred_at),
             warehouse_code=shipment.warehouse_code or event.warehouse_id,
         )
     if contradictions:
-        _report(order, shipment, before, contradictions)
+        _report_contradictions(order, shipment, before, contradictions)
     elif not older and event.warehouse_id == shipment.warehouse_code:
         alerts.shipments.SHIPMENT_CONTRADICTED.close(shipment.subject)
     return not older and bool(more or fewer)
 
 
-def _elsewhere(shipment: Shipment, event: ShipmentEvent) -> list[str]:
+def _warehouse_contradictions(shipment: Shipment, event: ShipmentEvent) -> list[str]:
     if not shipment.warehouse_code or event.warehouse_id in ("", shipment.warehouse_code):
         return []
     return [f"it left from warehouse {event.warehouse_id}, not {shipment.warehouse_code}"]
 
 
-def _lower(lines: dict[str, ShipmentLine], fewer: dict[str, int]) -> list[str]:
+def _lower_quantities(lines: dict[str, ShipmentLine], fewer: dict[str, int]) -> list[str]:
     """What was not counted is corrected at once. What was counted may be told, and a parcel cannot be called back."""
     problems = []
     for item, units in fewer.items():
@@ -109,7 +109,7 @@ def _lower(lines: dict[str, ShipmentLine], fewer: dict[str, int]) -> list[str]:
     return problems
 
 
-def _raise_to(shipment: Shipment, lines: dict[str, ShipmentLine], more: dict[str, int]) -> None:
+def _raise_quantities(shipment: Shipment, lines: dict[str, ShipmentLine], more: dict[str, int]) -> None:
     for item, units in more.items():
         if item in lines:
             lines[item].quantity = units
@@ -118,10 +118,12 @@ def _raise_to(shipment: Shipment, lines: dict[str, ShipmentLine], more: dict[str
             ShipmentLine.objects.create(shipment=shipment, item_code=item, quantity=units)
 
 
-def _report(order: Order, shipment: Shipment, before: dict[str, int], problems: list[str]) -> None:
-    alerts.shipments.shipment_contradicted(order, shipment, before=_listed(before), problems=problems)
+def _report_contradictions(
+    order: Order, shipment: Shipment, before: dict[str, int], problems: list[str]
+) -> None:
+    alerts.shipments.shipment_contradicted(order, shipment, before=_units_text(before), problems=problems)
     logger.warning("shipment_contradicted", shipment=shipment.id, order=order.id)
 
 
-def _listed(units: dict[str, int]) -> str:
+def _units_text(units: dict[str, int]) -> str:
     return ", ".join(f"{quantity} × {item}" for item, quantity in sorted(units.items())) or "nothing"

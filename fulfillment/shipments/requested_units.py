@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from fulfillment.models import FulfillmentOrder, FulfillmentOrderLine
-from fulfillment.readiness import GOING_STATUSES, OPEN_STATUSES
+from fulfillment.readiness import FULFILLABLE_STATUSES, OPEN_STATUSES
 from fulfillment.shopify.our_locations import SHIPPED_METHODS, OurLocations
 from fulfillment.shopify.snapshots import FulfillmentOrderNode
 from shops.ids import FulfillmentOrderId, FulfillmentOrderLineId, LocationId, ShopifyLineId
@@ -20,7 +20,7 @@ NO_FULFILLMENT_ORDER, NO_FULFILLMENT_ORDER_LINE = FulfillmentOrderId(0), Fulfill
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestedUnits:
     """Units of an order line that one fulfilment order still asks for; `why` = its holds, or its date.
 
     `line_id` is Shopify's id of the order line; the ids of the fulfilment order and of its line are 0 if not known.
@@ -37,9 +37,9 @@ class Asked:
     fulfillment_order_line_id: FulfillmentOrderLineId = NO_FULFILLMENT_ORDER_LINE
 
     @property
-    def goes(self) -> bool:
+    def can_be_fulfilled(self) -> bool:
         """Whether a fulfilment of ours may take them now."""
-        return self.ours and self.status in GOING_STATUSES and self.method in SHIPPED_METHODS
+        return self.ours and self.status in FULFILLABLE_STATUSES and self.method in SHIPPED_METHODS
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Rest:
+class HeldUnits:
     """Units of a parcel that no fulfilment can take now; `wanted` = Shopify still asks for them somehow."""
 
     line_id: ShopifyLineId
@@ -81,18 +81,18 @@ class Rest:
 
 
 @dataclass(frozen=True)
-class Plan:
+class FulfillmentPlan:
     """How a parcel is told: the calls, what stays unfulfilled, and what Shopify asks for once the calls are made."""
 
     calls: tuple[Call, ...]
-    rest: tuple[Rest, ...]
-    left: tuple[Asked, ...]
+    held: tuple[HeldUnits, ...]
+    remaining: tuple[RequestedUnits, ...]
 
 
-def from_nodes(work: Iterable[FulfillmentOrderNode], *, locations: OurLocations) -> list[Asked]:
+def from_nodes(work: Iterable[FulfillmentOrderNode], *, locations: OurLocations) -> list[RequestedUnits]:
     """As it was just read."""
     return [
-        Asked(
+        RequestedUnits(
             line_id=line.line_item.id,
             units=line.remaining_quantity,
             status=node.status[:40],
@@ -115,10 +115,10 @@ def _node_why(node: FulfillmentOrderNode) -> str:
     return holds or (f"{node.fulfill_at:%Y-%m-%d %H:%M} UTC" if node.fulfill_at else "")
 
 
-def from_rows(lines: Iterable[FulfillmentOrderLine], *, ours: frozenset[int]) -> list[Asked]:
+def from_rows(lines: Iterable[FulfillmentOrderLine], *, ours: frozenset[int]) -> list[RequestedUnits]:
     """As it was stored; `ours`: our row ids of the fulfilment orders that are our warehouses'."""
     return [
-        Asked(
+        RequestedUnits(
             line_id=line.order_line.shopify_line_id,
             units=line.remaining_quantity,
             status=work.status,
@@ -136,7 +136,7 @@ def _row_why(work: FulfillmentOrder) -> str:
     return work.hold_reason or (f"{work.fulfill_at:%Y-%m-%d %H:%M} UTC" if work.fulfill_at else "")
 
 
-def fingerprint(asked: Iterable[Asked], lines: Iterable[int], *, cancelled: bool) -> str:
+def fingerprint(asked: Iterable[RequestedUnits], lines: Iterable[int], *, cancelled: bool) -> str:
     """What Shopify asks for of these lines, in so many characters that a change of it shows."""
     about = set(lines)
     sums = _sums(
@@ -150,61 +150,63 @@ def fingerprint(asked: Iterable[Asked], lines: Iterable[int], *, cancelled: bool
 
 def plan(
     units: Mapping[ShopifyLineId, int],
-    asked: Sequence[Asked],
+    asked: Sequence[RequestedUnits],
     *,
     location_id: LocationId,
     by_others: Mapping[ShopifyLineId, int],
     cancelled: bool,
-) -> Plan:
-    """What fulfilments take these units, the warehouse's own location first; and why the rest must wait.
+) -> FulfillmentPlan:
+    """What fulfilments take these units, the warehouse's own location first; and why the held must wait.
 
     `by_others`: units of each line in fulfilments that are not ours.
     """
     left = {line: quantity for line, quantity in units.items() if quantity}
     remaining = {index: each.units for index, each in enumerate(asked)}
     picks: dict[tuple[LocationId | None, str], list[Pick]] = {}
-    going = [(index, each) for index, each in enumerate(asked) if each.goes]
+    going = [(index, each) for index, each in enumerate(asked) if each.can_be_fulfilled]
     for index, each in sorted(going, key=lambda pair: pair[1].location_id != location_id):
         take = min(left.get(each.line_id, 0), each.units)
         if take:
-            place = picks.setdefault((each.location_id, each.method), [])
-            place.append(Pick(each.fulfillment_order_id, each.fulfillment_order_line_id, each.line_id, take))
+            group = picks.setdefault((each.location_id, each.method), [])
+            group.append(Pick(each.fulfillment_order_id, each.fulfillment_order_line_id, each.line_id, take))
             left[each.line_id] -= take
             remaining[index] -= take
-    return Plan(
+    return FulfillmentPlan(
         calls=tuple(Call(location, tuple(taken)) for (location, _), taken in picks.items()),
-        rest=tuple(
-            rest
+        held=tuple(
+            held
             for line, quantity in left.items()
             if quantity
-            for rest in _rest(line, quantity, asked, by_others=by_others.get(line, 0), cancelled=cancelled)
+            for held in _held_units(
+                line, quantity, asked, by_others=by_others.get(line, 0), cancelled=cancelled
+            )
         ),
-        left=tuple(replace(each, units=remaining[i]) for i, each in enumerate(asked) if remaining[i]),
+        remaining=tuple(replace(each, units=remaining[i]) for i, each in enumerate(asked) if remaining[i]),
     )
 
 
-def _rest(
-    line: ShopifyLineId, quantity: int, asked: Sequence[Asked], *, by_others: int, cancelled: bool
-) -> Iterable[Rest]:
+def _held_units(
+    line: ShopifyLineId, quantity: int, asked: Sequence[RequestedUnits], *, by_others: int, cancelled: bool
+) -> Iterable[HeldUnits]:
     for each in asked:
-        if each.line_id == line and not each.goes and (waits := min(quantity, each.units)):
+        if each.line_id == line and not each.can_be_fulfilled and (waits := min(quantity, each.units)):
             quantity -= waits
-            yield Rest(line, waits, _why_not(each))
+            yield HeldUnits(line, waits, _reason_held(each))
     if not quantity:
         return
     if cancelled:
-        yield Rest(line, quantity, "the order is cancelled", wanted=False)
+        yield HeldUnits(line, quantity, "the order is cancelled", wanted=False)
         return
     if elsewhere := min(quantity, by_others):
-        yield Rest(line, elsewhere, "fulfilled by somebody else", wanted=False)
+        yield HeldUnits(line, elsewhere, "fulfilled by somebody else", wanted=False)
     if gone := quantity - elsewhere:
         why = (
             "Shopify no longer asks for it: taken out of the order, refunded, or its fulfilment order closed"
         )
-        yield Rest(line, gone, why, wanted=False)
+        yield HeldUnits(line, gone, why, wanted=False)
 
 
-def _why_not(asked: Asked) -> str:
+def _reason_held(asked: RequestedUnits) -> str:
     if asked.status == "ON_HOLD":
         return f"on hold at Shopify: {asked.why or 'no reason given'}"
     if asked.status == "SCHEDULED":
@@ -214,12 +216,12 @@ def _why_not(asked: Asked) -> str:
     return f"at another location ({asked.location_id}), which is no warehouse of ours"
 
 
-def stands(call: Call, asked: Iterable[Asked]) -> bool:
+def is_still_open(call: Call, asked: Iterable[RequestedUnits]) -> bool:
     """Whether all that a call takes is still there to be taken."""
     there = _sums(
         ((each.fulfillment_order_id, each.fulfillment_order_line_id), each.units)
         for each in asked
-        if each.goes
+        if each.can_be_fulfilled
     )
     return all(
         there.get((p.fulfillment_order_id, p.fulfillment_order_line_id), 0) >= p.quantity for p in call.picks

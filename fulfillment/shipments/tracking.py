@@ -30,14 +30,14 @@ def tracking_input(shipment: Shipment) -> dict[str, Any]:
     """`FulfillmentTrackingInput` (Admin API 2026-10): all numbers and links, and the carrier by the name that Shopify
     knows, else as the WMS names it; {} = none.
 
-    Of units whose items left in several parcels, the numbers of all of them are given.
+    Of units whose items left in several shipments, the numbers of all of them are given.
     """
-    parcels = [*kits.parcels_with(shipment), shipment]
+    shipments = [*kits.shipments_of_same_units(shipment), shipment]
     # Shopify takes the first link for the first number: those that have links come first.
-    parcels.sort(key=lambda parcel: not parcel.tracking_urls)
-    numbers = list(dict.fromkeys(number for parcel in parcels for number in parcel.numbers))
-    urls = list(dict.fromkeys(url for parcel in parcels for url in parcel.tracking_urls))
-    carriers = [shipment.carrier_code, *(parcel.carrier_code for parcel in parcels)]
+    shipments.sort(key=lambda each: not each.tracking_urls)
+    numbers = list(dict.fromkeys(number for each in shipments for number in each.numbers))
+    urls = list(dict.fromkeys(url for each in shipments for url in each.tracking_urls))
+    carriers = [shipment.carrier_code, *(each.carrier_code for each in shipments)]
     several = len(numbers) > 1 or len(urls) > 1
     given: dict[str, Any] = {
         "company": shopify_carrier(next(filter(None, carriers), "")),
@@ -86,19 +86,19 @@ def correct(order: Order, shipment: Shipment, event: ShipmentEvent, *, occurred_
     return True
 
 
-def report_unusable(order: Order, shipment: Shipment, said: Tracking, *, mends: bool = False) -> None:
+def report_unusable(order: Order, shipment: Shipment, said: Tracking, *, closes_alert: bool = False) -> None:
     """What the WMS gave as tracking and Shopify cannot be given: a person is told, the rest goes on.
 
-    `mends`: a newer report of the parcel, which ends the alert when all that it gives can be used.
+    `closes_alert`: a newer report of the each, which ends the alert when all that it gives can be used.
     """
     if not said.unusable:
-        if mends and (said.numbers or said.urls):
+        if closes_alert and (said.numbers or said.urls):
             alerts.shipments.TRACKING_UNUSABLE.close(shipment.subject)
         return
     alerts.shipments.tracking_unusable(order, shipment, unusable=said.unusable)
 
 
-def update(shipment_pk: ShipmentPk) -> None:
+def update_fulfillments(shipment_pk: ShipmentPk) -> None:
     """Tell Shopify the tracking that a shipment's fulfilments have now, and those of units that it is a part of.
 
     A fulfilment that is not there yet will be made with it; one that was cancelled is left alone.
@@ -116,11 +116,11 @@ def update(shipment_pk: ShipmentPk) -> None:
     gone = cancelled_fulfillments.compare(order.shop, order) if changed else set()
     for each, given in changed:
         if each.shopify_fulfillment_id not in gone:
-            _set(order.shop, each, given)
+            _set_tracking(order.shop, each, given)
             Fulfillment.objects.filter(id=each.id).update(tracking=given)
 
 
-def _set(shop: Shop, told: Fulfillment, given: dict[str, Any]) -> None:
+def _set_tracking(shop: Shop, told: Fulfillment, given: dict[str, Any]) -> None:
     variables = {
         "fulfillmentId": gid("Fulfillment", told.shopify_fulfillment_id or FulfillmentId(0)),
         "notifyCustomer": shop.notify_customer,

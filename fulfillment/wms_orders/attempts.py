@@ -1,4 +1,4 @@
-"""One attempt to place an order: what it knows, its fencing token, and every way to end without an order placed."""
+"""One attempt to place an order: what it knows, its fencing token, and every way in which it ends without an order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from fulfillment import alerts, jobs, order_states
 from fulfillment.models import Order, WmsOrder
 from fulfillment.models.states import OrderState, Outcome, Reason
-from fulfillment.reductions import ending, withdrawal
+from fulfillment.reductions import ending, wms_order_surplus
 from fulfillment.refs import decision_key
 from fulfillment.wms_order_states import Event, advance
 from fulfillment.wms_orders import cancellation
@@ -26,17 +26,18 @@ from wms.adapters.base import Capability, OrderRequest
 from wms.models import Connection
 from wms.vocabulary.statuses import WmsStatus
 
-SETTLE = timedelta(seconds=settings.WMS_SETTLE_SECONDS)
-"""A WMS without idempotent creation may still be working on a request that timed out: only after this long does
-"not found" mean that it is not there."""
+SETTLE_TIME = timedelta(seconds=settings.WMS_SETTLE_SECONDS)
+"""A WMS without idempotent creation may still process a request that timed out. Only after this long does "not found"
+mean that the order is not there."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt to place an order, as it was committed before the call. `age`: of the one before it.
+    """One attempt to place an order, as it was committed before the call. `age` is that of the attempt before it.
 
-    `unwanted`: it shall not be placed any more, if it is not there already. `number`: its fencing token. Once a later
-    attempt is recorded, what this one learned means nothing (but that the WMS has the order: that stays true).
+    `outcome_unknown`: an earlier attempt may have placed the order. `no_longer_needed`: the order shall not be placed,
+    unless it is there already. `number`: the fencing token. Once a later attempt is recorded, the findings of this one
+    no longer count, except that the WMS has the order, because that stays true.
     """
 
     wms_order: WmsOrder
@@ -44,40 +45,42 @@ class Attempt:
     connection: Connection
     request: OrderRequest
     age: timedelta | None
-    doubtful: bool
-    unwanted: bool
+    outcome_unknown: bool
+    no_longer_needed: bool
 
     def can(self, capability: Capability) -> bool:
-        """Whether the WMS is able to do this."""
+        """Whether the WMS has this capability."""
         return capability in capabilities_of(self.connection)
 
     @property
-    def unsettled(self) -> timedelta:
-        """How long a request of before may still be under way."""
-        return max(SETTLE - self.age, timedelta(0)) if self.doubtful and self.age else timedelta(0)
+    def settle_time_left(self) -> timedelta:
+        """How long an earlier request may still arrive."""
+        return (
+            max(SETTLE_TIME - self.age, timedelta(0)) if self.outcome_unknown and self.age else timedelta(0)
+        )
 
     @property
-    def certain(self) -> bool:
-        """Whether an order that was not found is not there."""
-        return not self.doubtful or (self.can(Capability.FIND_ORDER) and not self.unsettled)
+    def absence_is_conclusive(self) -> bool:
+        """Whether an order that was not found is certainly not there."""
+        return not self.outcome_unknown or (self.can(Capability.FIND_ORDER) and not self.settle_time_left)
 
 
-def _standing(attempt: Attempt) -> QuerySet[WmsOrder]:
-    """The WMS order as long as it is being submitted and no later attempt was recorded."""
+def _current(attempt: Attempt) -> QuerySet[WmsOrder]:
+    """The WMS order, if it is still being submitted and no later attempt was recorded; otherwise no row."""
     return WmsOrder.objects.filter(
         id=attempt.wms_order.id, wms_status=WmsStatus.SUBMITTING, attempt=attempt.number
     )
 
 
-def stands(attempt: Attempt) -> bool:
-    """Whether it is the last attempt, and nobody has recorded its outcome. The order is locked."""
-    return _standing(attempt).exists()
+def is_current(attempt: Attempt) -> bool:
+    """Whether this is the last attempt, and its outcome is not recorded yet. The order is locked."""
+    return _current(attempt).exists()
 
 
-def note_another(attempt: Attempt) -> Attempt:
-    """Commit that the order is about to be sent once more. Raises Transient when somebody else did."""
-    noted = _standing(attempt).update(attempt=F("attempt") + 1, attempt_at=Now(), outcome=Outcome.IN_FLIGHT)
-    if not noted:
+def record_repeat(attempt: Attempt) -> Attempt:
+    """Commit that the order is about to be sent once more. Raises Transient if another worker was faster."""
+    recorded = _current(attempt).update(attempt=F("attempt") + 1, attempt_at=Now(), outcome=Outcome.IN_FLIGHT)
+    if not recorded:
         raise _superseded()
     return replace(attempt, number=attempt.number + 1)
 
@@ -86,22 +89,25 @@ def _superseded() -> Transient:
     return Transient("another worker is placing this order, or has placed it")
 
 
-def hand_to_a_person(attempt: Attempt) -> None:
-    """Ask staff whether the WMS has the order. Raises Blocked always; Transient when it is known by now."""
+def escalate(attempt: Attempt) -> None:
+    """Ask staff whether the WMS has the order.
+
+    Always raises Blocked, or Transient if the outcome is known by now.
+    """
     row = attempt.wms_order
     with transaction.atomic():
         order = order_states.lock_of(row)
-        if not _standing(attempt).update(outcome=Outcome.UNKNOWN):
+        if not _current(attempt).update(outcome=Outcome.UNKNOWN):
             raise _superseded()
-        order_states.stand(
+        order_states.set_state(
             order, OrderState.HELD, Reason.OUTCOME_UNKNOWN, f"{attempt.connection.slug}, {row.external_id}"
         )
         alerts.wms_orders.outcome_unknown(order, row, attempt.connection)
-    raise undecided(row)
+    raise awaiting_decision(row)
 
 
-def undecided(row: WmsOrder) -> Blocked:
-    """What a submission raises while only a person can go on with it."""
+def awaiting_decision(row: WmsOrder) -> Blocked:
+    """The error that a submission raises while only a person can decide how it goes on."""
     in_question = WmsOrder.objects.filter(id=row.id, outcome=Outcome.UNKNOWN)
     return Blocked(
         "a person must say whether the WMS has it",
@@ -112,33 +118,33 @@ def undecided(row: WmsOrder) -> Blocked:
 
 @transaction.atomic
 def end_absent(attempt: Attempt) -> None:
-    """The order was cancelled or given up, and is not there: it is ended, unless a later attempt places it."""
+    """End an order that is no longer needed and is not at the WMS, unless a later attempt places it."""
     order = order_states.lock_of(attempt.wms_order)
-    if _standing(attempt).exists():
+    if _current(attempt).exists():
         cancellation.end_absent(order, attempt.wms_order.id)
         if not order.cancelled_at:
             alerts.orders.ORDER_EDITED.close(order.subject)
             jobs.orders.read_order(order.shop, order.shopify_order_id)  # where it stands without this part
-        is_known(order, attempt.wms_order)
+        outcome_is_known(order, attempt.wms_order)
 
 
 @transaction.atomic
-def take_back(attempt: Attempt) -> None:
-    """Nothing was sent: the order is to be submitted as before, or ended when it was cancelled meanwhile."""
+def mark_not_sent(attempt: Attempt) -> None:
+    """Nothing was sent: submit the order as before, or end it if it was cancelled meanwhile."""
     order = order_states.lock_of(attempt.wms_order)
     if order.cancelled_at:
         end_absent(attempt)
-    elif advance(_standing(attempt), Event.TAKEN_BACK, to=WmsStatus.PENDING, outcome=Outcome.NONE):
-        is_known(order, attempt.wms_order)
+    elif advance(_current(attempt), Event.NOT_SENT, to=WmsStatus.PENDING, outcome=Outcome.NONE):
+        outcome_is_known(order, attempt.wms_order)
 
 
 @transaction.atomic
-def refuse(attempt: Attempt, reason: str) -> None:
-    """The WMS said no: nothing was created there. The stock stays reserved until a person decides."""
+def record_refusal(attempt: Attempt, reason: str) -> None:
+    """The WMS refused the order and created nothing. The stock stays reserved until a person decides."""
     row = attempt.wms_order
     order = order_states.lock_of(row)
     refused = advance(
-        _standing(attempt),
+        _current(attempt),
         Event.REFUSED,
         to=WmsStatus.REJECTED,
         outcome=Outcome.REFUSED,
@@ -149,44 +155,44 @@ def refuse(attempt: Attempt, reason: str) -> None:
     row.order = order
     if order.cancelled_at:
         reservations.release(row.external_id)
-        order_states.settle(order)
-    elif order.surplus and withdrawal.nothing_is_wanted_of(row):
-        # Nobody asks for it any more: nobody has to decide, and no replay may send it.
-        ending.end(WmsOrder.objects.filter(id=row.id))
-        order_states.settle(order)
-        withdrawal.look_again(order)
+        order_states.derive_state(order)
+    elif order.surplus and wms_order_surplus.is_unwanted(row):
+        # It is not wanted any more, so nobody has to decide, and no replay may send it.
+        ending.end_parts(WmsOrder.objects.filter(id=row.id))
+        order_states.derive_state(order)
+        wms_order_surplus.request_reading(order)
     else:
-        hold_refused(order, reason)
-    is_known(order, row)
+        hold_for_refusal(order, reason)
+    outcome_is_known(order, row)
 
 
-def hold_refused(order: Order, reason: str) -> None:
-    """A person decides what becomes of what the WMS refused. The order is locked."""
-    order_states.stand(order, OrderState.HELD, Reason.WMS_REJECTED, reason[:2000])
+def hold_for_refusal(order: Order, reason: str) -> None:
+    """Hold the order until a person decides about the part that the WMS refused. The order is locked."""
+    order_states.set_state(order, OrderState.HELD, Reason.WMS_REJECTED, reason[:2000])
     alerts.wms_orders.wms_rejected(order, reason=reason)
 
 
-def is_known(order: Order, row: WmsOrder) -> None:
-    """Whether the WMS has it is known by now, so no person is asked (any more). Last in its transaction."""
-    release_unless_in_question(order)
+def outcome_is_known(order: Order, row: WmsOrder) -> None:
+    """Ask no person any more, because we know whether the WMS has the order. Call it last in its transaction."""
+    release_hold_if_decided(order)
     if alerts.wms_orders.OUTCOME_UNKNOWN.close(row.subject):
         wake(decision_key(row.external_id))
 
 
-def release_unless_in_question(order: Order) -> None:
-    """End the hold of an order of which nothing is in question any more; what was refused holds it on. It is locked.
+def release_hold_if_decided(order: Order) -> None:
+    """End the hold of a locked order if no outcome is unknown any more. A refused part still holds it.
 
-    What was changed in Shopify meanwhile was left alone: it is read once more. Last in its transaction.
+    Changes at Shopify were ignored during the hold, so the order is read once more. Call this last in its transaction.
     """
     if order.state != OrderState.HELD or order.reason not in (Reason.OUTCOME_UNKNOWN, Reason.WMS_REJECTED):
         return
     if order.wms_orders.filter(wms_status=WmsStatus.SUBMITTING, outcome=Outcome.UNKNOWN).exists():
         return
-    refused = None if order.cancelled_at else order_states.refused(order).first()
+    refused = None if order.cancelled_at else order_states.refused_parts(order).first()
     if refused:
-        order_states.stand(order, OrderState.HELD, Reason.WMS_REJECTED, refused.outcome_detail)
+        order_states.set_state(order, OrderState.HELD, Reason.WMS_REJECTED, refused.outcome_detail)
         return
     alerts.wms_orders.WMS_REJECTED.close(order.subject)
-    order_states.stand(order, OrderState.READY)
-    order_states.settle(order)
+    order_states.set_state(order, OrderState.READY)
+    order_states.derive_state(order)
     jobs.orders.read_order(order.shop, order.shopify_order_id)

@@ -14,19 +14,19 @@ from django.db.models.functions import Coalesce, Now
 from fulfillment import alerts, coverage, jobs, order_states
 from fulfillment.models import Order, WmsOrder
 from fulfillment.models.states import ChangeRequest, OrderState, Outcome, Reason
-from fulfillment.reductions import change_requests, withdrawal
-from fulfillment.reductions.ending import end
+from fulfillment.reductions import change_requests, surplus_review, wms_order_surplus
+from fulfillment.reductions.ending import end_parts
 from fulfillment.refs import OrderPk, WmsOrderPk, cancel_key, order_key
 from fulfillment.returns import announcements
 from fulfillment.wms_order_states import (
-    BY_PARCELS,
+    BY_SHIPMENTS,
     NOT_AT_THE_WMS,
     NOT_ENDED,
     CancellationPhase,
     Event,
     advance,
-    before_parcels,
     phase,
+    status_before_shipment,
 )
 from inventory import reservations
 from ops.alerting.kinds import close_kinds
@@ -38,7 +38,7 @@ from wms.vocabulary.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 
-_OVER_ONCE_CANCELLED = (
+_CLOSED_BY_CANCELLATION = (
     alerts.orders.ORDER_HELD_BACK,
     alerts.orders.ORDER_EDITED,
     *alerts.routing.NOT_ROUTED,
@@ -47,12 +47,12 @@ _OVER_ONCE_CANCELLED = (
 """What they say is settled when the order is cancelled in Shopify."""
 
 
-def stop(order: Order) -> None:
+def stop_order(order: Order) -> None:
     """The order was cancelled at Shopify: stop what was not sent, ask for what was. The order is locked."""
-    end(order.wms_orders.filter(wms_status__in=NOT_AT_THE_WMS))
+    end_parts(order.wms_orders.filter(wms_status__in=NOT_AT_THE_WMS))
     for row in order.wms_orders.filter(NOT_ENDED).select_related("warehouse__connection", "order__shop"):
         first = WmsOrder.objects.filter(id=row.id, cancel_requested_at__isnull=True).update(
-            cancel_requested_at=Now(), change_request=_wish(row)
+            cancel_requested_at=Now(), change_request=_request_for(row)
         )
         if first or (
             row.change_request == ChangeRequest.CANCEL_ASKED and row.wms_status != WmsStatus.CANCEL_REQUESTED
@@ -61,28 +61,28 @@ def stop(order: Order) -> None:
             (jobs.wms_orders.submit if row.wms_status == WmsStatus.SUBMITTING else jobs.wms_orders.cancel)(
                 row
             )
-    change_requests.note(order)
-    close_kinds(_OVER_ONCE_CANCELLED, order.subject)
+    change_requests.update_summary(order)
+    close_kinds(_CLOSED_BY_CANCELLATION, order.subject)
     if not order.wms_orders.filter(NOT_ENDED).exists():
-        order_states.stand(order, OrderState.CANCELLED)
+        order_states.set_state(order, OrderState.CANCELLED)
     elif order.state == OrderState.HELD and order.reason != Reason.OUTCOME_UNKNOWN:
         # What a person had to decide was about units that nobody wants any more; what is left goes its way.
-        order_states.stand(order, OrderState.READY)
-        order_states.settle(order)
+        order_states.set_state(order, OrderState.READY)
+        order_states.derive_state(order)
     else:
-        order_states.settle(order)
+        order_states.derive_state(order)
     wake(order_key(order.id))
 
 
-def withdraw_unsent(order: Order) -> int:
+def end_unsent(order: Order) -> int:
     """Take back the WMS orders that no call was begun for; returns how many. The order is locked."""
-    return end(order.wms_orders.filter(wms_status=WmsStatus.PENDING))
+    return end_parts(order.wms_orders.filter(wms_status=WmsStatus.PENDING))
 
 
 def end_absent(order: Order, wms_order_pk: WmsOrderPk) -> None:
     """The WMS never got this part, and nobody wants it any more: nothing is to be sent. The order is locked."""
-    end(order.wms_orders.filter(id=wms_order_pk, wms_status=WmsStatus.SUBMITTING))
-    order_states.settle(order)
+    end_parts(order.wms_orders.filter(id=wms_order_pk, wms_status=WmsStatus.SUBMITTING))
+    order_states.derive_state(order)
 
 
 def cancel(wms_order_pk: WmsOrderPk) -> None:
@@ -95,7 +95,7 @@ def cancel(wms_order_pk: WmsOrderPk) -> None:
         return
     connection = row.warehouse.connection
     if phase(WmsStatus(row.wms_status)) == CancellationPhase.UNCANCELLABLE:
-        too_late(row.id)
+        handle_too_late(row.id)
     elif Capability.CANCEL_ORDER not in capabilities_of(connection):
         alerts.cancellations.cancel_by_hand(row)
     else:
@@ -104,9 +104,9 @@ def cancel(wms_order_pk: WmsOrderPk) -> None:
                 row.remote_id, idempotency_key=cancel_key(row.external_id)
             )
         except Permanent as error:
-            _refused(row.id, str(error))
+            _record_refusal(row.id, str(error))
             raise
-        record(row.id, answer)
+        record_answer(row.id, answer)
 
 
 @transaction.atomic
@@ -124,28 +124,28 @@ def begin(wms_order_pk: WmsOrderPk) -> WmsOrder | None:
         or phase(WmsStatus(row.wms_status)) == CancellationPhase.CANCELLED
     ):
         return None
-    if not row.order.cancelled_at and not withdrawal.may_be_cancelled(row):
+    if not row.order.cancelled_at and not wms_order_surplus.may_be_cancelled(row):
         return None
     WmsOrder.objects.filter(id=row.id).update(
-        cancel_requested_at=Coalesce("cancel_requested_at", Now()), change_request=_wish(row)
+        cancel_requested_at=Coalesce("cancel_requested_at", Now()), change_request=_request_for(row)
     )
     return row
 
 
-def _wish(row: WmsOrder) -> ChangeRequest:
+def _request_for(row: WmsOrder) -> ChangeRequest:
     """What it is asked from now on: where it is too late, nothing."""
     asked = phase(WmsStatus(row.wms_status)) != CancellationPhase.UNCANCELLABLE
     return ChangeRequest.CANCEL_ASKED if asked else ChangeRequest(row.change_request)
 
 
 @transaction.atomic
-def record(wms_order_pk: WmsOrderPk, answer: CancelAnswer) -> None:
+def record_answer(wms_order_pk: WmsOrderPk, answer: CancelAnswer) -> None:
     """Store what the WMS said to the cancellation.
 
     That it goes on picking (or keeps the order) is a no, and told at once; a word that decides nothing is no answer.
     """
     if answer.cancelled or phase(answer.status) == CancellationPhase.CANCELLED:
-        confirmed(wms_order_pk)
+        record_ended(wms_order_pk)
         return
     row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_pk)
     row.order = order_states.lock_of(row)
@@ -156,43 +156,43 @@ def record(wms_order_pk: WmsOrderPk, answer: CancelAnswer) -> None:
         WmsOrder.objects.filter(id=wms_order_pk),
         Event.ASKED_TO_CANCEL,
         to=WmsStatus.CANCEL_REQUESTED,
-        change_answer=change_requests.answer(answer.status, answer.reason),
+        change_answer=change_requests.answer_text(answer.status, answer.reason),
     )
     if answer.status not in (WmsStatus.CANCEL_REQUESTED, WmsStatus.UNKNOWN):
-        declined(row, answer=change_requests.answer(answer.status, answer.reason))
+        record_declined(row, answer=change_requests.answer_text(answer.status, answer.reason))
     if waits:
         jobs.wms_orders.expect_cancellation(row)
-    _stand_with(row.order)
+    _update_order(row.order)
 
 
 @transaction.atomic
-def _refused(wms_order_pk: WmsOrderPk, reason: str) -> None:
+def _record_refusal(wms_order_pk: WmsOrderPk, reason: str) -> None:
     """The WMS answered the wish with an error that no repeat mends: that is a no, too."""
     row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_pk)
     row.order = order_states.lock_of(row)
-    declined(row, answer=reason[:2000])
-    _stand_with(row.order)
+    record_declined(row, answer=reason[:2000])
+    _update_order(row.order)
 
 
-def _stand_with(order: Order) -> None:
+def _update_order(order: Order) -> None:
     """The order shows what its warehouses said. It is locked."""
     if order.surplus:
-        withdrawal.follow(order)
-    change_requests.note(order)
-    order_states.settle(order)
+        surplus_review.review(order)
+    change_requests.update_summary(order)
+    order_states.derive_state(order)
 
 
 def _record_too_late(row: WmsOrder, answer: CancelAnswer) -> None:
     this = WmsOrder.objects.filter(id=row.id)
     this.update(
         change_request=ChangeRequest.CANCEL_DECLINED,
-        change_answer=change_requests.answer(answer.status, answer.reason),
+        change_answer=change_requests.answer_text(answer.status, answer.reason),
     )
-    advance(this, Event.TOO_LATE, to=before_parcels(answer.status))
-    if answer.status in BY_PARCELS:
+    advance(this, Event.TOO_LATE, to=status_before_shipment(answer.status))
+    if answer.status in BY_SHIPMENTS:
         jobs.wms_orders.expect_shipment(row, all_of_it=answer.status == WmsStatus.SHIPPED)
-    too_late(row.id)
-    _stand_with(row.order)
+    handle_too_late(row.id)
+    _update_order(row.order)
 
 
 @transaction.atomic
@@ -205,7 +205,7 @@ def check_answer(wms_order_pk: WmsOrderPk) -> None:
 
 
 @transaction.atomic
-def confirmed(
+def record_ended(
     wms_order_pk: WmsOrderPk, *, ended_as: WmsStatus = WmsStatus.CANCELLED, reason: str = ""
 ) -> bool:
     """The WMS has ended the order, asked or by itself: free the reservation; False when it had ended before.
@@ -215,7 +215,7 @@ def confirmed(
     row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_pk)
     row.order = order_states.lock_of(row)
     row.refresh_from_db(fields=["wms_status", "change_request", "cancel_requested_at"])
-    wished = bool(row.order.cancelled_at or row.cancel_requested_at) or withdrawal.nothing_is_wanted_of(row)
+    intended = bool(row.order.cancelled_at or row.cancel_requested_at) or wms_order_surplus.is_unwanted(row)
     ended = advance(
         WmsOrder.objects.filter(id=row.id),
         Event.ENDED_BY_WMS,
@@ -225,12 +225,12 @@ def confirmed(
     )
     if not ended:
         return False
-    ended_by_wms(row, wished=wished, reason=reason)
-    logger.info("wms_order_cancelled", order=row.order_id, wms_order=row.id, asked=wished)
+    ended_by_wms(row, intended=intended, reason=reason)
+    logger.info("wms_order_cancelled", order=row.order_id, wms_order=row.id, asked=intended)
     return True
 
 
-def ended_by_wms(row: WmsOrder, *, wished: bool, reason: str = "") -> None:
+def ended_by_wms(row: WmsOrder, *, intended: bool, reason: str = "") -> None:
     """The WMS order was ended, asked or not: its stock is free, and a person decides unless the merchant wanted it so.
 
     What is wanted of it (again) goes to a warehouse anew, after a look at Shopify. The order is locked.
@@ -239,34 +239,34 @@ def ended_by_wms(row: WmsOrder, *, wished: bool, reason: str = "") -> None:
     close_kinds(alerts.cancellations.ONLY_A_PERSON_CAN_STOP, order.subject)
     close_kinds([alerts.cancellations.CANCEL_UNANSWERED, *alerts.shipments.REPORT_MISSING], row.subject)
     reservations.release(row.external_id)
-    change_requests.note(order)
-    if wished:
-        withdrawal.after_end(row)
+    change_requests.update_summary(order)
+    if intended:
+        wms_order_surplus.after_intended_end(row)
         return
-    order_states.stand(order, OrderState.HELD, Reason.WMS_CANCELLED, reason or row.external_id)
+    order_states.set_state(order, OrderState.HELD, Reason.WMS_CANCELLED, reason or row.external_id)
     partly_shipped = row.lines.filter(shipped__gt=0).exists()
     alerts.wms_orders.wms_cancelled(row, order, partly_shipped=partly_shipped, reason=reason)
 
 
-def left_all_the_same(order: Order) -> None:
+def release_if_all_shipped(order: Order) -> None:
     """All of what a WMS had called cancelled left: where no other unit lacks, nobody has to decide any more. The order
     is locked, and is settled by the caller."""
     if (order.state, order.reason) != (OrderState.HELD, Reason.WMS_CANCELLED):
         return
     if not coverage.measure(order).uncovered:
         alerts.wms_orders.WMS_CANCELLED.close(order.subject)
-        order_states.stand(order, OrderState.READY)
+        order_states.set_state(order, OrderState.READY)
 
 
 @transaction.atomic
-def too_late(wms_order_pk: WmsOrderPk) -> None:
+def handle_too_late(wms_order_pk: WmsOrderPk) -> None:
     """It is packed or shipped: open a return for what goes out, and tell staff. Unless it is wanted again."""
     row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_pk)
     row.order = order_states.lock_of(row)
     alerts.cancellations.CANCEL_UNANSWERED.close(row.subject)
-    if not row.order.cancelled_at and not withdrawal.is_refunded(row):
+    if not row.order.cancelled_at and not wms_order_surplus.is_refunded(row):
         return
-    items = None if row.order.cancelled_at else withdrawal.items_left(row)
+    items = None if row.order.cancelled_at else wms_order_surplus.items_left(row)
     opened = announcements.open_return(row, reason="order cancelled after packing", items=items)
     if not opened:
         return
@@ -274,7 +274,7 @@ def too_late(wms_order_pk: WmsOrderPk) -> None:
     alerts.cancellations.cancel_too_late(row)
 
 
-def declined(row: WmsOrder, *, answer: str) -> None:
+def record_declined(row: WmsOrder, *, answer: str) -> None:
     """The WMS was asked and said no: the goods will ship. The order is locked.
 
     Nobody is alarmed of goods that are wanted again by now.
@@ -294,8 +294,8 @@ def route_again(order_pk: OrderPk) -> bool:
     order = order_states.lock(order_pk)
     if order.state != OrderState.HELD or order.reason not in (Reason.WMS_REJECTED, Reason.WMS_CANCELLED):
         return False
-    end(order_states.refused(order))
-    order_states.stand(order, OrderState.READY)
+    end_parts(order_states.refused_parts(order))
+    order_states.set_state(order, OrderState.READY)
     close_kinds(alerts.wms_orders.ENDED_BY_THE_WMS, order.subject)
     # By a reading, not straight to routing: Shopify may hold the order back by now.
     jobs.orders.read_order(order.shop, order.shopify_order_id)

@@ -31,45 +31,45 @@ class TooEarly(Exception):
 
 
 @transaction.atomic
-def is_there(wms_order_pk: WmsOrderPk, *, as_id: RemoteOrderId, user_id: int) -> None:
+def confirm_present(wms_order_pk: WmsOrderPk, *, as_id: RemoteOrderId, user_id: int) -> None:
     """A person found the order in the WMS under this id: it is recorded as accepted.
 
     Raises NothingToDecide, also when that id belongs to another of our WMS orders.
     """
-    row = _in_question(wms_order_pk)
+    row = _lock_undecided(wms_order_pk)
     lock_keys([arrival_key(row.warehouse.connection.id, as_id)])
-    if whose := known_as(row, as_id):
-        raise NothingToDecide(whose)
+    if conflict := conflict_text(row, as_id):
+        raise NothingToDecide(conflict)
     answer = OrderAnswer(remote_id=as_id, status=WmsStatus.ACCEPTED, raw_status="decided by a person")
-    submission.record(row.id, answer, decided_by_id=user_id)
+    submission.record_acceptance(row.id, answer, decided_by_id=user_id)
     wake(decision_key(row.external_id))
     logger.info("outcome_decided", wms_order=row.id, there=True, user=user_id)
 
 
 @transaction.atomic
-def is_not_there(wms_order_pk: WmsOrderPk, *, user_id: int) -> bool:
+def confirm_absent(wms_order_pk: WmsOrderPk, *, user_id: int) -> bool:
     """A person made sure that the WMS does not have the order: it is submitted again, under the same identity.
 
     False when the order was cancelled meanwhile, so that it is not submitted. Raises NothingToDecide; TooEarly while
     the last request may still arrive.
     """
-    row = _in_question(wms_order_pk)
-    _require_settled(row)
+    row = _lock_undecided(wms_order_pk)
+    _require_settle_time_over(row)
     WmsOrder.objects.filter(id=row.id).update(outcome=Outcome.ABSENT, decided_by_id=user_id)
     alerts.wms_orders.OUTCOME_UNKNOWN.close(row.subject)
     transaction.on_commit(lambda: idempotency.forget(RetentionWindow.SUBMISSION, row.external_id))
-    goes_on = row.order.cancelled_at is None
-    if goes_on:
+    resubmitted = row.order.cancelled_at is None
+    if resubmitted:
         jobs.wms_orders.submit(row)
     else:
         cancellation.end_absent(row.order, row.id)
         wake(decision_key(row.external_id))
-    attempts.release_unless_in_question(row.order)
+    attempts.release_hold_if_decided(row.order)
     logger.info("outcome_decided", wms_order=row.id, there=False, user=user_id)
-    return goes_on
+    return resubmitted
 
 
-def known_as(row: WmsOrder, as_id: RemoteOrderId) -> str:
+def conflict_text(row: WmsOrder, as_id: RemoteOrderId) -> str:
     """What staff are told when the WMS's id they give belongs to another of our orders there; "" when it does not."""
     others = WmsOrder.objects.select_related("order").filter(
         warehouse__connection_id=row.warehouse.connection_id, remote_id=as_id
@@ -80,22 +80,22 @@ def known_as(row: WmsOrder, as_id: RemoteOrderId) -> str:
     return f"{as_id} is part {other.part} of order {other.order.name}. Look for {row.external_id}."
 
 
-def _in_question(wms_order_pk: WmsOrderPk) -> WmsOrder:
+def _lock_undecided(wms_order_pk: WmsOrderPk) -> WmsOrder:
     row = WmsOrder.objects.select_related("warehouse__connection", "decided_by").get(id=wms_order_pk)
     row.order = order_states.lock_of(row)
     row.refresh_from_db(fields=["outcome", "decided_by", "remote_id"])
     if row.outcome != Outcome.UNKNOWN:
-        raise NothingToDecide(_settled(row))
+        raise NothingToDecide(_decided_text(row))
     return row
 
 
-def _require_settled(row: WmsOrder | Return) -> None:
-    recent = type(row).objects.filter(pk=row.pk, attempt_at__gt=Now() - attempts.SETTLE)
+def _require_settle_time_over(row: WmsOrder | Return) -> None:
+    recent = type(row).objects.filter(pk=row.pk, attempt_at__gt=Now() - attempts.SETTLE_TIME)
     if at := recent.values_list("attempt_at", flat=True).first():
-        raise TooEarly(f"It may still arrive. Look again after {at + attempts.SETTLE:%H:%M:%S} UTC.")
+        raise TooEarly(f"It may still arrive. Look again after {at + attempts.SETTLE_TIME:%H:%M:%S} UTC.")
 
 
-def _settled(row: WmsOrder) -> str:
+def _decided_text(row: WmsOrder) -> str:
     who = f"{row.decided_by.get_username()} decided it: " if row.decided_by else ""
     if row.remote_id:
         return f"It is not in question any more: {who}the WMS has it as {row.remote_id}."
@@ -103,9 +103,9 @@ def _settled(row: WmsOrder) -> str:
 
 
 @transaction.atomic
-def return_is_there(return_pk: ReturnPk, *, as_id: RemoteReturnId, user_id: int) -> None:
+def confirm_return_present(return_pk: ReturnPk, *, as_id: RemoteReturnId, user_id: int) -> None:
     """A person found the announced return in the WMS under this id. Raises NothingToDecide."""
-    row = _return_in_question(return_pk)
+    row = _lock_undecided_return(return_pk)
     others = Return.objects.filter(
         remote_id=as_id, wms_order__warehouse__connection_id=row.wms_order.warehouse.connection_id
     )
@@ -113,23 +113,23 @@ def return_is_there(return_pk: ReturnPk, *, as_id: RemoteReturnId, user_id: int)
         raise NothingToDecide(f"{as_id} is another order's return.")
     this = Return.objects.filter(id=row.id)
     advance(this, before=ReturnState.UNKNOWN, to=ReturnState.OPEN, remote_id=as_id)
-    _return_decided(row, there=True, user_id=user_id)
+    _close_return_question(row, there=True, user_id=user_id)
 
 
 @transaction.atomic
-def return_is_not_there(return_pk: ReturnPk, *, user_id: int) -> None:
+def confirm_return_absent(return_pk: ReturnPk, *, user_id: int) -> None:
     """A person made sure that the WMS does not expect the return: it is announced again.
 
     Raises NothingToDecide; TooEarly while the announcement may still arrive.
     """
-    row = _return_in_question(return_pk)
-    _require_settled(row)
+    row = _lock_undecided_return(return_pk)
+    _require_settle_time_over(row)
     this = Return.objects.filter(id=row.id)
     advance(this, before=ReturnState.UNKNOWN, to=ReturnState.REQUESTING, attempt_at=None)
-    _return_decided(row, there=False, user_id=user_id)
+    _close_return_question(row, there=False, user_id=user_id)
 
 
-def _return_in_question(return_pk: ReturnPk) -> Return:
+def _lock_undecided_return(return_pk: ReturnPk) -> Return:
     row = Return.objects.select_related("wms_order__warehouse__connection").get(id=return_pk)
     row.wms_order.order = order_states.lock_of(row.wms_order)
     row.refresh_from_db(fields=["state"])
@@ -138,7 +138,7 @@ def _return_in_question(return_pk: ReturnPk) -> Return:
     return row
 
 
-def _return_decided(row: Return, *, there: bool, user_id: int) -> None:
+def _close_return_question(row: Return, *, there: bool, user_id: int) -> None:
     alerts.wms_orders.OUTCOME_UNKNOWN.close(row.subject)
     wake(decision_key(row.external_id))
     logger.info("outcome_decided", wms_return=row.id, there=there, user=user_id)

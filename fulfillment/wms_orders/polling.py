@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 
 from fulfillment import alerts, jobs
 from fulfillment.models import WmsOrder
-from fulfillment.reductions import withdrawal
+from fulfillment.reductions import wms_order_surplus
 from fulfillment.wms_order_states import AT_THE_WMS, FIRST_LOOK_UP, CancellationPhase, phase
 from fulfillment.wms_orders import status_updates
 from ops.alerting.kinds import close_kinds
@@ -32,14 +32,14 @@ from wms.vocabulary.statuses import WmsStatus
 logger = structlog.get_logger(__name__)
 
 BATCH = 25
-SECONDS = 20.0
-"""A run begins no further call after this long: the slowest one still ends within a run's 50 s."""
+TIME_LIMIT_SECONDS = 20.0
+"""A run begins no further call after this long: the slowest one still deadline within a run's 50 s."""
 
-LONGEST_TURN = timedelta(hours=1)
+LONGEST_BLOCKING = timedelta(hours=1)
 """An order that cannot be asked about, though its WMS answers, stands before the others no longer than this."""
 
-LONGEST_PAUSE = timedelta(days=1)
-ASKED_FOR = timedelta(days=60)
+LONGEST_INTERVAL = timedelta(days=1)
+OLDEST_ASKED_ABOUT = timedelta(days=60)
 """After that an order is left to people: nothing comes of it any more."""
 
 
@@ -64,7 +64,7 @@ def due(connection: Connection) -> QuerySet[WmsOrder]:
             warehouse__connection=connection,
             wms_status__in=AT_THE_WMS,
             look_up_at__lte=Now(),
-            accepted_at__gt=Now() - ASKED_FOR,
+            accepted_at__gt=Now() - OLDEST_ASKED_ABOUT,
         )
         .select_related("order__shop", "warehouse__connection")
         .order_by("look_up_at", "id")
@@ -80,23 +80,23 @@ def look_up(connection_pk: ConnectionPk) -> int:
     connection = Connection.objects.get(id=connection_pk)
     if not (connection.is_active and _can_be_asked(connection)):
         return 0
-    adapter, ends = adapter_for(connection), time.monotonic() + SECONDS
+    adapter, deadline = adapter_for(connection), time.monotonic() + TIME_LIMIT_SECONDS
     answered = 0
     refused: dict[WmsOrder, str] = {}
     for row in due(connection).annotate(clock=Now())[:BATCH]:
-        if time.monotonic() > ends:
+        if time.monotonic() > deadline:
             break
         try:
-            apply(row, adapter.find_order(row.external_id), asked_at=row.clock)
+            apply_answer(row, adapter.find_order(row.external_id), asked_at=row.clock)
             answered += 1
         except Permanent as error:
             refused[row] = str(error)
         except Transient as error:
-            if row.clock - row.look_up_at > LONGEST_TURN and _stands_alone(row):
+            if row.clock - row.look_up_at > LONGEST_BLOCKING and _only_this_order_fails(row):
                 _report_refused(connection, {row: str(error)}, answered=1)
-                _put_off(row, by=LONGEST_TURN)
+                _postpone(row, by=LONGEST_BLOCKING)
             raise
-        _put_off(row, by=pause(row.clock - row.status_at))
+        _postpone(row, by=look_up_interval(row.clock - row.status_at))
     _report_refused(connection, refused, answered=answered)
     if due(connection).exists():
         jobs.wms_orders.look_up(connection)
@@ -108,36 +108,36 @@ def _can_be_asked(connection: Connection) -> bool:
     return Capability.FIND_ORDER in capabilities_of(connection)
 
 
-def _stands_alone(row: WmsOrder) -> bool:
+def _only_this_order_fails(row: WmsOrder) -> bool:
     """Whether it is this order's trouble as far as one can see, and others wait behind it."""
     connection = row.warehouse.connection
     answers = Lane.objects.filter(name=connection.lane, circuit=Circuit.CLOSED).exists()
     return answers and due(connection).exclude(id=row.id).exists()
 
 
-def _put_off(row: WmsOrder, *, by: timedelta) -> None:
+def _postpone(row: WmsOrder, *, by: timedelta) -> None:
     """Unless news came meanwhile, which put it off by themselves."""
     WmsOrder.objects.filter(id=row.id, look_up_at=row.look_up_at).update(look_up_at=Now() + by)
 
 
-def pause(unchanged: timedelta) -> timedelta:
+def look_up_interval(unchanged: timedelta) -> timedelta:
     """Until it is asked about next: a quarter of the time for which it stands where it stands. Pure."""
-    return min(max(unchanged / 4, FIRST_LOOK_UP), LONGEST_PAUSE)
+    return min(max(unchanged / 4, FIRST_LOOK_UP), LONGEST_INTERVAL)
 
 
-def apply(row: WmsOrder, answer: OrderAnswer | None, *, asked_at: datetime) -> None:
+def apply_answer(row: WmsOrder, answer: OrderAnswer | None, *, asked_at: datetime) -> None:
     """Apply what the WMS answered, as it was when it was asked: what was told meanwhile is newer."""
     if answer is None or answer.remote_id != row.remote_id:
         _report_gone(row, answer)
         return
     close_kinds([alerts.wms_orders.WMS_ORDER_GONE, alerts.wms_orders.LOOK_UP_REFUSED], row.subject)
-    if answer.status == row.wms_status or _is_no_answer(row, answer.status):
+    if answer.status == row.wms_status or _leaves_cancellation_open(row, answer.status):
         return
     logger.info("wms_order_news", wms_order=row.id, was=row.wms_status, status=answer.status)
-    status_updates.take(row, answer.status, word=answer.raw_status, occurred_at=asked_at)
+    status_updates.apply_status(row, answer.status, word=answer.raw_status, occurred_at=asked_at)
 
 
-def _is_no_answer(row: WmsOrder, status: WmsStatus) -> bool:
+def _leaves_cancellation_open(row: WmsOrder, status: WmsStatus) -> bool:
     """It was asked to cancel and goes on as before: a callback would decline by that, a look-up only shows that
     nobody has decided yet."""
     undecided = (CancellationPhase.CANCELLABLE, CancellationPhase.IN_PROGRESS)
@@ -159,6 +159,6 @@ def _report_refused(connection: Connection, refused: Mapping[WmsOrder, str], *, 
 
 @transaction.atomic
 def _report_gone(row: WmsOrder, answer: OrderAnswer | None) -> None:
-    if answer is None and (row.order.cancelled_at or withdrawal.nothing_is_wanted_of(row)):
+    if answer is None and (row.order.cancelled_at or wms_order_surplus.is_unwanted(row)):
         return  # what nobody wants any more nobody misses
     alerts.wms_orders.wms_order_gone(row, found=answer.remote_id if answer else "")

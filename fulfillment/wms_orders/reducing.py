@@ -1,10 +1,10 @@
 """Asking a WMS to send less of an order than it was given, while nobody has touched the goods.
 
-begin   one transaction: the target and the number of the change are recorded before the call (law 3)
-ask     no transaction: the whole order as it shall be, under a key of this change's own
+begin   one transaction: the target and the number of the reduction are recorded before the call (law 3)
+ask     no transaction: the whole order as it shall be, under a key of this reduction's own
 record  one transaction: what the WMS said
 
-A change whose answer was lost is asked again, the same under the same key, before any other: a PUT that is repeated
+A reduction whose answer was lost is asked again, the same under the same key, before any other: a PUT that is repeated
 changes nothing. It never adds units: what is wanted again goes out as a further part.
 """
 
@@ -19,8 +19,8 @@ from django.db.models import F
 from fulfillment import order_states
 from fulfillment.models import WmsOrder, WmsOrderLine
 from fulfillment.models.states import ChangeRequest
-from fulfillment.reductions import change_requests, ending, withdrawal
-from fulfillment.refs import WmsOrderPk, change_key
+from fulfillment.reductions import change_requests, ending, surplus_review, wms_order_surplus
+from fulfillment.refs import WmsOrderPk, reduction_key
 from fulfillment.wms_order_states import OVER
 from fulfillment.wms_orders import submission
 from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
@@ -32,7 +32,7 @@ logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Change:
+class Reduction:
     """One wish to send less, as it was committed before the call; `number` is part of its key."""
 
     wms_order: WmsOrder
@@ -43,30 +43,32 @@ class Change:
     @property
     def key(self) -> str:
         """Its idempotency key."""
-        return change_key(self.wms_order.external_id, self.number)
+        return reduction_key(self.wms_order.external_id, self.number)
 
 
 def reduce(wms_order_pk: WmsOrderPk) -> None:
     """Ask the WMS to leave out what Shopify no longer asks for. Raises what the adapter raises, but Permanent: a no."""
-    change = begin(wms_order_pk)
-    if change is None:
+    reduction = begin(wms_order_pk)
+    if reduction is None:
         return
-    adapter = adapter_for(change.wms_order.warehouse.connection)
+    adapter = adapter_for(reduction.wms_order.warehouse.connection)
     try:
-        answer = adapter.update_order(change.wms_order.remote_id, change.request, idempotency_key=change.key)
+        answer = adapter.update_order(
+            reduction.wms_order.remote_id, reduction.request, idempotency_key=reduction.key
+        )
     except UnknownOutcome:
         raise
     except Permanent as error:
         answer = UpdateAnswer(accepted=False, status=WmsStatus.UNKNOWN, reason=str(error))
     except (Transient, Throttled, Blocked):
-        if not change.repeated:
-            _take_back(change)
+        if not reduction.repeated:
+            _mark_not_asked(reduction)
         raise
-    record(change, answer)
+    record_answer(reduction, answer)
 
 
 @transaction.atomic
-def begin(wms_order_pk: WmsOrderPk) -> Change | None:
+def begin(wms_order_pk: WmsOrderPk) -> Reduction | None:
     """Commit what the WMS is about to be asked; None when there is nothing to ask (any more)."""
     row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_pk)
     row.order = order_states.lock_of(row)
@@ -74,20 +76,20 @@ def begin(wms_order_pk: WmsOrderPk) -> Change | None:
     if row.wms_status in OVER:
         return None
     if row.change_request == ChangeRequest.REDUCTION_ASKED:
-        return Change(row, number=row.reductions, request=_request(row), repeated=True)
-    if not withdrawal.can_be_reduced(row):
+        return Reduction(row, number=row.reductions, request=_request(row), repeated=True)
+    if not wms_order_surplus.can_be_reduced(row):
         return None
-    wanted = withdrawal.to_leave_out(row)
+    wanted = wms_order_surplus.units_to_leave_out(row)
     if wanted is None:
         return None
     part, less = wanted
-    for line, target in withdrawal.targets(part, less).items():
+    for line, target in ending.targets(part, less).items():
         line.reduce_to = target
     WmsOrderLine.objects.bulk_update(part.lines, ["reduce_to"])
     WmsOrder.objects.filter(id=row.id).update(
         change_request=ChangeRequest.REDUCTION_ASKED, change_answer="", reductions=F("reductions") + 1
     )
-    return Change(row, number=row.reductions + 1, request=_request(row), repeated=False)
+    return Reduction(row, number=row.reductions + 1, request=_request(row), repeated=False)
 
 
 def _request(row: WmsOrder) -> OrderRequest:
@@ -105,26 +107,26 @@ def _request(row: WmsOrder) -> OrderRequest:
 
 
 @transaction.atomic
-def _take_back(change: Change) -> None:
+def _mark_not_asked(reduction: Reduction) -> None:
     """Nothing was asked: what is wanted by then is asked the next time."""
-    order_states.lock_of(change.wms_order)
+    order_states.lock_of(reduction.wms_order)
     row = WmsOrder.objects.filter(
-        id=change.wms_order.id, change_request=ChangeRequest.REDUCTION_ASKED, reductions=change.number
+        id=reduction.wms_order.id, change_request=ChangeRequest.REDUCTION_ASKED, reductions=reduction.number
     )
     if row.update(change_request=ChangeRequest.NONE):
-        WmsOrderLine.objects.filter(wms_order=change.wms_order).update(reduce_to=None)
+        WmsOrderLine.objects.filter(wms_order=reduction.wms_order).update(reduce_to=None)
 
 
 @transaction.atomic
-def record(change: Change, answer: UpdateAnswer) -> bool:
-    """Store what the WMS said to the change; False when it was stored before."""
-    row = change.wms_order
+def record_answer(reduction: Reduction, answer: UpdateAnswer) -> bool:
+    """Store what the WMS said to the reduction; False when it was stored before."""
+    row = reduction.wms_order
     row.order = order_states.lock_of(row)
     row.refresh_from_db(fields=["wms_status"])
-    said = change_requests.answer(answer.status, answer.reason)
+    said = change_requests.answer_text(answer.status, answer.reason)
     request = ChangeRequest.REDUCTION_AGREED if answer.accepted else ChangeRequest.REDUCTION_DECLINED
     recorded = WmsOrder.objects.filter(
-        id=row.id, change_request=ChangeRequest.REDUCTION_ASKED, reductions=change.number
+        id=row.id, change_request=ChangeRequest.REDUCTION_ASKED, reductions=reduction.number
     ).update(change_request=request, change_answer=said)
     if not recorded or row.wms_status in OVER:
         return False
@@ -134,13 +136,13 @@ def record(change: Change, answer: UpdateAnswer) -> bool:
             line.quantity = max(line.shipped, line.reduce_to)
         line.reduce_to = None
     if answer.accepted:
-        ending.resize(row, lines)
+        ending.resize_part(row, lines)
     else:
         WmsOrderLine.objects.bulk_update(lines, ["reduce_to"])
     logger.info("wms_order_change_answered", order=row.order_id, wms_order=row.id, accepted=answer.accepted)
     # Where it stands by now: the alert, and what is wanted again meanwhile.
-    withdrawal.follow(row.order)
-    change_requests.note(row.order)
-    order_states.settle(row.order)
-    withdrawal.look_again(row.order)
+    surplus_review.review(row.order)
+    change_requests.update_summary(row.order)
+    order_states.derive_state(row.order)
+    wms_order_surplus.request_reading(row.order)
     return True

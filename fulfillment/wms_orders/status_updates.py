@@ -11,10 +11,10 @@ from django.utils import timezone
 from fulfillment import alerts, coverage, jobs, order_states
 from fulfillment.models import WmsOrder
 from fulfillment.models.states import ChangeRequest, ShipmentState
-from fulfillment.reductions import change_requests, withdrawal
+from fulfillment.reductions import change_requests, surplus_review
 from fulfillment.refs import WmsOrderPk, arrival_key, unknown_order_subject
 from fulfillment.wms_order_states import (
-    BY_PARCELS,
+    BY_SHIPMENTS,
     ENDED,
     NOT_ENDED,
     OVER,
@@ -45,7 +45,7 @@ def wms_order_of(connection_pk: ConnectionPk, remote_id: RemoteOrderId) -> WmsOr
     )
 
 
-def require_known(
+def require_wms_order(
     connection_pk: ConnectionPk, remote_id: RemoteOrderId, *, occurred_at: datetime
 ) -> WmsOrder:
     """Our WMS order for the id that a WMS names in a callback.
@@ -77,16 +77,18 @@ def _report_unexplained(
         )
 
 
-def apply(connection_pk: ConnectionPk, event: OrderStatusEvent, *, occurred_at: datetime) -> None:
+def apply_callback(connection_pk: ConnectionPk, event: OrderStatusEvent, *, occurred_at: datetime) -> None:
     """Apply an order_status callback.
 
     Raises Blocked when the order is not known yet.
     """
-    row = require_known(connection_pk, event.wms_order_id, occurred_at=occurred_at)
-    take(row, event.wms_status, word=event.status, reason=event.reason, occurred_at=occurred_at)
+    row = require_wms_order(connection_pk, event.wms_order_id, occurred_at=occurred_at)
+    apply_status(row, event.wms_status, word=event.status, reason=event.reason, occurred_at=occurred_at)
 
 
-def take(row: WmsOrder, status: WmsStatus, *, word: str, reason: str = "", occurred_at: datetime) -> None:
+def apply_status(
+    row: WmsOrder, status: WmsStatus, *, word: str, reason: str = "", occurred_at: datetime
+) -> None:
     """Apply that the WMS says `status` of an order, in its own `word`: told by a callback, or asked for.
 
     `occurred_at` is when it was so at the earliest: states move forward only, whichever arrives first.
@@ -94,28 +96,28 @@ def take(row: WmsOrder, status: WmsStatus, *, word: str, reason: str = "", occur
     if status == WmsStatus.UNKNOWN:
         alerts.wms_orders.unknown_wms_status(row.warehouse.connection, word=word)
     elif status in ENDED:
-        cancellation.confirmed(row.id, ended_as=status, reason=reason)
-    elif status in BY_PARCELS:
+        cancellation.record_ended(row.id, ended_as=status, reason=reason)
+    elif status in BY_SHIPMENTS:
         # The state follows the shipment callbacks, which say what was sent; one that is lost must be noticed.
         jobs.wms_orders.expect_shipment(row, all_of_it=status == WmsStatus.SHIPPED)
         if status == WmsStatus.SHIPPED:
-            _note_finished(row, at=occurred_at)
+            _record_finished(row, at=occurred_at)
     else:
-        _move_on(row, status, reason=reason, occurred_at=occurred_at)
+        _advance_status(row, status, reason=reason, occurred_at=occurred_at)
 
 
 @transaction.atomic
-def _note_finished(row: WmsOrder, *, at: datetime) -> None:
+def _record_finished(row: WmsOrder, *, at: datetime) -> None:
     """The WMS sends nothing more of it: what nobody asks for any more is not waited for."""
     order = order_states.lock_of(row)
     rows = WmsOrder.objects.filter(NOT_ENDED, id=row.id, finished_at__isnull=True)
     if rows.update(finished_at=at) and order.surplus:
-        withdrawal.follow(order)
-        order_states.settle(order)
+        surplus_review.review(order)
+        order_states.derive_state(order)
 
 
 @transaction.atomic
-def _move_on(row: WmsOrder, status: WmsStatus, *, reason: str, occurred_at: datetime) -> None:
+def _advance_status(row: WmsOrder, status: WmsStatus, *, reason: str, occurred_at: datetime) -> None:
     order = order_states.lock_of(row)
     row.refresh_from_db(fields=["wms_status", "cancel_requested_at"])
     if row.wms_status == WmsStatus.CANCEL_REQUESTED:
@@ -129,23 +131,23 @@ def _move_on(row: WmsOrder, status: WmsStatus, *, reason: str, occurred_at: date
                 change_request=ChangeRequest.CANCEL_ASKED
             )
             return
-        advance(WmsOrder.objects.filter(id=row.id), Event.WENT_ON, to=status, at=occurred_at)
+        advance(WmsOrder.objects.filter(id=row.id), Event.NOT_CANCELLED, to=status, at=occurred_at)
         row.order = order
         if phase(status) == CancellationPhase.IN_PROGRESS:
-            cancellation.declined(row, answer=change_requests.answer(status, reason))
+            cancellation.record_declined(row, answer=change_requests.answer_text(status, reason))
         else:
             WmsOrder.objects.filter(id=row.id).update(
                 change_request=ChangeRequest.CANCEL_DECLINED,
-                change_answer=change_requests.answer(status, reason),
+                change_answer=change_requests.answer_text(status, reason),
             )
         if order.surplus:
-            withdrawal.follow(order)
-        change_requests.note(order)
+            surplus_review.review(order)
+        change_requests.update_summary(order)
     elif status in STEPS:
-        advance(WmsOrder.objects.filter(id=row.id), Event.MOVED_ON, to=status, at=occurred_at)
-    order_states.settle(order)
+        advance(WmsOrder.objects.filter(id=row.id), Event.PROGRESSED, to=status, at=occurred_at)
+    order_states.derive_state(order)
     if row.cancel_requested_at and phase(status) == CancellationPhase.UNCANCELLABLE:
-        cancellation.too_late(row.id)
+        cancellation.handle_too_late(row.id)
 
 
 def check_shipment(wms_order_pk: WmsOrderPk, *, all_of_it: bool) -> None:
@@ -159,21 +161,21 @@ def check_shipment(wms_order_pk: WmsOrderPk, *, all_of_it: bool) -> None:
         return
     if row.shipments.filter(state=ShipmentState.HELD).exists():
         return
-    if not coverage.open_units(row.order):
-        _close_missing(row, complete=True)
+    if not coverage.fulfillable_units(row.order):
+        _close_missing_alerts(row, complete=True)
         return
     if row.wms_status == WmsStatus.PARTIALLY_SHIPPED:
-        _report_rest_missing(row)
+        _report_remainder_missing(row)
         return
     alerts.shipments.shipment_missing(row)
 
 
-def _report_rest_missing(row: WmsOrder) -> None:
+def _report_remainder_missing(row: WmsOrder) -> None:
     units = row.lines.aggregate(asked=Sum("quantity"), shipped=Sum("shipped"))
     alerts.shipments.shipment_incomplete(row, shipped=units["shipped"], asked=units["asked"])
 
 
-def note_shipped(row: WmsOrder, *, complete: bool, shipped_at: datetime | None) -> None:
+def record_shipped(row: WmsOrder, *, complete: bool, shipped_at: datetime | None) -> None:
     """A shipment was recorded for the order. The order is locked.
 
     Of what the WMS had ended by itself the rest stays ended: a person decides, and routes it again.
@@ -182,11 +184,11 @@ def note_shipped(row: WmsOrder, *, complete: bool, shipped_at: datetime | None) 
     if not complete:
         rows = rows.exclude(wms_status__in=ENDED, cancel_requested_at__isnull=True)
     to = WmsStatus.SHIPPED if complete else WmsStatus.PARTIALLY_SHIPPED
-    advance(rows, Event.PARCEL, to=to, at=shipped_at)
-    _close_missing(row, complete=complete)
+    advance(rows, Event.SHIPMENT, to=to, at=shipped_at)
+    _close_missing_alerts(row, complete=complete)
 
 
-def _close_missing(row: WmsOrder, *, complete: bool) -> None:
+def _close_missing_alerts(row: WmsOrder, *, complete: bool) -> None:
     if complete:
         close_kinds(alerts.shipments.REPORT_MISSING, row.subject)
     else:

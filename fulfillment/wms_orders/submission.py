@@ -1,8 +1,9 @@
-"""Placing a WMS order, exactly once (law 3).
+"""Places a WMS order exactly once (law 3).
 
-begin   one transaction: the attempt is recorded before the call
-look up, place   no transaction: the identity travels along; after a doubtful attempt the order is looked up first
-record  one transaction: what the WMS said, only while the order is still being submitted
+begin              one transaction: the attempt is recorded before the call
+look_up            no transaction: if the outcome of an earlier attempt is unknown, the order is looked up first
+place_order        no transaction: the request carries the order's identity
+record_acceptance  one transaction: the answer of the WMS, only while the order is still being submitted
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ from fulfillment import alerts, coverage, jobs, order_states
 from fulfillment.models import WmsOrder
 from fulfillment.models.states import Outcome
 from fulfillment.privacy import erasure
-from fulfillment.readiness import GOING_STATUSES
-from fulfillment.reductions import withdrawal
+from fulfillment.readiness import FULFILLABLE_STATUSES
+from fulfillment.reductions import surplus_review, wms_order_surplus
 from fulfillment.refs import OrderPk, WmsOrderPk, arrival_key, order_key, unknown_order_subject
 from fulfillment.wms_order_states import (
-    BY_PARCELS,
+    BY_SHIPMENTS,
     ENDED,
     MAY_BE_SENT,
     UNCONFIRMED,
     Event,
     advance,
-    before_parcels,
+    status_before_shipment,
 )
 from fulfillment.wms_orders import attempts, cancellation
 from fulfillment.wms_orders.attempts import Attempt
@@ -51,8 +52,8 @@ logger = structlog.get_logger(__name__)
 def submit(wms_order_pk: WmsOrderPk) -> None:
     """Place a WMS order, or find out that it is placed.
 
-    Raises Blocked while only a person can know, Throttled while a look-up is too early to trust, and what the adapter
-    raises.
+    Raises Blocked while only a person can decide, Throttled while it is too early to trust a look-up, and what the
+    adapter raises.
     """
     attempt = begin(wms_order_pk)
     if attempt is None:
@@ -60,20 +61,23 @@ def submit(wms_order_pk: WmsOrderPk) -> None:
     with idempotency.guard(RetentionWindow.SUBMISSION, attempt.request.external_id) as guard:
         if guard.state is GuardState.BUSY:
             raise Throttled("another worker is placing this order", wait=timedelta(seconds=5))
-        attempt = replace(attempt, doubtful=attempt.doubtful or guard.state is GuardState.DONE)
-        found = look_up(attempt) if attempt.doubtful else None
-        if found is None and attempt.unwanted and attempt.certain:
+        attempt = replace(attempt, outcome_unknown=attempt.outcome_unknown or guard.state is GuardState.DONE)
+        found = look_up(attempt) if attempt.outcome_unknown else None
+        if found is None and attempt.no_longer_needed and attempt.absence_is_conclusive:
             attempts.end_absent(attempt)
         else:
-            if found is None and attempt.doubtful:
-                _require_free_to_go(attempt.wms_order)
+            if found is None and attempt.outcome_unknown:
+                _require_may_be_repeated(attempt.wms_order)
                 attempt = without_surplus(attempt)
-            record(attempt.wms_order.id, found or place(attempt))
+            record_acceptance(attempt.wms_order.id, found or place_order(attempt))
 
 
 @transaction.atomic
 def begin(wms_order_pk: WmsOrderPk) -> Attempt | None:
-    """Commit that the order is about to be sent; None when there is nothing to send (any more)."""
+    """Commit that the order is about to be sent; None if there is nothing to send (any more).
+
+    Raises Blocked if a person must decide, if the warehouse accepts no work, or if Shopify holds the units back.
+    """
     order_pk = WmsOrder.objects.values_list("order_id", flat=True).get(id=wms_order_pk)
     order = order_states.lock(OrderPk(order_pk))
     rows = WmsOrder.objects.select_related("warehouse__connection").annotate(age=Now() - F("attempt_at"))
@@ -84,17 +88,17 @@ def begin(wms_order_pk: WmsOrderPk) -> Attempt | None:
     if row.wms_status != WmsStatus.SUBMITTING and (order.cancelled_at or row.remote_id):
         return None
     if row.outcome == Outcome.UNKNOWN:
-        raise attempts.undecided(row)
-    doubtful = row.wms_status == WmsStatus.SUBMITTING and row.outcome != Outcome.ABSENT
-    if not doubtful and not order.cancelled_at:
+        raise attempts.awaiting_decision(row)
+    outcome_unknown = row.wms_status == WmsStatus.SUBMITTING and row.outcome != Outcome.ABSENT
+    if not outcome_unknown and not order.cancelled_at:
         warehouses.require_accepting(row.warehouse, also_wake_on=[order_key(order.id)])
-    if not doubtful and row.attempt:
-        _require_not_held(row)
-        if order.surplus and not withdrawal.fit(row):
-            order_states.settle(order)
-            withdrawal.look_again(order)
+    if not outcome_unknown and row.attempt:
+        _require_not_on_hold(row)
+        if order.surplus and not wms_order_surplus.drop_unwanted(row):
+            order_states.derive_state(order)
+            wms_order_surplus.request_reading(order)
             return None
-    if not doubtful:
+    if not outcome_unknown:
         advance(
             WmsOrder.objects.filter(id=row.id),
             Event.SENT,
@@ -105,23 +109,24 @@ def begin(wms_order_pk: WmsOrderPk) -> Attempt | None:
         )
     return Attempt(
         wms_order=row,
-        number=row.attempt if doubtful else row.attempt + 1,
+        number=row.attempt if outcome_unknown else row.attempt + 1,
         connection=row.warehouse.connection,
         request=request_of(row),
         age=row.age,
-        doubtful=doubtful,
-        unwanted=order.cancelled_at is not None or (row.attempt > 0 and withdrawal.nothing_is_wanted_of(row)),
+        outcome_unknown=outcome_unknown,
+        no_longer_needed=order.cancelled_at is not None
+        or (row.attempt > 0 and wms_order_surplus.is_unwanted(row)),
     )
 
 
-def _require_free_to_go(row: WmsOrder) -> None:
-    """What may not be begun may not be repeated either. Raises Blocked."""
+def _require_may_be_repeated(row: WmsOrder) -> None:
+    """A repeat needs what a first attempt needs: an open warehouse, and no hold. Raises Blocked."""
     warehouses.require_accepting(row.warehouse)
-    _require_not_held(row)
+    _require_not_on_hold(row)
 
 
-def _require_not_held(row: WmsOrder) -> None:
-    """Raises Blocked while Shopify holds back units of it; what it holds of other parts does not matter."""
+def _require_not_on_hold(row: WmsOrder) -> None:
+    """Raises Blocked while Shopify holds back units of this part. Holds of other parts do not matter."""
     if coverage.held_units(row):
         raise Blocked(
             "the order is on hold at Shopify",
@@ -134,21 +139,21 @@ def _require_not_held(row: WmsOrder) -> None:
 
 @transaction.atomic
 def without_surplus(attempt: Attempt) -> Attempt:
-    """A repeated attempt asks for what is still wanted, where the first is known to have come to nothing.
+    """Drop the units that Shopify no longer asks for from a repeated attempt, if the first one certainly failed.
 
-    Where it may have arrived, the very same is asked again, and the WMS is asked for less once it has it.
+    If the first one may have arrived, the same request is sent again. The WMS is asked for less once it has the order.
     """
     row = attempt.wms_order
-    if attempt.certain and row.order.surplus:
+    if attempt.absence_is_conclusive and row.order.surplus:
         row.order = order_states.lock_of(row)
-        if attempts.stands(attempt) and not withdrawal.nothing_is_wanted_of(row):
-            withdrawal.fit(row)
+        if attempts.is_current(attempt) and not wms_order_surplus.is_unwanted(row):
+            wms_order_surplus.drop_unwanted(row)
         return replace(attempt, request=request_of(row))
     return attempt
 
 
 def request_of(row: WmsOrder) -> OrderRequest:
-    """What the WMS is asked: the lines as they were prepared, the address as it was last read."""
+    """The request to the WMS: the lines as they were routed, and the address as it was last read."""
     order = row.order
     address = json.loads(order.ship_to) if order.ship_to else {}
     return OrderRequest(
@@ -165,57 +170,62 @@ def request_of(row: WmsOrder) -> OrderRequest:
 
 
 def look_up(attempt: Attempt) -> OrderAnswer | None:
-    """After a doubtful attempt: the order as the WMS has it; None = not there, or the identity makes a repeat safe.
+    """Look an order up whose last attempt has an unknown outcome; None if it is not there, or if a repeat is safe.
 
-    A refusal to be asked says nothing about the order, which stays in doubt. Raises Blocked when neither look-up nor
-    idempotency can tell, Throttled while "not found" is too early to trust, and what the adapter raises.
+    An order stays in doubt if the WMS refuses the look-up. Raises Blocked if neither a look-up nor an idempotent repeat
+    is possible, Throttled while "not found" is too early to trust, and what the adapter raises.
     """
     idempotent = attempt.can(Capability.IDEMPOTENT_CREATE)
     if not attempt.can(Capability.FIND_ORDER):
-        # What is not wanted is not told twice, unless it can be cancelled right after.
-        if not idempotent or (attempt.unwanted and not attempt.wms_order.order.cancelled_at):
-            attempts.hand_to_a_person(attempt)
+        # An order that is no longer needed is not sent twice, unless we can cancel it right after.
+        if not idempotent or (attempt.no_longer_needed and not attempt.wms_order.order.cancelled_at):
+            attempts.escalate(attempt)
         return None
     found = adapter_for(attempt.connection).find_order(attempt.request.external_id)
-    # What is to be smaller by now is not sent once more as it was, unless nobody can tell whether it arrived.
-    is_wanted_so = not attempt.unwanted and not attempt.wms_order.order.surplus
-    if found is None and attempt.unsettled and not (idempotent and is_wanted_so):
-        raise Throttled("not found yet: the first request may still be under way", wait=attempt.unsettled)
+    # An order that shall be smaller by now is not sent once more in its old size, unless nobody can find out whether
+    # it arrived.
+    is_wanted_unchanged = not attempt.no_longer_needed and not attempt.wms_order.order.surplus
+    if found is None and attempt.settle_time_left and not (idempotent and is_wanted_unchanged):
+        raise Throttled(
+            "not found yet: the first request may still be under way", wait=attempt.settle_time_left
+        )
     return found
 
 
-def place(attempt: Attempt) -> OrderAnswer:
-    """Make the call. Raises what the adapter raises, after what that means for the order was stored."""
+def place_order(attempt: Attempt) -> OrderAnswer:
+    """Make the call. If it fails, store what that means for the order, and raise the adapter's error."""
     try:
         erasure.require_address(attempt.wms_order.order)
-        if attempt.doubtful:
-            attempt = attempts.note_another(attempt)
+        if attempt.outcome_unknown:
+            attempt = attempts.record_repeat(attempt)
         return adapter_for(attempt.connection).create_order(attempt.request)
     except UnknownOutcome:
         raise
     except Permanent as error:
-        if not attempt.certain:
-            attempts.hand_to_a_person(attempt)
-        attempts.refuse(attempt, str(error))
+        if not attempt.absence_is_conclusive:
+            attempts.escalate(attempt)
+        attempts.record_refusal(attempt, str(error))
         raise
     except (Transient, Throttled, Blocked):
-        if not attempt.doubtful:
-            attempts.take_back(attempt)
+        if not attempt.outcome_unknown:
+            attempts.mark_not_sent(attempt)
         raise
 
 
 @transaction.atomic
-def record(wms_order_pk: WmsOrderPk, answer: OrderAnswer, *, decided_by_id: int | None = None) -> bool:
-    """Store that the WMS has the order; False when someone recorded it before."""
+def record_acceptance(
+    wms_order_pk: WmsOrderPk, answer: OrderAnswer, *, decided_by_id: int | None = None
+) -> bool:
+    """Store that the WMS has the order; False if that was recorded before."""
     row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_pk)
     order = order_states.lock_of(row)
     row.order = order
     said = answer.status
     known = said not in (*UNCONFIRMED, WmsStatus.UNKNOWN)
-    status = before_parcels(said) if known else WmsStatus.ACCEPTED
+    status = status_before_shipment(said) if known else WmsStatus.ACCEPTED
     ended = status in ENDED
-    wished = bool(order.cancelled_at) or (ended and withdrawal.nothing_is_wanted_of(row))
-    stands_here = not _stands_elsewhere(row)
+    intended = bool(order.cancelled_at) or (ended and wms_order_surplus.is_unwanted(row))
+    at_location = not _work_is_elsewhere(row)
     recorded = advance(
         WmsOrder.objects.filter(id=row.id),
         Event.FOUND,
@@ -226,45 +236,47 @@ def record(wms_order_pk: WmsOrderPk, answer: OrderAnswer, *, decided_by_id: int 
         outcome=Outcome.CONFIRMED,
         outcome_detail="",
         decided_by_id=decided_by_id,
-        at_location_since=Now() if stands_here else None,
+        at_location_since=Now() if at_location else None,
     )
     if not recorded:
         return False
-    if said in BY_PARCELS:
+    if said in BY_SHIPMENTS:
         jobs.wms_orders.expect_shipment(row, all_of_it=said == WmsStatus.SHIPPED)
     if ended:
-        cancellation.ended_by_wms(row, wished=wished)
+        cancellation.ended_by_wms(row, intended=intended)
     else:
-        _after_acceptance(row, stands_here=stands_here)
-    _is_known_as(row, answer.remote_id)
+        _after_acceptance(row, at_location=at_location)
+    _release_waiting_work(row, answer.remote_id)
     logger.info("order_submitted", order=order.id, shop=order.shop_id, wms_order=row.id, status=status)
     return True
 
 
-def _stands_elsewhere(row: WmsOrder) -> bool:
-    """Whether Shopify's work for the order lies at another location than the warehouse's."""
-    going = coverage.fulfillment_orders_to_ship(row.order).filter(status__in=GOING_STATUSES)
+def _work_is_elsewhere(row: WmsOrder) -> bool:
+    """Whether Shopify asks for units of the order from another location than the warehouse's."""
+    going = coverage.fulfillment_orders_to_ship(row.order).filter(status__in=FULFILLABLE_STATUSES)
     return going.exclude(location_id=row.warehouse.shopify_location_id).exists()
 
 
-def _after_acceptance(row: WmsOrder, *, stands_here: bool) -> None:
+def _after_acceptance(row: WmsOrder, *, at_location: bool) -> None:
+    """Confirm the reservation, and catch up on what changed during the submission: a surplus, a cancellation, a
+    move."""
     order = row.order
     reservations.confirm(row.external_id)
     if order.surplus:
-        withdrawal.follow(order)
-    order_states.settle(order)
+        surplus_review.review(order)
+    order_states.derive_state(order)
     if order.cancelled_at:
         jobs.wms_orders.cancel(row)
-    if not stands_here:
+    if not at_location:
         jobs.shipments.move(row)
 
 
-def _is_known_as(row: WmsOrder, remote_id: RemoteOrderId) -> None:
-    """Whatever waited for it goes on. Last in its transaction."""
+def _release_waiting_work(row: WmsOrder, remote_id: RemoteOrderId) -> None:
+    """Close the alerts about the unknown order, and wake the callbacks that came before it. Last in its transaction."""
     order = row.order
-    if row.outcome_detail and not order_states.refused(order).exists():
+    if row.outcome_detail and not order_states.refused_parts(order).exists():
         alerts.wms_orders.WMS_REJECTED.close(order.subject)
     connection_pk = row.warehouse.connection.id
     alerts.wms_orders.UNKNOWN_WMS_ORDER.close(unknown_order_subject(connection_pk, remote_id))
     wake(arrival_key(connection_pk, remote_id))
-    attempts.is_known(order, row)
+    attempts.outcome_is_known(order, row)

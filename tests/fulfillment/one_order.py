@@ -60,7 +60,7 @@ PLACES = {
     "before T5": (submission, "record"),
     "before a refusal is stored": (attempts, "refuse"),
     "before it is taken back": (attempts, "take_back"),
-    "before a person is asked": (attempts, "hand_to_a_person"),
+    "before a person is asked": (attempts, "escalate"),
     "before an absent one is ended": (attempts, "end_absent"),
     "after T5": (leases, "finish"),
     "before the retry": (leases, "retry"),
@@ -139,9 +139,9 @@ class OneOrder:
         self.leases_run_out()
         self.claims_run_out()
         self.waits_pass()
-        WmsOrder.objects.filter(order=self.order).update(attempt_at=F("attempt_at") - attempts.SETTLE)
+        WmsOrder.objects.filter(order=self.order).update(attempt_at=F("attempt_at") - attempts.SETTLE_TIME)
         Return.objects.filter(wms_order__order=self.order).update(
-            attempt_at=F("attempt_at") - attempts.SETTLE
+            attempt_at=F("attempt_at") - attempts.SETTLE_TIME
         )
 
     def a_message_comes_twice(self) -> None:
@@ -235,16 +235,18 @@ class OneOrder:
             self.time_passes()
             there = [order["id"] for order in self.wms.orders if order["externalOrderId"] == row.external_id]
             if there:
-                manual_resolution.is_there(row.id, as_id=there[0], user_id=user.id)
+                manual_resolution.confirm_present(row.id, as_id=there[0], user_id=user.id)
             else:
-                manual_resolution.is_not_there(row.id, user_id=user.id)
+                manual_resolution.confirm_absent(row.id, user_id=user.id)
         for back in Return.objects.filter(wms_order__order=self.order, state=ReturnState.UNKNOWN):
             self.time_passes()
             ref = back.wms_order.remote_id
             if ref in self.wms.returns:
-                manual_resolution.return_is_there(back.id, as_id=RemoteReturnId(f"R{ref}"), user_id=user.id)
+                manual_resolution.confirm_return_present(
+                    back.id, as_id=RemoteReturnId(f"R{ref}"), user_id=user.id
+                )
             else:
-                manual_resolution.return_is_not_there(back.id, user_id=user.id)
+                manual_resolution.confirm_return_absent(back.id, user_id=user.id)
         cancellation.route_again(self.order.id)
         self.read(READY if not self.now().cancelled_at else Verdict(OrderState.CANCELLED))
         jobs.replay(Job.objects.filter(state="dead").values_list("id", flat=True))

@@ -173,8 +173,8 @@ class Scene:
 
     def settle(self) -> None:
         """So much time passes that no request to a WMS can be on its way any more."""
-        WmsOrder.objects.update(attempt_at=F("attempt_at") - attempts.SETTLE)
-        Return.objects.update(attempt_at=F("attempt_at") - attempts.SETTLE)
+        WmsOrder.objects.update(attempt_at=F("attempt_at") - attempts.SETTLE_TIME)
+        Return.objects.update(attempt_at=F("attempt_at") - attempts.SETTLE_TIME)
 
     def row(self, order: Json) -> Order:
         """Our row of the order."""

@@ -35,7 +35,7 @@ def test_spellings_are_those_that_warehouses_were_told() -> None:
     assert refs.return_external_id(PART) == "wms:order:berlin.myshopify.com:1001:2:return"
     assert refs.unannounced_return_external_id(PART, RemoteReturnId("R:1")) == f"{PART}:return:R:1"
     assert refs.cancel_key(PART) == "wms:order:berlin.myshopify.com:1001:2:cancel"
-    assert refs.change_key(PART, 3) == "wms:order:berlin.myshopify.com:1001:2:change:3"
+    assert refs.reduction_key(PART, 3) == "wms:order:berlin.myshopify.com:1001:2:change:3"
 
 
 def test_long_words_of_others_have_room_where_they_are_stored() -> None:

@@ -76,15 +76,18 @@ def test_an_event_moves_what_the_table_names_and_nothing_else(
 def test_what_is_not_in_the_table_is_refused_before_any_statement(
     rows: dict[int, WmsStatus], django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_num_queries(0), pytest.raises(NotInTheTable, match=r"PARCEL does not make .* pending"):
-        advance(WmsOrder.objects.all(), Event.PARCEL, to=WmsStatus.PENDING)
+    with (
+        django_assert_num_queries(0),
+        pytest.raises(NotInTheTable, match=r"SHIPMENT does not make .* pending"),
+    ):
+        advance(WmsOrder.objects.all(), Event.SHIPMENT, to=WmsStatus.PENDING)
 
 
 def test_a_move_is_one_statement(
     rows: dict[int, WmsStatus], django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     with django_assert_num_queries(1):
-        advance(WmsOrder.objects.all(), Event.PARCEL, to=WmsStatus.SHIPPED)
+        advance(WmsOrder.objects.all(), Event.SHIPMENT, to=WmsStatus.SHIPPED)
 
 
 def test_only_the_rows_that_are_named_move(rows: dict[int, WmsStatus]) -> None:
@@ -98,14 +101,14 @@ def test_only_the_rows_that_are_named_move(rows: dict[int, WmsStatus]) -> None:
 def test_it_stands_there_since_the_event(
     rows: dict[int, WmsStatus], at: datetime | F, since: datetime
 ) -> None:
-    advance(WmsOrder.objects.all(), Event.MOVED_ON, to=WmsStatus.PICKING, at=at)
+    advance(WmsOrder.objects.all(), Event.PROGRESSED, to=WmsStatus.PICKING, at=at)
     moved = WmsOrder.objects.filter(outcome_detail="", wms_status=WmsStatus.PICKING, look_up_at__gt=LONG_AGO)
     assert [row.status_at for row in moved] == [since, since]
 
 
 def test_the_wms_is_not_asked_soon_about_what_it_has_just_told(rows: dict[int, WmsStatus]) -> None:
-    advance(WmsOrder.objects.all(), Event.TAKEN_BACK, to=WmsStatus.PENDING)
-    advance(WmsOrder.objects.all(), Event.WENT_ON, to=WmsStatus.PICKING)
+    advance(WmsOrder.objects.all(), Event.NOT_SENT, to=WmsStatus.PENDING)
+    advance(WmsOrder.objects.all(), Event.NOT_CANCELLED, to=WmsStatus.PICKING)
     put_off = WmsOrder.objects.exclude(look_up_at=LONG_AGO).get()
     assert put_off.wms_status == WmsStatus.PICKING
     assert abs(put_off.look_up_at - timezone.now() - FIRST_LOOK_UP) < timedelta(minutes=1)
@@ -126,14 +129,14 @@ def test_every_state_is_reached_but_the_one_that_no_code_makes() -> None:
 
 
 def test_an_order_that_is_over_has_only_these_ways_out() -> None:
-    too_late, parcel, rest = (Event.TOO_LATE,), (Event.PARCEL,), (Event.PARCEL, Event.NO_MORE_TO_COME)
+    too_late, parcel, rest = (Event.TOO_LATE,), (Event.SHIPMENT,), (Event.SHIPMENT, Event.FINISHED)
     called_ended_too_soon = {
         WmsStatus.PACKED: too_late,
         WmsStatus.MANIFESTED: too_late,
         WmsStatus.PARTIALLY_SHIPPED: parcel,
         WmsStatus.SHIPPED: rest,
     }
-    sent_again = {WmsStatus.SUBMITTING: (Event.SENT,), WmsStatus.CANCELLED: (Event.GIVEN_UP,)}
+    sent_again = {WmsStatus.SUBMITTING: (Event.SENT,), WmsStatus.CANCELLED: (Event.ENDED_UNSENT,)}
     assert TRANSITIONS[WmsStatus.SHIPPED] == {}
     assert TRANSITIONS[WmsStatus.CANCELLED] == called_ended_too_soon
     assert TRANSITIONS[WmsStatus.REJECTED] == {**called_ended_too_soon, **sent_again}
@@ -146,7 +149,7 @@ def test_nothing_is_sent_of_what_the_wms_has() -> None:
 
 def test_work_in_a_warehouse_goes_forward_only() -> None:
     for number, step in enumerate(STEPS):
-        moved_to = {after for after, events in TRANSITIONS[step].items() if Event.MOVED_ON in events}
+        moved_to = {after for after, events in TRANSITIONS[step].items() if Event.PROGRESSED in events}
         assert moved_to == set(STEPS[number + 1 :])
 
 

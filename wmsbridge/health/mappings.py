@@ -57,7 +57,7 @@ def unmapped_sku_rate() -> Reading:
     found = mappings(
         _UNMAPPED,
         shipped=list(our_locations.SHIPPED_METHODS),
-        going=list(readiness.GOING_STATUSES),
+        going=list(readiness.FULFILLABLE_STATUSES),
         most=MOST_NAMED,
     )
     needed, failing = int(found[0]["needed"]), int(found[0]["of_all"] or 0)

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from fulfillment.console import routing_text, search
 from fulfillment.models import Order
 from fulfillment.routing import preparation
-from fulfillment.routing.preparation import Plan
+from fulfillment.routing.preparation import RoutingPlan
 
 
 class Command(BaseCommand):
@@ -49,7 +49,7 @@ class Command(BaseCommand):
                 f" as {part.remote_id or '(no id yet)'}"
             )
 
-    def _write_plan(self, order: Order, found: Plan) -> None:
+    def _write_plan(self, order: Order, found: RoutingPlan) -> None:
         units = ", ".join(f"{quantity} × {found.lines[line].label}" for line, quantity in found.units.items())
         self.stdout.write(f"To be routed: {units}, to {order.country or 'an unknown country'}")
         if found.unmapped:
@@ -61,8 +61,8 @@ class Command(BaseCommand):
                 f"It continues by itself when one of these is woken: {', '.join(preparation.wake_keys(order, found))}"
             )
 
-    def _write_findings(self, verdicts: Any) -> None:
-        for each in routing_text.explain(verdicts):
+    def _write_findings(self, assessments: Any) -> None:
+        for each in routing_text.explain(assessments):
             self.stdout.write(f"  {each.warehouse}: {each.words}")
 
 

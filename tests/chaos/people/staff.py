@@ -107,9 +107,9 @@ class Staff(threading.Thread):
         found = [each["id"] for each in announced if each["externalOrderId"] == row.wms_order.external_id]
         try:
             if found:
-                manual_resolution.return_is_there(row.id, as_id=found[0], user_id=self.user)
+                manual_resolution.confirm_return_present(row.id, as_id=found[0], user_id=self.user)
             else:
-                manual_resolution.return_is_not_there(row.id, user_id=self.user)
+                manual_resolution.confirm_return_absent(row.id, user_id=self.user)
         except NothingToDecide:
             return
         self.done[f"person decided: return {'there' if found else 'not there'}"] += 1
@@ -121,9 +121,9 @@ class Staff(threading.Thread):
         row = WmsOrder.objects.get(external_id=external_id)
         try:
             if found:
-                manual_resolution.is_there(row.id, as_id=found[0], user_id=self.user)
+                manual_resolution.confirm_present(row.id, as_id=found[0], user_id=self.user)
             else:
-                manual_resolution.is_not_there(row.id, user_id=self.user)
+                manual_resolution.confirm_absent(row.id, user_id=self.user)
         except NothingToDecide:
             return
         self.done[f"person decided: {'there' if found else 'not there'}"] += 1

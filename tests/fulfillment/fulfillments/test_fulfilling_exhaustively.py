@@ -30,7 +30,7 @@ PLACES = {
     "before the attempt is recorded": (creation, "_begin", "ok"),
     "before the answer is recorded": (creation, "record", "ok"),
     "before it is taken back": (creation, "_take_back", "throttled"),
-    "before a refusal is recorded": (held_shipments, "hold", "refused"),
+    "before a refusal is recorded": (held_shipments, "hold_shipment", "refused"),
     "once all is recorded": (leases, "finish", "ok"),
     "before the retry": (leases, "retry", "timeout_after"),
 }
@@ -88,7 +88,7 @@ class TwoParcels:
             self.is_given_up()
             for parcel in Shipment.objects.filter(wms_order__order=self.order, state=ShipmentState.HELD):
                 assert Alert.objects.filter(subject=parcel.subject, state="open").exists()
-                assert intake.look_again(parcel.id)
+                assert intake.recheck_held(parcel.id)
             self.work()
             if not Job.objects.exclude(state="done").exists() and not self.staff.hung:
                 break

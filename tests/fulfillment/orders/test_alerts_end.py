@@ -10,7 +10,7 @@ import pytest
 from fulfillment.jobs.wms_orders import SHIPMENT_GRACE
 from fulfillment.models import WmsOrder
 from fulfillment.models.states import OrderState, Reason
-from fulfillment.reductions import withdrawal
+from fulfillment.reductions import surplus
 from fulfillment.wms_orders import cancellation
 from inventory.models import Reservation
 from ops.models import Alert
@@ -25,7 +25,7 @@ Json = dict[str, Any]
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second look at Shopify comes right after the first."""
-    monkeypatch.setattr(withdrawal, "SECOND_LOOK", timedelta(0))
+    monkeypatch.setattr(surplus, "SECOND_LOOK", timedelta(0))
 
 
 def says(scene: Scene, status: str) -> None:

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from fulfillment.models import Order, Return, WmsOrder, WmsOrderLine
 from fulfillment.models.states import OrderState, Reason
-from fulfillment.reductions import withdrawal
+from fulfillment.reductions import surplus
 from fulfillment.wms_orders import attempts
 from inventory.models import Reservation
 from ops.models import Alert, Job
@@ -27,7 +27,7 @@ Json = dict[str, Any]
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second look at Shopify comes right after the first."""
-    monkeypatch.setattr(withdrawal, "SECOND_LOOK", timedelta(0))
+    monkeypatch.setattr(surplus, "SECOND_LOOK", timedelta(0))
 
 
 def reduce_to(scene: Scene, order: Json, quantity: int) -> None:
@@ -74,7 +74,7 @@ def test_what_staff_fulfil_by_hand_is_cancelled_at_the_warehouse(scene: Scene) -
 def test_one_reading_alone_raises_the_alert_and_asks_nobody(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(withdrawal, "SECOND_LOOK", timedelta(hours=1))
+    monkeypatch.setattr(surplus, "SECOND_LOOK", timedelta(hours=1))
     order = scene.arrive((MUG, 2))
     scene.staff(order, "fulfill")
     drain()
@@ -103,7 +103,7 @@ def test_what_is_fulfilled_by_hand_while_it_is_picked_is_asked_for_and_told_when
 def test_a_cancelled_fulfilment_sends_the_units_once_more_and_closes_the_alert(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(withdrawal, "SECOND_LOOK", timedelta(hours=1))
+    monkeypatch.setattr(surplus, "SECOND_LOOK", timedelta(hours=1))
     order = scene.arrive((MUG, 2))
     scene.staff(order, "fulfill")
     drain()
@@ -260,7 +260,7 @@ def test_one_reduced_while_its_outcome_is_unknown_is_looked_up_then_right(scene:
     order = scene.arrive((MUG, 3))
     reduce_to(scene, order, 1)
     drain()
-    WmsOrder.objects.update(attempt_at=Now() - attempts.SETTLE)
+    WmsOrder.objects.update(attempt_at=Now() - attempts.SETTLE_TIME)
     drain(advance=LATER)
     drain(advance=LATER)
     assert at_the_wms(scene) == [("accepted", [1])]

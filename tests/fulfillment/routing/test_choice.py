@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fulfillment.routing.choice import Candidate, Decision, PassedOver, Verdict, decide
+from fulfillment.routing.choice import Assessment, Candidate, Decision, Suitability, decide
 from wms.ids import WarehousePk
 
 ITEMS = ("MUG", "TEE")
@@ -40,8 +40,8 @@ def eligible(warehouse: Candidate, country: str) -> bool:
     return open_to_it and serves and has_room and in_stock
 
 
-def outcomes(decision: Decision) -> list[PassedOver]:
-    return [verdict.outcome for verdict in decision.verdicts]
+def outcomes(decision: Decision) -> list[Suitability]:
+    return [verdict.outcome for verdict in decision.assessments]
 
 
 @given(candidates)
@@ -56,11 +56,11 @@ def test_every_warehouse_has_its_verdict_and_every_refusal_a_key_that_wakes(
     warehouses: list[Candidate],
 ) -> None:
     decision = decide(warehouses, country="DE")
-    assert sorted(v.warehouse_id for v in decision.verdicts) == sorted(each.id for each in warehouses)
-    assert outcomes(decision).count(PassedOver.CHOSEN) == (decision.chosen is not None)
-    assert (PassedOver.NOT_NEEDED in outcomes(decision)) <= (decision.chosen is not None)
-    for verdict in decision.verdicts:
-        refused = verdict.outcome not in (PassedOver.CHOSEN, PassedOver.NOT_NEEDED)
+    assert sorted(v.warehouse_id for v in decision.assessments) == sorted(each.id for each in warehouses)
+    assert outcomes(decision).count(Suitability.CHOSEN) == (decision.chosen is not None)
+    assert (Suitability.NOT_NEEDED in outcomes(decision)) <= (decision.chosen is not None)
+    for verdict in decision.assessments:
+        refused = verdict.outcome not in (Suitability.CHOSEN, Suitability.NOT_NEEDED)
         assert (f"warehouse:{verdict.warehouse_id}" in decision.wake_on) == refused
     assert len(decision.as_json()) == len(warehouses)
 
@@ -87,25 +87,25 @@ def test_short_stock_names_each_missing_item_and_waits_for_it(warehouse: Candida
     missing = [item for item, n in (ready.needs or {}).items() if ready.free.get(item, 0) < n]
     waits_for = [key for key in decision.wake_on if key.startswith("stock:")]
     assert sorted(waits_for) == sorted(f"stock:{ready.id}:{item}" for item in missing)
-    assert all(item in decision.verdicts[0].detail for item in missing)
+    assert all(item in decision.assessments[0].detail for item in missing)
 
 
 @pytest.mark.parametrize(
     ("outcome", "detail", "says"),
     [
-        (PassedOver.NO_ITEM, "MUG, TEE", "Berlin has no item MUG, TEE"),
-        (PassedOver.STOCK, "MUG: 1 of 2", "Berlin: stock MUG: 1 of 2"),
-        (PassedOver.PAUSED, "", "Berlin: paused"),
+        (Suitability.NO_ITEM, "MUG, TEE", "Berlin has no item MUG, TEE"),
+        (Suitability.STOCK, "MUG: 1 of 2", "Berlin: stock MUG: 1 of 2"),
+        (Suitability.PAUSED, "", "Berlin: paused"),
     ],
 )
-def test_a_verdict_is_said_in_words_for_staff(outcome: PassedOver, detail: str, says: str) -> None:
-    assert str(Verdict(1, "Berlin", outcome, detail)) == says
+def test_a_verdict_is_said_in_words_for_staff(outcome: Suitability, detail: str, says: str) -> None:
+    assert str(Assessment(1, "Berlin", outcome, detail)) == says
 
 
 @pytest.mark.parametrize(("country", "says"), [("FR", "FR"), ("", "an unknown country")])
 def test_a_warehouse_that_does_not_serve_the_country_says_which(country: str, says: str) -> None:
     decision = decide([open_warehouse(countries=frozenset({"DE"}))], country=country)
-    assert decision.verdicts[0].detail == f"does not serve {says}"
+    assert decision.assessments[0].detail == f"does not serve {says}"
 
 
 def open_warehouse(**changes: Any) -> Candidate:
@@ -125,7 +125,7 @@ def test_the_last_order_of_the_day_still_goes(left: int | None, outcome: str) ->
 def test_of_the_items_that_are_short_the_unknown_ones_are_named_and_all_wake() -> None:
     short = open_warehouse(needs={"MUG": 1, "TEE": 2, "BOX": 1}, never_reported=frozenset({"TEE", "MUG"}))
     decision = decide([short], country="DE")
-    assert (outcomes(decision), decision.verdicts[0].detail) == ([PassedOver.NO_ITEM], "TEE")
+    assert (outcomes(decision), decision.assessments[0].detail) == ([Suitability.NO_ITEM], "TEE")
     assert decision.wake_on == ("stock:1:BOX", "stock:1:TEE", "warehouse:1")
 
 

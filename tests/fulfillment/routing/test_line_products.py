@@ -112,13 +112,13 @@ def test_a_person_is_told_of_each_kind_of_line_without_a_product_and_only_while_
     berlin: Warehouse, lines: list[dict[str, Any]], kinds: set[str]
 ) -> None:
     order = ordered(berlin.shop)
-    line_products.report(order, [line(**GONE), line(**CUSTOM)])
+    line_products.report_missing_products(order, [line(**GONE), line(**CUSTOM)])
     assert open_alerts(order) == {"product_deleted", "custom_line"}
-    line_products.report(order, [line(**changes) for changes in lines])
+    line_products.report_missing_products(order, [line(**changes) for changes in lines])
     assert open_alerts(order) == kinds
 
 
 def test_the_alert_names_the_lines_that_are_gone_by_sku_or_title_and_no_others(berlin: Warehouse) -> None:
     order = ordered(berlin.shop)
-    line_products.report(order, [line(sku="SKU-NEW"), line(**GONE), line(**GONE_NAMELESS)])
+    line_products.report_missing_products(order, [line(sku="SKU-NEW"), line(**GONE), line(**GONE_NAMELESS)])
     assert "no longer has a product for SKU-MUG, An old mug." in Alert.objects.get().meaning

@@ -13,7 +13,7 @@ from fulfillment.models import Order, OrderLine, WmsOrder
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.order_states import PERSON_DECIDES
 from fulfillment.routing import preparation
-from fulfillment.routing.choice import PassedOver
+from fulfillment.routing.choice import Suitability
 from inventory.models import Reservation, StockLevel
 from ops.errors import Blocked
 from ops.models import Alert, Job
@@ -36,7 +36,7 @@ def now(order: Order) -> Order:
     return Order.objects.select_related("shop").get(pk=order.pk)
 
 
-def plan(order: Order) -> preparation.Plan:
+def plan(order: Order) -> preparation.RoutingPlan:
     found = preparation.plan(now(order))
     assert found is not None
     return found
@@ -122,7 +122,7 @@ def test_an_order_without_uncovered_units_is_not_routed_and_owes_nothing(berlin:
 
 def test_a_warehouse_of_another_shop_is_no_candidate(berlin: Warehouse) -> None:
     order = ordered(make_shop("lyon.myshopify.com"))
-    assert plan(order).decision.verdicts == ()
+    assert plan(order).decision.assessments == ()
     blocked(order)
     assert now(order).reason == Reason.UNMAPPED_SKU
 
@@ -223,7 +223,7 @@ def test_a_warehouse_takes_orders_if_it_and_its_connection_are_switched_on(
 ) -> None:
     if model:
         model.objects.update(is_active=False)
-    assert plan(ordered(berlin.shop)).decision.verdicts[0].outcome == outcome
+    assert plan(ordered(berlin.shop)).decision.assessments[0].outcome == outcome
 
 
 def test_a_line_that_is_mapped_at_the_other_warehouse_only_goes_there(berlin: Warehouse) -> None:
@@ -232,9 +232,9 @@ def test_a_line_that_is_mapped_at_the_other_warehouse_only_goes_there(berlin: Wa
     make_level(lyon, "CUP")
     SkuMapping.objects.filter(warehouse=berlin).delete()
     found = plan(ordered(berlin.shop))
-    assert [(v.outcome, v.detail) for v in found.decision.verdicts] == [
-        (PassedOver.NOT_MAPPED, "SKU-MUG"),
-        (PassedOver.CHOSEN, ""),
+    assert [(v.outcome, v.detail) for v in found.decision.assessments] == [
+        (Suitability.NOT_MAPPED, "SKU-MUG"),
+        (Suitability.CHOSEN, ""),
     ]
     assert found.unmapped == []
 
@@ -242,7 +242,7 @@ def test_a_line_that_is_mapped_at_the_other_warehouse_only_goes_there(berlin: Wa
 def test_a_line_without_a_sku_is_named_by_its_title(berlin: Warehouse) -> None:
     order = ordered(berlin.shop, variant=99)
     OrderLine.objects.update(sku="")
-    assert plan(order).decision.verdicts[0].detail == "A mug"
+    assert plan(order).decision.assessments[0].detail == "A mug"
 
 
 def test_a_line_that_nothing_is_mapped_for_holds_the_whole_order(berlin: Warehouse) -> None:
@@ -270,7 +270,7 @@ def test_the_capacity_is_used_up_by_todays_orders_of_the_warehouse_that_were_not
 ) -> None:
     earlier_orders(berlin)
     Warehouse.objects.filter(pk=berlin.pk).update(daily_capacity=capacity)
-    assert plan(ordered(berlin.shop)).decision.verdicts[0].outcome == outcome
+    assert plan(ordered(berlin.shop)).decision.assessments[0].outcome == outcome
 
 
 # Stock that is short, and items that a WMS does not know
@@ -303,7 +303,7 @@ def test_only_the_item_that_is_unknown_is_named_and_only_where_it_is(berlin: War
     make_level(lyon, "MUG", 1)
     order = ordered(berlin.shop)
     add_line(order, variant=12, units=1)
-    found = plan(order).decision.verdicts
+    found = plan(order).decision.assessments
     assert [(v.outcome, v.detail) for v in found] == [("no_item", "NEW"), ("stock", "MUG: 1 of 2")]
 
 
@@ -346,4 +346,4 @@ def test_a_mapped_line_does_not_hide_one_that_is_mapped_nowhere(berlin: Warehous
     add_line(order, variant=99, units=1)
     found = plan(order)
     assert [line.shopify_variant_id for line in found.unmapped] == [VariantId(99)]
-    assert not found.goes
+    assert not found.is_routable

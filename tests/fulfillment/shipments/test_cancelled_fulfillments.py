@@ -60,8 +60,8 @@ def test_a_person_is_told_and_nothing_is_sent_or_told_again(scene: Scene) -> Non
 def test_told_again_it_is_a_new_fulfilment_of_the_same_parcel(scene: Scene) -> None:
     order = cancelled(scene, (MUG, 2))
     shipment = Shipment.objects.get()
-    assert cancelled_fulfillments.tell_again(shipment.id, user_id=None)
-    assert not cancelled_fulfillments.tell_again(shipment.id, user_id=None)
+    assert cancelled_fulfillments.fulfill_again(shipment.id, user_id=None)
+    assert not cancelled_fulfillments.fulfill_again(shipment.id, user_id=None)
     drain()
     assert told(scene, order) == [(["T1"], 2)]
     assert scene.row(order).state == OrderState.SHIPPED
@@ -97,7 +97,7 @@ def test_new_tracking_does_not_touch_the_cancelled_fulfilment_and_goes_with_the_
     (there,) = scene.shopify_order(order)["fulfillments"]
     assert there["tracking"]["numbers"] == ["OLD"]
     assert Alert.objects.filter(kind="fulfillment_cancelled", state="open").exists()
-    cancelled_fulfillments.tell_again(Shipment.objects.get().id, user_id=None)
+    cancelled_fulfillments.fulfill_again(Shipment.objects.get().id, user_id=None)
     drain()
     assert told(scene, order) == [(["NEW"], 1)]
 
@@ -112,7 +112,7 @@ def test_more_units_and_another_number_reported_meanwhile_are_told_with_it(scene
     more = {**data, "trackingNumber": "NEW", "shippedItems": both}
     scene.callback("shipment", more, at="2027-01-02T00:00:00+00:00")
     assert told(scene, order) == []
-    cancelled_fulfillments.tell_again(Shipment.objects.get().id, user_id=None)
+    cancelled_fulfillments.fulfill_again(Shipment.objects.get().id, user_id=None)
     drain()
     assert (told(scene, order), scene.row(order).state) == ([(["NEW"], 2)], OrderState.SHIPPED)
 

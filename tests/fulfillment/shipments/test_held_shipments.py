@@ -101,7 +101,7 @@ def test_a_reading_that_changes_nothing_of_the_cause_asks_shopify_nothing(scene:
 
 def test_a_release_that_was_read_before_the_hold_was_stored_is_not_missed(scene: Scene) -> None:
     order = scene.arrive((MUG, 1))
-    real = held_shipments.hold
+    real = held_shipments.hold_shipment
 
     def released_meanwhile(*given: Any, **named: Any) -> None:
         scene.shopify.post(f"/shops/{DOMAIN}/orders/{order['id']}/release", {})
@@ -109,7 +109,7 @@ def test_a_release_that_was_read_before_the_hold_was_stored_is_not_missed(scene:
 
     scene.shopify.post(f"/shops/{DOMAIN}/orders/{order['id']}/hold", {"reason": "OTHER"})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(held_shipments, "hold", released_meanwhile)
+        patch.setattr(held_shipments, "hold_shipment", released_meanwhile)
         scene.ship(order, tracking="R")
     drain(advance=LATER)
     assert units_told(scene, order) == [(["R"], [1])]
@@ -125,11 +125,11 @@ def test_a_parcel_whose_units_somebody_else_fulfilled_says_so_until_a_person_clo
         "fulfilled by somebody else",
     )
     assert scene.row(order).state == OrderState.PARTIALLY_SHIPPED
-    assert held_shipments.close(shipment.id, user_id=None)
+    assert held_shipments.close_shipment(shipment.id, user_id=None)
     assert Shipment.objects.get().state == ShipmentState.CLOSED
     assert scene.row(order).state == OrderState.SHIPPED
     assert not Alert.objects.filter(kind="shipment_held", state="open").exists()
-    assert not held_shipments.close(shipment.id, user_id=None)
+    assert not held_shipments.close_shipment(shipment.id, user_id=None)
 
 
 def test_a_parcel_of_a_cancelled_order_says_so(scene: Scene) -> None:
@@ -224,9 +224,9 @@ def test_what_was_told_before_it_was_kept_by_item_is_filled_in() -> None:
     migration = import_module("fulfillment.migrations.0007_what_was_told_is_filled_in")
     for _ in range(2):
         migration.fill_in(None, mock.Mock(connection=connection))
-    assert held_shipments.unfulfilled(fulfilled) == {}
-    assert list(held_shipments.unfulfilled(held).values()) == [2]
-    assert held_shipments.surplus(held) == held_shipments.surplus(fulfilled) == {}
+    assert held_shipments.unfulfilled_units(fulfilled) == {}
+    assert list(held_shipments.unfulfilled_units(held).values()) == [2]
+    assert held_shipments.misfit_units(held) == held_shipments.misfit_units(fulfilled) == {}
     (told,) = Fulfillment.objects.all()
     line = fulfilled.units.get().order_line.shopify_line_id
     assert (told.units, told.tracking) == ({str(line): 2}, {"number": fulfilled.tracking_number})

@@ -140,11 +140,11 @@ def test_a_held_shipment_goes_on_when_a_person_says_look_again(scene: Scene) -> 
     scene.ship(order, ("MUG", 2))
     held = Shipment.objects.get()
     held.lines.update(quantity=1)
-    assert intake.look_again(held.id)
+    assert intake.recheck_held(held.id)
     drain()
     assert len(scene.fulfillments(order)) == 1
     assert Alert.objects.get(kind="shipment_held").state == "closed"
-    assert not intake.look_again(held.id)
+    assert not intake.recheck_held(held.id)
 
 
 def test_a_kit_is_fulfilled_with_its_last_item(scene: Scene) -> None:

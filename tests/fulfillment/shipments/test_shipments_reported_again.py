@@ -119,7 +119,7 @@ def test_an_id_that_was_another_order_s_parcel_is_a_parcel_of_its_own_and_held(s
     alert = Alert.objects.get(kind="shipment_held", state="open")
     assert "1 × TEE" in alert.meaning
     assert scene.row(second).name in alert.title
-    assert intake.look_again(twin.id)
+    assert intake.recheck_held(twin.id)
     drain()
     assert (told(scene, first), told(scene, second)) == ([(["A"], 1)], [(["B"], 1)])
     scene.ship(second, shipment="1", tracking="B")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fulfillment import commitments
-from fulfillment.commitments import Given, share
+from fulfillment.commitments import Given, committed_units
 from fulfillment.models import FulfillmentOrder, Order, ShipmentUnit, WmsOrder, WmsOrderLine
 from inventory.models import Commitment, StockLevel
 from shops.ids import LocationId
@@ -40,25 +40,25 @@ def asks(reference: str = "p1", item: str = "MUG", **changes: Any) -> Given:
     ],
 )
 def test_a_part_has_committed_what_it_was_given_and_has_not_told(changes: Any, units: int) -> None:
-    assert share([asks(**changes)]) == {"p1": {(7, "MUG"): units}}
+    assert committed_units([asks(**changes)]) == {"p1": {(7, "MUG"): units}}
 
 
 def test_the_items_of_a_kit_share_its_units_and_do_not_use_them_up() -> None:
     kit = [asks(item="MUG", units=4, per_unit=2), asks(item="BOX", units=1)]
-    assert share(kit) == {"p1": {(7, "MUG"): 4, (7, "BOX"): 2}}
+    assert committed_units(kit) == {"p1": {(7, "MUG"): 4, (7, "BOX"): 2}}
 
 
 def test_two_lines_of_one_item_add_up() -> None:
-    assert share([asks(), asks(order_line=2, units=1)]) == {"p1": {(7, "MUG"): 3}}
+    assert committed_units([asks(), asks(order_line=2, units=1)]) == {"p1": {(7, "MUG"): 3}}
 
 
 def test_the_first_part_comes_first_and_the_next_has_what_is_left() -> None:
-    found = share([asks(remaining=3), asks("p2", remaining=3)])
+    found = committed_units([asks(remaining=3), asks("p2", remaining=3)])
     assert found == {"p1": {(7, "MUG"): 2}, "p2": {(7, "MUG"): 1}}
 
 
 def test_what_shopify_has_at_another_location_is_another_matter() -> None:
-    found = share([asks(), asks("p2", location=102)])
+    found = committed_units([asks(), asks("p2", location=102)])
     assert found == {"p1": {(7, "MUG"): 2}, "p2": {(7, "MUG"): 2}}
 
 
@@ -77,7 +77,7 @@ parts = st.lists(
 
 @given(parts)
 def test_no_more_is_committed_than_shopify_has_and_none_is_left_that_is_not_told(given: list[Given]) -> None:
-    found = {reference: places[7, "MUG"] for reference, places in share(given).items()}
+    found = {reference: places[7, "MUG"] for reference, places in committed_units(given).items()}
     not_told = {each.reference: max(0, each.units - each.fulfilled) for each in given}
     assert all(0 <= units <= not_told[reference] for reference, units in found.items())
     assert sum(found.values()) == min(4, sum(not_told.values()))
@@ -105,7 +105,7 @@ def committed() -> Counter[str]:
 
 def test_what_a_warehouse_was_given_is_told_to_the_stock(berlin: Warehouse) -> None:
     order = sent(berlin)
-    commitments.note(order)
+    commitments.recompute(order)
     row = Commitment.objects.get()
     assert (row.reference, row.warehouse_id, row.item_code, row.quantity) == (
         order.wms_orders.get().external_id,
@@ -117,16 +117,16 @@ def test_what_a_warehouse_was_given_is_told_to_the_stock(berlin: Warehouse) -> N
 
 def test_noting_it_again_changes_nothing_and_less_replaces_more(berlin: Warehouse) -> None:
     order = sent(berlin)
-    commitments.note(order)
-    commitments.note(order)
+    commitments.recompute(order)
+    commitments.recompute(order)
     assert committed() == {"MUG": 2}
     order.fulfillment_orders.get().lines.update(remaining_quantity=1)
-    commitments.note(order)
+    commitments.recompute(order)
     assert committed() == {"MUG": 1}
 
 
 def test_an_order_that_no_warehouse_has_commits_nothing(berlin: Warehouse) -> None:
-    commitments.note(ordered(berlin.shop))
+    commitments.recompute(ordered(berlin.shop))
     assert committed() == {}
 
 
@@ -137,12 +137,12 @@ def test_an_order_that_no_warehouse_has_commits_nothing(berlin: Warehouse) -> No
 def test_shopify_commits_the_units_of_open_work(berlin: Warehouse, status: str, units: int) -> None:
     order = sent(berlin)
     FulfillmentOrder.objects.update(status=status)
-    commitments.note(order)
+    commitments.recompute(order)
     assert committed()["MUG"] == units
 
 
 def test_what_shopify_has_at_another_location_is_not_committed_here(berlin: Warehouse) -> None:
-    commitments.note(sent(berlin, at=999))
+    commitments.recompute(sent(berlin, at=999))
     assert committed() == {}
 
 
@@ -163,7 +163,7 @@ def test_an_ended_part_commits_what_left_and_none_what_is_sent_again(
     order = sent(berlin)
     WmsOrder.objects.update(wms_status=status)
     WmsOrderLine.objects.update(**line)
-    commitments.note(order)
+    commitments.recompute(order)
     assert committed()["MUG"] == units
 
 
@@ -171,7 +171,7 @@ def test_what_a_fulfilment_told_is_no_longer_outstanding(berlin: Warehouse) -> N
     order = sent(berlin)
     shipment = make_shipment(order.wms_orders.get())
     ShipmentUnit.objects.create(shipment=shipment, order_line=order.lines.get(), quantity=2, fulfilled=1)
-    commitments.note(order)
+    commitments.recompute(order)
     assert committed() == {"MUG": 1}
 
 
@@ -189,7 +189,7 @@ def test_the_items_of_a_told_shipment_are_looked_at_anew_those_of_the_earlier_pa
     shipment.lines.create(item_code="LID", quantity=1)
     ShipmentUnit.objects.create(shipment=shipment, order_line=order.lines.get(), quantity=2, fulfilled=2)
     StockLevel.objects.update(push_due_since=None)
-    commitments.after_telling(shipment)
+    commitments.after_fulfillment(shipment)
     due = StockLevel.objects.exclude(push_due_since=None).values_list("item_code", flat=True)
     assert sorted(due) == ["BOX", "LID", "MUG"]
     assert committed() == {}
@@ -198,6 +198,6 @@ def test_the_items_of_a_told_shipment_are_looked_at_anew_those_of_the_earlier_pa
 def test_an_order_that_was_deleted_commits_nothing_and_the_others_stay(berlin: Warehouse) -> None:
     order, other = sent(berlin), sent(berlin)
     for each in (order, other):
-        commitments.note(each)
+        commitments.recompute(each)
     commitments.forget(order)
     assert Commitment.objects.get().reference == other.wms_orders.get().external_id

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fulfillment import coverage
-from fulfillment.coverage import Asked, Coverage
+from fulfillment.coverage import Coverage, Demand
 from fulfillment.models import FulfillmentOrder, Order, OrderLine, ShipmentUnit, WmsOrder, WmsOrderLine
 from tests.builders import make_shipment, make_wms_order
 from tests.fulfillment.order_rows import ordered, place
@@ -34,12 +34,12 @@ spread = st.fixed_dictionaries(
 
 def measured(units: dict[str, int], *, told: int | None = None) -> Coverage:
     """What is known of them: sums by line 1, from Shopify and from our own parts."""
-    now, later = units["to_send"] + units["going"], units["to_wait"] + units["held"]
+    now, deferred = units["to_send"] + units["going"], units["to_wait"] + units["held"]
     return coverage.compare(
         {1: OrderLine(id=1, quantity=sum(units.values()))},
-        asked={1: Asked(now, later, now + later + units["elsewhere"])},
+        demand={1: Demand(now, deferred, now + deferred + units["elsewhere"])},
         covered={1: units["going"] + units["held"] + units["sent"]},
-        told={1: units["sent"] if told is None else told},
+        fulfilled_by_us={1: units["sent"] if told is None else told},
     )
 
 
@@ -74,8 +74,14 @@ def test_what_others_sent_takes_nothing_off_what_is_in_flight(units: dict[str, i
 
 
 def test_a_line_of_which_shopify_asks_nothing_is_in_no_sum() -> None:
-    found = coverage.compare({1: OrderLine(id=1, quantity=2)}, asked={}, covered={}, told={})
-    assert (found.open, found.uncovered, found.unsent, found.in_flight, found.later) == ({}, {}, {}, {}, {})
+    found = coverage.compare({1: OrderLine(id=1, quantity=2)}, demand={}, covered={}, fulfilled_by_us={})
+    assert (found.fulfillable, found.uncovered, found.unsent, found.in_flight, found.deferred) == (
+        {},
+        {},
+        {},
+        {},
+        {},
+    )
 
 
 # The sums, from the rows
@@ -152,7 +158,7 @@ def test_the_parts_of_an_order_add_up_and_those_of_another_do_not_count(berlin: 
 
 
 @pytest.mark.parametrize(
-    ("changes", "now", "later"),
+    ("changes", "now", "deferred"),
     [
         ({}, 2, 0),
         ({"status": "IN_PROGRESS"}, 2, 0),
@@ -167,13 +173,13 @@ def test_the_parts_of_an_order_add_up_and_those_of_another_do_not_count(berlin: 
     ],
 )
 def test_shopify_asks_us_for_open_work_that_a_carrier_brings_from_our_place(
-    berlin: Warehouse, changes: dict[str, Any], now: int, later: int
+    berlin: Warehouse, changes: dict[str, Any], now: int, deferred: int
 ) -> None:
     order = ordered(berlin.shop)
     FulfillmentOrder.objects.update(**changes)
     found = coverage.measure(order)
-    assert (only(found.open), only(found.later)) == (now, later)
-    assert only(coverage.open_units(order)) == now
+    assert (only(found.fulfillable), only(found.deferred)) == (now, deferred)
+    assert only(coverage.fulfillable_units(order)) == now
     not_ours = {"is_ours", "at_foreign_service"} & changes.keys() or changes.get("delivery_method")
     assert coverage.fulfillment_orders_to_ship(order).exists() != bool(not_ours)
 
@@ -247,5 +253,5 @@ def test_a_unit_that_may_go_is_the_one_that_the_warehouse_has(berlin: Warehouse)
     work = FulfillmentOrder.objects.get()
     work.lines.update(remaining_quantity=1)
     assert coverage.held_units(row) == {}
-    assert Coverage({}, open={1: 1}, uncovered={}, in_flight={1: 2}, later={1: 5}).held == {1: 1}
-    assert Coverage({}, open={1: 2}, uncovered={}, in_flight={1: 2}, later={1: 5}).held == {}
+    assert Coverage({}, fulfillable={1: 1}, uncovered={}, in_flight={1: 2}, deferred={1: 5}).held == {1: 1}
+    assert Coverage({}, fulfillable={1: 2}, uncovered={}, in_flight={1: 2}, deferred={1: 5}).held == {}

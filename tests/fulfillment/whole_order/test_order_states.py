@@ -36,7 +36,7 @@ def stands(order: Order) -> tuple[str, str, str]:
 
 
 def settled(order: Order) -> tuple[str, str, str]:
-    order_states.settle(now(order))
+    order_states.derive_state(now(order))
     return stands(order)
 
 
@@ -97,7 +97,7 @@ def test_what_a_person_decides_is_not_ended_by_a_part(berlin: Warehouse, reason:
     assert settled(order) == ("held", reason, "x")
 
 
-@pytest.mark.parametrize("reason", sorted(order_states.HOLDS_WHAT_IS_UNSENT))
+@pytest.mark.parametrize("reason", sorted(order_states.ABOUT_UNCOVERED_UNITS))
 def test_news_of_one_part_does_not_end_what_holds_the_units_of_another(
     berlin: Warehouse, reason: str
 ) -> None:
@@ -228,7 +228,7 @@ def test_an_order_of_which_everything_was_given_does_not_wait(berlin: Warehouse)
 def test_to_stand_there_already_is_no_change(berlin: Warehouse) -> None:
     order = make_order(berlin.shop, state="held", reason="no_warehouse", reason_detail="x")
     before = Order.objects.values().get()
-    assert not order_states.stand(order, OrderState.HELD, Reason.NO_WAREHOUSE, "x")
+    assert not order_states.set_state(order, OrderState.HELD, Reason.NO_WAREHOUSE, "x")
     assert Order.objects.values().get() == before
 
 
@@ -242,7 +242,7 @@ def test_since_when_it_stands_there_is_kept_while_the_reason_is_the_same(
     order = make_order(berlin.shop, state="held", reason="no_warehouse", reason_detail="x")
     Order.objects.update(state_since=F("state_since") - HOUR)
     since = now(order).state_since
-    assert order_states.stand(order, OrderState.HELD, Reason(reason), detail)
+    assert order_states.set_state(order, OrderState.HELD, Reason(reason), detail)
     assert stands(order) == ("held", reason, detail)
     assert (now(order).state_since != since) == anew
 
@@ -269,7 +269,7 @@ def test_what_an_order_waited_for_is_added_up_when_it_goes_on(
 ) -> None:
     order = make_order(berlin.shop, state=state, reason=reason)
     Order.objects.update(state_since=F("state_since") - 2 * HOUR)
-    order_states.stand(order, OrderState(then[0]), Reason(then[1]), "more")
+    order_states.set_state(order, OrderState(then[0]), Reason(then[1]), "more")
     assert waited(order) == expected
 
 
@@ -279,7 +279,7 @@ def test_an_order_waited_for_shopify_until_we_were_told_and_the_rest_is_ours(
 ) -> None:
     order = make_order(berlin.shop, state="waiting", reason="unpaid")
     Order.objects.update(state_since=F("state_since") - 2 * HOUR)
-    order_states.stand(order, OrderState.READY, webhook_at=timezone.now() - hours_ago * HOUR)
+    order_states.set_state(order, OrderState.READY, webhook_at=timezone.now() - hours_ago * HOUR)
     assert waited(order) == (expected, 0)
 
 
@@ -313,7 +313,7 @@ def test_what_ends_with_the_work_is_over_once_nobody_works_on_the_order(
     order = make_order(berlin.shop, lag_started_at=timezone.now())
     for subject in (order.subject, make_order(berlin.shop).subject):
         Alert.objects.create(kind="order_moved", subject=subject, title="x", meaning="x", action="x")
-    order_states.stand(order, OrderState(state))
+    order_states.set_state(order, OrderState(state))
     assert (now(order).lag_started_at is not None) == owes
     assert Alert.objects.filter(state="open").count() == (1 if closed else 2)
 
@@ -323,7 +323,7 @@ def test_what_ends_with_the_work_is_over_once_nobody_works_on_the_order(
 
 def test_an_order_is_owed_from_its_first_notice_until_a_warehouse_confirmed_it(berlin: Warehouse) -> None:
     order = make_order(berlin.shop, received_at=timezone.now() - 3 * HOUR, ready_at=None)
-    order_states.note_ready(order, owes=True)
+    order_states.mark_ready(order, has_uncovered=True)
     assert now(order).lag_started_at == order.received_at
     assert abs(now(order).ready_at - timezone.now()) < HOUR  # type: ignore[operator]
 
@@ -335,27 +335,27 @@ def test_a_later_part_is_owed_from_the_notice_that_it_may_go(
     webhook_at = timezone.now() - HOUR
     order = make_order(berlin.shop, received_at=timezone.now() - 3 * HOUR)
     make_wms_order(order, berlin, accepted_at=accepted)
-    order_states.note_ready(order, owes=True, webhook_at=webhook_at)
+    order_states.mark_ready(order, has_uncovered=True, webhook_at=webhook_at)
     assert now(order).lag_started_at == (webhook_at if at_notice else order.received_at)
 
 
 def test_what_is_known_to_be_owed_and_ready_is_kept_unless_it_begins_anew(berlin: Warehouse) -> None:
     since = timezone.now() - 2 * HOUR
     order = make_order(berlin.shop, lag_started_at=since, ready_at=since)
-    order_states.note_ready(order, owes=True)
+    order_states.mark_ready(order, has_uncovered=True)
     assert (now(order).lag_started_at, now(order).ready_at) == (since, since)
-    order_states.note_ready(order, anew=True)
+    order_states.mark_ready(order, newly_released=True)
     assert now(order).lag_started_at is None
     assert now(order).ready_at != since
 
 
 def test_an_order_that_owes_nothing_forgets_since_when_and_no_other_does(berlin: Warehouse) -> None:
     order, other = (make_order(berlin.shop, lag_started_at=timezone.now()) for _ in range(2))
-    order_states.owes_nothing(order)
+    order_states.stop_lag(order)
     assert (now(order).lag_started_at, now(other).lag_started_at) == (None, other.lag_started_at)
 
 
 def test_only_refused_parts_of_the_order_itself_are_refused(berlin: Warehouse) -> None:
     order = with_parts(berlin, "rejected", "cancelled", "accepted")
     with_parts(berlin, "rejected")
-    assert [row.part for row in order_states.refused(order)] == [1]
+    assert [row.part for row in order_states.refused_parts(order)] == [1]

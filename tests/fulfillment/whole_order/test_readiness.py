@@ -97,8 +97,8 @@ def test_a_paid_order_with_goods_at_our_warehouse_goes() -> None:
 def test_what_concerns_the_whole_order_holds_all_of_it(changes: Json, shop: Json, reason: str) -> None:
     verdict = judged(order(work(), **changes), **shop)
     assert stands(verdict) == ("waiting" if reason else "ready", reason)
-    assert (verdict.rest is None) == (not reason)
-    assert verdict.rest is None or verdict.rest.reason == reason
+    assert (verdict.deferred is None) == (not reason)
+    assert verdict.deferred is None or verdict.deferred.reason == reason
 
 
 PAID, MORE = {"PAID", "PARTIALLY_REFUNDED"}, {"PENDING", "PARTIALLY_PAID", ""}
@@ -229,8 +229,8 @@ def test_an_address_has_somebody_a_street_and_a_country(changes: Json, expected:
 def test_an_order_without_an_address_is_held_and_keeps_what_waits() -> None:
     verdict = judged(order(work(), work(2, status="ON_HOLD"), shippingAddress=None))
     assert stands(verdict) == (OrderState.HELD, Reason.NO_ADDRESS)
-    assert verdict.rest is not None
-    assert verdict.rest.reason == Reason.ON_HOLD
+    assert verdict.deferred is not None
+    assert verdict.deferred.reason == Reason.ON_HOLD
 
 
 # What waits, beside what goes
@@ -239,13 +239,13 @@ def test_an_order_without_an_address_is_held_and_keeps_what_waits() -> None:
 def test_a_part_on_hold_lets_the_rest_go() -> None:
     verdict = judged(order(work(), work(2, status="ON_HOLD", units=1)))
     assert stands(verdict) == READY
-    assert verdict.rest == readiness.Rest(Reason.ON_HOLD, "1 × SKU-1 on hold")
+    assert verdict.deferred == readiness.Deferred(Reason.ON_HOLD, "1 × SKU-1 on hold")
 
 
 def test_a_shop_that_sends_whole_orders_only_waits_for_all_of_it() -> None:
     verdict = judged(order(work(), work(2, status="ON_HOLD")), whole_orders_only=True)
     assert stands(verdict) == ("waiting", "on_hold")
-    assert verdict.rest is not None
+    assert verdict.deferred is not None
     assert stands(judged(order(work(), work(2)), whole_orders_only=True)) == READY
 
 
@@ -266,8 +266,8 @@ def test_the_earliest_date_is_the_one_that_the_rest_waits_for() -> None:
     verdict = judged(
         order(scheduled(1, "2026-12-24T09:30:00Z"), scheduled(2, "2026-12-06T08:00:00Z", units=1))
     )
-    assert verdict.rest is not None
-    assert f"{verdict.rest.at:%Y-%m-%d}" == "2026-12-06"
+    assert verdict.deferred is not None
+    assert f"{verdict.deferred.until:%Y-%m-%d}" == "2026-12-06"
     assert verdict.detail == "1 × SKU-1 from 2026-12-06 08:00 UTC; 2 × SKU-1 from 2026-12-24 09:30 UTC"
 
 
@@ -284,8 +284,8 @@ def test_work_without_a_date_comes_last_and_a_hold_is_the_reason() -> None:
 
 def test_the_date_of_what_is_on_hold_is_not_waited_for() -> None:
     verdict = judged(order(work(status="ON_HOLD", fulfillAt="2026-12-06T08:00:00Z")))
-    assert verdict.rest is not None
-    assert verdict.rest.at is None
+    assert verdict.deferred is not None
+    assert verdict.deferred.until is None
 
 
 def test_only_goods_that_remain_are_named_and_without_a_sku_by_their_title() -> None:

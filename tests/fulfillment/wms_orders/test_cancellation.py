@@ -63,7 +63,7 @@ def test_one_in_flight_is_cancelled_as_soon_as_its_outcome_is_known(scene: Scene
     scene.staff(order, "cancel")
     drain()
     drain(advance=LATER)
-    WmsOrder.objects.update(attempt_at=Now() - attempts.SETTLE)
+    WmsOrder.objects.update(attempt_at=Now() - attempts.SETTLE_TIME)
     drain(advance=LATER)
     assert scene.row(order).state == OrderState.CANCELLED
     assert [o["status"] for o in scene.wms_books()["orders"]] == (
@@ -221,7 +221,7 @@ def test_one_that_a_person_found_absent_is_not_sent_once_it_is_cancelled(scene: 
     order = scene.arrive((MUG, 1))
     drain(advance=LATER)
     scene.settle()
-    manual_resolution.is_not_there(WmsOrder.objects.get().id, user_id=User.objects.create_user("ada").id)
+    manual_resolution.confirm_absent(WmsOrder.objects.get().id, user_id=User.objects.create_user("ada").id)
     hold_lane("wms:north")
     scene.staff(order, "cancel")
     drain()
@@ -278,7 +278,7 @@ def test_a_question_about_units_that_nobody_wants_any_more_holds_no_order(db: No
     )
     make_wms_order(order, warehouse, part=2, external_id="second", wms_status="rejected", remote_id="")
     with transaction.atomic():
-        cancellation.stop(order_states.lock(order.id))
+        cancellation.stop_order(order_states.lock(order.id))
     order.refresh_from_db()
     assert (order.state, order.reason) == (OrderState.AT_WAREHOUSE, "")
     assert Job.objects.filter(kind="fulfillment.cancel").exists()

@@ -45,7 +45,7 @@ def test_that_nothing_was_sent_says_nothing_of_the_attempt_after_it(staff: worke
     one = OneOrder(frozenset({FIND}), staff)
     one.work("unreachable", at="before it is taken back", befalls="hang")
     is_given_up(one)
-    WmsOrder.objects.update(attempt_at=F("attempt_at") - attempts.SETTLE)
+    WmsOrder.objects.update(attempt_at=F("attempt_at") - attempts.SETTLE_TIME)
     one.work("ok", "dies_after")
     one.a_hung_one_goes_on()
     one.settle()

@@ -58,7 +58,7 @@ def test_a_return_that_may_have_been_announced_is_not_announced_again_blindly(
 def test_a_return_that_a_person_found_is_announced(scene: Scene) -> None:
     row = returned(scene, "timeout_after")
     (there,) = scene.wms_books()["returns"]
-    manual_resolution.return_is_there(row.id, as_id=there["id"], user_id=person())
+    manual_resolution.confirm_return_present(row.id, as_id=there["id"], user_id=person())
     drain()
     row.refresh_from_db()
     assert (row.state, row.remote_id, announced(scene)) == (ReturnState.OPEN, there["id"], 1)
@@ -69,14 +69,14 @@ def test_a_return_that_a_person_found_is_announced(scene: Scene) -> None:
 def test_a_return_that_is_not_there_is_announced_once_more(scene: Scene) -> None:
     row = returned(scene, "timeout_before")
     with pytest.raises(manual_resolution.TooEarly):
-        manual_resolution.return_is_not_there(row.id, user_id=1)
+        manual_resolution.confirm_return_absent(row.id, user_id=1)
     scene.settle()
-    manual_resolution.return_is_not_there(row.id, user_id=person())
+    manual_resolution.confirm_return_absent(row.id, user_id=person())
     drain()
     row.refresh_from_db()
     assert (row.state, announced(scene)) == (ReturnState.OPEN, 1)
     with pytest.raises(manual_resolution.NothingToDecide, match="announced to the WMS"):
-        manual_resolution.return_is_not_there(row.id, user_id=1)
+        manual_resolution.confirm_return_absent(row.id, user_id=1)
 
 
 def test_goods_that_came_back_decide_it(scene: Scene) -> None:
@@ -145,6 +145,6 @@ def test_who_comes_second_is_told_what_the_first_decided(scene: Scene) -> None:
     drain(advance=LATER)
     row = WmsOrder.objects.get()
     assert row.outcome == Outcome.UNKNOWN
-    manual_resolution.is_there(row.id, as_id=RemoteOrderId("W77"), user_id=person())
+    manual_resolution.confirm_present(row.id, as_id=RemoteOrderId("W77"), user_id=person())
     with pytest.raises(manual_resolution.NothingToDecide, match="ada decided it: the WMS has it as W77"):
-        manual_resolution.is_not_there(row.id, user_id=1)
+        manual_resolution.confirm_absent(row.id, user_id=1)

@@ -78,13 +78,13 @@ def test_it_is_asked_ever_more_seldom(scene: Scene) -> None:
     tick()
     row = WmsOrder.objects.annotate(now=Now()).get()
     assert timedelta(hours=1, minutes=59) < row.look_up_at - row.now <= timedelta(hours=2)
-    assert polling.pause(timedelta(hours=-5)) == wms_order_states.FIRST_LOOK_UP
-    assert polling.pause(timedelta(days=30)) == polling.LONGEST_PAUSE
+    assert polling.look_up_interval(timedelta(hours=-5)) == wms_order_states.FIRST_LOOK_UP
+    assert polling.look_up_interval(timedelta(days=30)) == polling.LONGEST_INTERVAL
 
 
 def test_an_order_that_nobody_moves_for_months_is_left_to_people(scene: Scene) -> None:
     scene.arrive((MUG, 1))
-    WmsOrder.objects.update(accepted_at=Now() - polling.ASKED_FOR)
+    WmsOrder.objects.update(accepted_at=Now() - polling.OLDEST_ASKED_ABOUT)
     assert "fulfillment.look_up" not in tick()
 
 
@@ -194,7 +194,7 @@ def test_an_answer_older_than_a_callback_never_takes_an_order_back(scene: Scene)
     row = WmsOrder.objects.annotate(now=Now()).select_related("order__shop", "warehouse__connection").get()
     scene.callback("order_status", {"wmsOrderId": row.remote_id, "status": "packed"})
     late = OrderAnswer(row.remote_id, WmsStatus.PICKING, "picking")
-    polling.apply(row, late, asked_at=row.now)
+    polling.apply_answer(row, late, asked_at=row.now)
     assert status() == "packed"
 
 
@@ -212,7 +212,7 @@ def cancelling(scene: Scene) -> Json:
 def test_an_answer_older_than_a_wish_to_cancel_does_not_decline_it(scene: Scene) -> None:
     cancelling(scene)
     row = WmsOrder.objects.annotate(before=Now() - AN_HOUR).select_related("order__shop", "warehouse").get()
-    polling.apply(row, OrderAnswer(row.remote_id, WmsStatus.PACKED, "packed"), asked_at=row.before)
+    polling.apply_answer(row, OrderAnswer(row.remote_id, WmsStatus.PACKED, "packed"), asked_at=row.before)
     assert status() == "cancel_requested"
 
 
@@ -286,7 +286,7 @@ def test_each_wms_has_one_job_at_low_priority_however_many_orders(
 def test_a_run_begins_no_call_that_could_outlive_it(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.arrive((MUG, 1))
     silence()
-    monkeypatch.setattr(polling, "SECONDS", -1.0)
+    monkeypatch.setattr(polling, "TIME_LIMIT_SECONDS", -1.0)
     assert polling.look_up(ConnectionPk(scene.berlin.connection_id)) == 0
     assert Job.objects.filter(kind="fulfillment.look_up", state="ready").exists()
 
@@ -329,7 +329,7 @@ def test_one_order_that_fails_does_not_stand_before_the_others_for_long(scene: S
         scene.in_warehouse(order, "pick")
     states = WmsOrder.objects.order_by("id").values_list("wms_status", flat=True)
     scene.wms.fault("GET /north/orders", "500", count=1)
-    WmsOrder.objects.update(look_up_at=Now() - polling.LONGEST_TURN - timedelta(minutes=1))
+    WmsOrder.objects.update(look_up_at=Now() - polling.LONGEST_BLOCKING - timedelta(minutes=1))
     tasks.look_up_all()
     drain()
     drain(advance=LATER)

@@ -74,7 +74,7 @@ def test_a_crash_before_the_answer_was_recorded_is_found_out_by_a_look_up(scene:
 def crash_after_sending(scene: Scene) -> None:
     """The worker dies between the WMS's answer and the recording of it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fulfillment.wms_orders.submission.record", die)
+        patch.setattr("fulfillment.wms_orders.submission.record_acceptance", die)
         drain()
     assert placed(scene) == 1
 
@@ -100,7 +100,7 @@ def test_not_found_is_believed_only_when_the_first_request_must_be_over(scene: S
     job = Job.objects.get(kind="fulfillment.submit")
     assert job.error_class == "Throttled"
     assert placed(scene) == 0
-    WmsOrder.objects.update(attempt_at=Now() - attempts.SETTLE)
+    WmsOrder.objects.update(attempt_at=Now() - attempts.SETTLE_TIME)
     drain(advance=LATER)
     assert placed(scene) == 1
 
@@ -128,7 +128,7 @@ def test_it_is_there_is_recorded_with_who_said_so(scene: Scene) -> None:
     row = doubtful(scene, "timeout_after")
     person = User.objects.create_user("ada")
     (there,) = scene.wms_books()["orders"]
-    manual_resolution.is_there(row.id, as_id=there["id"], user_id=person.id)
+    manual_resolution.confirm_present(row.id, as_id=there["id"], user_id=person.id)
     drain()
     row.refresh_from_db()
     assert (row.wms_status, row.remote_id, row.decided_by) == ("accepted", there["id"], person)
@@ -139,7 +139,7 @@ def test_it_is_there_is_recorded_with_who_said_so(scene: Scene) -> None:
 def test_it_is_not_there_submits_again_under_the_same_identity(scene: Scene) -> None:
     row = doubtful(scene, "timeout_before")
     scene.settle()
-    manual_resolution.is_not_there(row.id, user_id=User.objects.create_user("ada").id)
+    manual_resolution.confirm_absent(row.id, user_id=User.objects.create_user("ada").id)
     drain()
     row.refresh_from_db()
     assert row.wms_status == "accepted"
@@ -149,7 +149,7 @@ def test_it_is_not_there_submits_again_under_the_same_identity(scene: Scene) -> 
 def test_nobody_knows_that_it_is_not_there_while_it_may_still_arrive(scene: Scene) -> None:
     row = doubtful(scene, "timeout_before")
     with pytest.raises(manual_resolution.TooEarly, match=r"Look again after \d\d:\d\d:\d\d UTC"):
-        manual_resolution.is_not_there(row.id, user_id=User.objects.create_user("ada").id)
+        manual_resolution.confirm_absent(row.id, user_id=User.objects.create_user("ada").id)
     drain(advance=LATER)
     row.refresh_from_db()
     assert (row.outcome, row.decided_by, placed(scene)) == (Outcome.UNKNOWN, None, 0)
@@ -159,7 +159,7 @@ def test_a_decision_nobody_waits_for_changes_nothing(scene: Scene) -> None:
     scene.arrive((MUG, 1))
     row = WmsOrder.objects.get()
     with pytest.raises(manual_resolution.NothingToDecide):
-        manual_resolution.is_not_there(row.id, user_id=1)
+        manual_resolution.confirm_absent(row.id, user_id=1)
     assert WmsOrder.objects.get().wms_status == "accepted"
 
 
@@ -283,7 +283,9 @@ def test_a_lost_request_for_what_was_refunded_is_not_repeated(
     drain(advance=LATER)
     if "find_order" not in capabilities:
         assert scene.row(order).reason == Reason.OUTCOME_UNKNOWN
-        manual_resolution.is_not_there(WmsOrder.objects.get().id, user_id=User.objects.create_user("ada").id)
+        manual_resolution.confirm_absent(
+            WmsOrder.objects.get().id, user_id=User.objects.create_user("ada").id
+        )
         drain()
     assert (placed(scene), WmsOrder.objects.get().wms_status) == (0, "cancelled")
     assert scene.row(order).state == OrderState.NOTHING_TO_SHIP

@@ -20,16 +20,16 @@ from fulfillment.wms_order_states import AT_THE_WMS
 from shops.ids import LocationId
 
 
-def follow(order: Order, work: Work) -> None:
+def review(order: Order, work: Work) -> None:
     """Tell of what was moved away, note what stands where it should. The order is locked."""
     parts = [part for part in work.parts if part.row.wms_status in AT_THE_WMS and part.left()]
     away = {part.row.id: units for part in parts if (units := missing_here(part, parts, work))}
     here = [part.row.id for part in parts if part.row.id not in away and not part.row.at_location_since]
     if here:
         WmsOrder.objects.filter(id__in=here).update(at_location_since=Now())
-    moved = [part for part in parts if part.row.id in away and _was_moved(part)]
+    moved = [part for part in parts if part.row.id in away and _was_moved_away(part)]
     if moved:
-        _tell(order, moved, work, away)
+        _raise_alert(order, moved, work, away)
     elif any(part.row.at_location_since for part in work.parts):
         alerts.orders.ORDER_MOVED.close(order.subject)
 
@@ -38,7 +38,7 @@ def missing_here(part: Part, parts: Iterable[Part], work: Work) -> Units:
     """Units of a part that Shopify asks for, but of another location of ours. Pure."""
     missing: Units = {}
     for line, left in part.left().items():
-        asked = work.asked[line].ours
+        asked = work.demand[line].ours
         given_here = sum(each.left().get(line, 0) for each in parts if each.location_id == part.location_id)
         lacking = given_here - asked.get(part.location_id, 0)
         elsewhere = sum(asked.values()) - asked.get(part.location_id, 0)
@@ -48,22 +48,22 @@ def missing_here(part: Part, parts: Iterable[Part], work: Work) -> Units:
     return missing
 
 
-def _was_moved(part: Part) -> bool:
+def _was_moved_away(part: Part) -> bool:
     row = part.row
     seen_here = row.at_location_since is not None and row.order.read_at > row.at_location_since
     return seen_here and not jobs.shipments.move_pending(row)
 
 
-def _tell(order: Order, moved: list[Part], work: Work, away: dict[WmsOrderPk, Units]) -> None:
+def _raise_alert(order: Order, moved: list[Part], work: Work, away: dict[WmsOrderPk, Units]) -> None:
     names = our_locations.names(order.shop_id)
-    facts = [_fact(part, away[part.row.id], work, names) for part in moved]
+    facts = [_move_text(part, away[part.row.id], work, names) for part in moved]
     alerts.orders.order_moved(order, details=facts)
 
 
-def _fact(part: Part, units: Units, work: Work, names: dict[LocationId, str]) -> str:
-    goods = change_requests.units(units, part)
+def _move_text(part: Part, units: Units, work: Work, names: dict[LocationId, str]) -> str:
+    goods = change_requests.units_text(units, part)
     to = sorted(
-        {place for line in units for place in work.asked[line].ours if place and place != part.location_id}
+        {place for line in units for place in work.demand[line].ours if place and place != part.location_id}
     )
     places = ", ".join(
         f"{names[place]}, location {place}" if place in names else f"location {place}" for place in to
