@@ -231,9 +231,13 @@ def test_a_push_takes_half_the_bucket_and_at_least_one_level(
     berlin: Warehouse, monkeypatch: pytest.MonkeyPatch, bucket: float | None, levels: int
 ) -> None:
     asked: list[int] = []
-    plan = push_due.Plan(frozenset())
+
+    def plan(_: Warehouse, *, most: int) -> push_due.Plan:
+        asked.append(most)
+        return push_due.Plan(frozenset())
+
     monkeypatch.setattr(rate_budget, "size", lambda *_: bucket)
-    monkeypatch.setattr(push_due, "plan", lambda _, most: asked.append(most) or plan)
+    monkeypatch.setattr(push_due, "plan", plan)
     push_cost.fitting_plan(berlin)
     assert asked == [levels]
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core import mail
 
+from ops.alerting import channels
 from ops.alerting.alerts import close_alerts, raise_alert
 from ops.alerting.jobs import AGAIN_AFTER
 from ops.models import Alert, Job, Lane, Severity
@@ -152,6 +153,42 @@ def test_a_channel_that_is_away_repeats_nothing_on_the_others(
     monkeypatch.setattr("apprise.Apprise.notify", lambda *_, **__: True)
     drain(advance=HOURS)
     assert not Job.objects.exclude(state="done").exists()
+
+
+@pytest.mark.parametrize("takes", ["the address", "the message"])
+def test_a_chat_that_takes_no_message_is_told_by_the_other_channels(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, takes: str
+) -> None:
+    settings.ALERT_URLS = ["json://alerts.example/secret-token"]
+    monkeypatch.setattr("apprise.Apprise.add", lambda *_: takes != "the address")
+    monkeypatch.setattr("apprise.Apprise.notify", lambda *_, **__: takes != "the message")
+    alert("MUG")
+    drain()
+    assert Alert.objects.get(kind="alerts_unsent").subject.startswith("alerts:json-")
+    assert "secret-token" not in str(Alert.objects.values())
+
+
+@pytest.mark.parametrize(("code", "away"), [(421, True), (499, True), (500, False), (554, False)])
+def test_a_mail_server_that_says_not_now_is_away_and_one_that_says_never_refuses_the_message(
+    server: MailServer, code: int, away: bool
+) -> None:
+    server.trouble = smtplib.SMTPDataError(code, b"no")
+    alert("MUG")
+    drain()
+    assert Alert.objects.filter(kind="alerts_unsent").exists() == away
+    assert Job.objects.get(lane__name="alerts:mail").error_class == ("Throttled" if away else "Transient")
+
+
+@pytest.mark.parametrize("url", ["JSON://alerts.example/a", "json://alerts.example/a"])
+def test_a_channel_is_named_by_its_kind_and_told_apart_from_another_of_the_kind(
+    settings: Any, url: str
+) -> None:
+    settings.ALERT_URLS = [url, f"{url}b"]
+    mail_channel, first, second = channels.configured()
+    assert (mail_channel.name, first.name[:5], second.name[:5]) == ("mail", "json-", "json-")
+    assert first.name != second.name
+    assert channels.named(second.name) == second
+    assert channels.named("json-gone") is None
 
 
 def test_an_alert_that_a_former_version_enqueued_is_sent(server: MailServer) -> None:
