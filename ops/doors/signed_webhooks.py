@@ -68,12 +68,15 @@ class AlwaysJson(BaseContentNegotiation):
 
 
 class SignedWebhookView(APIView):
-    """A view without sessions, permissions or throttles: the signature over the raw body is all that counts."""
+    """The view of a door, where the signature over the raw body is all that counts.
+
+    It is a view of Django REST framework, so that the doors are described at /api/schema/. What that framework does for
+    people is switched off, here and nowhere else: its log-in and rights, its pages and its choice of a format.
+    """
 
     http_method_names = ["post"]  # OPTIONS would describe the view
     authentication_classes = []
     permission_classes = []
-    throttle_classes = []
     renderer_classes = [JSONRenderer]
     content_negotiation_class = AlwaysJson
 

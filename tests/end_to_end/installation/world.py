@@ -1,8 +1,8 @@
 """Two shops and three WMSs, a warehouse of each for each shop: the same at both ends of the wire and in the set-up.
 
-It shares nothing with the world of the demo, though both write the same formats. The demo's world changes for show, and
-these tests, the chaos run and the benchmarks count on each number here. And what they give the application to read is
-written as its manual says, by nobody who could share a mistake with it.
+It shares nothing with the world of the demo, though both write the same formats. The demo's world changes for show, but
+the tests, the chaos run and the benchmarks count on each number here. The files that the application reads are written
+here as its manual says, so that no test inherits a mistake of the demo.
 """
 
 from __future__ import annotations
