@@ -22,8 +22,10 @@ from graphql import (
     visit,
 )
 
+from shops.api import documents
+
 ROOT = Path(__file__).parents[3]
-DOCUMENTS = sorted((ROOT / "shops" / "api" / "graphql").glob("*.graphql"))
+DOCUMENTS = sorted(documents.FOLDER.glob("*.graphql"))
 NEEDS_A_KEY = {"inventorySetQuantities", "inventoryAdjustQuantities", "inventoryActivate", "refundCreate"}
 """Mutations that must carry @idempotent from 2026-04 on (facts page 2.3); the schema calls it optional."""
 
@@ -34,12 +36,12 @@ def schema() -> GraphQLSchema:
 
 
 def document(path: Path) -> DocumentNode:
-    return parse(path.read_text())
+    return parse(documents.load(path.stem).text)
 
 
 def root_fields(path: Path) -> Iterator[tuple[OperationType, FieldNode]]:
-    for operation in document(path).definitions:
-        assert isinstance(operation, OperationDefinitionNode)
+    operations = [each for each in document(path).definitions if isinstance(each, OperationDefinitionNode)]
+    for operation in operations:
         for field in operation.selection_set.selections:
             assert isinstance(field, FieldNode)
             yield operation.operation, field
@@ -48,6 +50,16 @@ def root_fields(path: Path) -> Iterator[tuple[OperationType, FieldNode]]:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
 def test_a_document_is_valid(path: Path, schema: GraphQLSchema) -> None:
     assert validate(schema, document(path)) == []
+
+
+def test_every_fragment_is_read_by_several_documents() -> None:
+    texts = [documents.load(path.stem).text for path in DOCUMENTS]
+    readers = {
+        file.stem: sum(file.read_text() in text for text in texts)
+        for file in documents.FRAGMENTS.glob("*.graphql")
+    }
+    assert {name: count for name, count in readers.items() if count < 2} == {}
+    assert readers["fulfillment_order_line_fields"] == 3  # named by another fragment too
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
