@@ -1,7 +1,7 @@
-"""The specification's six metrics, each in a module of its own: one statement over indexes.
+"""The six metrics of the specification. Each has a module of its own and is read with one statement over indexes.
 
-Where a metric has a present and a past (what waits now, how long it took lately), the threshold is on the
-present: it is normal again as soon as the work moves. The past, p99 of the last hour, is shown beside it.
+Some metrics have a present (what waits now) and a past (how long it took lately). Their threshold is about the present,
+so that they are normal again as soon as the work goes on. The past, the p99 of the last hour, is shown beside it.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from django.conf import settings
 
 from wmsbridge.health.dead_letters import DEAD_LETTER_DEPTH
 from wmsbridge.health.mappings import UNMAPPED_SKU_RATE
-from wmsbridge.health.measuring import Measurement, Metric, Reading, Words
+from wmsbridge.health.measuring import AlertText, Measurement, Metric, Reading
 from wmsbridge.health.shipments import FULFILMENT_CALLBACK_TIME
 from wmsbridge.health.stock import STOCK_SYNC_LAG
 from wmsbridge.health.submission import ORDER_SUBMISSION_LAG
 from wmsbridge.health.wms_errors import WMS_API_ERRORS
 
-__all__ = ["METRICS", "Measurement", "Words", "measure"]
+__all__ = ["METRICS", "AlertText", "Measurement", "measure"]
 
 METRICS = [
     ORDER_SUBMISSION_LAG,
@@ -29,7 +29,7 @@ METRICS = [
 
 
 def measure() -> list[Measurement]:
-    """All six, in order; seven statements: one each, and how often stock is read."""
+    """Measure all six, in order. This takes seven statements: one for each, and one for how often stock is read."""
     return [_measured(each, each.read()) for each in METRICS]
 
 

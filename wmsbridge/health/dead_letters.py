@@ -1,4 +1,4 @@
-"""What waits for a person, the order submission first."""
+"""Counts the jobs that wait for a person. Those of the order submission come first."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from fulfillment.jobs.wms_orders import ROUTE, SUBMIT
 from ops.queue.queues import Queue
 from ops.workers import dispatch
 from wmsbridge.console import job_descriptions
-from wmsbridge.health.measuring import Metric, Part, Reading, Unit, Words, rows
+from wmsbridge.health.measuring import AlertText, Metric, Part, Reading, Unit, rows
 
-WAY_OF_AN_ORDER = tuple(kind.name for kind in (SUBMIT, ROUTE, READ_ORDERS, FIND_ORDER, MOVE))
-"""Kinds that the metric shows at 0 too."""
+SUBMISSION_KINDS = tuple(kind.name for kind in (SUBMIT, ROUTE, READ_ORDERS, FIND_ORDER, MOVE))
+"""The metric shows these kinds even if it counts none."""
 
 MOST_NAMED = 5
-"""Kinds and lanes that an alert names, of the submission and of the rest."""
+"""An alert names at most this many groups of the submission, and as many of other work."""
 
 _DEAD = """
 SELECT kind, lane_id, count(*), min(finished_at) FROM ops_job WHERE state = 'dead' GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
@@ -26,8 +26,8 @@ SELECT kind, lane_id, count(*), min(finished_at) FROM ops_job WHERE state = 'dea
 
 
 @dataclass(frozen=True)
-class Heap:
-    """Dead letters of one kind in one lane."""
+class DeadLetters:
+    """The dead letters of one kind in one lane."""
 
     kind: str
     lane: str
@@ -36,57 +36,58 @@ class Heap:
 
     @property
     def is_submission(self) -> bool:
-        """Whether it lies between the webhook of an order and its warehouse, as all work of that queue does."""
+        """Whether the kind is work between the webhook of an order and its warehouse: all kinds of that queue are."""
         known = dispatch.kind_named(self.kind)
         return known is not None and known.queue == Queue.SUBMISSION
 
     @property
-    def told(self) -> str:
-        """In words."""
+    def summary(self) -> str:
+        """How many there are, of what, and since when."""
         work = job_descriptions.work_of(self.kind)
         return f"{self.count} × {self.kind} in {self.lane} (to {work}), the oldest since {self.since:%d %b %H:%M} UTC"
 
 
-def heaps() -> list[Heap]:
-    """Dead letters by kind and lane, the largest heap first."""
-    return [Heap(*row) for row in rows(_DEAD)]
+def groups() -> list[DeadLetters]:
+    """The dead letters by kind and lane, the largest group first."""
+    return [DeadLetters(*row) for row in rows(_DEAD)]
 
 
 def dead_letter_depth() -> Reading:
-    """Jobs that wait for a person."""
-    found = heaps()
-    orders = [heap for heap in found if heap.is_submission]
-    others = [heap for heap in found if not heap.is_submission]
-    told = f"{_count(orders)} of the order submission, {_count(others)} of other work"
+    """Read the metric: the number of jobs that wait for a person."""
+    found = groups()
+    orders = [group for group in found if group.is_submission]
+    others = [group for group in found if not group.is_submission]
+    summary = f"{_total(orders)} of the order submission, {_total(others)} of other work"
     return Reading(
-        float(_count(found)),
-        told if found else "",
+        float(_total(found)),
+        summary if found else "",
         _parts(found),
-        words=_words(told, orders, others) if found else None,
+        alert_text=_alert_text(summary, orders, others) if found else None,
     )
 
 
-def _count(heaps: Iterable[Heap]) -> int:
-    return sum(heap.count for heap in heaps)
+def _total(groups: Iterable[DeadLetters]) -> int:
+    return sum(group.count for group in groups)
 
 
-def _parts(heaps: Iterable[Heap]) -> dict[Part, float]:
-    """By queue and kind, the submission first; what it mostly consists of is there at 0 too."""
-    found: dict[Part, float] = {("submission", kind): 0.0 for kind in WAY_OF_AN_ORDER}
-    for heap in sorted(heaps, key=lambda heap: not heap.is_submission):
-        part = ("submission" if heap.is_submission else "other", heap.kind)
-        found[part] = found.get(part, 0.0) + heap.count
+def _parts(groups: Iterable[DeadLetters]) -> dict[Part, float]:
+    """The numbers by queue and kind, the submission first. The kinds of the submission are there even if they are 0."""
+    found: dict[Part, float] = {("submission", kind): 0.0 for kind in SUBMISSION_KINDS}
+    for group in sorted(groups, key=lambda group: not group.is_submission):
+        part = ("submission" if group.is_submission else "other", group.kind)
+        found[part] = found.get(part, 0.0) + group.count
     return found
 
 
-def _words(told: str, orders: list[Heap], others: list[Heap]) -> Words:
+def _alert_text(summary: str, orders: list[DeadLetters], others: list[DeadLetters]) -> AlertText:
+    """The text of the alert. Its cause changes only if the submission is affected, or no longer is."""
     meaning = []
     if orders:
         meaning.append(f"Orders do not reach their warehouse: {_named(orders)}.")
     if others:
         meaning.append(f"Other work that does not continue by itself: {_named(others)}.")
-    return Words(
-        title=told,
+    return AlertText(
+        title=summary,
         meaning=" ".join(meaning),
         action="Open Dead letters, those of the order submission first. Remove the cause that each one names, then "
         "choose «Replay».",
@@ -94,9 +95,10 @@ def _words(told: str, orders: list[Heap], others: list[Heap]) -> Words:
     )
 
 
-def _named(heaps: list[Heap]) -> str:
-    more = _count(heaps[MOST_NAMED:])
-    return "; ".join([heap.told for heap in heaps[:MOST_NAMED]] + ([f"{more} more"] if more else []))
+def _named(groups: list[DeadLetters]) -> str:
+    """Name the largest groups, and say how many dead letters the others have."""
+    more = _total(groups[MOST_NAMED:])
+    return "; ".join([group.summary for group in groups[:MOST_NAMED]] + ([f"{more} more"] if more else []))
 
 
 DEAD_LETTER_DEPTH = Metric(

@@ -1,5 +1,5 @@
-"""From measurements to alerts, of one kind for each metric: raised when its threshold is crossed, closed when it is
-normal again."""
+"""Makes alerts of measurements. Each metric has one kind of alert, which is raised when its threshold is crossed, and
+closed when the value is normal again."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from shops.models import Shop
 from wms.availability import access
 from wms.models import Connection
 from wmsbridge.alerts import health as alerts
-from wmsbridge.health import Measurement, Words, measure
+from wmsbridge.health import AlertText, Measurement, measure
 
 
 def evaluate() -> list[str]:
-    """Measure, raise an alert for each crossed threshold, close those of the others; returns who crossed."""
+    """Measure, raise an alert for each metric that crossed its threshold, and close the alerts of the others.
+
+    Returns the names of the metrics that crossed.
+    """
     measurements = measure()
     with transaction.atomic():
         for each in measurements:
@@ -29,26 +32,28 @@ def evaluate() -> list[str]:
 
 
 def _raise(measurement: Measurement) -> None:
+    """Raise the alert of a metric with the text of its reading. Without such a text it says the value and the
+    advice."""
     metric, reading = measurement.metric, measurement.reading
     unit = metric.unit.in_text
-    words = reading.words or Words(
+    alert_text = reading.alert_text or AlertText(
         f"{reading.value:.1f} {unit}", f"{reading.detail}." if reading.detail else ""
     )
     alerts.threshold_crossed(
         metric.name,
-        shop=words.shop or None,
-        cause=words.cause or metric.name,
-        title=f"{metric.label}: {words.title}",
-        meaning=f"{words.meaning} The threshold is {measurement.threshold:g} {unit}.".strip(),
-        action=words.action or metric.advice,
+        shop=alert_text.shop or None,
+        cause=alert_text.cause or metric.name,
+        title=f"{metric.label}: {alert_text.title}",
+        meaning=f"{alert_text.meaning} The threshold is {measurement.threshold:g} {unit}.".strip(),
+        action=alert_text.action or metric.advice,
     )
 
 
 @transaction.atomic
 def close_settled_dead_letters() -> int:
-    """Close dead-letter alerts (one per kind and lane) that have no dead job left; returns how many.
+    """Close each alert about dead letters (one per kind and lane) of which no dead job is left. Returns how many.
 
-    They are locked before the jobs are looked at: what dies meanwhile opens a new one.
+    The alerts are locked before the jobs are read, so that a job that dies meanwhile opens a new alert.
     """
     locked = DEAD_LETTER.opened().select_for_update()
     opened = list(locked.order_by("id").values_list("subject", flat=True))
@@ -59,9 +64,10 @@ def close_settled_dead_letters() -> int:
 
 
 def close_readable_secrets() -> int:
-    """Close the alerts about secrets that can be read again, since the old key was put back; returns how many.
+    """Close the alerts about secrets that can be read again, because the old key was put back. Returns how many.
 
-    One statement, and three more where there is such an alert. A person's closes with their next code.
+    This takes one statement, and three more if there is such an alert. The alert about the second factor of a person
+    closes with their next code.
     """
     subjects = set(SECRET_UNREADABLE.opened().values_list("subject", flat=True))
     if not subjects:

@@ -1,4 +1,4 @@
-"""How much of what is ordered no SKU mapping knows."""
+"""Measures which part of the order lines has no SKU mapping."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import Any
 
 from fulfillment import readiness
 from fulfillment.shopify import our_locations
-from wmsbridge.health.measuring import Metric, Part, Reading, Unit, Words, mappings
+from wmsbridge.health.measuring import AlertText, Metric, Part, Reading, Unit, mappings
 
 MOST_NAMED = 5
-"""SKUs that an alert names, those with the most lines first."""
+"""An alert names at most this many SKUs, those with the most lines first."""
 
-# A line needs a mapping when it is goods in a parcel that Shopify has us send: of an order that does not wait at
-# Shopify, at a location that is ours (fulfillment.coverage). Where a look-up fails the order is held
-# (fulfillment.routing.preparation), so that the lines of held orders alone are looked up again, as the routing does it
-# (fulfillment.routing.line_products): by the variant, else by a SKU that exactly one mapped variant has.
+# A line needs a mapping if it is goods that Shopify asks us to send: its order does not wait at Shopify, and it is at a
+# location of ours (fulfillment.coverage). If the look-up of a line fails, its order is held
+# (fulfillment.routing.preparation). So only the lines of held orders are looked up here, in the same way as the routing
+# does it (fulfillment.routing.line_products): by the variant, else by a SKU that exactly one mapped variant has.
 _UNMAPPED = """
 WITH needed AS MATERIALIZED (
     SELECT l.id, l.order_id, o.shop_id, l.shopify_variant_id AS variant, l.variant_is_gone, l.sku, l.title,
@@ -53,7 +53,7 @@ SELECT (SELECT count(*) FROM needed) AS needed, unmapped.*
 
 
 def unmapped_sku_rate() -> Reading:
-    """Percent of the order lines received in the last 24 hours that no mapping is found for."""
+    """Read the metric: the percentage of the order lines of the last 24 hours for which there is no mapping."""
     found = mappings(
         _UNMAPPED,
         shipped=list(our_locations.SHIPPED_METHODS),
@@ -68,7 +68,10 @@ def unmapped_sku_rate() -> Reading:
         return Reading(0.0, detail, parts)
     named = _named(found)
     return Reading(
-        100 * failing / needed, f"{detail}: {named}", parts, words=_words(found, detail, named, orders=orders)
+        100 * failing / needed,
+        f"{detail}: {named}",
+        parts,
+        alert_text=_alert_text(found, detail, named, orders=orders),
     )
 
 
@@ -78,8 +81,8 @@ def _named(found: list[dict[str, Any]]) -> str:
     return ", ".join(names) + (f" and {more} more" if more > 0 else "")
 
 
-def _words(found: list[dict[str, Any]], detail: str, named: str, *, orders: int) -> Words:
-    return Words(
+def _alert_text(found: list[dict[str, Any]], detail: str, named: str, *, orders: int) -> AlertText:
+    return AlertText(
         title=f"{detail} are mapped nowhere",
         meaning=f"Of the order lines of the last 24 hours, {detail} have a SKU that no warehouse of their shop knows. "
         f"{orders} {'order waits' if orders == 1 else 'orders wait'} for these mappings: {named}.",

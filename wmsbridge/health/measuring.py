@@ -1,4 +1,4 @@
-"""What a metric is: how it is read, in which unit, and what a person does about it."""
+"""The types of metrics, and how they read from the database and write durations."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from django.db import connection
 
 Part = str | tuple[str, ...]
-"""A value of the metric's label, or one for each of its labels."""
+"""The value of the metric's label, or a tuple with a value for each of its labels."""
 
 
 @dataclass(frozen=True)
-class Words:
-    """What an alert says: what happened, what it means, what to do ("" = the metric's advice), for which shop.
+class AlertText:
+    """What an alert says: what happened, what it means, what to do ("" = the advice of the metric), and for which shop.
 
-    `cause`: what it is raised for, which has to change for another occurrence; "" = the metric.
+    The alert counts another occurrence only if `cause` has changed ("" = the metric is the cause).
     """
 
     title: str
@@ -29,9 +29,10 @@ class Words:
 
 @dataclass(frozen=True)
 class Reading:
-    """One value in the metric's unit, a line about it, further figures by label. Not meaningful = on too little data.
+    """A value in the unit of the metric, a line of text about it, and further figures by label (`parts`).
 
-    `urgent`: a person is needed whatever the value. `threshold`: of this value, where it is not the setting itself.
+    A value is not `meaningful` if there are too few data. `urgent` means that a person is needed, whatever the value
+    is. `threshold` is the threshold of this value, if it is not the setting itself.
     """
 
     value: float
@@ -40,7 +41,7 @@ class Reading:
     meaningful: bool = True
     urgent: bool = False
     threshold: float | None = None
-    words: Words | None = None
+    alert_text: AlertText | None = None
 
 
 class Unit(StrEnum):
@@ -63,7 +64,8 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True)
 class Metric:
-    """How to measure one thing, and what a person does about it. `definition`: what is measured, in full sentences."""
+    """How one thing is measured, and what a person does about it. `definition` says in full sentences what is
+    measured."""
 
     name: str
     label: str
@@ -76,7 +78,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A metric as it stands now, against its threshold."""
+    """The present reading of a metric, with its threshold."""
 
     metric: Metric
     reading: Reading
@@ -84,28 +86,31 @@ class Measurement:
 
     @property
     def crossed(self) -> bool:
-        """Whether a person must look: above the threshold. At the threshold itself all is well, at 0 too."""
+        """Whether a person must look: the value is above the threshold, or the reading is urgent.
+
+        A value equal to the threshold is fine, so that a threshold of 0 works.
+        """
         over = self.reading.meaningful and self.reading.value > self.threshold
         return over or self.reading.urgent
 
 
 def rows(statement: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-    """What a statement finds."""
+    """Return the rows that a statement finds."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return list(cursor.fetchall())
 
 
 def mappings(statement: str, **values: Any) -> list[dict[str, Any]]:
-    """What a statement with named parameters finds, by column."""
+    """Return the rows that a statement with named parameters finds, each as a dict by column."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         names = [column.name for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def spoken(seconds: float) -> str:
-    """A duration as people say it: 0.8 s, 45 s, 12 min, 3 h, 4 days."""
+def duration_text(seconds: float) -> str:
+    """A duration as people write it: 0.8 s, 45 s, 12 min, 3 h, 4 days."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     for size, unit, limit in ((1, "s", 120), (60, "min", 120), (3600, "h", 48)):

@@ -1,4 +1,4 @@
-"""How old the stock is that Shopify shows: read from the WMSs, and told to Shopify."""
+"""Measures how old the stock in Shopify is: when a WMS last reported it, and whether Shopify got it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from django.conf import settings
 from inventory.refs import late_cause
 from inventory.stock import freshness
 from inventory.stock.freshness import Oldest
-from wmsbridge.health.measuring import Metric, Part, Reading, Unit, Words, spoken
+from wmsbridge.health.measuring import AlertText, Metric, Part, Reading, Unit, duration_text
 from wmsbridge.schedules import rows
 
 MOST_NAMED = 5
-"""Warehouses that an alert names, each with the step that is late there."""
+"""An alert names at most this many late SKUs, each with the step that is late."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """The words for one step of the way of a figure."""
+    """The texts about one step of the way from a WMS to Shopify."""
 
     short: str
     title: str
@@ -52,17 +52,20 @@ STEPS = {
 }
 
 
-def read_often() -> timedelta:
-    """How often stock is read from a WMS that tells what changed since a point in time."""
+def read_interval() -> timedelta:
+    """The interval at which stock is read from a WMS that can report what changed since a point in time."""
     return rows.every("inventory.reconcile_all")
 
 
 def stock_sync_lag() -> Reading:
-    """Age in seconds of the last update of the actively sold SKU that is latest by its own interval."""
-    often, factor = read_often(), settings.HEALTH_THRESHOLDS["stock_sync_lag"]
-    found = freshness.oldest(often=often)
+    """Read the metric: the age in seconds of the stock that is the most late, measured by its own interval.
+
+    Only SKUs that are actively sold count. If some are late, the worst of them is shown; else the oldest of all.
+    """
+    interval, factor = read_interval(), settings.HEALTH_THRESHOLDS["stock_sync_lag"]
+    found = freshness.oldest(often=interval)
     if not found:
-        return Reading(0.0, "nothing was sold lately", threshold=factor * often.total_seconds())
+        return Reading(0.0, "nothing was sold lately", threshold=factor * interval.total_seconds())
     late = [each for each in found if each.age > factor * each.every]
     worst = (late or found)[0]
     return Reading(
@@ -71,7 +74,7 @@ def stock_sync_lag() -> Reading:
         _parts(found),
         threshold=factor * worst.every,
         urgent=bool(late),
-        words=_words(late) if late else None,
+        alert_text=_alert_text(late) if late else None,
     )
 
 
@@ -79,15 +82,15 @@ def _parts(found: list[Oldest]) -> dict[Part, float]:
     return {(each.step, each.shop, f"{each.wms}/{each.code}"): max(0.0, each.age) for each in found}
 
 
-def _words(late: list[Oldest]) -> Words:
-    """Of each warehouse and step one, the worst first."""
+def _alert_text(late: list[Oldest]) -> AlertText:
+    """The text of the alert. `late` has one SKU for each warehouse and step, the worst first."""
     worst, named = late[0], late[:MOST_NAMED]
-    told = [_in_words(STEPS[each.step].happened, each) for each in named]
+    sentences = [_fill_in(STEPS[each.step].happened, each) for each in named]
     if len(late) > len(named):
-        told.append(f"{len(late) - len(named)} more are late.")
-    return Words(
-        title=_in_words(STEPS[worst.step].title, worst),
-        meaning=" ".join([*told, "Shopify may sell what is not there, or may not sell what is there."]),
+        sentences.append(f"{len(late) - len(named)} more are late.")
+    return AlertText(
+        title=_fill_in(STEPS[worst.step].title, worst),
+        meaning=" ".join([*sentences, "Shopify may sell what is not there, or may not sell what is there."]),
         action=" ".join(dict.fromkeys(map(_to_do, named))),
         shop=worst.shop,
         cause=late_cause(worst.step, worst.shop, worst.wms, worst.code),
@@ -95,21 +98,22 @@ def _words(late: list[Oldest]) -> Words:
 
 
 def _to_do(late: Oldest) -> str:
+    """What a person does about a late SKU: resume the lane if it is paused, else what helps at its step."""
     if late.paused:
         return (
             f"Lane {'shop:' + late.shop if late.step == 'push' else 'wms:' + late.wms} is paused: resume it."
         )
-    return _in_words(STEPS[late.step].to_do, late)
+    return _fill_in(STEPS[late.step].to_do, late)
 
 
-def _in_words(words: str, late: Oldest) -> str:
+def _fill_in(words: str, late: Oldest) -> str:
     return words.format(
         name=late.name,
         wms=late.wms,
         shop=late.shop,
-        ago=spoken(late.age),
+        ago=duration_text(late.age),
         since=f"{late.since:%d %b %H:%M}",
-        every=spoken(late.every),
+        every=duration_text(late.every),
     )
 
 
@@ -118,13 +122,14 @@ STOCK_SYNC_LAG = Metric(
     label="Stock sync lag",
     unit=Unit.SECONDS,
     labels=("step", "shop", "warehouse"),
-    definition="The age of the last update of the SKU that is latest by its own interval, at one Shopify location. "
-    "SKUs that are actively sold count: an order of the shop was promised units within seven days, or waits for them. "
-    "A SKU was updated when its WMS last told of it, or when the last complete reading of that WMS began; if the last "
-    "reading of everything left it out, when a reading last named it. A SKU that Shopify is still to be told of is as "
-    "old as its change. WMSs are read as often as the schedule «inventory.reconcile_all» says, a quarter of an hour "
-    "unless staff changed it; those that can only tell everything, once a day. Staff are alerted when a SKU was not "
-    "synced within twice that.",
+    definition="The age of the last update of one SKU at one Shopify location: of the SKU that is the most late, "
+    "measured by its own interval. Only SKUs that are actively sold count: units were promised to an order of the "
+    "shop within seven days, or an order waits for them. A SKU was updated when its WMS last reported it, or when "
+    "the last complete reading of that WMS began. If the last complete reading did not have it, it was updated when "
+    "a reading last had it. If Shopify does not have a change yet, the SKU is as old as the change. WMSs are read as "
+    "often as the schedule «inventory.reconcile_all» says, every quarter of an hour unless staff changed it. WMSs "
+    "that can only report everything are read once a day. Staff are alerted if a SKU was not synced within twice its "
+    "interval.",
     advice="Look at the job «inventory.reconcile» of the WMS and at «inventory.push» of the shop, and whether the "
     "schedule «inventory.reconcile_all» runs. Until then Shopify may sell what is not there.",
     read=stock_sync_lag,

@@ -1,4 +1,7 @@
-"""How long orders take from the first webhook to a warehouse's confirmation, without what they waited for others."""
+"""Measures how long orders take from the first webhook to the confirmation of the WMS.
+
+The time that an order waits for Shopify or for a person does not count.
+"""
 
 from __future__ import annotations
 
@@ -14,36 +17,36 @@ from ops.refs import inbound
 from shops.jobs import WEBHOOKS
 from shops.refs import shop_lane
 from wms.refs import connection_lane
-from wmsbridge.health.measuring import Metric, Part, Reading, Unit, Words, mappings, spoken
+from wmsbridge.health.measuring import AlertText, Metric, Part, Reading, Unit, duration_text, mappings
 
 LATEST = 100
-"""Confirmations that count, the latest of the last hour: so the median follows soon when orders go again."""
+"""The median is over this many of the latest confirmations, so that it changes soon after the work goes on again."""
 
 FEW = 5
-"""Of fewer orders a median says nothing about what is over; what waits now speaks for itself."""
+"""The median of fewer orders than this means nothing, unless an order waits now for as long."""
 
 MOST_UNREAD = 1_000
-"""Orders that are not read yet and that are looked at, those that wait longest first."""
+"""At most this many orders that are not read yet are looked at, those that have waited longest first."""
 
-# Each lag is what passed on the order's own clock, which stands still while it waits for Shopify or for a person
-# (fulfillment.order_states.own_clock). Orders that wait on us stand at one of three steps.
-#   read    Shopify told of it, and it is not read: no row of it yet, or one that waits for what was told now
-#   route   units of it are ours to send, and no warehouse was given them
-#   place   a warehouse was given it, and its WMS has not confirmed it
-# Work that is parked waits for others: credentials that a shop refuses have an alert of their own. What the schedule
-# has read once more has low priority: nobody told of it.
+# A lag is the time that passed on the order's own clock, which stands still while the order waits for Shopify or for a
+# person (fulfillment.order_states.own_clock). An order that waits on us is at one of three steps.
+#   read     a webhook came and the order is not read: it has no row yet, or it waited for what the webhook reports
+#   route    units of it are to be sent, and no warehouse was given them
+#   submit   a warehouse was given it, and its WMS has not confirmed it
+# Parked work does not count, because it waits for others: for example, refused credentials have an alert of their own.
+# Orders that the schedule reads once more have low priority. They do not count, because no webhook came.
 _LAGS = """
 WITH unfinished AS (
     SELECT kind, subject, priority, created_at, run_at FROM ops_job WHERE state = 'ready' AND parked_on = '{}'
      UNION ALL
     SELECT kind, subject, priority, created_at, run_at FROM ops_job WHERE state = 'running'
-), told AS MATERIALIZED (
+), reported AS MATERIALIZED (
     SELECT subject, min(CASE WHEN kind LIKE %(webhooks)s THEN created_at ELSE run_at END) AS due FROM unfinished
      WHERE priority < %(by_itself)s AND (kind LIKE %(webhooks)s OR kind = %(read)s)
      GROUP BY subject ORDER BY due LIMIT %(unread)s
 ), named AS MATERIALIZED (
     SELECT subject, split_part(subject, ':', 2)::bigint AS shop_id, split_part(subject, ':', 3)::bigint AS number
-      FROM told WHERE subject ~ '^order:[0-9]{1,18}:[0-9]{1,18}$'
+      FROM reported WHERE subject ~ '^order:[0-9]{1,18}:[0-9]{1,18}$'
 ), waits AS (
     SELECT 'read' AS step, COALESCE(o.name, n.number::text) AS name, n.shop_id, n.number, NULL::bigint AS warehouse_id,
            now() - first.at + COALESCE(
@@ -60,7 +63,7 @@ WITH unfinished AS (
       FROM fulfillment_order
      WHERE owed_from IS NOT NULL AND state NOT IN ('held', 'waiting', 'cancelled')
      UNION ALL
-    SELECT 'place', o.name, o.shop_id, o.shopify_order_id, w.warehouse_id,
+    SELECT 'submit', o.name, o.shop_id, o.shopify_order_id, w.warehouse_id,
            now() - COALESCE(w.owed_from + o.waited_at_shopify + o.waited_for_person, w.created_at)
       FROM wms_order_map w JOIN fulfillment_order o ON o.id = w.order_id
      WHERE w.wms_status IN ('pending', 'submitting') AND o.state NOT IN ('held', 'waiting', 'cancelled')
@@ -95,7 +98,7 @@ SELECT (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY lag) FROM lags) AS me
 
 @dataclass(frozen=True)
 class Worst:
-    """The order that waits on us for longest, in seconds, and where."""
+    """The order that has waited on us for the longest time, in seconds, and at which step."""
 
     name: str
     domain: str
@@ -108,8 +111,8 @@ class Worst:
     switched_off: bool
 
     @property
-    def place(self) -> str:
-        """Where it stands, in words."""
+    def description(self) -> str:
+        """What the order waits for, in words."""
         if self.step == "read":
             return "it is not read at Shopify yet"
         if self.step == "route":
@@ -118,15 +121,15 @@ class Worst:
 
     @property
     def lane(self) -> str:
-        """The lane whose work it waits for."""
-        if self.step == "place":
+        """The lane of the job that the order waits for."""
+        if self.step == "submit":
             return connection_lane(self.slug)
         calls = shop_lane(self.domain)
         return calls if self.step == "read" else inbound(calls)
 
     @property
     def to_do(self) -> str:
-        """What a person does first."""
+        """What a person does first about it."""
         if self.switched_off:
             return "Its shop, connection or warehouse is switched off: switch it on, or send the order from another. "
         if self.warehouse_paused:
@@ -137,12 +140,15 @@ class Worst:
 
 
 def longest_wait() -> float:
-    """Seconds that any order may wait on us, whatever the median."""
+    """No order may wait on us for more seconds than this, whatever the median is."""
     return float(settings.HEALTH_THRESHOLDS["order_submission_worst"])
 
 
 def order_submission_lag() -> Reading:
-    """The median in seconds over the orders that wait on us and the latest confirmed; the worst of those that wait."""
+    """Read the metric: the median in seconds over the orders that wait on us and the latest that were confirmed.
+
+    It is urgent if one order has waited on us for too long.
+    """
     (row,) = mappings(
         _LAGS,
         latest=LATEST,
@@ -168,11 +174,12 @@ def order_submission_lag() -> Reading:
         parts,
         meaningful=enough,
         urgent=lag > longest_wait(),
-        words=_words(figures, worst),
+        alert_text=_alert_text(figures, worst),
     )
 
 
 def _worst(row: dict[str, Any]) -> Worst | None:
+    """The order that has waited for the longest time; None if no order waits on us."""
     if row["name"] is None:
         return None
     return Worst(
@@ -190,25 +197,28 @@ def _worst(row: dict[str, Any]) -> Worst | None:
 
 def _detail(figures: dict[str, float], worst: Worst | None) -> str:
     now = (
-        f"{figures['waiting']:.0f} waiting on us, {worst.name} of {worst.domain} for {spoken(worst.lag)}"
+        f"{figures['waiting']:.0f} waiting on us, {worst.name} of {worst.domain} for {duration_text(worst.lag)}"
         if worst
         else "none waiting on us"
     )
     waited = [
-        f"{spoken(figures[figure])} {words}"
+        f"{duration_text(figures[figure])} {words}"
         for figure, words in (("at_shopify", "at Shopify"), ("for_a_person", "for a person"))
         if figures[figure] >= 1
     ]
     apart = f"; apart from that the latest waited {' and '.join(waited)} (median)" if waited else ""
-    confirmed = f"; p99 of the latest confirmed: {spoken(figures['p99'])}" if figures["confirmed"] else ""
+    confirmed = (
+        f"; p99 of the latest confirmed: {duration_text(figures['p99'])}" if figures["confirmed"] else ""
+    )
     return f"median; {now}{confirmed}{apart}"
 
 
-def _words(figures: dict[str, float], worst: Worst | None) -> Words:
-    median = spoken(figures["median"])
+def _alert_text(figures: dict[str, float], worst: Worst | None) -> AlertText:
+    """The text of the alert. It is about the worst order if that waits too long, else about the median."""
+    median = duration_text(figures["median"])
     many = f"Half of the orders take {median} or longer from the first webhook to the WMS's confirmation"
     if worst is None:
-        return Words(
+        return AlertText(
             title=f"{median} in the median",
             meaning=f"{many}. No order is waiting now. This alert closes by itself with the next orders, at the "
             "latest in an hour.",
@@ -216,12 +226,12 @@ def _words(figures: dict[str, float], worst: Worst | None) -> Words:
             "worker.",
         )
     late = worst.lag > longest_wait()
-    title = f"order {worst.name} of {worst.domain} has been waiting for {spoken(worst.lag)}"
-    return Words(
+    title = f"order {worst.name} of {worst.domain} has been waiting for {duration_text(worst.lag)}"
+    return AlertText(
         title=title if late else f"{median} in the median",
         meaning=f"{many}. Orders that wait on us now: {figures['waiting']:.0f}. {worst.name} of {worst.domain} has "
-        f"waited longest, {spoken(worst.lag)}: {worst.place}. No order should take "
-        f"longer than {spoken(longest_wait())}.",
+        f"waited longest, {duration_text(worst.lag)}: {worst.description}. No order should take "
+        f"longer than {duration_text(longest_wait())}.",
         action=f"{worst.to_do}{ORDER_SUBMISSION_LAG.advice}",
         shop=worst.domain if late else "",
         cause=worst.subject,

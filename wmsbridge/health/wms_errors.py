@@ -1,4 +1,4 @@
-"""What WMSs answer instead of doing what they were asked: per WMS and type, what passes apart from what does not."""
+"""Measures the errors of the WMSs, by WMS and type. Errors that pass are counted apart from those that persist."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from fulfillment.alerts.wms_orders import LOOK_UP_REFUSED
 from ops.alerting.own_alerts import CIRCUIT_OPEN, SECRET_UNREADABLE
 from wms.alerts import WMS_REFUSES_CREDENTIALS
 from wms.refs import connections_cause
-from wmsbridge.health.measuring import Metric, Part, Reading, Unit, Words, rows
+from wmsbridge.health.measuring import AlertText, Metric, Part, Reading, Unit, rows
 
 FEW_ERRORS = 5
-"""Fewer failed calls of one WMS than this in the last hour are no share of anything: shown, but no alert."""
+"""If fewer calls to one WMS failed in the last hour, the rate is shown, but raises no alert."""
 
-GOES_ON_SECONDS = 15 * 60.0
-"""A WMS without a transient error for so long has recovered: FEW_ERRORS in an hour cannot all be further apart."""
+RECENT_SECONDS = 15 * 60.0
+"""A WMS that had no transient error for this long has recovered: FEW_ERRORS in an hour cannot all be further apart."""
 
-MOST_WORDS = 300
-"""Characters of a WMS's own words that an alert quotes."""
+LONGEST_QUOTE = 300
+"""An alert quotes at most this many characters of an error."""
 
-# Runs in the lanes of calls to WMSs. Their inboxes ("wms:<slug>/in") are our own work; bugs and lost workers are too. A
-# dead job whose runs were forgotten counts. A circuit is open with an alert; without one its lane only rests. A WMS
-# that was switched off is not called any more, so that nothing could end its alerts.
+# Only runs in the lanes of calls to WMSs count. The work of the inbound lanes ("wms:<slug>/in") is our own, and so are
+# bugs and lost workers. A dead job counts even if its runs were deleted. An open circuit counts only if it has an
+# alert: without one the WMS asked for a pause. The alerts of a WMS that is switched off do not count, because it is not
+# called any more, and nothing would close them.
 _WMS_ERRORS = """
 WITH failed AS (
     SELECT a.job_id, j.lane_id AS lane, j.state, a.outcome, a.error_class AS type, a.error, a.ended_at AS at
@@ -73,27 +74,27 @@ ORDER BY 1, 4 DESC, 2, 3
 
 
 @dataclass(frozen=True)
-class Standing:
-    """An alert that stands for errors as long as it is open: the words for it, and what to do."""
+class AlertWords:
+    """The words about an alert that counts as an error while it is open, and what to do about it."""
 
-    told: str
+    summary: str
     to_do: str
 
 
-STANDING = {
-    CIRCUIT_OPEN.name: Standing(
+OPEN_ALERTS = {
+    CIRCUIT_OPEN.name: AlertWords(
         "does not answer",
         "If {wms} does not come back by itself, ask the people who run it. Its work then continues by itself.",
     ),
-    WMS_REFUSES_CREDENTIALS.name: Standing(
+    WMS_REFUSES_CREDENTIALS.name: AlertWords(
         "refuses our credentials",
         "Correct the token of the connection {wms}. Its work then continues by itself.",
     ),
-    SECRET_UNREADABLE.name: Standing(
+    SECRET_UNREADABLE.name: AlertWords(
         "has a token that cannot be read",
         "Put the old encryption key back, or enter the token of the connection {wms} again.",
     ),
-    LOOK_UP_REFUSED.name: Standing(
+    LOOK_UP_REFUSED.name: AlertWords(
         "refuses to be asked about orders",
         "Ask the people who run {wms} why it refuses to be asked about its orders.",
     ),
@@ -105,7 +106,7 @@ ASK = "After errors that may pass, {wms} is called again by itself. If they go o
 
 @dataclass(frozen=True)
 class Errors:
-    """Errors of one type at one WMS. `age`: seconds since the last."""
+    """The errors of one type at one WMS. `age` is the number of seconds since the last."""
 
     type: str
     count: int
@@ -115,21 +116,21 @@ class Errors:
     words: str
 
     @property
-    def told(self) -> str:
-        """In words."""
+    def summary(self) -> str:
+        """How many errors of which type."""
         return f"{self.count} × {self.type}"
 
     @property
     def persists(self) -> str:
-        """In words, of what does not pass by itself."""
-        if self.type in STANDING:
-            return STANDING[self.type].told
-        return f"{self.told} persists" if self.count == 1 else f"{self.told} persist"
+        """The summary of errors that do not pass by themselves."""
+        if self.type in OPEN_ALERTS:
+            return OPEN_ALERTS[self.type].summary
+        return f"{self.summary} persists" if self.count == 1 else f"{self.summary} persist"
 
 
 @dataclass
 class Account:
-    """How one WMS fared: errors that persist, errors of the last hour that pass, and all its runs in that hour."""
+    """The errors of one WMS: those that persist, those of the last hour that pass, and all its runs of that hour."""
 
     wms: str
     permanent: list[Errors] = field(default_factory=list)
@@ -138,42 +139,45 @@ class Account:
 
     @property
     def failed(self) -> int:
-        """Runs of the last hour that failed and are tried again."""
+        """The number of runs of the last hour that failed and are tried again."""
         return sum(each.count for each in self.transient)
 
     @property
-    def share(self) -> float:
-        """Percent of the last hour's runs, while it goes on."""
-        goes_on = any(each.age < GOES_ON_SECONDS for each in self.transient)
-        return 100 * self.failed / max(self.runs, self.failed) if goes_on else 0.0
+    def error_rate(self) -> float:
+        """The percentage of failed runs in the last hour; 0 if the WMS has recovered."""
+        recent = any(each.age < RECENT_SECONDS for each in self.transient)
+        return 100 * self.failed / max(self.runs, self.failed) if recent else 0.0
 
     @property
     def meaningful(self) -> bool:
-        """Whether there were enough errors to speak of a share."""
+        """Whether there were enough errors for a rate."""
         return self.failed >= FEW_ERRORS
 
 
 def wms_api_errors() -> Reading:
-    """Percent of the last hour's runs that failed and are tried again, at the WMS where they are most."""
+    """Read the metric: the percentage of failed runs in the last hour, at the WMS where it is greatest.
+
+    It is urgent if errors persist at any WMS.
+    """
     accounts = _accounts()
-    worst = max(accounts, key=lambda each: (each.meaningful, each.share), default=Account(""))
+    worst = max(accounts, key=lambda each: (each.meaningful, each.error_rate), default=Account(""))
     limit: float = settings.HEALTH_THRESHOLDS["wms_api_errors"]
-    ill = [each for each in accounts if each.permanent or (each.meaningful and each.share > limit)]
+    failing = [each for each in accounts if each.permanent or (each.meaningful and each.error_rate > limit)]
     return Reading(
-        worst.share,
+        worst.error_rate,
         _detail(accounts),
         _parts(accounts),
         meaningful=worst.meaningful,
         urgent=any(each.permanent for each in accounts),
-        words=_words(ill, limit) if ill else None,
+        alert_text=_alert_text(failing, limit) if failing else None,
     )
 
 
 def _accounts() -> list[Account]:
-    """One for each WMS that was called or has errors, those with errors that persist first."""
+    """One account for each WMS that was called or has errors. Those with persisting errors come first."""
     found: defaultdict[str, Account] = defaultdict(lambda: Account(""))
     for what, lane, type_, count, since, last, age, words in rows(
-        _WMS_ERRORS, {"kinds": list(STANDING), "circuit": CIRCUIT_OPEN.name}
+        _WMS_ERRORS, {"kinds": list(OPEN_ALERTS), "circuit": CIRCUIT_OPEN.name}
     ):
         account = found[lane]
         account.wms = lane.removeprefix("wms:")
@@ -181,8 +185,8 @@ def _accounts() -> list[Account]:
             account.runs += count
         else:
             errors = account.permanent if what == "permanent" else account.transient
-            errors.append(Errors(type_, count, since, last, age, " ".join(words.split())[:MOST_WORDS]))
-    return sorted(found.values(), key=lambda each: (not each.permanent, -each.share, each.wms))
+            errors.append(Errors(type_, count, since, last, age, " ".join(words.split())[:LONGEST_QUOTE]))
+    return sorted(found.values(), key=lambda each: (not each.permanent, -each.error_rate, each.wms))
 
 
 def _parts(accounts: Iterable[Account]) -> dict[Part, float]:
@@ -195,47 +199,50 @@ def _parts(accounts: Iterable[Account]) -> dict[Part, float]:
 
 
 def _detail(accounts: list[Account]) -> str:
-    told = [f"{each.wms}: {errors.persists}" for each in accounts for errors in each.permanent]
-    told += [f"{each.wms}: {errors.told}" for each in accounts for errors in each.transient]
-    return "; ".join(told[:4]) or f"none in {sum(each.runs for each in accounts)} runs of the last hour"
+    summary = [f"{each.wms}: {errors.persists}" for each in accounts for errors in each.permanent]
+    summary += [f"{each.wms}: {errors.summary}" for each in accounts for errors in each.transient]
+    return "; ".join(summary[:4]) or f"none in {sum(each.runs for each in accounts)} runs of the last hour"
 
 
-def _words(ill: list[Account], limit: float) -> Words:
-    meaning = [sentence for each in ill for sentence in _meaning(each, limit)]
-    return Words(
-        title="; ".join(_title(each) for each in ill),
+def _alert_text(failing: list[Account], limit: float) -> AlertText:
+    meaning = [sentence for each in failing for sentence in _meaning(each, limit)]
+    return AlertText(
+        title="; ".join(_title(each) for each in failing),
         meaning=" ".join(meaning),
-        action=" ".join(step for each in ill for step in _actions(each)),
-        cause=connections_cause(each.wms for each in ill),
+        action=" ".join(step for each in failing for step in _actions(each)),
+        cause=connections_cause(each.wms for each in failing),
     )
 
 
 def _title(account: Account) -> str:
     if account.permanent:
         return f"{account.wms}: {', '.join(errors.persists for errors in account.permanent)}"
-    return f"{account.wms}: {account.share:.0f} % of {account.runs} runs failed"
+    return f"{account.wms}: {account.error_rate:.0f} % of {account.runs} runs failed"
 
 
 def _meaning(account: Account, limit: float) -> Iterable[str]:
+    """Sentences about the persisting errors, and about those that pass if their rate is too high or nothing
+    persists."""
     for errors in account.permanent:
         yield (
             f"{account.wms}: {errors.persists}, since {errors.since:%d %b %H:%M} UTC. The last error: {errors.words}"
         )
-    if account.transient and (not account.permanent or account.share > limit):
+    if account.transient and (not account.permanent or account.error_rate > limit):
         since, last = min(e.since for e in account.transient), max(account.transient, key=lambda e: e.last)
-        told = ", ".join(errors.told for errors in account.transient)
+        summary = ", ".join(errors.summary for errors in account.transient)
         yield (
             f"{account.wms}: {account.failed} of {account.runs} runs of the last hour failed and are tried again: "
-            f"{told}, since {since:%d %b %H:%M} UTC, last at {last.last:%H:%M}. The last error: {last.words}"
+            f"{summary}, since {since:%d %b %H:%M} UTC, last at {last.last:%H:%M}. The last error: {last.words}"
         )
 
 
 def _actions(account: Account) -> Iterable[str]:
+    """What to do: about each open alert, about dead letters if there are any, and about errors that pass."""
     types = [errors.type for errors in account.permanent]
-    yield from (STANDING[each].to_do.format(wms=account.wms) for each in types if each in STANDING)
-    if any(each not in STANDING for each in types):
+    yield from (OPEN_ALERTS[each].to_do.format(wms=account.wms) for each in types if each in OPEN_ALERTS)
+    if any(each not in OPEN_ALERTS for each in types):
         yield REPLAY.format(wms=account.wms)
-    if account.share:
+    if account.error_rate:
         yield ASK.format(wms=account.wms)
 
 
@@ -244,11 +251,11 @@ WMS_API_ERRORS = Metric(
     label="WMS API errors",
     unit=Unit.PERCENT,
     labels=("wms", "kind", "error_class"),
-    definition="The share of the last hour's runs against one WMS that failed by an error that may pass and is tried "
-    "again (transient), at the WMS where it is greatest: the errors of one are not thinned out by the successes of "
-    "another. It counts from five errors on, until there was none for a quarter of an hour. An error that does not "
-    "pass by itself (permanent) alerts at once, a single one too, and as long as it persists: until its job is done or "
-    "given up, the WMS answers again, or takes our credentials.",
+    definition="The share of the last hour's runs against one WMS that failed with an error that may pass and is "
+    "tried again (transient). It is measured at the WMS where it is greatest, so that the successes of one WMS do "
+    "not hide the errors of another. It counts from five errors on, until there was none for a quarter of an hour. A "
+    "single error that does not pass by itself (permanent) raises the alert at once. The alert stays while the error "
+    "persists: until its job is done or given up, the WMS answers again, or the WMS accepts our credentials.",
     advice="Filter Jobs by the WMS's lane and read the errors. After transient errors we try again; if they go on, ask "
     "the people who run that WMS. After permanent errors there is a dead letter: remove the cause, then replay it.",
     read=wms_api_errors,

@@ -23,7 +23,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from wmsbridge.monitoring import metrics, readiness
 
-ShopifyVariant = TypeVar("ShopifyVariant")
+Found = TypeVar("Found")
 _LOOKING = {"readyz": Lock(), "metrics": Lock()}
 
 
@@ -57,14 +57,14 @@ def prometheus(request: HttpRequest) -> HttpResponse:
         return HttpResponse("the database does not answer\n", status=503, content_type="text/plain")
 
 
-def _kept(name: str, look: Callable[[], ShopifyVariant]) -> ShopifyVariant:
+def _kept(name: str, look: Callable[[], Found]) -> Found:
     """What was found within the last PROBES_KEPT_SECONDS by this process; else one thread looks and the others wait."""
     if (found := cache.get(name)) is None:
         with _LOOKING[name]:
             if (found := cache.get(name)) is None:
                 found = look()
                 cache.set(name, found, settings.PROBES_KEPT_SECONDS)
-    return cast(ShopifyVariant, found)
+    return cast(Found, found)
 
 
 def _may_read_metrics(request: HttpRequest) -> bool:

@@ -91,7 +91,7 @@ def test_all_work_of_the_submission_queue_counts_as_order_submission() -> None:
         "unknown.kind",
     ):
         make_dead_letter(name)
-    assert {heap.kind for heap in dead_letters.heaps() if heap.is_submission} == {
+    assert {group.kind for group in dead_letters.groups() if group.is_submission} == {
         "fulfillment.move",
         "shopify.fulfillment_orders/moved",
     }
