@@ -22,7 +22,7 @@ def measure_health() -> None:
 def tick() -> None:
     """Every few seconds: beat, broker and a worker work together, or /readyz says so."""
     workers.note_tick()
-    refused_requests.tell()
+    refused_requests.update_alerts()
 
 
 @shared_task(name="wmsbridge.watch_schedules")

@@ -1,1 +1,1 @@
-"""Whether the installation lives and works: probes, metrics, workers, logs."""
+"""Shows whether the installation works: probes, metrics, workers, logs."""

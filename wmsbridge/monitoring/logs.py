@@ -1,4 +1,4 @@
-"""Logs as fields, not sentences: structlog before the standard library, one line an event on stderr."""
+"""Configures logging: structlog writes each event as one line with fields to stderr, through the standard library."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ops.text.masking import mask_text
 
 
 def mask_people(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """No e-mail address and no telephone number gets into a log, whoever's words they are in: tracebacks too."""
+    """Mask e-mail addresses and telephone numbers in every field of a log line, also in tracebacks."""
     return {name: mask_text(value) if isinstance(value, str) else value for name, value in event.items()}
 
 
@@ -37,7 +37,7 @@ RENDERINGS: dict[str, list[Processor]] = {
 def configuration(*, level: str, rendering: str) -> dict[str, Any]:
     """Set structlog up and return the dict for Django's LOGGING.
 
-    `rendering` is "json" (production) or "console"; other libraries' records go through the same processors.
+    `rendering` is "json" (production) or "console". The records of other libraries go through the same processors.
     """
     structlog.configure(
         processors=[
@@ -63,7 +63,7 @@ def configuration(*, level: str, rendering: str) -> dict[str, Any]:
         "loggers": {
             # Django's own handlers (console only in DEBUG, mail to admins) give way to the one above.
             "django": {"handlers": [], "level": logging.NOTSET, "propagate": True},
-            # One line per wake-up says nothing: the runner logs the jobs themselves.
+            # A line for each wake-up would say nothing. The runner logs the jobs.
             "celery.beat": {"level": logging.WARNING},
             "celery.worker.strategy": {"level": logging.WARNING},
             "django.server": {"handlers": [], "level": logging.NOTSET, "propagate": True},

@@ -1,4 +1,4 @@
-"""What Prometheus reads: the six metrics, and how lanes, jobs, alerts and circuits stand."""
+"""Exports for Prometheus the six metrics, and the state of lanes, jobs, alerts and circuits."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from ops.queue import depth
 from wmsbridge import health
 
 MOST_LANES = 200
-"""Lanes with labels of their own; the shallower rest is summed up as "other"."""
+"""At most this many lanes, the deepest ones, have a label of their own. The others are summed up as "other"."""
 
 MOST_PARTS = 100
-"""Further figures of one metric, those that matter most first."""
+"""At most this many further figures of one metric are exported, the most important ones first."""
 
 PREFIX = "wmsbridge_"
 
 
 def exposition() -> bytes:
-    """The Prometheus text format, version 0.0.4; ten statements."""
+    """Return the metrics in the Prometheus text format, version 0.0.4. This takes ten statements."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector())
     return generate_latest(registry)
@@ -38,11 +38,11 @@ class _Collector(Collector):
     """Reads the database once per scrape."""
 
     def describe(self) -> list[Metric]:
-        """Nothing, so that registering it measures nothing."""
+        """Describe nothing, so that nothing is measured when the collector is registered."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """All families."""
+        """Return all families of metrics."""
         yield from _health()
         yield _jobs(depth.by_lane())
         yield _alerts()
@@ -66,13 +66,14 @@ def _health() -> Iterator[Metric]:
         crossed.add_metric([each.metric.name], float(each.crossed))
     measured = {each.metric.name for each in measurements}
     for name, threshold in settings.HEALTH_THRESHOLDS.items():
-        if name not in measured:  # a second one of a metric
+        if name not in measured:  # the second threshold of a metric
             thresholds.add_metric([name], threshold)
     yield thresholds
     yield crossed
 
 
 def _jobs(depths: dict[str, depth.Depth]) -> Metric:
+    """Count unfinished jobs by lane and state. The lanes with the most due and dead jobs have their own label."""
     family = Gauge(f"{PREFIX}jobs", "Unfinished jobs by lane and state.", labels=["lane", "state"])
     deepest = sorted(depths, key=lambda lane: -(depths[lane].due + depths[lane].dead))
     other: dict[str, int] = {}
@@ -99,7 +100,8 @@ def _alerts() -> Metric:
 
 
 def _refused() -> Iterator[Metric]:
-    """Nothing while Redis is away. A count starts anew when nothing was refused for hours."""
+    """Count what the doors refused. Nothing is known without Redis. A count starts again at 0 after some quiet
+    hours."""
     family = Counter(
         f"{PREFIX}refused", "Refused at the doors.", labels=["door", "sender", "reason", "signed"]
     )

@@ -1,7 +1,4 @@
-"""What machines ask about the application: does it live, can it work, how does it fare?
-
-And what people read when a page is not for them.
-"""
+"""The pages for machines (is the process alive, can it work, what are its metrics) and the error pages for people."""
 
 from __future__ import annotations
 
@@ -24,50 +21,55 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from wmsbridge.monitoring import metrics, readiness
 
 Found = TypeVar("Found")
-_LOOKING = {"readyz": Lock(), "metrics": Lock()}
+_LOCKS = {"readyz": Lock(), "metrics": Lock()}
 
 
 @require_safe
 @never_cache
 def healthz(request: HttpRequest) -> HttpResponse:
-    """200 while the process answers. Asks nobody: a database that is down is no reason to restart it."""
+    """Answer 200 while the process works. Nothing else is asked, because a restart does not help a database that is
+    down."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when database, migrations, Redis, workers and beat are all there; else 503 with the reasons.
+    """Answer 200 if database, migrations, Redis, workers and beat are ready, else 503 with the reasons.
 
-    For deployments and monitoring. A load balancer should ask /healthz: webhooks are taken without Redis too.
+    This is for deployments and monitoring. A load balancer should ask /healthz, because webhooks are accepted without
+    Redis too.
     """
-    reasons = _kept("readyz", readiness.reasons)
+    reasons = _cached("readyz", readiness.reasons)
     return JsonResponse({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
 
 
 @require_safe
 @never_cache
 def prometheus(request: HttpRequest) -> HttpResponse:
-    """The metrics as Prometheus text. With METRICS_TOKEN set: only for that bearer token and for staff."""
+    """Return the metrics as Prometheus text. If METRICS_TOKEN is set, only that bearer token and staff may read
+    them."""
     if not _may_read_metrics(request):
         return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
     try:
-        return HttpResponse(_kept("metrics", metrics.exposition), content_type=CONTENT_TYPE_LATEST)
+        return HttpResponse(_cached("metrics", metrics.exposition), content_type=CONTENT_TYPE_LATEST)
     except DatabaseError:
         return HttpResponse("the database does not answer\n", status=503, content_type="text/plain")
 
 
-def _kept(name: str, look: Callable[[], Found]) -> Found:
-    """What was found within the last PROBES_KEPT_SECONDS by this process; else one thread looks and the others wait."""
+def _cached(name: str, read: Callable[[], Found]) -> Found:
+    """Return what this process found within the last PROBES_KEPT_SECONDS. Otherwise one thread looks, and others
+    wait."""
     if (found := cache.get(name)) is None:
-        with _LOOKING[name]:
+        with _LOCKS[name]:
             if (found := cache.get(name)) is None:
-                found = look()
+                found = read()
                 cache.set(name, found, settings.PROBES_KEPT_SECONDS)
     return cast(Found, found)
 
 
 def _may_read_metrics(request: HttpRequest) -> bool:
+    """Whether there is no token, or the request has it, or it comes from staff who are logged in."""
     token = settings.METRICS_TOKEN
     given = request.headers.get("Authorization", "")
     return (
@@ -78,34 +80,35 @@ def _may_read_metrics(request: HttpRequest) -> bool:
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """403: staff read in the console whom to ask, everybody else the bare answer."""
+    """Answer 403. Staff see a page of the console that says whom to ask; others see Django's plain page."""
     if not _is_in_console(request):
         return defaults.permission_denied(request, exception)
-    return _told(
+    return _console_page(
         request, 403, "This is not open to you", "Your account lacks the right to it. Ask an administrator."
     )
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """404: staff stay in the console, everybody else reads the bare answer."""
+    """Answer 404. Staff see a page of the console; others see Django's plain page."""
     if not _is_in_console(request):
         return defaults.page_not_found(request, exception)
-    return _told(request, 404, "There is no such page", "It was removed, or the address is wrong.")
+    return _console_page(request, 404, "There is no such page", "It was removed, or the address is wrong.")
 
 
 def forged(request: HttpRequest, reason: str = "") -> HttpResponseBase:
-    """403: the form was not made for this session. Django's page has a style in itself and speaks to programmers."""
+    """Answer 403 to a form that was not made for this session. Django's own page has inline styles, and is written for
+    programmers."""
     title = "Nothing was done"
     words = "The page was open for too long, or somebody logged in meanwhile. Load it anew and try again."
     if not _is_in_console(request):
         return HttpResponse(f"{title}. {words}\n", status=403, content_type="text/plain")
-    return _told(request, 403, title, words)
+    return _console_page(request, 403, title, words)
 
 
 def _is_in_console(request: HttpRequest) -> bool:
     return request.path.startswith("/admin/") and admin.site.has_permission(request)
 
 
-def _told(request: HttpRequest, status: int, title: str, words: str) -> HttpResponseBase:
+def _console_page(request: HttpRequest, status: int, title: str, words: str) -> HttpResponseBase:
     context = {**admin.site.each_context(request), "title": title, "words": words}
     return TemplateResponse(request, "admin/message.html", context, status=status).render()

@@ -1,7 +1,8 @@
-"""What the doors refused, told to staff: one alert for each sender, apart by whether it was signed.
+"""Alerts staff to requests that the doors refused: one alert for each sender and kind of refusal.
 
-Whoever knows an address can be refused there for a wrong signature, so such an alert says that it may be a stranger and
-is looked at once a tick, however many knock. What is refused behind a valid signature comes from the sender itself.
+Anybody who knows the address of a door can be refused for a wrong signature. So the alert about that says that it may
+be a stranger, and it is updated once a tick, however many requests come. A request that is refused after its signature
+was found valid comes from the sender itself.
 """
 
 from __future__ import annotations
@@ -29,18 +30,18 @@ _RAISE = {
 _KINDS = {kind.name: kind for kind in _RAISE}
 
 
-def tell() -> None:
-    """Raise, refresh and close the alerts. Without Redis nothing is known, and nothing changes."""
+def update_alerts() -> None:
+    """Raise, update and close the alerts. Without Redis nothing is known, so nothing changes."""
     if not redis.available():
         return
     try:
         refusals.register_senders(_senders())
-        over = timezone.now() - alerts.QUIET
+        oldest = timezone.now() - alerts.QUIET
         found = refusals.read()
         for each in found:
-            if each.last < over:
+            if each.last < oldest:
                 refusals.forget(each)
-        _alert([each for each in found if each.last >= over])
+        _alert([each for each in found if each.last >= oldest])
     except redis.RedisError:
         redis.failed()
 
@@ -52,6 +53,7 @@ def _senders() -> list[tuple[Door, str]]:
 
 
 def _alert(found: Sequence[Refused]) -> None:
+    """Raise the alerts of which more was refused since the last time, and close those of which nothing is left."""
     by_alert: defaultdict[tuple[str, Subject], list[Refused]] = defaultdict(list)
     for each in found:
         by_alert[_kind(each), sender_subject(each.door, each.sender or "unknown")].append(each)
@@ -67,6 +69,7 @@ def _alert(found: Sequence[Refused]) -> None:
 
 
 def _kind(refused: Refused) -> str:
+    """The kind of alert for a refusal: the sender is unknown, or the signature was valid, or it was not."""
     if not refused.sender:
         return alerts.REFUSED_UNKNOWN_SENDER.name
     return (alerts.REFUSED_CONTENT if refused.why in SIGNED else alerts.REFUSED_UNSIGNED).name

@@ -1,4 +1,4 @@
-"""What a worker's main process and its children do around tasks: check the database connection, give back lost work."""
+"""What a worker does around tasks: it checks the database connection, notes runs, and gives lost work back."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ logger = structlog.get_logger(__name__)
 
 
 def connect() -> None:
-    """To Celery's signals."""
+    """Connect the functions to the signals of Celery."""
     signals.task_prerun.connect(check_connection)
     signals.task_failure.connect(give_back)
     signals.task_success.connect(note_run)
 
 
 def check_connection(**_: object) -> None:
-    """As a web request does: a connection that is broken or too old is opened anew."""
+    """Close a database connection that is broken or too old, as Django does before a web request."""
     close_old_connections()
 
 
 def note_run(sender: Any, **_: object) -> None:
-    """A task ended well: of those on a schedule it is kept when."""
+    """Note that a task ended well, if it is on a schedule."""
     watch.note_run(sender.name)
 
 
 def give_back(exception: BaseException, args: Sequence[Any] = (), **_: object) -> None:
-    """A child died in the middle of a task, which Celery tells in the main process at once.
+    """Give the job of a child process back that died during its run. Celery calls this in the main process at once.
 
-    The message of a job holds its id and its lease. When the database is away as well, the lease ends by itself.
+    The message of a job has its id and its lease token. If the database is away too, the lease ends by itself.
     """
     if not isinstance(exception, WorkerLostError) or len(args) != 2:
         return
@@ -46,4 +46,4 @@ def give_back(exception: BaseException, args: Sequence[Any] = (), **_: object) -
     except (OperationalError, InterfaceError):
         logger.warning("lost_work_not_given_back", job=args[0])
     finally:
-        connections.close_all()  # the next child is forked from this process
+        connections.close_all()  # the next child process must not inherit them

@@ -1,7 +1,7 @@
-"""Whether the fleet is there: every worker says so itself, and so does the clockwork as a whole.
+"""Notes in Redis which workers live, and whether scheduled tasks run.
 
-A worker writes the queues it serves under its name, from its main process, every HEARTBEAT seconds. The tick
-proves more: beat sent it, the broker carried it, a worker ran it.
+The main process of each worker writes its queues under its name, every HEARTBEAT seconds. The tick proves more: beat
+sent a task, the broker carried it, and a worker ran it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ops import redis
 
 HEARTBEAT = 10.0
 MISSED_AFTER = 35
-"""Seconds after which a silent worker counts as gone: three heartbeats and a bit."""
+"""A worker that was silent for this many seconds counts as gone. This is a little more than three heartbeats."""
 
 TICK_MISSED_AFTER = 60
 _PREFIX = "wmsbridge:worker:"
@@ -27,7 +27,7 @@ WATCH_EVERY = 60.0
 
 
 class Repeated(bootsteps.StartStopStep):
-    """A Celery worker's boot step: something that its main process does again and again, as long as it runs."""
+    """A boot step of a Celery worker: its main process does something at intervals, as long as it runs."""
 
     requires = ("celery.worker.components:Timer",)
     every: float
@@ -37,36 +37,36 @@ class Repeated(bootsteps.StartStopStep):
         self.timer: Any = None
 
     def act(self, worker: Any) -> None:
-        """What is done every `every` seconds. Never raises."""
+        """Do it. This is called every `every` seconds, and must not raise."""
         raise NotImplementedError
 
     def start(self, parent: Any) -> None:
-        """From the next time on."""
+        """Begin after the first interval."""
         self.timer = parent.timer.call_repeatedly(self.every, self.act, (parent,))
 
     def stop(self, parent: Any) -> None:
-        """Ends with the worker."""
+        """Stop when the worker stops."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
 
 
 class Heartbeat(Repeated):
-    """Keeps the worker's key in Redis alive."""
+    """Writes at intervals that the worker lives."""
 
     every = HEARTBEAT
 
     def act(self, worker: Any) -> None:
-        """Say so."""
+        """Write it."""
         note_worker(worker)
 
     def start(self, parent: Any) -> None:
-        """Say so now, and every HEARTBEAT seconds."""
+        """Write it now, and then every HEARTBEAT seconds."""
         note_worker(parent)
         super().start(parent)
 
     def stop(self, parent: Any) -> None:
-        """A worker that leaves properly is gone at once."""
+        """Remove the worker at once when it stops properly."""
         super().stop(parent)
         try:
             redis.client().delete(_PREFIX + parent.hostname)
@@ -75,8 +75,10 @@ class Heartbeat(Repeated):
 
 
 class Watch(Repeated):
-    """Has the schedules looked at, beat or no beat, once a minute by each queue. Not at once: what is overdue after a
-    standstill runs first."""
+    """Has the schedules checked once a minute by each queue, whether beat runs or not.
+
+    It does not begin at once, so that tasks that are overdue after a standstill run first.
+    """
 
     every = WATCH_EVERY
 
@@ -86,9 +88,9 @@ class Watch(Repeated):
 
 
 def send_watch(worker: Any) -> None:
-    """Send the message to each queue that this worker serves, unless another worker did within the minute.
+    """Send the message to each queue of this worker, unless another worker did so within the minute.
 
-    To each, since one queue could not tell that it stands still itself.
+    Every queue gets it, because a queue that stands still cannot say so itself.
     """
     try:
         for queue in worker.app.amqp.queues.consume_from:
@@ -101,7 +103,7 @@ def send_watch(worker: Any) -> None:
 
 
 def note_worker(worker: Any) -> None:
-    """Write that this worker lives and which queues it serves. A Redis that is away is no reason to stop."""
+    """Write that this worker lives, and which queues it serves. Without Redis the worker goes on."""
     queues = sorted(worker.app.amqp.queues.consume_from)
     try:
         redis.client().set(_PREFIX + worker.hostname, json.dumps(queues), ex=MISSED_AFTER)
@@ -118,7 +120,7 @@ def note_tick() -> None:
 
 
 def seen() -> dict[str, list[str]]:
-    """Worker name -> queues, of every worker heard of lately. Raises RedisError."""
+    """The queues of every worker that wrote lately, by its name. Raises RedisError."""
     names = list(redis.client().scan_iter(match=_PREFIX + "*", count=500))
     values = redis.client().mget(names) if names else []
     return {

@@ -1,4 +1,4 @@
-"""A second factor is set up, confirmed, replaced and taken away. Each step is in the person's history."""
+"""Sets up, confirms, replaces and removes the second factor of a person. Each step is in the person's history."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ RECOVERY_CODES = 10
 KEY_BYTES = 20
 
 GUESSES = 10
-"""Wrong codes in a row after which staff are told: nobody mistypes so often."""
+"""After this many wrong codes in a row staff are alerted, because nobody mistypes so often."""
 
 
 class TooSoon(Exception):
-    """Codes are not looked at until then, because of wrong ones before."""
+    """No code is checked before this time, because wrong codes came before."""
 
     def __init__(self, until: datetime) -> None:
         self.seconds = max(1, round((until - timezone.now()).total_seconds()))
@@ -37,12 +37,12 @@ class TooSoon(Exception):
 
 
 def of(user: User) -> Authenticator | None:
-    """The authenticator app that counts for this person."""
+    """The confirmed authenticator app of this person; None if they have none."""
     return _one(user, confirmed=True)
 
 
 def unconfirmed(user: User) -> Authenticator | None:
-    """The one whose first code is still to be entered."""
+    """The authenticator app of this person whose first code was not entered yet; None if there is none."""
     return _one(user, confirmed=False)
 
 
@@ -53,7 +53,7 @@ def _one(user: User, *, confirmed: bool) -> Authenticator | None:
 
 @transaction.atomic
 def begin(user: User) -> None:
-    """Make a new secret, in place of one that was never confirmed. Nothing happens to whoever has a second factor."""
+    """Make a new secret, which replaces one that was never confirmed. A confirmed second factor stays as it is."""
     fresh = {"key": secrets.token_hex(KEY_BYTES), "name": "authenticator app", "confirmed": False}
     row, made = Authenticator.objects.select_for_update().get_or_create(user_id=user.pk, defaults=fresh)
     if not made and not row.confirmed:
@@ -63,11 +63,12 @@ def begin(user: User) -> None:
 
 @transaction.atomic
 def confirm(user: User, code: str) -> Authenticator | None:
-    """The first code of the app was entered: from now on the second factor counts. None when the code is wrong.
+    """Confirm the second factor with the first code of the app. From now on it counts. Returns None if the code is
+    wrong.
 
     Raises TooSoon, SecretUnreadable.
     """
-    row = _take(user, code, confirmed=False)
+    row = _check_code(user, code, confirmed=False)
     if row is not None:
         row.confirmed, row.confirmed_at = True, timezone.now()
         row.save(update_fields=["confirmed", "confirmed_at"])
@@ -77,12 +78,12 @@ def confirm(user: User, code: str) -> Authenticator | None:
 
 @transaction.atomic
 def verify(user: User, code: str) -> Authenticator | None:
-    """The person's authenticator when this code of it, or recovery code, is right; taken once. Else None.
+    """Check a code of the app, or a recovery code, and use it up. Returns the authenticator, or None if it is wrong.
 
-    Raises TooSoon. A secret that cannot be read takes no code of the app, only recovery codes; staff are told.
+    Raises TooSoon. If the secret cannot be read, only recovery codes are accepted, and staff are alerted.
     """
     try:
-        row = _take(user, code, confirmed=True)
+        row = _check_code(user, code, confirmed=True)
     except SecretUnreadable:
         alerts.second_factor_unreadable(user)
         return None
@@ -95,7 +96,11 @@ def verify(user: User, code: str) -> Authenticator | None:
     return row
 
 
-def _take(user: User, code: str, *, confirmed: bool) -> Authenticator | None:
+def _check_code(user: User, code: str, *, confirmed: bool) -> Authenticator | None:
+    """Check a code under the lock of the row, and alert staff of many wrong ones. Returns None if it is wrong.
+
+    Raises TooSoon, SecretUnreadable.
+    """
     rows = Authenticator.objects.select_for_update().filter(user_id=user.pk, confirmed=confirmed)
     row: Authenticator | None = rows.first()
     if row is None:
@@ -103,15 +108,16 @@ def _take(user: User, code: str, *, confirmed: bool) -> Authenticator | None:
     allowed, why = row.verify_is_allowed()
     if not allowed:
         raise TooSoon(why["locked_until"])
-    taken = row.verify_token(code)
-    if not taken and confirmed and row.throttling_failure_count >= GUESSES:
+    accepted = row.verify_token(code)
+    if not accepted and confirmed and row.throttling_failure_count >= GUESSES:
         alerts.second_factor_guessed(user, guesses=GUESSES)
-    return row if taken else None
+    return row if accepted else None
 
 
 @transaction.atomic
 def new_recovery_codes(row: Authenticator) -> list[str]:
-    """Codes for the day on which the app is lost, in place of those before. They can be shown now and never again."""
+    """Make new recovery codes, which replace the old ones. They can be shown only now, because only digests are
+    kept."""
     row.recovery_codes.all().delete()
     codes = [base64.b32encode(secrets.token_bytes(10)).decode().lower() for _ in range(RECOVERY_CODES)]
     RecoveryCode.objects.bulk_create(RecoveryCode(authenticator=row, digest=digest(code)) for code in codes)
@@ -119,21 +125,22 @@ def new_recovery_codes(row: Authenticator) -> list[str]:
 
 
 def in_fours(text: str, between: str) -> str:
-    """In groups of four characters, as people copy it."""
-    return between.join(text[place : place + 4] for place in range(0, len(text), 4))
+    """Write a text in groups of four characters, so that people can copy it."""
+    return between.join(text[start : start + 4] for start in range(0, len(text), 4))
 
 
 def left(row: Authenticator) -> int:
-    """How many recovery codes were not used yet."""
+    """The number of recovery codes that were not used yet."""
     return int(row.recovery_codes.filter(used_at=None).count())
 
 
 @transaction.atomic
-def remove(user: User, *, by: User, said: str) -> bool:
-    """Take the second factor away, also one that was never confirmed; whether there was one. Sessions go on."""
+def remove(user: User, *, by: User, message: str) -> bool:
+    """Remove the second factor, even one that was never confirmed. Returns whether there was one. Sessions stay
+    open."""
     counted, _ = Authenticator.objects.filter(user_id=user.pk).delete()
     if counted:
-        _note(user, said, by=by)
+        _note(user, message, by=by)
         close_kinds([alerts.SECOND_FACTOR_GUESSED, SECRET_UNREADABLE], user_subject(user.get_username()))
     return bool(counted)
 
@@ -142,19 +149,19 @@ def address(row: Authenticator) -> str:
     """The otpauth:// address that an app reads from the QR code."""
     host = urlsplit(settings.PUBLIC_URL).hostname
     issuer = f"wmsbridge {host}" if host else "wmsbridge"
-    asked = urlencode({"secret": secret(row), "issuer": issuer}, quote_via=quote)
-    return f"otpauth://totp/{quote(issuer)}:{quote(row.user.get_username())}?{asked}"
+    parameters = urlencode({"secret": secret(row), "issuer": issuer}, quote_via=quote)
+    return f"otpauth://totp/{quote(issuer)}:{quote(row.user.get_username())}?{parameters}"
 
 
 def secret(row: Authenticator) -> str:
-    """The secret as apps take it when it is typed: base32."""
+    """The secret in base32, as a person types it into an app."""
     return base64.b32encode(bytes.fromhex(row.key)).decode()
 
 
 def qr_code(row: Authenticator) -> str:
-    """A data: address of the QR code's picture."""
+    """The picture of the QR code, as a data: address."""
     return str(segno.make(address(row), error="m").svg_data_uri(scale=5, light="white"))
 
 
-def _note(user: User, said: str, *, by: User | None = None) -> None:
-    LogEntry.objects.log_actions((by or user).pk, [user], CHANGE, change_message=said)
+def _note(user: User, message: str, *, by: User | None = None) -> None:
+    LogEntry.objects.log_actions((by or user).pk, [user], CHANGE, change_message=message)

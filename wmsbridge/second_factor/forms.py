@@ -1,4 +1,4 @@
-"""What a person types: a code, or the password."""
+"""The forms for a code, or for the password."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 
 class CodeForm(forms.Form):
-    """A code of the app, or where there are any a recovery code. Spaces and hyphens are how people read it."""
+    """A form for a code of the app or a recovery code. Spaces and hyphens in the code are ignored."""
 
     code = forms.CharField(
         max_length=40,
@@ -23,12 +23,12 @@ class CodeForm(forms.Form):
         self.fields["code"].label = label
 
     def clean_code(self) -> str:
-        """As it is compared."""
+        """Return the code without spaces and hyphens, in lower case."""
         return "".join(str(self.cleaned_data["code"]).replace("-", "").split()).lower()
 
 
 class SwitchOffForm(CodeForm):
-    """A code, or the password."""
+    """A form for a code or the password."""
 
     password = forms.CharField(
         required=False,
@@ -41,7 +41,7 @@ class SwitchOffForm(CodeForm):
         self.fields["code"].required = False
 
     def clean(self) -> dict[str, Any]:
-        """One of the two."""
+        """Require one of the two."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if not self.errors and not (cleaned.get("code") or cleaned.get("password")):
             self.add_error("code", "Enter a code or your password.")

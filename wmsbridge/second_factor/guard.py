@@ -1,4 +1,4 @@
-"""Who counts as logged in: whoever has a second factor only once it was given, on every page and to every view."""
+"""Decides who counts as logged in. A person who has a second factor counts only after they gave it, for every view."""
 
 from __future__ import annotations
 
@@ -17,29 +17,30 @@ from wmsbridge.second_factor import enrolment
 LOG_OUT, SET_UP = "admin:logout", "second-factor"
 
 
-class Standing(Enum):
-    """How far a session is."""
+class LoginState(Enum):
+    """How far the log-in of a session has come."""
 
     LOGGED_IN = auto()
     OWES_CODE = auto()
     MUST_ENROL = auto()
 
 
-def standing(request: HttpRequest, user: User) -> Standing:
-    """How far the session of this user is; one statement."""
+def login_state(request: HttpRequest, user: User) -> LoginState:
+    """How far the log-in of this user's session has come. This takes one statement."""
     row = enrolment.of(user)
     if row is not None:
         given = request.session.get(django_otp.DEVICE_ID_SESSION_KEY) == row.persistent_id
-        return Standing.LOGGED_IN if given else Standing.OWES_CODE
-    return Standing.MUST_ENROL if settings.REQUIRE_SECOND_FACTOR else Standing.LOGGED_IN
+        return LoginState.LOGGED_IN if given else LoginState.OWES_CODE
+    return LoginState.MUST_ENROL if settings.REQUIRE_SECOND_FACTOR else LoginState.LOGGED_IN
 
 
 def second_factor(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware, right after Django's of the log-in: to everything behind it, whoever is not through is nobody.
+    """Middleware, right after Django's authentication. For all that comes later, a person who still owes the second
+    factor is anonymous.
 
-    It looks only when somebody asks who it is: doors and probes ask nothing.
+    It looks only if a view asks for the user. Doors and probes do not ask.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -51,10 +52,12 @@ def second_factor(
 
 
 def _admitted(request: HttpRequest, known: User | AnonymousUser) -> User | AnonymousUser:
+    """The user of the request: anonymous while the second factor is owed, except on the few pages that are open
+    then."""
     if not known.is_authenticated:
         return known
-    found = standing(request, known)
-    open_pages = {Standing.OWES_CODE: [LOG_OUT], Standing.MUST_ENROL: [LOG_OUT, SET_UP]}
-    if found == Standing.LOGGED_IN or request.path in map(reverse, open_pages[found]):
+    found = login_state(request, known)
+    open_pages = {LoginState.OWES_CODE: [LOG_OUT], LoginState.MUST_ENROL: [LOG_OUT, SET_UP]}
+    if found == LoginState.LOGGED_IN or request.path in map(reverse, open_pages[found]):
         return known
     return AnonymousUser()

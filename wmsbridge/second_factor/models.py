@@ -1,7 +1,7 @@
-"""A person's authenticator app and their recovery codes.
+"""The authenticator app of a person, and their recovery codes.
 
-Not django-otp's own devices: those keep the secret and the recovery codes in plain text. Its base class, its
-throttling and its TOTP are used.
+The devices of django-otp are not used, because they keep the secret and the recovery codes in plain text. Its base
+class, its throttling and its TOTP are used.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from django_otp.oath import TOTP
 from ops.secrets import EncryptedTextField
 
 TOLERANCE = 1
-"""Codes of the step before and after count too: clocks differ, and people type. A step is 30 seconds."""
+"""The codes of this many steps before and after are accepted too, because clocks differ and typing takes time. A step
+is 30 seconds."""
 
 MOST_DOUBLINGS = 11
-"""Each wrong code doubles the wait for the next, from 1 s up to 17 minutes: a guesser has some 85 tries a day at a
-million codes, and whoever is guessed at is not locked out for weeks."""
+"""Each wrong code doubles the wait for the next, this many times, from 1 second to 17 minutes. So an attacker can try
+some 85 of a million codes a day, and the person whose codes are guessed is not locked out for weeks."""
 
 
 class Authenticator(ThrottlingMixin, Device):  # type: ignore[misc]
-    """An authenticator app of one person. It counts once a code of it was entered: `confirmed`."""
+    """The authenticator app of one person. It counts once a code of it was entered (`confirmed`)."""
 
     key = EncryptedTextField(
         bound_to=("user_id",), help_text="The app and we share this secret, in hexadecimal."
@@ -58,30 +59,31 @@ class Authenticator(ThrottlingMixin, Device):  # type: ignore[misc]
 
     throttling_failure_count: int
     by_recovery_code = False
-    """Whether the last code that was taken is one of the recovery codes."""
+    """Whether the last code that was accepted is a recovery code."""
 
     def verify_token(self, token: str) -> bool:
-        """Whether this is a code that is valid now, or a recovery code; it is valid no longer then.
+        """Whether this is a valid code of the app, or an unused recovery code. An accepted code is not valid any more.
 
-        A wrong one makes the next wait. The caller holds the row's lock. Raises SecretUnreadable.
+        After a wrong code the next one has to wait. The caller holds the lock of the row. Raises SecretUnreadable.
         """
         if not self.verify_is_allowed()[0]:
             return False
-        self.by_recovery_code = self._spend(token)
-        taken = self.by_recovery_code or self._is_current(token)
-        if taken:
+        self.by_recovery_code = self._use_recovery_code(token)
+        accepted = self.by_recovery_code or self._is_current(token)
+        if accepted:
             self.throttle_reset(commit=False)
         else:
             self.throttle_increment(commit=False)
             self.throttling_failure_count = min(self.throttling_failure_count, MOST_DOUBLINGS)
         self.save(update_fields=["last_step", "throttling_failure_count", "throttling_failure_timestamp"])
-        return taken
+        return accepted
 
     def get_throttle_factor(self) -> int:
-        """Seconds to wait after the first wrong code."""
+        """The number of seconds to wait after the first wrong code."""
         return 1
 
     def _is_current(self, token: str) -> bool:
+        """Whether the app shows this code about now, and no code of this step or a later one was accepted before."""
         if len(token) != 6 or not (token.isascii() and token.isdigit()):
             return False
         totp = TOTP(bytes.fromhex(self.key))
@@ -91,13 +93,15 @@ class Authenticator(ThrottlingMixin, Device):  # type: ignore[misc]
         self.last_step = totp.t()
         return True
 
-    def _spend(self, token: str) -> bool:
+    def _use_recovery_code(self, token: str) -> bool:
+        """Whether this is an unused recovery code. It is marked as used by the same statement, so it works only
+        once."""
         unused = self.recovery_codes.filter(digest=digest(token), used_at=None)
         return len(token) == RecoveryCode.LENGTH and unused.update(used_at=Now()) == 1
 
 
 class RecoveryCode(models.Model):
-    """A code for the day on which the telephone is lost; taken once."""
+    """A code for a person who has lost their telephone. It is accepted once."""
 
     LENGTH = 16
 
@@ -125,5 +129,5 @@ class RecoveryCode(models.Model):
 
 
 def digest(code: str) -> str:
-    """What is kept of a recovery code. It is random enough that no salt and no slow hash are needed."""
+    """The digest that is kept of a recovery code. The code is so random that it needs no salt and no slow hash."""
     return hashlib.sha256(code.encode()).hexdigest()

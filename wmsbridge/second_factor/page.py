@@ -28,9 +28,9 @@ OF_EITHER = "Code of your app, or a recovery code"
 @sensitive_post_parameters("code", "password")
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
-    """Show how it stands; a POST names the step to take. Looking changes nothing."""
+    """Show the state of the second factor. A POST names the step to take; a GET changes nothing."""
     step = STEPS.get(request.POST.get("step", "")) if request.method == "POST" else None
-    return step(request, _person(request)) if step else _shown(request)
+    return step(request, _person(request)) if step else _render(request)
 
 
 def _person(request: HttpRequest) -> User:
@@ -43,28 +43,29 @@ def _begin(request: HttpRequest, user: User) -> HttpResponse:
 
 
 def _confirm(request: HttpRequest, user: User) -> HttpResponse:
+    """Confirm the app with its first code, and show the recovery codes. The session counts as logged in."""
     form = CodeForm(request.POST, label=OF_THE_APP)
-    row = _taken(form, lambda code: enrolment.confirm(user, code))
+    row = _check_code(form, lambda code: enrolment.confirm(user, code))
     if row is None:
-        return _shown(request, confirm=form)
+        return _render(request, confirm=form)
     request.session.cycle_key()
     django_otp.login(request, row)
-    return _shown(request, fresh=enrolment.new_recovery_codes(row))
+    return _render(request, fresh=enrolment.new_recovery_codes(row))
 
 
 def _renew(request: HttpRequest, user: User) -> HttpResponse:
     form = CodeForm(request.POST, label=OF_EITHER, auto_id="renew_%s")
-    row = _taken(form, lambda code: enrolment.verify(user, code))
+    row = _check_code(form, lambda code: enrolment.verify(user, code))
     if row is None:
-        return _shown(request, renew=form)
-    return _shown(request, fresh=enrolment.new_recovery_codes(row))
+        return _render(request, renew=form)
+    return _render(request, fresh=enrolment.new_recovery_codes(row))
 
 
 def _switch_off(request: HttpRequest, user: User) -> HttpResponse:
     form = SwitchOffForm(request.POST, label=OF_EITHER, auto_id="off_%s")
     if not (form.is_valid() and _may_switch_off(request, user, form)):
-        return _shown(request, off=form)
-    enrolment.remove(user, by=user, said="Second factor switched off.")
+        return _render(request, off=form)
+    enrolment.remove(user, by=user, message="Second factor switched off.")
     messages.success(request, "Your second factor is switched off: the password alone opens the console.")
     return redirect("second-factor")
 
@@ -78,8 +79,9 @@ STEPS: dict[str, Callable[[HttpRequest, User], HttpResponse]] = {
 
 
 def _may_switch_off(request: HttpRequest, user: User, form: SwitchOffForm) -> bool:
+    """Whether the code, or else the password, is right. If not, the form has the error."""
     if form.cleaned_data["code"]:
-        return _taken(form, lambda code: enrolment.verify(user, code)) is not None
+        return _check_code(form, lambda code: enrolment.verify(user, code)) is not None
     password = form.cleaned_data["password"]
     if authenticate(request, username=user.get_username(), password=password) is not None:
         return True
@@ -87,12 +89,12 @@ def _may_switch_off(request: HttpRequest, user: User, form: SwitchOffForm) -> bo
     return False
 
 
-def _taken(form: CodeForm, take: Callable[[str], Any]) -> Any:
-    """What `take` makes of the code; None, with the error in the form, when it is wrong."""
+def _check_code(form: CodeForm, check: Callable[[str], Any]) -> Any:
+    """Return what `check` returns for the code. None if it is wrong; the form has the error then."""
     if not form.is_valid():
         return None
     try:
-        row = take(form.cleaned_data["code"])
+        row = check(form.cleaned_data["code"])
     except TooSoon as error:
         form.add_error("code", f"Too many wrong codes. Wait {error.seconds} seconds.")
         return None
@@ -104,7 +106,7 @@ def _taken(form: CodeForm, take: Callable[[str], Any]) -> Any:
     return row
 
 
-def _shown(request: HttpRequest, *, fresh: list[str] | None = None, **forms: CodeForm) -> HttpResponse:
+def _render(request: HttpRequest, *, fresh: list[str] | None = None, **forms: CodeForm) -> HttpResponse:
     user = _person(request)
     row, begun = enrolment.of(user), enrolment.unconfirmed(user)
     context: dict[str, Any] = {
@@ -128,6 +130,7 @@ def _shown(request: HttpRequest, *, fresh: list[str] | None = None, **forms: Cod
 
 
 def _to_scan(begun: Any) -> dict[str, Any]:
+    """The picture and the secret of an app that is not confirmed; nothing if the secret cannot be read."""
     try:
         plain = enrolment.secret(begun)
         return {

@@ -1,4 +1,4 @@
-"""Logging in: how passwords are kept, whose address counts, and what happens after too many wrong ones."""
+"""Parts of the log-in: how passwords are hashed, which address counts, and what happens after too many wrong ones."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ class Argon2(Argon2PasswordHasher):
 
 
 def client_address(request: HttpRequest) -> str:
-    """Who is logging in: behind a proxy the address that the proxy itself has added, the last one."""
+    """The address that a log-in comes from. Behind a proxy it is the last of the header, which the proxy itself
+    added."""
     added = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
     return (settings.BEHIND_PROXY and added) or str(request.META.get("REMOTE_ADDR", ""))
 
 
 def locked_out(request: HttpRequest, _answer: Any, credentials: dict[str, Any] | None) -> HttpResponse:
-    """The answer to a log-in that is locked; staff are told when it is about somebody who exists."""
+    """The answer to a log-in that is locked. Staff are alerted if the user name exists."""
     name = str((credentials or {}).get("username", ""))[:150]
     if "\x00" not in name and User.objects.filter(username=name).exists():
         alerts.log_in_locked(name, failures=settings.AXES_FAILURE_LIMIT)
-    said = "Too many wrong passwords or codes: this log-in is locked for 15 minutes. An administrator can unlock it.\n"
+    text = "Too many wrong passwords or codes: this log-in is locked for 15 minutes. An administrator can unlock it.\n"
     return HttpResponse(
-        said, status=429, content_type="text/plain; charset=utf-8", headers={"Retry-After": "900"}
+        text, status=429, content_type="text/plain; charset=utf-8", headers={"Retry-After": "900"}
     )

@@ -64,7 +64,7 @@ class StaffAdmin(UserAdmin, ConsoleAdmin):  # type: ignore[type-arg]
         """The password alone opens the console again. Only superusers do it to superusers."""
         by = User.objects.get(pk=str(request.user.pk))
         mine = chosen if by.is_superuser else chosen.filter(is_superuser=False)
-        done = [user for user in mine if enrolment.remove(user, by=by, said="Second factor reset.")]
+        done = [user for user in mine if enrolment.remove(user, by=by, message="Second factor reset.")]
         self.message_user(request, f"{len(done)} second factors reset.", messages.SUCCESS)
         if mine.count() < chosen.count():
             self.message_user(request, "That of a superuser is reset by a superuser.", messages.WARNING)
