@@ -132,7 +132,7 @@ def fulfill(payload: OrderPayload) -> None:
 @handles(COMPARE)
 def check_fulfillments(payload: ShopifyOrderPayload) -> None:
     """Shopify reported a cancelled fulfilment: check whether it is one of ours."""
-    cancelled_fulfillments.compare_order(Shop.objects.get(id=payload.shop), payload.order)
+    cancelled_fulfillments.check_order(Shop.objects.get(id=payload.shop), payload.order)
 
 
 @handles(UPDATE_TRACKING)

@@ -1,4 +1,4 @@
-"""What warehouses were asked of an order after it changed at Shopify, and what they said: in words, for people."""
+"""Describes in words what warehouses were asked after a change at Shopify, and what they answered."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from wms.vocabulary.statuses import WmsStatus
 
 
 def answer_text(status: WmsStatus, reason: str) -> str:
-    """A WMS's answer in one phrase: the state that it names, and its reason."""
+    """The answer of a WMS in one phrase: the state that it names, and its reason."""
     word = "" if status == WmsStatus.UNKNOWN else f"it is {status.label.lower()}"
     return ": ".join(filter(None, [word, reason.strip()]))[:2000]
 
 
 def summary_of(row: WmsOrder) -> str:
-    """What its WMS was asked, and said; "" when nothing. `row` has its warehouse and connection."""
+    """What one WMS was asked, and what it answered; "" if nothing. `row` has its warehouse and connection loaded."""
     asked = row.change_request != ChangeRequest.NONE
     if not asked:
         return ""
@@ -28,7 +28,8 @@ def summary_of(row: WmsOrder) -> str:
 
 
 def update_summary(order: Order) -> None:
-    """Write on the order what its warehouses were asked and said, for its page and the list. The order is locked."""
+    """Store on the order what its warehouses were asked and answered, for its page and the list. The order is
+    locked."""
     rows = (
         order.wms_orders.exclude(wms_status__in=OVER)
         .exclude(change_request=ChangeRequest.NONE)

@@ -1,7 +1,7 @@
-"""A merchant moves Shopify's work for an order that a warehouse has: a person is told, at once, from where to where.
+"""Alerts a person if a merchant moves fulfilment orders away from the warehouse that has the order.
 
-Only what was seen at the warehouse's location after the order was accepted can have been moved away from it: Shopify's
-own assignment before, and our own move, are none of the merchant's.
+A move by the merchant is seen only if Shopify's work was at the warehouse's location after the order was accepted.
+Shopify's own assignment before that, and our own moves, are no such move.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from shops.ids import LocationId
 
 
 def review(order: Order, work: Work) -> None:
-    """Tell of what was moved away, note what stands where it should. The order is locked."""
+    """Raise the alert about work that was moved away, and store which parts have their work at the right location.
+
+    The order is locked.
+    """
     parts = [part for part in work.parts if part.row.wms_status in AT_THE_WMS and part.left()]
     away = {part.row.id: units for part in parts if (units := missing_here(part, parts, work))}
     here = [part.row.id for part in parts if part.row.id not in away and not part.row.at_location_since]
@@ -35,7 +38,7 @@ def review(order: Order, work: Work) -> None:
 
 
 def missing_here(part: Part, parts: Iterable[Part], work: Work) -> Units:
-    """Units of a part that Shopify asks for, but of another location of ours. Pure."""
+    """Units of a part that Shopify asks for at another location of ours, and not at the part's own. Pure."""
     missing: Units = {}
     for line, left in part.left().items():
         asked = work.demand[line].ours
@@ -49,18 +52,21 @@ def missing_here(part: Part, parts: Iterable[Part], work: Work) -> Units:
 
 
 def _was_moved_away(part: Part) -> bool:
+    """Whether the work was at the warehouse's location before this reading, and we are not moving it ourselves."""
     row = part.row
     seen_here = row.at_location_since is not None and row.order.read_at > row.at_location_since
     return seen_here and not jobs.shipments.move_pending(row)
 
 
 def _raise_alert(order: Order, moved: list[Part], work: Work, away: dict[WmsOrderPk, Units]) -> None:
+    """Raise the alert with one detail for each part that was moved."""
     names = our_locations.names(order.shop_id)
     facts = [_move_text(part, away[part.row.id], work, names) for part in moved]
     alerts.orders.order_moved(order, details=facts)
 
 
 def _move_text(part: Part, units: Units, work: Work, names: dict[LocationId, str]) -> str:
+    """Which units were moved, from where and to where."""
     goods = change_requests.units_text(units, part)
     to = sorted(
         {place for line in units for place in work.demand[line].ours if place and place != part.location_id}

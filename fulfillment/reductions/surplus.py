@@ -1,7 +1,8 @@
-"""Units that warehouses were given, have not shipped, and that Shopify no longer asks us for. Pure.
+"""Computes the surplus: units that warehouses were given, have not shipped, and that Shopify no longer asks us for.
+Pure.
 
-A parcel that left and that Shopify has not been told of is still asked for there: then the surplus is found a little
-later, never too early. What is on hold or scheduled is asked for too.
+Shopify still asks for the units of a shipment that it does not know of. So the surplus may be found a little later, but
+never too early. Units on hold and scheduled units are asked for, too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from fulfillment.reductions.units_at_work import LineDemand, Part, Units, Work
 from wms.vocabulary.statuses import WmsStatus
 
 SECOND_LOOK = timedelta(seconds=5)
-"""So long after a reading that shows a new surplus, Shopify is read once more, before a WMS is asked for a change."""
+"""After a reading that shows a new surplus, Shopify is read again after this time, before a WMS is asked for a
+change."""
 
 _EASY_FIRST = (
     WmsStatus.PENDING,
@@ -45,7 +47,7 @@ class Surplus:
 
     @property
     def units(self) -> Units:
-        """By order line, whichever WMS order has them."""
+        """The units by order line, of all WMS orders together."""
         total: Units = {}
         for units in self.by_part.values():
             for line, count in units.items():
@@ -53,21 +55,24 @@ class Surplus:
         return total
 
     def units_of(self, part: Part) -> Units:
-        """What of a part is too many."""
+        """The units of one part that are too many."""
         return self.by_part.get(part.row.id, {})
 
     def is_all_of(self, part: Part) -> bool:
-        """Whether nothing that a part is still to send is wanted."""
+        """Whether none of the units are wanted that a part still has to send."""
         return bool(self.units_of(part)) and self.units_of(part) == part.left()
 
 
 def measure(work: Work) -> Surplus:
-    """What is too many by the last reading of Shopify's fulfilment orders."""
+    """The surplus by the last reading of Shopify's fulfilment orders."""
     return _distribute(work, {line: asked.wanted for line, asked in work.demand.items()})
 
 
 def removed_or_refunded(work: Work) -> Surplus:
-    """What is too many even if Shopify is only about to make its fulfilment orders anew: removed or refunded."""
+    """The surplus that does not depend on fulfilment orders: units that were removed from the order, or refunded.
+
+    It is certain even while Shopify makes the fulfilment orders anew.
+    """
     return _distribute(work, {line: asked.line.quantity for line, asked in work.demand.items()})
 
 
@@ -80,7 +85,7 @@ def confirmed(order: Order, work: Work, found: Surplus) -> Surplus:
 
 
 def limited_to(work: Work, found: Surplus, limit: Units) -> Surplus:
-    """`found`, as far as it was found before."""
+    """`found`, but of each line at most `limit` units."""
     wanted = _units_left(work.parts)
     for line, count in found.units.items():
         wanted[line] -= min(count, limit.get(line, 0))
@@ -88,6 +93,7 @@ def limited_to(work: Work, found: Surplus, limit: Units) -> Surplus:
 
 
 def _units_left(parts: Iterable[Part]) -> Units:
+    """Units that these parts still have to send, by order line."""
     left: Units = {}
     for part in parts:
         for line, count in part.left().items():
@@ -96,9 +102,10 @@ def _units_left(parts: Iterable[Part]) -> Units:
 
 
 def _distribute(work: Work, wanted: Mapping[int, int]) -> Surplus:
-    """Which part has the units too many: one at whose location Shopify asks for fewer, then one that can be stopped.
+    """Decide which parts have the units too many, if `wanted` units of each line are still wanted.
 
-    One that is being asked already stays the one, so that no two are stopped for the same unit.
+    First come parts at whose location Shopify asks for fewer units, then parts that are easy to stop. A part that was
+    asked already comes before others, so that no two parts are stopped for the same unit.
     """
     found: dict[int, Units] = {}
     ranked = sorted(work.parts, key=_rank)
@@ -118,6 +125,7 @@ def _distribute(work: Work, wanted: Mapping[int, int]) -> Surplus:
 
 
 def _rank(part: Part) -> tuple[int, int, int]:
+    """The order in which parts are chosen: those that are being asked first, those that declined last."""
     request = part.row.change_request
     turn = 0 if request in _BEING_ASKED else 2 if request in _DECLINED else 1
     return turn, _EASY_FIRST.index(WmsStatus(part.row.wms_status)), -part.row.part

@@ -1,4 +1,4 @@
-"""What staff are told when Shopify no longer asks for units that a warehouse has: which, why, and what is done."""
+"""The alert about a surplus: which units Shopify no longer asks for, why, and what is done about it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wms.vocabulary.statuses import WmsStatus
 
 
 def update(order: Order, work: Work, found: Surplus) -> None:
-    """Raise the alert of an order some units of which are too many, or bring it up to date. The order is locked."""
+    """Raise the alert about the surplus of an order, or bring it up to date. The order is locked."""
     parts = [part for part in work.parts if found.units_of(part)]
     done = [_what_is_done(part, all_of_it=found.is_all_of(part)) for part in parts]
     by_hand = any(person for _, person in done)
@@ -31,12 +31,13 @@ def update(order: Order, work: Work, found: Surplus) -> None:
 
 
 def _where(part: Part) -> str:
+    """The warehouse of a part, and the id by which staff find the part there."""
     row = part.row
     return f"{row.warehouse.place} as {row.remote_id or row.external_id}"
 
 
 def _what_is_done(part: Part, *, all_of_it: bool) -> tuple[str, bool]:
-    """In words, and whether a person has to do it."""
+    """What is done about a part's surplus, and whether a person has to do it."""
     row = part.row
     status = WmsStatus(row.wms_status)
     can = capabilities_of(row.warehouse.connection)
@@ -62,18 +63,20 @@ def _what_is_done(part: Part, *, all_of_it: bool) -> tuple[str, bool]:
 
 
 def _causes(order: Order, work: Work, units: Units) -> str:
+    """For each line, why its units are not wanted any more."""
     names = _names(order, work, units)
     return " ".join(_cause(work.demand[line], count, names) for line, count in sorted(units.items()))
 
 
 def _names(order: Order, work: Work, units: Units) -> dict[LocationId, str]:
-    """Names of the Shopify locations that are warehouses of ours, where one is to be named."""
+    """Names of our Shopify locations; empty if no cause has to name a location."""
     if not any(work.demand[line].others for line in units):
         return {}
     return our_locations.names(order.shop_id)
 
 
 def _cause(asked: LineDemand, count: int, names: dict[LocationId, str]) -> str:
+    """Why Shopify no longer asks for these units of a line, as far as the reading shows."""
     line = asked.line
     what = f"{count} × {line.label}"
     if asked.others:

@@ -1,4 +1,4 @@
-"""What warehouses still work on for an order, beside what Shopify asks us for: read once, judged by `surplus`."""
+"""Reads what warehouses still work on for an order, and what Shopify asks for. `surplus` compares the two."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class Part:
 
     @property
     def location_id(self) -> LocationId:
-        """The Shopify location that its warehouse stands for."""
+        """The Shopify location of its warehouse."""
         return self.row.warehouse.shopify_location_id
 
     def given(self) -> Units:
-        """Units that it was made for."""
+        """Units that the warehouse was given."""
         return {line: max(-(-row.quantity // row.per_unit) for row in rows) for line, rows in self._by_line()}
 
     def shipped(self) -> Units:
-        """Units that left completely: a kit's with its last item."""
+        """Units that left completely. A kit leaves with its last item."""
         return {line: min(row.shipped // row.per_unit for row in rows) for line, rows in self._by_line()}
 
     def left(self) -> Units:
-        """Units that it is still to send."""
+        """Units that the warehouse still has to send."""
         shipped = self.shipped()
         left = {line: units - shipped[line] for line, units in self.given().items()}
         return {line: units for line, units in left.items() if units > 0}
@@ -50,10 +50,10 @@ class Part:
 
 @dataclass
 class LineDemand:
-    """What Shopify asks for of one order line: of us by location, and of others; held and scheduled units too.
+    """What Shopify asks for of one order line, by location: of us, and of others. Held and scheduled units count, too.
 
-    `known`: it has fulfilment orders of the line at all. That they are missing (not made yet, not shown to us) says
-    nothing of what is wanted.
+    `known`: Shopify has fulfilment orders for the line. If they are missing (not made yet, not visible to us), that
+    says nothing about what is wanted.
     """
 
     line: OrderLine
@@ -63,20 +63,20 @@ class LineDemand:
 
     @property
     def wanted(self) -> int:
-        """Units that we are asked for by the last reading."""
+        """Units that Shopify asks us for by the last reading; all units of the line if it has no fulfilment orders."""
         return min(sum(self.ours.values()), self.line.quantity) if self.known else self.line.quantity
 
 
 @dataclass(frozen=True)
 class Work:
-    """The parts under way and what Shopify asks for, by order line."""
+    """The parts under way, and what Shopify asks for by order line."""
 
     parts: tuple[Part, ...]
     demand: Mapping[int, LineDemand]
 
 
 def read(order: Order) -> Work:
-    """Read it: two queries, one when no warehouse is at work."""
+    """Read the work of an order. Takes two queries, or one if no warehouse is at work."""
     rows = (
         WmsOrderLine.objects.filter(wms_order__order=order)
         .exclude(wms_order__wms_status__in=NEVER_SENT_AGAIN)
@@ -93,6 +93,7 @@ def read(order: Order) -> Work:
 
 
 def _demand(order: Order, parts: tuple[Part, ...]) -> dict[int, LineDemand]:
+    """Sum up the remaining units of the fulfilment orders for the lines of these parts."""
     asked = {line.order_line_id: LineDemand(line.order_line) for part in parts for line in part.lines}
     rows = FulfillmentOrderLine.objects.filter(fulfillment_order__order=order, order_line__in=asked)
     for row in rows.select_related("fulfillment_order"):

@@ -1,4 +1,4 @@
-"""Goods that are to come back: announced to the warehouse. Their arrival is in `fulfillment/returns/receipts.py`."""
+"""Announces returns to warehouses. `fulfillment/returns/receipts.py` records their arrival."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from fulfillment.refs import ReturnPk, decision_key, return_external_id
 from fulfillment.returns.return_states import advance
 from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
 from wms.adapters import adapter_for, capabilities_of
-from wms.adapters.base import Capability, OrderLineRequest, ReturnRequest
+from wms.adapters.base import Capability, OrderLineRequest, ReturnAnswer, ReturnRequest
 
 logger = structlog.get_logger(__name__)
 
 
 def open_return(row: WmsOrder, *, reason: str, items: Mapping[str, int] | None = None) -> Return | None:
-    """Open a return of a WMS order and have it announced; None when it is open already.
+    """Open a return of a WMS order, and request its announcement; None if it is open already.
 
-    `items`: units by item code that are to come back; everything in the WMS order when None. In the caller's
-    transaction, with the order locked.
+    `items`: units by item code that are to come back; if None, everything in the WMS order. Call it in a transaction
+    that has locked the order.
     """
     external_id = return_external_id(row.external_id)
     parent, created = Return.objects.get_or_create(
@@ -44,6 +44,7 @@ def open_return(row: WmsOrder, *, reason: str, items: Mapping[str, int] | None =
 
 
 def _all_items(row: WmsOrder) -> dict[str, int]:
+    """All units of a WMS order by item code."""
     units: dict[str, int] = {}
     for line in row.lines.all():
         units[line.item_code] = units.get(line.item_code, 0) + line.quantity
@@ -51,11 +52,11 @@ def _all_items(row: WmsOrder) -> dict[str, int]:
 
 
 def announce(return_pk: ReturnPk) -> None:
-    """Announce a return to its warehouse; its external id is the idempotency key.
+    """Announce a return to its warehouse. Its external id is the idempotency key.
 
-    The attempt is recorded before the call. Where the WMS does not honour the key, an attempt whose outcome is unknown
-    is not repeated: a person says whether the WMS has it. Raises Blocked until then, and what the adapter raises; after
-    a refusal the return is marked failed and staff are told.
+    The attempt is recorded before the call. If an attempt has an unknown outcome, and the WMS does not honour the key,
+    it is not repeated: a person says whether the WMS expects the return. Raises Blocked until then, and what the
+    adapter raises. After a refusal the return is failed, and staff are alerted.
     """
     row = Return.objects.select_related("wms_order__warehouse__connection", "wms_order__order__shop").get(
         id=return_pk
@@ -64,24 +65,34 @@ def announce(return_pk: ReturnPk) -> None:
         raise _awaiting_decision(row)
     if row.state != ReturnState.REQUESTING:
         return
-    wms_order = row.wms_order
     outcome_unknown = row.attempt_at is not None
-    if outcome_unknown and Capability.IDEMPOTENT_CREATE not in capabilities_of(
-        wms_order.warehouse.connection
-    ):
+    capabilities = capabilities_of(row.wms_order.warehouse.connection)
+    if outcome_unknown and Capability.IDEMPOTENT_CREATE not in capabilities:
         _escalate(row)
         raise _awaiting_decision(row)
     Return.objects.filter(id=row.id, state=ReturnState.REQUESTING).update(attempt_at=Now())
+    answer = _call(row, outcome_unknown=outcome_unknown)
+    advance(
+        Return.objects.filter(id=row.id),
+        before=ReturnState.REQUESTING,
+        to=ReturnState.OPEN,
+        remote_id=answer.remote_id,
+        label_url=answer.label_url[:1000],
+    )
+    logger.info("return_announced", order=row.wms_order.order_id, wms_return=answer.remote_id)
+
+
+def _call(row: Return, *, outcome_unknown: bool) -> ReturnAnswer:
+    """Make the call. If it fails, store what that means for the return, and raise the adapter's error."""
     request = ReturnRequest(
-        external_id=wms_order.external_id,
-        remote_order_id=wms_order.remote_id,
+        external_id=row.wms_order.external_id,
+        remote_order_id=row.wms_order.remote_id,
         reason=row.reason,
         lines=tuple(OrderLineRequest(line.item_code, line.quantity, "") for line in row.lines.order_by("id")),
     )
+    adapter = adapter_for(row.wms_order.warehouse.connection)
     try:
-        answer = adapter_for(wms_order.warehouse.connection).create_return(
-            request, idempotency_key=row.external_id
-        )
+        return adapter.create_return(request, idempotency_key=row.external_id)
     except UnknownOutcome:
         raise
     except Permanent as error:
@@ -91,17 +102,10 @@ def announce(return_pk: ReturnPk) -> None:
         if not outcome_unknown:
             Return.objects.filter(id=row.id).update(attempt_at=None)
         raise
-    advance(
-        Return.objects.filter(id=row.id),
-        before=ReturnState.REQUESTING,
-        to=ReturnState.OPEN,
-        remote_id=answer.remote_id,
-        label_url=answer.label_url[:1000],
-    )
-    logger.info("return_announced", order=wms_order.order_id, wms_return=answer.remote_id)
 
 
 def _awaiting_decision(row: Return) -> Blocked:
+    """The error that an announcement raises while only a person can decide how it goes on."""
     undecided = Return.objects.filter(id=row.id, state=ReturnState.UNKNOWN)
     return Blocked(
         "a person must say whether the WMS expects it",
@@ -112,6 +116,7 @@ def _awaiting_decision(row: Return) -> Blocked:
 
 @transaction.atomic
 def _escalate(row: Return) -> None:
+    """Ask staff whether the WMS expects the return, unless its outcome is known by now."""
     this = Return.objects.filter(id=row.id)
     if not advance(this, before=ReturnState.REQUESTING, to=ReturnState.UNKNOWN):
         return
@@ -120,5 +125,6 @@ def _escalate(row: Return) -> None:
 
 @transaction.atomic
 def _record_refusal(row: Return, reason: str) -> None:
+    """Mark a return as failed and alert staff: the WMS does not take the announcement."""
     advance(Return.objects.filter(id=row.id), before=ReturnState.REQUESTING, to=ReturnState.FAILED)
     alerts.returns.return_refused(row, reason=reason)

@@ -1,4 +1,4 @@
-"""Goods that came back: recorded once, and a further report of a known return compared with what was recorded."""
+"""Records goods that came back, once, and compares a further report of a known return with what was recorded."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Goods:
     damaged: int = 0
 
     def is_within(self, other: Goods) -> bool:
-        """Whether the other has at least as many of each condition."""
+        """Whether the other has at least as many units of each condition."""
         return self.sellable <= other.sellable and self.damaged <= other.damaged
 
     def __str__(self) -> str:
@@ -43,10 +43,10 @@ class Goods:
 
 
 def receive(connection_pk: ConnectionPk, event: ReturnReceiptEvent, *, occurred_at: datetime) -> None:
-    """Record what came back. A known return that is reported again is compared: more is recorded, what contradicts is
-    by_condition to a person.
+    """Record what came back. A further report of a known return is compared: more goods are recorded, and a person is
+    alerted about contradictions.
 
-    Raises Blocked when we know neither the return nor its order: it waits for the order and a person is by_condition.
+    Raises Blocked if we know neither the return nor its order: it waits for the order, and a person is alerted.
     """
     with transaction.atomic():
         row = _order_of(connection_pk, event)
@@ -65,7 +65,7 @@ def receive(connection_pk: ConnectionPk, event: ReturnReceiptEvent, *, occurred_
 
 
 def _order_of(connection_pk: ConnectionPk, event: ReturnReceiptEvent) -> WmsOrder | None:
-    """The WMS order that the report names, else the one that its return is of."""
+    """The WMS order that the report names, or else the one to which its return belongs."""
     rows = WmsOrder.objects.filter(warehouse__connection_id=connection_pk)
     named = rows.filter(remote_id=event.wms_order_id).first() if event.wms_order_id else None
     return named or rows.filter(returns__remote_id=event.wms_return_id).first()
@@ -74,6 +74,7 @@ def _order_of(connection_pk: ConnectionPk, event: ReturnReceiptEvent) -> WmsOrde
 def _record_or_compare(
     order: Order, row: WmsOrder, event: ReturnReceiptEvent, *, occurred_at: datetime
 ) -> None:
+    """Record the first report of a return; compare a further one."""
     parent = _return_of(row, event)
     said = _reported_goods(event)
     if parent.state == ReturnState.RECEIVED:
@@ -83,8 +84,11 @@ def _record_or_compare(
 
 
 def _return_of(row: WmsOrder, event: ReturnReceiptEvent) -> Return:
-    """The order's return of this id, else one that is still to come, else one without an announcement. The order is
-    locked. An id that was another order's return says nothing about this order's."""
+    """The return to which a report belongs. The order is locked.
+
+    It is the order's return with this id, or one that is still to come, or a new one without an announcement. If the id
+    belongs to a return of another order, that says nothing about this order.
+    """
     mine = Return.objects.filter(wms_order=row)
     known = mine.filter(remote_id=event.wms_return_id).first()
     if known is not None:
@@ -99,6 +103,7 @@ def _return_of(row: WmsOrder, event: ReturnReceiptEvent) -> Return:
 
 
 def _reported_goods(event: ReturnReceiptEvent) -> dict[str, Goods]:
+    """The goods of a report by item code."""
     said: dict[str, Goods] = {}
     for item in event.items:
         known = said.get(item.wms_item_code, Goods())
@@ -115,6 +120,7 @@ def _record_arrival(
     *,
     occurred_at: datetime,
 ) -> None:
+    """Record the first report of a return, and close the questions that it answers."""
     others = Return.objects.filter(
         wms_order__warehouse__connection_id=parent.wms_order.warehouse.connection_id,
         remote_id=event.wms_return_id,
@@ -137,8 +143,11 @@ def _record_arrival(
 def _compare_report(
     order: Order, parent: Return, said: Mapping[str, Goods], *, occurred_at: datetime
 ) -> None:
-    """More is recorded. Less, or another condition, is a person's to clear up: what was recorded stays. An older report
-    that says less says nothing: it was overtaken."""
+    """Compare a further report with the recorded goods, item by item.
+
+    More goods are recorded. If there are fewer, or in another condition, the record stays and a person decides. If an
+    older report has fewer goods, a newer one overtook it, and it changes nothing.
+    """
     before = _recorded(parent)
     older = parent.reported_at is not None and occurred_at < parent.reported_at
     more: dict[str, Goods] = {}
@@ -159,6 +168,7 @@ def _compare_report(
 
 
 def _recorded(parent: Return) -> dict[str, Goods]:
+    """The goods of a return that are recorded, by item code."""
     lines = {line.item_code: Goods(line.sellable, line.damaged) for line in parent.lines.all()}
     return {item: goods for item, goods in lines.items() if goods != Goods()}
 
@@ -176,6 +186,7 @@ def _write_lines(parent: Return, goods: Mapping[str, Goods]) -> None:
 
 
 def _raise_alert(order: Order, parent: Return, *, further: bool, twin: str = "") -> None:
+    """Alert a person that goods came back. `twin`: the name of another order whose return has the same id."""
     goods = "; ".join(f"{item}: {each}" for item, each in sorted(_recorded(parent).items()))
     alerts.returns.return_received(order, parent, goods=goods, further=further, twin=twin)
     logger.info("return_recorded", order=order.id, parent=parent.id, further=further)

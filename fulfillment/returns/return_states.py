@@ -1,4 +1,4 @@
-"""The states of a return: the one table by which it goes from one to the next. Nothing but `advance` writes them."""
+"""The states of a return: one table of all transitions. Only `advance` writes the state."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CAME_BACK = "the warehouse reports the goods"
 TRANSITIONS: Mapping[ReturnState, Mapping[ReturnState, str]] = {
     ReturnState.REQUESTING: {
         ReturnState.OPEN: "the WMS takes the announcement",
-        ReturnState.UNKNOWN: "the answer was lost, and the WMS may not be told twice",
+        ReturnState.UNKNOWN: "the answer was lost, and a repeat is not safe",
         ReturnState.FAILED: "the WMS does not take the announcement",
         ReturnState.RECEIVED: _CAME_BACK,
     },
@@ -28,15 +28,16 @@ TRANSITIONS: Mapping[ReturnState, Mapping[ReturnState, str]] = {
     ReturnState.FAILED: {ReturnState.RECEIVED: _CAME_BACK},
     ReturnState.RECEIVED: {},
 }
-"""From each state to those that may follow, each with what leads there."""
+"""From each state to those that may follow, with what leads there."""
 
 
 def advance(
     rows: QuerySet[Return], *, to: ReturnState, before: ReturnState | None = None, **fields: object
 ) -> int:
-    """Put these returns into a state, as far as they may go there from where they stand; returns how many.
+    """Move these returns to a state, if the table allows it from their present state; returns how many.
 
-    `before`: only those in this state. `fields` are written along. Raises NotInTheTable before any statement.
+    `before`: only returns in this state. `fields` are written in the same statement. Raises NotInTheTable before any
+    statement is run.
     """
     sources = [str(state) for state, after in TRANSITIONS.items() if to in after and before in (None, state)]
     if not sources:

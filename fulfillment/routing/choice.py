@@ -1,4 +1,4 @@
-"""Which warehouse an order goes to. Pure: candidates in, a decision with the reason for each warehouse out."""
+"""Chooses the warehouse for an order. Pure: candidates in, a decision with an assessment of each warehouse out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wms.refs import warehouse_key
 
 
 class Suitability(enum.StrEnum):
-    """Why a warehouse was not chosen, in the order they are looked at."""
+    """Why a warehouse was or was not chosen, in the order in which the reasons are checked."""
 
     INACTIVE = "inactive"
     PAUSED = "paused"
@@ -39,15 +39,15 @@ _EASIEST_FIRST = {
         )
     )
 }
-"""Of several refusals the one that ends first, or by the smallest act of a person, is what an order waits for."""
+"""Refusals in the order in which an order waits for them: first those that end soonest, or with the least effort."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A warehouse as it stands now. `needs` are WMS item units by item code; None where a line is not mapped there.
+    """A warehouse in its present state. `needs`: WMS item units by item code; None if a line is not mapped there.
 
-    `never_reported`: of them those that its WMS, which does report stock, never named. That is a wrong item code, or
-    an item that the warehouse does not keep; it is not out of stock.
+    `never_reported`: needed items that its WMS has never named, although it reports stock. The item code is wrong, or
+    the warehouse does not keep the item; it is not out of stock.
     """
 
     id: WarehousePk
@@ -65,7 +65,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Assessment:
-    """What was found about one warehouse, in words for staff."""
+    """What was found about one warehouse, in words for staff. `keys`: the park keys of what would change it."""
 
     warehouse_id: int
     name: str
@@ -81,14 +81,14 @@ class Assessment:
 
 @dataclass(frozen=True)
 class Decision:
-    """The chosen warehouse, or None; and why each one was passed over. `wake_on`: what would change a refusal."""
+    """The chosen warehouse, or None, and the assessment of each warehouse."""
 
     chosen: Candidate | None
     assessments: tuple[Assessment, ...]
 
     @property
     def wake_on(self) -> tuple[ParkKey, ...]:
-        """The park keys whose wake makes it worth deciding anew, those of the nearest way out first."""
+        """The park keys whose wake makes it worth deciding anew. Those of the easiest way out come first."""
         in_turn = sorted(
             self.assessments,
             key=lambda assessment: _EASIEST_FIRST.get(assessment.outcome, len(_EASIEST_FIRST)),
@@ -104,7 +104,7 @@ class Decision:
 
 
 def decide(candidates: Sequence[Candidate], *, country: str) -> Decision:
-    """The first warehouse, by priority, that may and can send everything."""
+    """Choose the first warehouse, by priority, that may send everything and can."""
     chosen: Candidate | None = None
     assessments = []
     for candidate in sorted(candidates, key=lambda c: (c.priority, c.id)):
@@ -119,6 +119,8 @@ def decide(candidates: Sequence[Candidate], *, country: str) -> Decision:
 
 
 def _refusal(candidate: Candidate, *, country: str) -> Assessment | None:
+    """The first reason why a warehouse cannot get the order; None if it can."""
+
     def unsuitable(outcome: Suitability, detail: str = "", keys: tuple[ParkKey, ...] = ()) -> Assessment:
         own = (warehouse_key(candidate.id),)
         return Assessment(candidate.id, candidate.name, outcome, detail, keys + own)

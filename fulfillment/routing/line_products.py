@@ -1,4 +1,4 @@
-"""Which product an order line is: by the variant that Shopify named, else by its SKU where that is one product only."""
+"""Finds the product of an order line: by the variant that Shopify named, or by its SKU if only one product has it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from skumap.mappings.resolve import Resolution, resolve, variants_of_skus
 
 @dataclass(frozen=True)
 class Identified:
-    """Variants by order line (our row id), and what they are at the warehouses."""
+    """Variants by order line (our row id), and the items that they are at the warehouses."""
 
     variants: Mapping[int, VariantId]
     resolution: Resolution
 
 
 def identify(shop_id: int, lines: Sequence[OrderLine], *, warehouses: Iterable[int]) -> Identified:
-    """Look up what the lines are: one query, and two more only where a line's product is gone from Shopify.
+    """Look up the products of lines: one query, and two more if the product of a line was deleted in Shopify.
 
-    A deleted product takes its variant off the order lines. The variant that was known is believed as long as it is
-    mapped; else, or where none was known, the SKU decides if exactly one mapped variant has it.
+    When a product is deleted, Shopify removes the variant from the order lines. The variant that we knew counts as long
+    as it is mapped. If it is not, or if we knew none, the SKU decides, if exactly one mapped variant has it.
     """
     warehouse_pks = list(warehouses)
     named = {line.id: line.shopify_variant_id for line in lines if line.shopify_variant_id is not None}
@@ -41,12 +41,12 @@ def identify(shop_id: int, lines: Sequence[OrderLine], *, warehouses: Iterable[i
 
 
 def has_lost_its_product(line: OrderLine) -> bool:
-    """Whether Shopify has no product for the line any more; a line without a SKU is a custom one as far as we know."""
+    """Whether Shopify has no product for the line any more. A line without variant and SKU counts as a custom line."""
     return line.variant_is_gone or (line.shopify_variant_id is None and bool(line.sku))
 
 
 def report_missing_products(order: Order, lines: Collection[OrderLine]) -> None:
-    """Tell a person about lines without a product that nothing is mapped for; the alerts of others are closed."""
+    """Alert a person about lines without a product that have no mapping, and close the alerts that no longer apply."""
     gone = [line.label for line in lines if has_lost_its_product(line)]
     if gone:
         alerts.routing.product_deleted(order, items=gone)

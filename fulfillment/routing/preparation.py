@@ -1,4 +1,5 @@
-"""From a ready order to a WMS order: resolve its SKUs, choose the warehouse, reserve the stock, in one transaction."""
+"""From a ready order to a WMS order: resolve the SKUs, choose the warehouse and reserve the stock, in one
+transaction."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ ROUTABLE = (
 
 @dataclass(frozen=True)
 class RoutingPlan:
-    """All that a routing decision needs and gives; units are Shopify's, by our order line id."""
+    """Everything that a routing decision needs and gives. Units are Shopify's, by our order line id."""
 
     units: Mapping[int, int]
     lines: Mapping[int, OrderLine]
@@ -56,7 +57,7 @@ class RoutingPlan:
 
     @property
     def unmapped(self) -> list[OrderLine]:
-        """Lines that are mapped at no warehouse at all (a custom line never is)."""
+        """Lines that are mapped at no warehouse. A custom line never is."""
         missing = self.resolution.unmapped(self.variants.values())
         return [self.lines[i] for i in self.units if i not in self.variants or self.variants[i] in missing]
 
@@ -67,9 +68,9 @@ class RoutingPlan:
 
 
 def plan(order: Order) -> RoutingPlan | None:
-    """Decide where the order's uncovered units would go now; None when there is nothing to route. Writes nothing.
+    """Decide where the order's uncovered units would go now; None if there is nothing to route. Writes nothing.
 
-    A constant number of queries, whatever the lines and warehouses.
+    Takes a constant number of queries, whatever the number of lines and warehouses.
     """
     if (
         order.cancelled_at
@@ -97,7 +98,8 @@ def plan(order: Order) -> RoutingPlan | None:
 
 
 def _decide(candidates: Sequence[choice.Candidate], *, country: str) -> choice.Decision:
-    """Where stock is short, it is asked once more whether the item is known there at all."""
+    """Choose a warehouse. If stock is short somewhere, check whether the item is known there at all, and choose
+    again."""
     decision = choice.decide(candidates, country=country)
     short = {v.warehouse_id for v in decision.assessments if v.outcome == choice.Suitability.STOCK}
     strange = reservations.never_reported(
@@ -119,13 +121,15 @@ def _components(
     variants: Mapping[int, VariantId],
     resolution: Resolution,
 ) -> tuple[Component, ...]:
+    """The items of a line at a warehouse; none if the line has no variant or no mapping there."""
     return resolution.components(variants[line_id], warehouse_pk) if line_id in variants else ()
 
 
 def _needs(
     measured: coverage.Coverage, warehouse_pk: WarehousePk, known: line_products.Identified
 ) -> tuple[dict[str, int], tuple[str, ...]]:
-    """WMS item units by item code, and the SKUs of lines that are not mapped at this warehouse."""
+    """What a warehouse would have to send: item units by item code, and the names of lines that are not mapped
+    there."""
     needs: dict[str, int] = {}
     unmapped = []
     for line_id, units in measured.uncovered.items():
@@ -146,6 +150,7 @@ def _candidates(
     warehouses: Mapping[WarehousePk, Warehouse],
     known: line_products.Identified,
 ) -> list[choice.Candidate]:
+    """Each warehouse of the shop in its present state, with what it would have to send."""
     needs = {w: _needs(measured, w, known) for w in warehouses}
     items = {item for wanted, _ in needs.values() for item in wanted}
     free = reservations.free(list(warehouses), items)
@@ -168,7 +173,7 @@ def _candidates(
 
 
 def _used_today(warehouses: Iterable[Warehouse]) -> dict[int, int]:
-    """WMS orders made today (UTC, the database's clock) by warehouse, cancelled and refused ones left out."""
+    """WMS orders made today (UTC, the database's clock) by warehouse, without cancelled and refused ones."""
     limited = [w.id for w in warehouses if w.daily_capacity is not None]
     if not limited:
         return {}
@@ -181,10 +186,11 @@ def _used_today(warehouses: Iterable[Warehouse]) -> dict[int, int]:
 
 
 def prepare(order_pk: OrderPk) -> WmsOrder | None:
-    """Route an order's uncovered units: reserve their stock and make the WMS order, or hold the order with the reason.
+    """Route the uncovered units of an order: reserve their stock and make the WMS order, or hold the order with the
+    reason.
 
-    One transaction; the submission is enqueued in it. Returns None when there is nothing to route.
-    Raises Blocked after the reason was stored and the alert raised, Transient when another order was faster.
+    This is one transaction, in which the submission is enqueued. Returns None if there is nothing to route. Raises
+    Blocked after the reason was stored and the alert raised, and Transient if another order took the stock.
     """
     with transaction.atomic():
         order = order_states.lock(order_pk)
@@ -203,18 +209,19 @@ def prepare(order_pk: OrderPk) -> WmsOrder | None:
 
 
 def still_blocked(order_pk: OrderPk) -> bool:
-    """Whether the order still cannot be routed: looked at again under the park keys' locks."""
+    """Whether the order still cannot be routed. It is checked again under the locks of the park keys."""
     found = plan(Order.objects.select_related("shop").get(id=order_pk))
     return found is not None and not found.is_routable
 
 
 def _reserve_and_make(order: Order, found: RoutingPlan) -> WmsOrder | None:
+    """Reserve the stock and make the WMS order; None if a refused part must be decided first."""
     chosen = found.decision.chosen
     assert chosen is not None and chosen.needs is not None  # noqa: S101, PT018
     part = (order.wms_orders.aggregate(last=Max("part"))["last"] or 0) + 1
     external_id = part_external_id(order.shop.domain, order.shopify_order_id, part)
     if part > 1 and (refused := order_states.refused_parts(order).first()):
-        attempts.hold_for_refusal(order, refused.outcome_detail)  # a replay would send its units beside these
+        attempts.hold_for_refusal(order, refused.outcome_detail)  # a replay would send its units, too
         return None
     needs = [Need(chosen.id, item, units) for item, units in sorted(chosen.needs.items())]
     if reservations.reserve(external_id, needs):
@@ -243,6 +250,7 @@ def _reserve_and_make(order: Order, found: RoutingPlan) -> WmsOrder | None:
 
 
 def _record_routing(order: Order, row: WmsOrder, found: RoutingPlan) -> None:
+    """Store the decision, close the alerts that it answers, and request the submission."""
     Order.objects.filter(id=order.id).update(routing=found.decision.as_json(), lag_started_at=None)
     if order.state in (OrderState.HELD, OrderState.READY):
         order_states.set_state(order, OrderState.READY)
@@ -252,9 +260,9 @@ def _record_routing(order: Order, row: WmsOrder, found: RoutingPlan) -> None:
 
 
 def wake_keys(order: Order, found: RoutingPlan) -> list[ParkKey]:
-    """The park keys whose wake makes it worth planning anew, the cause that matters most first.
+    """The park keys whose wake makes it worth planning anew, the most important cause first.
 
-    A mapping may be what is wrong even where every line has one: an item mistyped is out of stock.
+    Mappings are among them even if every line has one, because an item with a typing error looks out of stock.
     """
     unmapped = {line.id for line in found.unmapped}
     mappings = {line_id: _key_of_line(order, found, line_id) for line_id in found.units}
@@ -269,12 +277,14 @@ def wake_keys(order: Order, found: RoutingPlan) -> list[ParkKey]:
 
 
 def _key_of_line(order: Order, found: RoutingPlan, line_id: int) -> ParkKey:
+    """The park key of a line's mapping: by its variant, or by its SKU if it has none."""
     if line_id in found.variants:
         return variant_key(order.shop.id, found.variants[line_id])
     return sku_key(order.shop.id, found.lines[line_id].sku)
 
 
 def _hold_order(order: Order, found: RoutingPlan) -> None:
+    """Hold the order with the reason why it cannot be routed, and raise the alert that belongs to it."""
     Order.objects.filter(id=order.id).update(routing=found.decision.as_json())
     if found.unmapped:
         names = ", ".join(line.label for line in found.unmapped)

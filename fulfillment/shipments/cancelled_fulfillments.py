@@ -1,4 +1,5 @@
-"""Fulfilments of ours that were cancelled in Shopify, of parcels that left: noticed, told to a person, decided once."""
+"""Fulfilments of ours that were cancelled in Shopify although the goods left: found, shown to a person, decided
+once."""
 
 from __future__ import annotations
 
@@ -24,46 +25,47 @@ logger = structlog.get_logger(__name__)
 
 
 def verify(shop: Shop, found: Collection[OrderNode]) -> None:
-    """Before readings are stored: where Shopify asks for more of a line than warehouses owe, see whether what we told
-    still stands. Else units that left would be taken for new ones.
+    """Before readings are stored: check our fulfilments if Shopify asks for more units of a line than warehouses owe
+    it.
 
-    Raises what `shops.api.client.execute` raises.
+    Otherwise units that left would be taken for new ones. Raises what `shops.api.client.execute` raises.
     """
-    told = Fulfillment.objects.filter(state=FulfillmentState.CONFIRMED)
+    confirmed = Fulfillment.objects.filter(state=FulfillmentState.CONFIRMED)
     orders = Order.objects.filter(
         shop=shop,
         shopify_order_id__in=[node.id for node in found],
-        wms_orders__shipments__fulfillments__in=told,
+        wms_orders__shipments__fulfillments__in=confirmed,
     )
     nodes = {node.id: node for node in found}
     for order in orders.distinct():
         if _asks_for_more(order, nodes[order.shopify_order_id]):
-            compare(shop, order)
+            check(shop, order)
 
 
 def _asks_for_more(order: Order, node: OrderNode) -> bool:
+    """Whether Shopify asks for more units of any line than warehouses were given and no fulfilment has."""
     asked: dict[int, int] = {}
     for work in node.fulfillment_orders.nodes:
         for line in work.line_items.nodes if work.status in OPEN_STATUSES else ():
             asked[line.line_item.id] = asked.get(line.line_item.id, 0) + line.remaining_quantity
     units = ShipmentUnit.objects.filter(shipment__wms_order__order=order, fulfilled__gt=0)
-    told = units.values("order_line", "order_line__shopify_line_id").annotate(units=Sum("fulfilled"))
+    fulfilled = units.values("order_line", "order_line__shopify_line_id").annotate(units=Sum("fulfilled"))
     given = coverage.covered_units(order)
     return any(
         asked.get(each["order_line__shopify_line_id"], 0) > given.get(each["order_line"], 0) - each["units"]
-        for each in told
+        for each in fulfilled
     )
 
 
-def compare_order(shop: Shop, shopify_order_id: ShopifyOrderId) -> None:
-    """Shopify says that a fulfilment of the order was cancelled: see which. Raises what `execute` raises."""
+def check_order(shop: Shop, shopify_order_id: ShopifyOrderId) -> None:
+    """Shopify says that a fulfilment of the order was cancelled: find out which. Raises what `execute` raises."""
     order = Order.objects.filter(shop=shop, shopify_order_id=shopify_order_id).first()
     if order is not None and Fulfillment.objects.filter(shipment__wms_order__order=order).exists():
-        compare(shop, order)
+        check(shop, order)
 
 
-def compare(shop: Shop, order: Order) -> set[FulfillmentId]:
-    """Read the order's fulfilments and take note of ours that stand no more; returns all that stand no more."""
+def check(shop: Shop, order: Order) -> set[FulfillmentId]:
+    """Read the order's fulfilments, and record ours that were cancelled; returns the ids of all cancelled ones."""
     known = Fulfillment.objects.filter(shipment__wms_order__order=order).count()
     found = queries.fulfillments(shop, order.shopify_order_id, expected=known + 1)
     gone = {node.id for node in found if not node.is_live}
@@ -73,7 +75,8 @@ def compare(shop: Shop, order: Order) -> set[FulfillmentId]:
 
 @transaction.atomic
 def record_cancelled(order: Order, gone: Collection[FulfillmentId]) -> int:
-    """Of these fulfilments, which Shopify calls cancelled, those that are ours tell nothing any more; how many."""
+    """Record those of these cancelled fulfilments that are ours, so that their units count as unfulfilled; returns how
+    many."""
     ours = Fulfillment.objects.filter(
         shipment__wms_order__order_id=order.id,
         state=FulfillmentState.CONFIRMED,
@@ -84,12 +87,13 @@ def record_cancelled(order: Order, gone: Collection[FulfillmentId]) -> int:
     order = order_states.lock(order.id)
     rows = list(ours.select_related("shipment"))
     for each in rows:
-        _record_one(order, each)
+        _record_cancelled_fulfillment(order, each)
     order_states.derive_state(order)
     return len(rows)
 
 
-def _record_one(order: Order, cancelled: Fulfillment) -> None:
+def _record_cancelled_fulfillment(order: Order, cancelled: Fulfillment) -> None:
+    """Take the units off the shipment, and ask a person what becomes of them. The order is locked."""
     shipment = cancelled.shipment
     Fulfillment.objects.filter(id=cancelled.id).update(state=FulfillmentState.CANCELLED)
     for line, quantity in cancelled.units.items():
@@ -109,26 +113,28 @@ def _record_one(order: Order, cancelled: Fulfillment) -> None:
 
 
 def _unfulfilled_text(shipment: Shipment) -> str:
+    """The unfulfilled units of a shipment, as staff call them."""
     units = [unit for unit in shipment.units.select_related("order_line").order_by("id") if unit.unfulfilled]
     return ", ".join(f"{unit.unfulfilled} × {unit.order_line.label}" for unit in units)
 
 
 def fulfill_again(shipment_pk: ShipmentPk, *, user_id: int | None) -> bool:
-    """A person wants Shopify to have a new fulfilment of a parcel whose first was cancelled; False when it has not."""
+    """A person wants a new fulfilment of a shipment whose first was cancelled; False if there is nothing to decide."""
     return _record_decision(shipment_pk, user_id=user_id, state=ShipmentState.RECEIVED)
 
 
 def send_again(shipment_pk: ShipmentPk, *, user_id: int | None) -> bool:
-    """A person wants the units of a cancelled fulfilment sent once more: they count as given to nobody, once.
+    """A person wants the units of a cancelled fulfilment sent once more: they count as given to nobody again.
 
-    False when no fulfilment of the shipment was cancelled, or somebody has decided. Whether Shopify still asks for the
-    units is read before they are routed.
+    Returns False if no fulfilment of the shipment was cancelled, or if somebody has decided already. Before the units
+    are routed, a reading finds out whether Shopify still asks for them.
     """
     return _record_decision(shipment_pk, user_id=user_id, state=ShipmentState.CLOSED)
 
 
 @transaction.atomic
 def _record_decision(shipment_pk: ShipmentPk, *, user_id: int | None, state: ShipmentState) -> bool:
+    """Record the decision of a person, once, and request what follows from it; False if there is nothing to decide."""
     shipment = Shipment.objects.select_related("wms_order").get(id=shipment_pk)
     if shipment.wms_order is None:
         return False
@@ -149,6 +155,7 @@ def _record_decision(shipment_pk: ShipmentPk, *, user_id: int | None, state: Shi
 
 
 def _mark_sent_again(shipment: Shipment) -> None:
+    """Count the unfulfilled units of a shipment as sent again, so that they are uncovered."""
     for unit in shipment.units.all():
         again = unit.unfulfilled
         if again:

@@ -1,4 +1,5 @@
-"""Parcels that Shopify is not told of, or not whole: held with every cause, alerted by item, tried again by itself."""
+"""Shipments with units of which Shopify takes no fulfilment: held with every cause, and retried when a cause
+changes."""
 
 from __future__ import annotations
 
@@ -26,11 +27,11 @@ _MAY_HAVE_SOME = (
     OrderState.HELD,
     OrderState.CANCELLED,
 )
-"""Where an order stands that may have held shipments: readings of all others are spared the look."""
+"""States of orders that may have held shipments. After readings of other orders, nothing has to be looked up."""
 
 
 def unfulfilled_units(shipment: Shipment) -> dict[ShopifyLineId, int]:
-    """Units that Shopify is still to be told of, by Shopify order line id."""
+    """Units that still need a fulfilment, by Shopify's id of the order line."""
     rows = shipment.units.filter(quantity__gt=F("fulfilled") + F("sent_again")).annotate(
         left=F("quantity") - F("fulfilled") - F("sent_again")
     )
@@ -56,9 +57,9 @@ def stored_requests(order: Order) -> list[RequestedUnits]:
 def hold_shipment(
     order: Order, shipment: Shipment, held: Sequence[HeldUnits], *, remaining: Sequence[RequestedUnits]
 ) -> None:
-    """Shopify does not take these units as things stand: they wait for a change, and a person is told.
+    """Hold the units of which Shopify takes no fulfilment now, until something changes, and alert a person.
 
-    `left`: what Shopify asks for besides. Raises Transient when the shipment was changed since it was read.
+    `remaining`: what Shopify asks for besides. Raises Transient if the shipment was changed since it was read.
     """
     order = order_states.lock(order.id)
     units: dict[ShopifyLineId, int] = {}
@@ -80,7 +81,7 @@ def hold_shipment(
     if fingerprint != known and fingerprint != requested_units.fingerprint(
         stored_requests(order), units, cancelled=cancelled
     ):
-        # The cause may be gone by now, and the reading that says so may have come before this was stored.
+        # The cause may be gone by now. A reading that showed this may have come before the hold was stored.
         jobs.orders.read_order(order.shop, order.shopify_order_id)
     _raise_alert(order, shipment, reason_text(shipment, held))
     order_states.derive_state(order)
@@ -88,6 +89,7 @@ def hold_shipment(
 
 
 def _store_unwanted(shipment: Shipment, held: Sequence[HeldUnits]) -> None:
+    """Store how many of the held units Shopify does not ask for any more, by order line."""
     shipment.units.exclude(unwanted=0).update(unwanted=0)
     for each in held:
         if not each.wanted:
@@ -97,7 +99,7 @@ def _store_unwanted(shipment: Shipment, held: Sequence[HeldUnits]) -> None:
 
 
 def reason_text(shipment: Shipment, held: Sequence[HeldUnits] = ()) -> str:
-    """Every cause for which units of the shipment are held, by item and with numbers."""
+    """Every cause for which units of the shipment are held, with items and numbers."""
     names = (
         {
             unit.order_line.shopify_line_id: unit.order_line.label
@@ -111,6 +113,7 @@ def reason_text(shipment: Shipment, held: Sequence[HeldUnits] = ()) -> str:
 
 
 def _misfit_texts(shipment: Shipment) -> list[str]:
+    """For each item that does not fit the WMS order, how many units there are and why they do not fit."""
     over = misfit_units(shipment)
     if not over:
         return [] if shipment.lines.exists() else ["the report names no items"]
@@ -128,7 +131,7 @@ def _misfit_texts(shipment: Shipment) -> list[str]:
 
 
 def hold_misfits(order: Order, shipment: Shipment) -> None:
-    """Units that do not belong to the WMS order are held; what fits goes its way. The order is locked."""
+    """Hold the units that do not belong to the WMS order. The units that fit go on. The order is locked."""
     text = reason_text(shipment)
     Shipment.objects.filter(id=shipment.id).update(reason=text[:2000])
     _raise_alert(order, shipment, text)
@@ -136,12 +139,13 @@ def hold_misfits(order: Order, shipment: Shipment) -> None:
 
 
 def _raise_alert(order: Order, shipment: Shipment, text: str) -> None:
+    """Alert a person about a held shipment; the alert says whether a part of it has a fulfilment."""
     fulfilled = ShipmentUnit.objects.filter(shipment=shipment).aggregate(units=Sum("fulfilled"))["units"]
     alerts.shipments.shipment_held(order, shipment, reason=text, partly_fulfilled=bool(fulfilled))
 
 
 def retry_changed(order: Order) -> bool:
-    """A reading was stored: try the order's held shipments again whose cause changed. The order is locked."""
+    """After a reading: retry the order's held shipments whose cause changed. The order is locked."""
     if order.state not in _MAY_HAVE_SOME:
         return False
     held = [
@@ -166,7 +170,7 @@ def retry_changed(order: Order) -> bool:
 
 
 def resumed_at() -> Case:
-    """From when on a shipment that is to be told was to be told: as before where it was already, else from now on."""
+    """The time from which a shipment waits for its fulfilment: unchanged if it was waiting already, otherwise now."""
     was = When(state__in=[ShipmentState.RECEIVED, ShipmentState.FULFILLING], then=F("resumed_at"))
     return Case(was, default=Now(), output_field=DateTimeField())
 
@@ -176,17 +180,18 @@ def _held_shipments(order: Order) -> QuerySet[Shipment]:
 
 
 def _unfulfilled_line_ids(shipment: Shipment) -> list[int]:
+    """Shopify's ids of the order lines with unfulfilled units."""
     return [unit.order_line.shopify_line_id for unit in shipment.units.all() if unit.unfulfilled]
 
 
 def close_held_alert(shipment: Shipment) -> None:
-    """Nothing of it is held any more."""
+    """No unit of the shipment is held any more."""
     alerts.shipments.SHIPMENT_HELD.close(shipment.subject)
 
 
 @transaction.atomic
 def close_shipment(shipment_pk: ShipmentPk, *, user_id: int | None) -> bool:
-    """A person decided that nothing more is told of a shipment; False when nothing of it waits for a person."""
+    """A person decided to report nothing more of a shipment; False if none of it waits for a person."""
     shipment = Shipment.objects.select_related("wms_order").get(id=shipment_pk)
     if shipment.wms_order is None:
         return False

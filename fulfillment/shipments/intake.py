@@ -1,4 +1,4 @@
-"""From a shipment callback to a Shipment: every unit accounted for, nothing dropped, nothing counted twice."""
+"""From a shipment callback to a Shipment. Each unit is accounted for: none is dropped, and none is counted twice."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ _SOON = timedelta(seconds=5)
 
 @dataclass(frozen=True)
 class Allocation:
-    """How a shipment's items fall on the lines of a WMS order; `surplus`: units by item code that do not fit it."""
+    """How a shipment's items fall on the lines of a WMS order. `shipped`: item units by line (our row id). `units`:
+    Shopify units by order line. `surplus`: units by item code that do not fit."""
 
     shipped: Mapping[int, int]
     units: Mapping[int, int]
@@ -51,7 +52,8 @@ class Allocation:
 def allocate(lines: Iterable[WmsOrderLine], items: Mapping[str, int]) -> Allocation:
     """Spread shipped items (WMS units by item code) over the lines, in their order. Pure.
 
-    `units` are the Shopify units, by order line, that this shipment completes: a kit's unit only with its last item.
+    `units` of the result are the Shopify units that this shipment completes. A unit of a kit is complete with its last
+    item.
     """
     rows = list(lines)
     left = dict(items)
@@ -70,16 +72,17 @@ def allocate(lines: Iterable[WmsOrderLine], items: Mapping[str, int]) -> Allocat
 
 
 def _complete_units(rows: list[WmsOrderLine], line: int, shipped: Mapping[int, int]) -> int:
-    """Shopify units of a line that are complete once `shipped` is added: the least over its components."""
+    """Shopify units of a line that are complete once `shipped` is added: the minimum over its components."""
     return min(
         (row.shipped + shipped.get(row.id, 0)) // row.per_unit for row in rows if row.order_line_id == line
     )
 
 
 def receive(connection_pk: ConnectionPk, event: ShipmentEvent, *, occurred_at: datetime) -> None:
-    """Record a shipment, once, and have it told to Shopify; a further report of a known one is compared with it.
+    """Record a shipment once, and request its fulfilment. A further report of a known shipment is compared with the
+    first.
 
-    Raises Blocked when its order is not known yet, Throttled when another worker is at the same shipment.
+    Raises Blocked if its order is not known yet, Throttled if another worker records the same shipment.
     """
     identity = f"{connection_pk}:{event.wms_shipment_id}"
     with idempotency.guard(RetentionWindow.SHIPMENT, identity) as guard:
@@ -91,7 +94,7 @@ def receive(connection_pk: ConnectionPk, event: ShipmentEvent, *, occurred_at: d
 
 @transaction.atomic
 def record_shipment(row: WmsOrder, event: ShipmentEvent, *, occurred_at: datetime) -> Shipment | None:
-    """Store the shipment and count its units; None when it was stored before, so that this report was compared."""
+    """Store the shipment and count its units; None if it was stored before, so that the report was only compared."""
     order = order_states.lock_of(row)
     known, identity = repeated_reports.find_known(row, event)
     if known is not None:
@@ -110,6 +113,7 @@ def record_shipment(row: WmsOrder, event: ShipmentEvent, *, occurred_at: datetim
 def _store(
     row: WmsOrder, event: ShipmentEvent, *, identity: RemoteShipmentId, occurred_at: datetime
 ) -> Shipment:
+    """Store a shipment with its lines. Raises Transient if its id was taken in the same moment."""
     try:
         with transaction.atomic():
             shipment = Shipment.objects.create(
@@ -133,15 +137,15 @@ def _store(
 
 
 def _emitted(row: WmsOrder, occurred_at: datetime) -> Combinable:
-    """The WMS's time, as far as it can be: after the order was made for it, and not in the future."""
+    """The WMS's time of the report, but not before the WMS order was made, and not in the future."""
     said = Value(occurred_at, output_field=DateTimeField())
     return Least(Greatest(said, Value(row.created_at, output_field=DateTimeField())), Now())
 
 
 def count_units(order: Order, shipment: Shipment) -> bool:
-    """Count what is not counted yet of a shipment on its WMS order; what does not fit is held. The order is locked.
+    """Count the uncounted units of a shipment on its WMS order, and hold what does not fit. The order is locked.
 
-    Also for a held shipment that a person wants looked at again. Returns whether anything of it goes on.
+    This also serves a held shipment that a person wants checked again. Returns whether any unit of it goes on.
     """
     row = WmsOrder.objects.select_related("warehouse__connection").get(shipments=shipment)
     rows = list(WmsOrderLine.objects.filter(wms_order=row).order_by("id"))
@@ -157,13 +161,14 @@ def count_units(order: Order, shipment: Shipment) -> bool:
             cancellation.handle_too_late(row.id)
         if complete and row.wms_status in ENDED:
             cancellation.release_if_all_shipped(order)
-    goes = _set_shipment_state(order, shipment)
+    goes_on = _set_shipment_state(order, shipment)
     order_states.derive_state(order)
     logger.info("shipment_counted", shipment=shipment.id, order=order.id, surplus=dict(allocation.surplus))
-    return goes
+    return goes_on
 
 
 def _store_counts(shipment: Shipment, rows: list[WmsOrderLine], allocation: Allocation) -> None:
+    """Add the counted units to the lines of the WMS order and to the lines and units of the shipment."""
     taken: dict[str, int] = {}
     for line in rows:
         units = allocation.shipped.get(line.id, 0)
@@ -194,9 +199,9 @@ def _store_counts(shipment: Shipment, rows: list[WmsOrderLine], allocation: Allo
 
 
 def _set_shipment_state(order: Order, shipment: Shipment) -> bool:
-    """Where a shipment stands once its units are counted; returns whether it goes on. The order is locked."""
+    """Set the state of a shipment after its units were counted; returns whether it goes on. The order is locked."""
     rows = Shipment.objects.filter(id=shipment.id).exclude(
-        # What is being told, or is for a person to decide, goes on from there.
+        # A shipment that is being reported, or waits for a decision, keeps its state.
         state__in=[ShipmentState.FULFILLING, ShipmentState.CANCELLED]
     )
     misfits = bool(held_shipments.misfit_units(shipment)) or not shipment.lines.exists()
@@ -207,9 +212,9 @@ def _set_shipment_state(order: Order, shipment: Shipment) -> bool:
     elif misfits:
         rows.update(state=ShipmentState.HELD)
     else:
-        told = shipment.units.exists()
+        has_units = shipment.units.exists()
         open_rows = rows.exclude(state=ShipmentState.CLOSED)
-        open_rows.update(state=ShipmentState.FULFILLED if told else ShipmentState.PARTIAL_KIT, reason="")
+        open_rows.update(state=ShipmentState.FULFILLED if has_units else ShipmentState.PARTIAL_KIT, reason="")
     if misfits:
         held_shipments.hold_misfits(order, shipment)
     elif not unfulfilled:
@@ -219,7 +224,7 @@ def _set_shipment_state(order: Order, shipment: Shipment) -> bool:
 
 @transaction.atomic
 def recheck_held(shipment_pk: ShipmentPk) -> bool:
-    """A person had the cause of a held shipment removed: count it and tell it again. False when it stays held."""
+    """A person removed the cause of a held shipment: count and report it again. False if it stays held."""
     shipment = Shipment.objects.select_related("wms_order").get(id=shipment_pk)
     if shipment.wms_order is None:
         return False

@@ -1,4 +1,4 @@
-"""Which shipments a sold unit left in, where its items left in several. Pure, but for one reading of the counts."""
+"""Finds the shipments in which the items of one sold unit left, if they left in several. Pure, except for one query."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from fulfillment.models import Shipment, ShipmentCount, WmsOrderLine
 
 @dataclass
 class _Component:
-    """Units of one item of a kit that left, in the order of counting: up to `end` they came in that parcel."""
+    """Units of one item of a kit that left, in the order of counting: each running total with the shipment that reached
+    it."""
 
     per_unit: int
     total: int = 0
@@ -21,7 +22,7 @@ class _Component:
         self.shipments.append((self.total, shipment_id))
 
     def between(self, first: int, last: int) -> list[int]:
-        """The shipments of the kits from the `first` on and before the `last`."""
+        """The shipments that brought the items of the kits number `first` up to, but without, number `last`."""
         start, end = first * self.per_unit, last * self.per_unit
         found, begin = [], 0
         for until, shipment_id in self.shipments:
@@ -34,7 +35,7 @@ class _Component:
 def earlier_shipments(
     lines: Iterable[WmsOrderLine], counts: Iterable[tuple[int, int, int]]
 ) -> dict[int, list[int]]:
-    """For each shipment that completes units, the others that brought items of them, in the order of counting. Pure.
+    """For each shipment that completes units: the other shipments that brought items of these units. Pure.
 
     `counts`: shipment id, WMS order line id and units, in the order of counting.
     """
@@ -59,11 +60,12 @@ def earlier_shipments(
 
 
 def _complete_units(parts: Mapping[int, _Component]) -> int:
+    """Kits that are complete: the minimum over their components."""
     return min(part.total // part.per_unit for part in parts.values())
 
 
 def shipments_of_same_units(shipment: Shipment) -> Sequence[Shipment]:
-    """The other shipments in which items of the units left that this one completes, oldest first."""
+    """The other shipments that brought items of the units that this shipment completes, the oldest first."""
     lines = list(WmsOrderLine.objects.filter(wms_order_id=shipment.wms_order_id))
     if len({line.order_line_id for line in lines}) == len(lines) and all(x.per_unit == 1 for x in lines):
         return []

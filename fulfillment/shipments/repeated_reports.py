@@ -1,4 +1,4 @@
-"""Further reports of a parcel that is known: compared with what was stored, since an id is not yet a duplicate."""
+"""Compares a further report of a known shipment with the stored one. The same id alone does not make it a duplicate."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LONGEST_ID = 255
 
 
 def items(event: ShipmentEvent) -> dict[str, int]:
-    """Units by item code."""
+    """The units of a report by item code."""
     units: dict[str, int] = {}
     for item in event.shipped_items:
         units[item.wms_item_code] = units.get(item.wms_item_code, 0) + item.quantity_shipped
@@ -29,9 +29,9 @@ def items(event: ShipmentEvent) -> dict[str, int]:
 
 
 def find_known(row: WmsOrder, event: ShipmentEvent) -> tuple[Shipment | None, RemoteShipmentId]:
-    """The shipment that was stored of this id and WMS order, and the id under which a new one is to be stored.
+    """The shipment that is stored under this id for this WMS order, and the id under which a new one is to be stored.
 
-    An id that was another order's parcel names a parcel of its own, a twin. The order is locked.
+    If the id belongs to a shipment of another order, the report names another shipment: a twin. The order is locked.
     """
     twin = _twin_id(event)
     stored = Shipment.objects.filter(
@@ -43,6 +43,7 @@ def find_known(row: WmsOrder, event: ShipmentEvent) -> tuple[Shipment | None, Re
 
 
 def _twin_id(event: ShipmentEvent) -> RemoteShipmentId:
+    """The id of a shipment whose own id belongs to another order's shipment: it contains the order's id."""
     name = f"{event.wms_shipment_id} ({event.wms_order_id})"
     if len(name) <= _LONGEST_ID:
         return RemoteShipmentId(name)
@@ -50,7 +51,7 @@ def _twin_id(event: ShipmentEvent) -> RemoteShipmentId:
 
 
 def hold_twin(order: Order, shipment: Shipment, event: ShipmentEvent) -> None:
-    """A parcel whose id was another order's: nobody knows which of the two reports is wrong, if any is."""
+    """Hold a shipment whose id was another order's, because nobody knows which of the two reports is wrong."""
     why = f"the id {event.wms_shipment_id} was reported before, as a parcel of another order"
     Shipment.objects.filter(id=shipment.id).update(state=ShipmentState.HELD, reason=why)
     alerts.shipments.shipment_id_reused(order, shipment, items=_units_text(items(event)), why=why)
@@ -58,10 +59,10 @@ def hold_twin(order: Order, shipment: Shipment, event: ShipmentEvent) -> None:
 
 
 def compare_report(order: Order, shipment: Shipment, event: ShipmentEvent, *, occurred_at: datetime) -> bool:
-    """Compare a further report with what was stored; returns whether there is something to count. Order locked.
+    """Compare a further report with the stored shipment; returns whether there are units to count. The order is locked.
 
-    More units are taken over, and fewer where they were not counted yet. What contradicts is told to a person. An older
-    report that says less says nothing: it was overtaken.
+    More units are stored, and fewer units where the stored ones were not counted yet. A person is alerted about
+    contradictions. If an older report has fewer units, a newer one overtook it, and it changes nothing.
     """
     said, lines = items(event), {line.item_code: line for line in shipment.lines.all()}
     before = {item: line.quantity for item, line in lines.items()}
@@ -89,13 +90,17 @@ def compare_report(order: Order, shipment: Shipment, event: ShipmentEvent, *, oc
 
 
 def _warehouse_contradictions(shipment: Shipment, event: ShipmentEvent) -> list[str]:
+    """A text if the report names another warehouse than the stored shipment."""
     if not shipment.warehouse_code or event.warehouse_id in ("", shipment.warehouse_code):
         return []
     return [f"it left from warehouse {event.warehouse_id}, not {shipment.warehouse_code}"]
 
 
 def _lower_quantities(lines: dict[str, ShipmentLine], fewer: dict[str, int]) -> list[str]:
-    """What was not counted is corrected at once. What was counted may be told, and a parcel cannot be called back."""
+    """Lower uncounted quantities at once; returns a text for each quantity that is counted already.
+
+    Counted units may be in a fulfilment, and a shipment cannot be called back.
+    """
     problems = []
     for item, units in fewer.items():
         line = lines[item]
@@ -110,6 +115,7 @@ def _lower_quantities(lines: dict[str, ShipmentLine], fewer: dict[str, int]) -> 
 
 
 def _raise_quantities(shipment: Shipment, lines: dict[str, ShipmentLine], more: dict[str, int]) -> None:
+    """Store the higher quantities, and the items that are new."""
     for item, units in more.items():
         if item in lines:
             lines[item].quantity = units

@@ -1,4 +1,4 @@
-"""What Shopify still asks for of an order, and what of a parcel it takes. In one shape, just read or stored. Pure."""
+"""What Shopify still asks for of an order, just read or stored, and which units of a shipment it takes. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NO_FULFILLMENT_ORDER, NO_FULFILLMENT_ORDER_LINE = FulfillmentOrderId(0), Fulfill
 
 @dataclass(frozen=True)
 class RequestedUnits:
-    """Units of an order line that one fulfilment order still asks for; `why` = its holds, or its date.
+    """Units of an order line that one fulfilment order still asks for. `why`: its holds, or its date.
 
     `line_id` is Shopify's id of the order line; the ids of the fulfilment order and of its line are 0 if not known.
     """
@@ -38,13 +38,13 @@ class RequestedUnits:
 
     @property
     def can_be_fulfilled(self) -> bool:
-        """Whether a fulfilment of ours may take them now."""
+        """Whether a fulfilment of ours may take these units now."""
         return self.ours and self.status in FULFILLABLE_STATUSES and self.method in SHIPPED_METHODS
 
 
 @dataclass(frozen=True)
 class Pick:
-    """Units of one fulfilment-order line that a fulfilment takes."""
+    """Units of one line of a fulfilment order that a fulfilment takes."""
 
     fulfillment_order_id: FulfillmentOrderId
     fulfillment_order_line_id: FulfillmentOrderLineId
@@ -54,25 +54,25 @@ class Pick:
 
 @dataclass(frozen=True)
 class Call:
-    """What one fulfilment takes: a call may name one location and one delivery method only."""
+    """What one fulfilment takes. A call may name only one location and one delivery method."""
 
     location_id: LocationId | None
     picks: tuple[Pick, ...]
 
     @property
     def units(self) -> dict[ShopifyLineId, int]:
-        """Shopify units by Shopify order line id."""
+        """Shopify units by Shopify's id of the order line."""
         return _sums((each.line_id, each.quantity) for each in self.picks)
 
     def by_fulfillment_order(self) -> list[Call]:
-        """The same, one call for each fulfilment order."""
+        """The same units, with one call for each fulfilment order."""
         ids = dict.fromkeys(each.fulfillment_order_id for each in self.picks)
         return [replace(self, picks=tuple(p for p in self.picks if p.fulfillment_order_id == i)) for i in ids]
 
 
 @dataclass(frozen=True)
 class HeldUnits:
-    """Units of a parcel that no fulfilment can take now; `wanted` = Shopify still asks for them somehow."""
+    """Units of a shipment that no fulfilment can take now. `wanted`: Shopify still asks for them, but not of us now."""
 
     line_id: ShopifyLineId
     units: int
@@ -82,7 +82,7 @@ class HeldUnits:
 
 @dataclass(frozen=True)
 class FulfillmentPlan:
-    """How a parcel is told: the calls, what stays unfulfilled, and what Shopify asks for once the calls are made."""
+    """How a shipment is fulfilled: the calls, the units that are held, and what Shopify asks for after the calls."""
 
     calls: tuple[Call, ...]
     held: tuple[HeldUnits, ...]
@@ -90,7 +90,7 @@ class FulfillmentPlan:
 
 
 def from_nodes(work: Iterable[FulfillmentOrderNode], *, locations: OurLocations) -> list[RequestedUnits]:
-    """As it was just read."""
+    """The requested units, as they were just read."""
     return [
         RequestedUnits(
             line_id=line.line_item.id,
@@ -111,12 +111,13 @@ def from_nodes(work: Iterable[FulfillmentOrderNode], *, locations: OurLocations)
 
 
 def _node_why(node: FulfillmentOrderNode) -> str:
+    """Why a fulfilment order that was just read may not go: its holds, or its date."""
     holds = ", ".join(hold.reason for hold in node.fulfillment_holds)[:255]
     return holds or (f"{node.fulfill_at:%Y-%m-%d %H:%M} UTC" if node.fulfill_at else "")
 
 
 def from_rows(lines: Iterable[FulfillmentOrderLine], *, ours: frozenset[int]) -> list[RequestedUnits]:
-    """As it was stored; `ours`: our row ids of the fulfilment orders that are our warehouses'."""
+    """The requested units, as they were stored. `ours`: our row ids of the fulfilment orders for our warehouses."""
     return [
         RequestedUnits(
             line_id=line.order_line.shopify_line_id,
@@ -133,19 +134,20 @@ def from_rows(lines: Iterable[FulfillmentOrderLine], *, ours: frozenset[int]) ->
 
 
 def _row_why(work: FulfillmentOrder) -> str:
+    """The same as `_node_why`, for a stored fulfilment order. The two must give the same text."""
     return work.hold_reason or (f"{work.fulfill_at:%Y-%m-%d %H:%M} UTC" if work.fulfill_at else "")
 
 
 def fingerprint(asked: Iterable[RequestedUnits], lines: Iterable[int], *, cancelled: bool) -> str:
-    """What Shopify asks for of these lines, in so many characters that a change of it shows."""
+    """A hash of what Shopify asks for of these lines. It changes whenever the requests change."""
     about = set(lines)
     sums = _sums(
         ((a.line_id, a.status, a.location_id or 0, a.method, a.ours, a.why), a.units)
         for a in asked
         if a.line_id in about and a.units
     )
-    told = [cancelled, sorted([*map(str, key), units] for key, units in sums.items())]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    content = [cancelled, sorted([*map(str, key), units] for key, units in sums.items())]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def plan(
@@ -156,7 +158,7 @@ def plan(
     by_others: Mapping[ShopifyLineId, int],
     cancelled: bool,
 ) -> FulfillmentPlan:
-    """What fulfilments take these units, the warehouse's own location first; and why the held must wait.
+    """Decide which fulfilments take these units, first at the warehouse's own location, and why the others are held.
 
     `by_others`: units of each line in fulfilments that are not ours.
     """
@@ -188,6 +190,7 @@ def plan(
 def _held_units(
     line: ShopifyLineId, quantity: int, asked: Sequence[RequestedUnits], *, by_others: int, cancelled: bool
 ) -> Iterable[HeldUnits]:
+    """Say why no fulfilment takes the units of a line that are left: each cause with its number of units."""
     for each in asked:
         if each.line_id == line and not each.can_be_fulfilled and (waits := min(quantity, each.units)):
             quantity -= waits
@@ -207,6 +210,7 @@ def _held_units(
 
 
 def _reason_held(asked: RequestedUnits) -> str:
+    """Why a fulfilment of ours may not take units that Shopify still asks for."""
     if asked.status == "ON_HOLD":
         return f"on hold at Shopify: {asked.why or 'no reason given'}"
     if asked.status == "SCHEDULED":
@@ -217,7 +221,7 @@ def _reason_held(asked: RequestedUnits) -> str:
 
 
 def is_still_open(call: Call, asked: Iterable[RequestedUnits]) -> bool:
-    """Whether all that a call takes is still there to be taken."""
+    """Whether Shopify still asks for all units that a call takes."""
     there = _sums(
         ((each.fulfillment_order_id, each.fulfillment_order_line_id), each.units)
         for each in asked

@@ -1,4 +1,4 @@
-"""Tracking of a shipment: how Shopify is told of it, and its correction by a newer report of the WMS."""
+"""Tracking of a shipment: how it is given to Shopify, and how a newer report of the WMS corrects it."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ logger = structlog.get_logger(__name__)
 
 
 def tracking_input(shipment: Shipment) -> dict[str, Any]:
-    """`FulfillmentTrackingInput` (Admin API 2026-10): all numbers and links, and the carrier by the name that Shopify
-    knows, else as the WMS names it; {} = none.
+    """`FulfillmentTrackingInput` (Admin API 2026-10) of a shipment; {} if there is no tracking.
 
-    Of units whose items left in several shipments, the numbers of all of them are given.
+    It has all numbers and links, and the carrier by Shopify's name, or by the WMS's name if Shopify has none. If the
+    items of a unit left in several shipments, the numbers of all of them are given.
     """
     shipments = [*kits.shipments_of_same_units(shipment), shipment]
-    # Shopify takes the first link for the first number: those that have links come first.
+    # Shopify pairs the first link with the first number, so shipments with links come first.
     shipments.sort(key=lambda each: not each.tracking_urls)
     numbers = list(dict.fromkeys(number for each in shipments for number in each.numbers))
     urls = list(dict.fromkeys(url for each in shipments for url in each.tracking_urls))
@@ -53,7 +53,7 @@ def numbers_in(given: dict[str, Any]) -> frozenset[str]:
 
 
 def fields_of(tracking: Tracking) -> dict[str, Any]:
-    """Tracking as a Shipment stores it."""
+    """Tracking as the fields of a Shipment."""
     return {
         "tracking_number": tracking.numbers[0] if tracking.numbers else "",
         "tracking_numbers": list(tracking.numbers),
@@ -63,9 +63,9 @@ def fields_of(tracking: Tracking) -> dict[str, Any]:
 
 
 def correct(order: Order, shipment: Shipment, event: ShipmentEvent, *, occurred_at: datetime) -> bool:
-    """Take over tracking from a report of a known shipment that is no older; False when it says nothing new.
+    """Take over the tracking of a report of a known shipment, unless the report is older; False if nothing changed.
 
-    What the report does not say stays as it was. The order is locked.
+    Values that the report does not name stay. The order is locked.
     """
     said = event.tracking
     if not (said.numbers or said.urls):
@@ -87,9 +87,9 @@ def correct(order: Order, shipment: Shipment, event: ShipmentEvent, *, occurred_
 
 
 def report_unusable(order: Order, shipment: Shipment, said: Tracking, *, closes_alert: bool = False) -> None:
-    """What the WMS gave as tracking and Shopify cannot be given: a person is told, the rest goes on.
+    """Alert a person about tracking that Shopify does not take. The other tracking is used.
 
-    `closes_alert`: a newer report of the each, which ends the alert when all that it gives can be used.
+    `closes_alert`: this is a newer report of the shipment, so it closes the alert if all of its tracking can be used.
     """
     if not said.unusable:
         if closes_alert and (said.numbers or said.urls):
@@ -99,30 +99,33 @@ def report_unusable(order: Order, shipment: Shipment, said: Tracking, *, closes_
 
 
 def update_fulfillments(shipment_pk: ShipmentPk) -> None:
-    """Tell Shopify the tracking that a shipment's fulfilments have now, and those of units that it is a part of.
+    """Set the present tracking in Shopify for the fulfilments of a shipment, and for those that share units with it.
 
-    A fulfilment that is not there yet will be made with it; one that was cancelled is left alone.
-    `fulfillmentTrackingInfoUpdate` sets, so a repeat changes nothing. Raises Permanent when Shopify refuses it.
+    A fulfilment that is not made yet will get it when it is made. A cancelled one is left alone.
+    `fulfillmentTrackingInfoUpdate` sets values, so a repeat changes nothing. Raises Permanent if Shopify refuses it.
     """
     shipment = Shipment.objects.select_related("wms_order__order__shop").get(id=shipment_pk)
     if shipment.wms_order is None:
         return
     order = shipment.wms_order.order
-    told = Fulfillment.objects.filter(
+    confirmed = Fulfillment.objects.filter(
         shipment__wms_order=shipment.wms_order, state=FulfillmentState.CONFIRMED
     )
-    now = [(each, tracking_input(each.shipment)) for each in told.select_related("shipment").order_by("id")]
+    now = [
+        (each, tracking_input(each.shipment)) for each in confirmed.select_related("shipment").order_by("id")
+    ]
     changed = [(each, given) for each, given in now if given and given != each.tracking]
-    gone = cancelled_fulfillments.compare(order.shop, order) if changed else set()
+    gone = cancelled_fulfillments.check(order.shop, order) if changed else set()
     for each, given in changed:
         if each.shopify_fulfillment_id not in gone:
             _set_tracking(order.shop, each, given)
             Fulfillment.objects.filter(id=each.id).update(tracking=given)
 
 
-def _set_tracking(shop: Shop, told: Fulfillment, given: dict[str, Any]) -> None:
+def _set_tracking(shop: Shop, fulfillment: Fulfillment, given: dict[str, Any]) -> None:
+    """Set the tracking of one fulfilment. Raises Permanent if Shopify refuses it."""
     variables = {
-        "fulfillmentId": gid("Fulfillment", told.shopify_fulfillment_id or FulfillmentId(0)),
+        "fulfillmentId": gid("Fulfillment", fulfillment.shopify_fulfillment_id or FulfillmentId(0)),
         "notifyCustomer": shop.notify_customer,
         "trackingInfoInput": given,
     }

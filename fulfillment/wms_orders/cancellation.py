@@ -1,8 +1,8 @@
-"""Cancelling, from both sides, by the phase a WMS order is in.
+"""Cancels WMS orders, whether Shopify or the WMS began it. What can be done depends on the phase of the WMS order.
 
-cancellable    not sent: stopped for certain; sent: cancelled at the WMS (an order in flight right after its answer)
+cancellable    not sent yet: it is ended here; sent: the WMS cancels it (if a call is under way, after its answer)
 in progress    the WMS is asked; its order_status callback confirms or declines
-uncancellable  a return is opened and staff are told
+uncancellable  a return is opened, and a person is told
 """
 
 from __future__ import annotations
@@ -44,11 +44,14 @@ _CLOSED_BY_CANCELLATION = (
     *alerts.routing.NOT_ROUTED,
     *alerts.wms_orders.ENDED_BY_THE_WMS,
 )
-"""What they say is settled when the order is cancelled in Shopify."""
+"""Alerts whose question is answered once the order is cancelled in Shopify."""
 
 
 def stop_order(order: Order) -> None:
-    """The order was cancelled at Shopify: stop what was not sent, ask for what was. The order is locked."""
+    """The order was cancelled at Shopify: end the parts that were not sent, and ask the WMSs to cancel the others.
+
+    The order is locked.
+    """
     end_parts(order.wms_orders.filter(wms_status__in=NOT_AT_THE_WMS))
     for row in order.wms_orders.filter(NOT_ENDED).select_related("warehouse__connection", "order__shop"):
         first = WmsOrder.objects.filter(id=row.id, cancel_requested_at__isnull=True).update(
@@ -57,7 +60,7 @@ def stop_order(order: Order) -> None:
         if first or (
             row.change_request == ChangeRequest.CANCEL_ASKED and row.wms_status != WmsStatus.CANCEL_REQUESTED
         ):
-            # One in flight is cancelled once its outcome is known; its job may be a dead letter by now.
+            # A part in submission is cancelled once its outcome is known. Its job may be a dead letter by now.
             (jobs.wms_orders.submit if row.wms_status == WmsStatus.SUBMITTING else jobs.wms_orders.cancel)(
                 row
             )
@@ -66,7 +69,7 @@ def stop_order(order: Order) -> None:
     if not order.wms_orders.filter(NOT_ENDED).exists():
         order_states.set_state(order, OrderState.CANCELLED)
     elif order.state == OrderState.HELD and order.reason != Reason.OUTCOME_UNKNOWN:
-        # What a person had to decide was about units that nobody wants any more; what is left goes its way.
+        # A person had to decide about units that are not wanted any more. The other parts go on.
         order_states.set_state(order, OrderState.READY)
         order_states.derive_state(order)
     else:
@@ -75,18 +78,18 @@ def stop_order(order: Order) -> None:
 
 
 def end_unsent(order: Order) -> int:
-    """Take back the WMS orders that no call was begun for; returns how many. The order is locked."""
+    """End the WMS orders for which no call was begun; returns how many. The order is locked."""
     return end_parts(order.wms_orders.filter(wms_status=WmsStatus.PENDING))
 
 
 def end_absent(order: Order, wms_order_pk: WmsOrderPk) -> None:
-    """The WMS never got this part, and nobody wants it any more: nothing is to be sent. The order is locked."""
+    """End a part that the WMS never got and that is not wanted any more. The order is locked."""
     end_parts(order.wms_orders.filter(id=wms_order_pk, wms_status=WmsStatus.SUBMITTING))
     order_states.derive_state(order)
 
 
 def cancel(wms_order_pk: WmsOrderPk) -> None:
-    """Cancel a WMS order at its warehouse, as far as its phase allows. Safe to repeat: the key is the same.
+    """Cancel a WMS order at its warehouse, as far as its phase allows. Safe to repeat, because the key stays the same.
 
     Raises what the adapter raises.
     """
@@ -111,9 +114,9 @@ def cancel(wms_order_pk: WmsOrderPk) -> None:
 
 @transaction.atomic
 def begin(wms_order_pk: WmsOrderPk) -> WmsOrder | None:
-    """Commit that the WMS is about to be asked; None when there is nothing to ask (any more).
+    """Commit that the WMS is about to be asked; None if there is nothing to ask (any more).
 
-    An order that is not cancelled at Shopify is asked about only while nothing that is left of it is wanted.
+    If the order is not cancelled at Shopify, the WMS is asked only while none of the part's remaining units are wanted.
     """
     rows = WmsOrder.objects.select_related("warehouse__connection")
     row = rows.get(id=wms_order_pk)
@@ -133,16 +136,17 @@ def begin(wms_order_pk: WmsOrderPk) -> WmsOrder | None:
 
 
 def _request_for(row: WmsOrder) -> ChangeRequest:
-    """What it is asked from now on: where it is too late, nothing."""
+    """The change request to record: a cancellation, unless it is too late for one."""
     asked = phase(WmsStatus(row.wms_status)) != CancellationPhase.UNCANCELLABLE
     return ChangeRequest.CANCEL_ASKED if asked else ChangeRequest(row.change_request)
 
 
 @transaction.atomic
 def record_answer(wms_order_pk: WmsOrderPk, answer: CancelAnswer) -> None:
-    """Store what the WMS said to the cancellation.
+    """Store the answer of the WMS to a request to cancel.
 
-    That it goes on picking (or keeps the order) is a no, and told at once; a word that decides nothing is no answer.
+    If the WMS continues with the picking, or keeps the order, that is a refusal and is recorded at once. A status that
+    decides nothing is no answer.
     """
     if answer.cancelled or phase(answer.status) == CancellationPhase.CANCELLED:
         record_ended(wms_order_pk)
@@ -167,7 +171,7 @@ def record_answer(wms_order_pk: WmsOrderPk, answer: CancelAnswer) -> None:
 
 @transaction.atomic
 def _record_refusal(wms_order_pk: WmsOrderPk, reason: str) -> None:
-    """The WMS answered the wish with an error that no repeat mends: that is a no, too."""
+    """The WMS answered with an error that a repeat cannot mend. That is a refusal, too."""
     row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_pk)
     row.order = order_states.lock_of(row)
     record_declined(row, answer=reason[:2000])
@@ -175,7 +179,7 @@ def _record_refusal(wms_order_pk: WmsOrderPk, reason: str) -> None:
 
 
 def _update_order(order: Order) -> None:
-    """The order shows what its warehouses said. It is locked."""
+    """Bring a locked order up to date with what its warehouses answered."""
     if order.surplus:
         surplus_review.review(order)
     change_requests.update_summary(order)
@@ -183,6 +187,7 @@ def _update_order(order: Order) -> None:
 
 
 def _record_too_late(row: WmsOrder, answer: CancelAnswer) -> None:
+    """Record an answer by which it is too late to cancel, and open a return for the goods."""
     this = WmsOrder.objects.filter(id=row.id)
     this.update(
         change_request=ChangeRequest.CANCEL_DECLINED,
@@ -197,7 +202,7 @@ def _record_too_late(row: WmsOrder, answer: CancelAnswer) -> None:
 
 @transaction.atomic
 def check_answer(wms_order_pk: WmsOrderPk) -> None:
-    """Tell a person when a WMS that was asked to cancel says neither yes nor no."""
+    """Alert a person if a WMS that was asked to cancel has given no answer."""
     row = WmsOrder.objects.select_related("order__shop", "warehouse").get(id=wms_order_pk)
     if row.wms_status != WmsStatus.CANCEL_REQUESTED or row.change_request == ChangeRequest.CANCEL_DECLINED:
         return
@@ -208,9 +213,10 @@ def check_answer(wms_order_pk: WmsOrderPk) -> None:
 def record_ended(
     wms_order_pk: WmsOrderPk, *, ended_as: WmsStatus = WmsStatus.CANCELLED, reason: str = ""
 ) -> bool:
-    """The WMS has ended the order, asked or by itself: free the reservation; False when it had ended before.
+    """Record that the WMS ended the order, asked or by itself; False if it had ended before.
 
-    When somebody at Shopify still asks for it, the order is held: a person decides whether it is routed again.
+    The reservation is released. If Shopify still asks for the units, the order is held, and a person decides whether
+    they are routed again.
     """
     row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_pk)
     row.order = order_states.lock_of(row)
@@ -231,9 +237,10 @@ def record_ended(
 
 
 def ended_by_wms(row: WmsOrder, *, intended: bool, reason: str = "") -> None:
-    """The WMS order was ended, asked or not: its stock is free, and a person decides unless the merchant wanted it so.
+    """Release the stock of a WMS order that ended, and hold the order for a person unless the end was intended.
 
-    What is wanted of it (again) goes to a warehouse anew, after a look at Shopify. The order is locked.
+    After an intended end Shopify is read, and units that are wanted (again) go to a warehouse anew. The order is
+    locked.
     """
     order = row.order
     close_kinds(alerts.cancellations.ONLY_A_PERSON_CAN_STOP, order.subject)
@@ -249,8 +256,11 @@ def ended_by_wms(row: WmsOrder, *, intended: bool, reason: str = "") -> None:
 
 
 def release_if_all_shipped(order: Order) -> None:
-    """All of what a WMS had called cancelled left: where no other unit lacks, nobody has to decide any more. The order
-    is locked, and is settled by the caller."""
+    """All goods of a WMS order left that the WMS had reported as cancelled: end the hold, unless other units are
+    uncovered.
+
+    The order is locked, and the caller derives its state.
+    """
     if (order.state, order.reason) != (OrderState.HELD, Reason.WMS_CANCELLED):
         return
     if not coverage.measure(order).uncovered:
@@ -260,7 +270,8 @@ def release_if_all_shipped(order: Order) -> None:
 
 @transaction.atomic
 def handle_too_late(wms_order_pk: WmsOrderPk) -> None:
-    """It is packed or shipped: open a return for what goes out, and tell staff. Unless it is wanted again."""
+    """The WMS order is packed or shipped: open a return for its goods and alert staff, unless the goods are wanted
+    again."""
     row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_pk)
     row.order = order_states.lock_of(row)
     alerts.cancellations.CANCEL_UNANSWERED.close(row.subject)
@@ -275,9 +286,9 @@ def handle_too_late(wms_order_pk: WmsOrderPk) -> None:
 
 
 def record_declined(row: WmsOrder, *, answer: str) -> None:
-    """The WMS was asked and said no: the goods will ship. The order is locked.
+    """The WMS declined to cancel, so the goods will ship. The order is locked.
 
-    Nobody is alarmed of goods that are wanted again by now.
+    If the goods are wanted again by now, nobody is alerted.
     """
     WmsOrder.objects.filter(id=row.id).update(
         change_request=ChangeRequest.CANCEL_DECLINED, change_answer=answer
@@ -290,13 +301,14 @@ def record_declined(row: WmsOrder, *, answer: str) -> None:
 
 @transaction.atomic
 def route_again(order_pk: OrderPk) -> bool:
-    """A person decides that a refused or cancelled order goes to a warehouse anew; False = nothing to decide."""
+    """A person decides that a refused or cancelled order goes to a warehouse anew; False if there is nothing to
+    decide."""
     order = order_states.lock(order_pk)
     if order.state != OrderState.HELD or order.reason not in (Reason.WMS_REJECTED, Reason.WMS_CANCELLED):
         return False
     end_parts(order_states.refused_parts(order))
     order_states.set_state(order, OrderState.READY)
     close_kinds(alerts.wms_orders.ENDED_BY_THE_WMS, order.subject)
-    # By a reading, not straight to routing: Shopify may hold the order back by now.
+    # The order is read before it is routed, because Shopify may hold it back by now.
     jobs.orders.read_order(order.shop, order.shopify_order_id)
     return True

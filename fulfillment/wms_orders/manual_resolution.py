@@ -1,4 +1,4 @@
-"""What only a person can know: whether a WMS that can neither be asked nor told twice has an order or a return."""
+"""Decisions of a person: whether a WMS has an order or a return, if nobody can ask the WMS and a repeat is not safe."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ logger = structlog.get_logger(__name__)
 
 
 class NothingToDecide(Exception):
-    """The outcome is not in question (any more), or the id is another's; the message says so to staff."""
+    """The outcome is known already, or the id belongs to another order. The message tells staff which."""
 
 
 class TooEarly(Exception):
-    """The last request may still be on its way, so nobody can know yet; the message says so to staff."""
+    """The last request may still arrive, so nobody can know yet. The message tells staff how long to wait."""
 
 
 @transaction.atomic
 def confirm_present(wms_order_pk: WmsOrderPk, *, as_id: RemoteOrderId, user_id: int) -> None:
-    """A person found the order in the WMS under this id: it is recorded as accepted.
+    """A person found the order in the WMS under this id: record it as accepted.
 
-    Raises NothingToDecide, also when that id belongs to another of our WMS orders.
+    Raises NothingToDecide, also if that id belongs to another of our WMS orders.
     """
     row = _lock_undecided(wms_order_pk)
     lock_keys([arrival_key(row.warehouse.connection.id, as_id)])
@@ -48,10 +48,10 @@ def confirm_present(wms_order_pk: WmsOrderPk, *, as_id: RemoteOrderId, user_id: 
 
 @transaction.atomic
 def confirm_absent(wms_order_pk: WmsOrderPk, *, user_id: int) -> bool:
-    """A person made sure that the WMS does not have the order: it is submitted again, under the same identity.
+    """A person made sure that the WMS does not have the order: submit it again, under the same identity.
 
-    False when the order was cancelled meanwhile, so that it is not submitted. Raises NothingToDecide; TooEarly while
-    the last request may still arrive.
+    Returns False if the order was cancelled meanwhile, so that it is not submitted. Raises NothingToDecide, and
+    TooEarly while the last request may still arrive.
     """
     row = _lock_undecided(wms_order_pk)
     _require_settle_time_over(row)
@@ -70,7 +70,7 @@ def confirm_absent(wms_order_pk: WmsOrderPk, *, user_id: int) -> bool:
 
 
 def conflict_text(row: WmsOrder, as_id: RemoteOrderId) -> str:
-    """What staff are told when the WMS's id they give belongs to another of our orders there; "" when it does not."""
+    """A message for staff if another of our orders at this WMS has the id that they gave; "" if none has it."""
     others = WmsOrder.objects.select_related("order").filter(
         warehouse__connection_id=row.warehouse.connection_id, remote_id=as_id
     )
@@ -81,6 +81,7 @@ def conflict_text(row: WmsOrder, as_id: RemoteOrderId) -> str:
 
 
 def _lock_undecided(wms_order_pk: WmsOrderPk) -> WmsOrder:
+    """Lock the order of a WMS order whose outcome is unknown. Raises NothingToDecide if it is known by now."""
     row = WmsOrder.objects.select_related("warehouse__connection", "decided_by").get(id=wms_order_pk)
     row.order = order_states.lock_of(row)
     row.refresh_from_db(fields=["outcome", "decided_by", "remote_id"])
@@ -90,12 +91,14 @@ def _lock_undecided(wms_order_pk: WmsOrderPk) -> WmsOrder:
 
 
 def _require_settle_time_over(row: WmsOrder | Return) -> None:
+    """Raises TooEarly while the last request may still arrive."""
     recent = type(row).objects.filter(pk=row.pk, attempt_at__gt=Now() - attempts.SETTLE_TIME)
     if at := recent.values_list("attempt_at", flat=True).first():
         raise TooEarly(f"It may still arrive. Look again after {at + attempts.SETTLE_TIME:%H:%M:%S} UTC.")
 
 
 def _decided_text(row: WmsOrder) -> str:
+    """How the question was answered, for staff who come too late."""
     who = f"{row.decided_by.get_username()} decided it: " if row.decided_by else ""
     if row.remote_id:
         return f"It is not in question any more: {who}the WMS has it as {row.remote_id}."
@@ -118,9 +121,9 @@ def confirm_return_present(return_pk: ReturnPk, *, as_id: RemoteReturnId, user_i
 
 @transaction.atomic
 def confirm_return_absent(return_pk: ReturnPk, *, user_id: int) -> None:
-    """A person made sure that the WMS does not expect the return: it is announced again.
+    """A person made sure that the WMS does not expect the return: announce it again.
 
-    Raises NothingToDecide; TooEarly while the announcement may still arrive.
+    Raises NothingToDecide, and TooEarly while the announcement may still arrive.
     """
     row = _lock_undecided_return(return_pk)
     _require_settle_time_over(row)
@@ -130,6 +133,7 @@ def confirm_return_absent(return_pk: ReturnPk, *, user_id: int) -> None:
 
 
 def _lock_undecided_return(return_pk: ReturnPk) -> Return:
+    """Lock the order of a return whose outcome is unknown. Raises NothingToDecide if it is known by now."""
     row = Return.objects.select_related("wms_order__warehouse__connection").get(id=return_pk)
     row.wms_order.order = order_states.lock_of(row.wms_order)
     row.refresh_from_db(fields=["state"])
@@ -139,6 +143,7 @@ def _lock_undecided_return(return_pk: ReturnPk) -> Return:
 
 
 def _close_return_question(row: Return, *, there: bool, user_id: int) -> None:
+    """Close the alert about a return, and wake the job that waits for the decision."""
     alerts.wms_orders.OUTCOME_UNKNOWN.close(row.subject)
     wake(decision_key(row.external_id))
     logger.info("outcome_decided", wms_return=row.id, there=there, user=user_id)

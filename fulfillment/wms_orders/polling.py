@@ -1,7 +1,7 @@
-"""Callbacks that never came: a WMS is asked how the orders stand of which it has told nothing for a while.
+"""Asks a WMS about orders of which it has reported nothing for a while, to make up for callbacks that never came.
 
-Only a WMS that can be asked for an order is (capability `find_order`). What it answers goes the way of a callback. One
-order after the other, in a job of its own per connection, at low priority: one place of the lane is taken, never more.
+Only a WMS with the capability `find_order` can be asked. Its answers are applied like callbacks. Each connection has
+one job at low priority that asks about one order after the other. So it never takes more than one slot of the lane.
 """
 
 from __future__ import annotations
@@ -33,18 +33,19 @@ logger = structlog.get_logger(__name__)
 
 BATCH = 25
 TIME_LIMIT_SECONDS = 20.0
-"""A run begins no further call after this long: the slowest one still deadline within a run's 50 s."""
+"""A run begins no further call after this long, so that even the slowest call ends within the 50 s of a run."""
 
 LONGEST_BLOCKING = timedelta(hours=1)
-"""An order that cannot be asked about, though its WMS answers, stands before the others no longer than this."""
+"""If the look-up of one order fails although its WMS answers others, it keeps the others waiting no longer than
+this."""
 
 LONGEST_INTERVAL = timedelta(days=1)
 OLDEST_ASKED_ABOUT = timedelta(days=60)
-"""After that an order is left to people: nothing comes of it any more."""
+"""An order that was accepted before this is left to people, because no news of it is to be expected."""
 
 
 def request_all() -> int:
-    """Enqueue the look-ups of every active connection with orders that are due; returns how many connections."""
+    """Request look-ups for every active connection with orders that are due; returns how many connections."""
     asked = 0
     for connection in Connection.objects.filter(is_active=True):
         if (
@@ -58,7 +59,7 @@ def request_all() -> int:
 
 
 def due(connection: Connection) -> QuerySet[WmsOrder]:
-    """WMS orders of which the connection has told nothing for a while, the longest due first."""
+    """WMS orders of which the connection has reported nothing for a while, those first that are due the longest."""
     return (
         WmsOrder.objects.filter(
             warehouse__connection=connection,
@@ -72,10 +73,10 @@ def due(connection: Connection) -> QuerySet[WmsOrder]:
 
 
 def look_up(connection_pk: ConnectionPk) -> int:
-    """Ask the WMS about a batch of its orders, and enqueue the next batch; returns how many were asked about.
+    """Ask the WMS about a batch of its orders, and request the next batch; returns how many were asked about.
 
-    What the WMS refuses to tell of one order does not keep the others from being asked about.
-    Raises what the adapter raises, but Permanent.
+    If the WMS refuses to answer about one order, the others are asked about all the same. Raises what the adapter
+    raises, except Permanent.
     """
     connection = Connection.objects.get(id=connection_pk)
     if not (connection.is_active and _can_be_asked(connection)):
@@ -109,24 +110,24 @@ def _can_be_asked(connection: Connection) -> bool:
 
 
 def _only_this_order_fails(row: WmsOrder) -> bool:
-    """Whether it is this order's trouble as far as one can see, and others wait behind it."""
+    """Whether the failure seems to be about this order alone, and other orders wait behind it."""
     connection = row.warehouse.connection
     answers = Lane.objects.filter(name=connection.lane, circuit=Circuit.CLOSED).exists()
     return answers and due(connection).exclude(id=row.id).exists()
 
 
 def _postpone(row: WmsOrder, *, by: timedelta) -> None:
-    """Unless news came meanwhile, which put it off by themselves."""
+    """Put the next look-up off, unless news came meanwhile, which did so already."""
     WmsOrder.objects.filter(id=row.id, look_up_at=row.look_up_at).update(look_up_at=Now() + by)
 
 
 def look_up_interval(unchanged: timedelta) -> timedelta:
-    """Until it is asked about next: a quarter of the time for which it stands where it stands. Pure."""
+    """The time until the next look-up: a quarter of the time for which the state has not changed. Pure."""
     return min(max(unchanged / 4, FIRST_LOOK_UP), LONGEST_INTERVAL)
 
 
 def apply_answer(row: WmsOrder, answer: OrderAnswer | None, *, asked_at: datetime) -> None:
-    """Apply what the WMS answered, as it was when it was asked: what was told meanwhile is newer."""
+    """Apply the answer of a WMS as of the time when it was asked. What the WMS reported since then is newer."""
     if answer is None or answer.remote_id != row.remote_id:
         _report_gone(row, answer)
         return
@@ -138,8 +139,10 @@ def apply_answer(row: WmsOrder, answer: OrderAnswer | None, *, asked_at: datetim
 
 
 def _leaves_cancellation_open(row: WmsOrder, status: WmsStatus) -> bool:
-    """It was asked to cancel and goes on as before: a callback would decline by that, a look-up only shows that
-    nobody has decided yet."""
+    """Whether the answer says only that a WMS that was asked to cancel goes on as before.
+
+    A callback with that status would decline. A look-up shows only that nobody has decided yet.
+    """
     undecided = (CancellationPhase.CANCELLABLE, CancellationPhase.IN_PROGRESS)
     known = status != WmsStatus.UNKNOWN
     return row.wms_status == WmsStatus.CANCEL_REQUESTED and known and phase(status) in undecided
@@ -147,7 +150,7 @@ def _leaves_cancellation_open(row: WmsOrder, status: WmsStatus) -> bool:
 
 @transaction.atomic
 def _report_refused(connection: Connection, refused: Mapping[WmsOrder, str], *, answered: int) -> None:
-    """One alert per order, or one for all where the WMS tells of none."""
+    """Raise one alert for each order that was refused, or one for all if the WMS answered about none."""
     if answered:
         alerts.wms_orders.LOOK_UP_REFUSED.close(connection.subject)
     if len(refused) > 1 and not answered:
@@ -159,6 +162,7 @@ def _report_refused(connection: Connection, refused: Mapping[WmsOrder, str], *, 
 
 @transaction.atomic
 def _report_gone(row: WmsOrder, answer: OrderAnswer | None) -> None:
+    """Alert a person about an order that the WMS does not know any more, or knows by another id."""
     if answer is None and (row.order.cancelled_at or wms_order_surplus.is_unwanted(row)):
-        return  # what nobody wants any more nobody misses
+        return  # it is not wanted any more, so nobody misses it
     alerts.wms_orders.wms_order_gone(row, found=answer.remote_id if answer else "")

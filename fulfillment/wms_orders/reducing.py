@@ -1,11 +1,12 @@
-"""Asking a WMS to send less of an order than it was given, while nobody has touched the goods.
+"""Asks a WMS to send less of an order than it was given, while nobody has touched the goods.
 
-begin   one transaction: the target and the number of the reduction are recorded before the call (law 3)
-ask     no transaction: the whole order as it shall be, under a key of this reduction's own
-record  one transaction: what the WMS said
+begin          one transaction: the new quantities and the number of the reduction are recorded before the call (law 3)
+reduce         no transaction: the call, with the whole order as it shall be, under a key of this reduction
+record_answer  one transaction: the answer of the WMS
 
-A reduction whose answer was lost is asked again, the same under the same key, before any other: a PUT that is repeated
-changes nothing. It never adds units: what is wanted again goes out as a further part.
+If the answer to a reduction was lost, the same reduction is asked for again under the same key, before any other. This
+is safe, because a repeated PUT changes nothing. A reduction never adds units: what is wanted again becomes a further
+part.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Reduction:
-    """One wish to send less, as it was committed before the call; `number` is part of its key."""
+    """One request to send less, as it was committed before the call. `number` is part of its key."""
 
     wms_order: WmsOrder
     number: int
@@ -47,7 +48,10 @@ class Reduction:
 
 
 def reduce(wms_order_pk: WmsOrderPk) -> None:
-    """Ask the WMS to leave out what Shopify no longer asks for. Raises what the adapter raises, but Permanent: a no."""
+    """Ask the WMS to leave out the units that Shopify no longer asks for.
+
+    Raises what the adapter raises, except Permanent, which is a refusal.
+    """
     reduction = begin(wms_order_pk)
     if reduction is None:
         return
@@ -69,7 +73,7 @@ def reduce(wms_order_pk: WmsOrderPk) -> None:
 
 @transaction.atomic
 def begin(wms_order_pk: WmsOrderPk) -> Reduction | None:
-    """Commit what the WMS is about to be asked; None when there is nothing to ask (any more)."""
+    """Commit what the WMS is about to be asked; None if there is nothing to ask (any more)."""
     row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_pk)
     row.order = order_states.lock_of(row)
     row.refresh_from_db(fields=["wms_status", "change_request", "reductions"])
@@ -93,7 +97,7 @@ def begin(wms_order_pk: WmsOrderPk) -> Reduction | None:
 
 
 def _request(row: WmsOrder) -> OrderRequest:
-    """The order as it shall be."""
+    """The whole order as it shall be after the reduction."""
     lines = row.lines.select_related("order_line").order_by("id")
     kept = [(line, line.quantity if line.reduce_to is None else line.reduce_to) for line in lines]
     return replace(
@@ -108,7 +112,7 @@ def _request(row: WmsOrder) -> OrderRequest:
 
 @transaction.atomic
 def _mark_not_asked(reduction: Reduction) -> None:
-    """Nothing was asked: what is wanted by then is asked the next time."""
+    """The WMS was not asked after all: the next attempt asks for what is wanted by then."""
     order_states.lock_of(reduction.wms_order)
     row = WmsOrder.objects.filter(
         id=reduction.wms_order.id, change_request=ChangeRequest.REDUCTION_ASKED, reductions=reduction.number
@@ -119,7 +123,7 @@ def _mark_not_asked(reduction: Reduction) -> None:
 
 @transaction.atomic
 def record_answer(reduction: Reduction, answer: UpdateAnswer) -> bool:
-    """Store what the WMS said to the reduction; False when it was stored before."""
+    """Store the answer of the WMS to the reduction; False if it was stored before."""
     row = reduction.wms_order
     row.order = order_states.lock_of(row)
     row.refresh_from_db(fields=["wms_status"])
@@ -140,7 +144,7 @@ def record_answer(reduction: Reduction, answer: UpdateAnswer) -> bool:
     else:
         WmsOrderLine.objects.bulk_update(lines, ["reduce_to"])
     logger.info("wms_order_change_answered", order=row.order_id, wms_order=row.id, accepted=answer.accepted)
-    # Where it stands by now: the alert, and what is wanted again meanwhile.
+    # The answer changes the alert and the state, and units may be wanted again by now.
     surplus_review.review(row.order)
     change_requests.update_summary(row.order)
     order_states.derive_state(row.order)

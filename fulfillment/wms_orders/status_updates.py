@@ -1,4 +1,4 @@
-"""What the WMS says of an order's state, applied so that late and repeated callbacks change nothing."""
+"""Applies what a WMS reports about the state of an order, so that late and repeated reports change nothing."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ from wms.ids import ConnectionPk, RemoteOrderId
 from wms.vocabulary.statuses import WmsStatus
 
 SOON_KNOWN = timedelta(minutes=30)
-"""Longer than the answer to our own call takes, which a callback may overtake. By the WMS's clock."""
+"""Our own call is answered within this time. A callback may overtake the answer, and then names an order that we do not
+know yet. Measured by the clock of the WMS."""
 
 
 def wms_order_of(connection_pk: ConnectionPk, remote_id: RemoteOrderId) -> WmsOrder | None:
-    """Our WMS order for the id that a WMS names."""
+    """Our WMS order with the id that a WMS names; None if we know none."""
     return (
         WmsOrder.objects.select_related("order__shop", "warehouse__connection")
         .filter(warehouse__connection_id=connection_pk, remote_id=remote_id)
@@ -48,9 +49,9 @@ def wms_order_of(connection_pk: ConnectionPk, remote_id: RemoteOrderId) -> WmsOr
 def require_wms_order(
     connection_pk: ConnectionPk, remote_id: RemoteOrderId, *, occurred_at: datetime
 ) -> WmsOrder:
-    """Our WMS order for the id that a WMS names in a callback.
+    """Our WMS order with the id that a WMS names in a callback.
 
-    Raises Blocked when there is none: the callback may have come before our own call returned, so it waits.
+    Raises Blocked if we know none: the callback may have come before our own call returned, so it waits.
     """
     row = wms_order_of(connection_pk, remote_id)
     if row is None:
@@ -66,8 +67,7 @@ def require_wms_order(
 def _report_unexplained(
     connection_pk: ConnectionPk, remote_id: RemoteOrderId, *, occurred_at: datetime
 ) -> None:
-    """Tell a person of a callback about an unknown order when nothing explains it: nothing is being submitted there, or
-    it happened long ago."""
+    """Alert a person about a callback for an unknown order, if no submission explains it or it happened long ago."""
     under_way = WmsOrder.objects.filter(
         warehouse__connection_id=connection_pk, wms_status__in=UNCONFIRMED
     ).exists()
@@ -78,10 +78,7 @@ def _report_unexplained(
 
 
 def apply_callback(connection_pk: ConnectionPk, event: OrderStatusEvent, *, occurred_at: datetime) -> None:
-    """Apply an order_status callback.
-
-    Raises Blocked when the order is not known yet.
-    """
+    """Apply an order_status callback. Raises Blocked if the order is not known yet."""
     row = require_wms_order(connection_pk, event.wms_order_id, occurred_at=occurred_at)
     apply_status(row, event.wms_status, word=event.status, reason=event.reason, occurred_at=occurred_at)
 
@@ -89,16 +86,17 @@ def apply_callback(connection_pk: ConnectionPk, event: OrderStatusEvent, *, occu
 def apply_status(
     row: WmsOrder, status: WmsStatus, *, word: str, reason: str = "", occurred_at: datetime
 ) -> None:
-    """Apply that the WMS says `status` of an order, in its own `word`: told by a callback, or asked for.
+    """Apply a status that the WMS reported, in a callback or in its answer to a look-up. `word` is the WMS's own word.
 
-    `occurred_at` is when it was so at the earliest: states move forward only, whichever arrives first.
+    `occurred_at` is the earliest time at which the status applied. States only move forward, in whatever order the
+    reports arrive.
     """
     if status == WmsStatus.UNKNOWN:
         alerts.wms_orders.unknown_wms_status(row.warehouse.connection, word=word)
     elif status in ENDED:
         cancellation.record_ended(row.id, ended_as=status, reason=reason)
     elif status in BY_SHIPMENTS:
-        # The state follows the shipment callbacks, which say what was sent; one that is lost must be noticed.
+        # Shipment callbacks say what was sent, and only they set the state. A lost one must be noticed.
         jobs.wms_orders.expect_shipment(row, all_of_it=status == WmsStatus.SHIPPED)
         if status == WmsStatus.SHIPPED:
             _record_finished(row, at=occurred_at)
@@ -108,7 +106,7 @@ def apply_status(
 
 @transaction.atomic
 def _record_finished(row: WmsOrder, *, at: datetime) -> None:
-    """The WMS sends nothing more of it: what nobody asks for any more is not waited for."""
+    """The WMS sends nothing more of the order, so units that Shopify no longer asks for are not waited for."""
     order = order_states.lock_of(row)
     rows = WmsOrder.objects.filter(NOT_ENDED, id=row.id, finished_at__isnull=True)
     if rows.update(finished_at=at) and order.surplus:
@@ -118,6 +116,7 @@ def _record_finished(row: WmsOrder, *, at: datetime) -> None:
 
 @transaction.atomic
 def _advance_status(row: WmsOrder, status: WmsStatus, *, reason: str, occurred_at: datetime) -> None:
+    """Move a WMS order to a step of the work, or take the step as the answer to a request to cancel."""
     order = order_states.lock_of(row)
     row.refresh_from_db(fields=["wms_status", "cancel_requested_at"])
     if row.wms_status == WmsStatus.CANCEL_REQUESTED:
@@ -126,7 +125,7 @@ def _advance_status(row: WmsOrder, status: WmsStatus, *, reason: str, occurred_a
         if row.cancel_requested_at and occurred_at < row.cancel_requested_at:
             return
         if phase(status) == CancellationPhase.CANCELLABLE:
-            # It goes on deciding: the wish stands, and staff are told when it does not answer.
+            # The WMS has not decided yet: the request stays open, and staff are alerted if no answer comes.
             WmsOrder.objects.filter(id=row.id, change_request=ChangeRequest.CANCEL_DECLINED).update(
                 change_request=ChangeRequest.CANCEL_ASKED
             )
@@ -151,9 +150,9 @@ def _advance_status(row: WmsOrder, status: WmsStatus, *, reason: str, occurred_a
 
 
 def check_shipment(wms_order_pk: WmsOrderPk, *, all_of_it: bool) -> None:
-    """Tell a person when the WMS said «shipped» and no shipment came that says so, or not of all units.
+    """Alert a person if the WMS reported «shipped», and no shipment came, or not of all units.
 
-    Nobody is told twice (a shipment that is held has its own alert), nor when somebody fulfilled it in Shopify.
+    Nobody is alerted if a held shipment has its own alert already, or if somebody fulfilled the units in Shopify.
     """
     row = WmsOrder.objects.select_related("order__shop", "warehouse").get(id=wms_order_pk)
     reported = OVER if all_of_it else (*OVER, WmsStatus.PARTIALLY_SHIPPED)
@@ -171,14 +170,15 @@ def check_shipment(wms_order_pk: WmsOrderPk, *, all_of_it: bool) -> None:
 
 
 def _report_remainder_missing(row: WmsOrder) -> None:
+    """Alert a person about the units that no shipment has, with both numbers."""
     units = row.lines.aggregate(asked=Sum("quantity"), shipped=Sum("shipped"))
     alerts.shipments.shipment_incomplete(row, shipped=units["shipped"], asked=units["asked"])
 
 
 def record_shipped(row: WmsOrder, *, complete: bool, shipped_at: datetime | None) -> None:
-    """A shipment was recorded for the order. The order is locked.
+    """Record that a shipment of the order came. The order is locked.
 
-    Of what the WMS had ended by itself the rest stays ended: a person decides, and routes it again.
+    If the WMS had ended the order by itself, a partial shipment leaves it ended: a person decides about the remainder.
     """
     rows = WmsOrder.objects.filter(id=row.id)
     if not complete:
@@ -189,6 +189,7 @@ def record_shipped(row: WmsOrder, *, complete: bool, shipped_at: datetime | None
 
 
 def _close_missing_alerts(row: WmsOrder, *, complete: bool) -> None:
+    """Close the alert about a missing shipment; if all units came, also the one about an incomplete shipment."""
     if complete:
         close_kinds(alerts.shipments.REPORT_MISSING, row.subject)
     else:
