@@ -49,7 +49,7 @@ class ReturnAdmin(DecidingAdmin):
 
     def page(self, request: HttpRequest, row: Return) -> dict[str, Any]:
         """What is to come back, what came, and the decision where one is needed."""
-        return {"shown": part_pages.goods_back(row), **self.decision(request, row)}
+        return {"shown": part_pages.returned_goods(row), **self.decision(request, row)}
 
     def doubt(self, request: HttpRequest, row: Return) -> unknown_outcome.Doubt | None:
         """Whether the WMS expects the return."""

@@ -1,4 +1,4 @@
-"""What the console shows of one order: everything that is known of it, in a constant number of queries."""
+"""The console's page of one order: everything that we know of it, in a constant number of queries."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ from wms.refs import callback_subject
 
 
 @dataclass(frozen=True)
-class OrderFacts:
-    """The rows of an order, read once, with what hangs on them."""
+class OrderRows:
+    """An order and its related rows, each read once. `locations`: the names of our locations by Shopify's id."""
 
     order: Order
     lines: Sequence[OrderLine]
-    work: Sequence[FulfillmentOrder]
+    fulfillment_orders: Sequence[FulfillmentOrder]
     parts: Sequence[WmsOrder]
-    parcels: Sequence[Shipment]
+    shipments: Sequence[Shipment]
     returns: Sequence[Return]
     locations: dict[int, str]
 
     @property
     def subjects(self) -> list[Subject]:
-        """What jobs and alerts about the order and its parts are filed under."""
+        """The subjects of jobs and alerts about the order, its parts, shipments and returns."""
         named = [
             callback_subject(p.warehouse.connection.slug, p.remote_id) for p in self.parts if p.remote_id
         ]
@@ -55,13 +55,13 @@ class OrderFacts:
             self.order.subject,
             *named,
             *(part.subject for part in self.parts),
-            *(parcel.subject for parcel in self.parcels),
+            *(shipment.subject for shipment in self.shipments),
             *(row.subject for row in self.returns),
         ]
 
     @property
     def sku_subjects(self) -> list[Subject]:
-        """What alerts about the order's SKUs are filed under; they concern other orders too."""
+        """The subjects of alerts about the order's SKUs, which concern other orders too."""
         return [
             variant_subject(self.order.shop.domain, line.shopify_variant_id)
             for line in self.lines
@@ -69,18 +69,18 @@ class OrderFacts:
         ]
 
 
-def facts(order: Order) -> OrderFacts:
-    """Read all rows of an order; `order.shop` is loaded."""
+def read_rows(order: Order) -> OrderRows:
+    """Read all rows of an order. `order.shop` must be loaded."""
     parts = order.wms_orders.select_related("warehouse__connection").prefetch_related("lines__order_line")
-    parcels = Shipment.objects.filter(wms_order__order=order).select_related("wms_order")
+    shipments = Shipment.objects.filter(wms_order__order=order).select_related("wms_order")
     locations = Warehouse.objects.filter(shop_id=order.shop_id).values_list("shopify_location_id", "name")
-    work = order.fulfillment_orders.prefetch_related("lines__order_line")
-    return OrderFacts(
+    fulfillment_orders = order.fulfillment_orders.prefetch_related("lines__order_line")
+    return OrderRows(
         order=order,
         lines=list(order.lines.order_by("id")),
-        work=list(work.order_by("shopify_fulfillment_order_id")),
+        fulfillment_orders=list(fulfillment_orders.order_by("shopify_fulfillment_order_id")),
         parts=list(parts.order_by("part")),
-        parcels=list(parcels.prefetch_related("lines", "units__order_line").order_by("id")),
+        shipments=list(shipments.prefetch_related("lines", "units__order_line").order_by("id")),
         returns=list(Return.objects.filter(wms_order__order=order).prefetch_related("lines").order_by("id")),
         locations=dict(locations),
     )
@@ -88,7 +88,7 @@ def facts(order: Order) -> OrderFacts:
 
 @dataclass(frozen=True)
 class OrderPage:
-    """What templates/admin/fulfillment/order.html shows."""
+    """What the templates before.html and after.html in templates/admin/fulfillment show of an order."""
 
     shopify_url: str
     address: list[tuple[str, str]]
@@ -100,9 +100,9 @@ class OrderPage:
 
 
 def page(order: Order, *, with_personal_data: bool) -> OrderPage:
-    """Everything about an order; names and addresses only where the viewer may see them."""
-    found = facts(order)
-    sections = [_lines(found), _parts(found), _parcels(found), _work(found), _decision(order)]
+    """The page of an order; with names and addresses only if the viewer may see them."""
+    found = read_rows(order)
+    sections = [_lines(found), _parts(found), _shipments(found), _fulfillment_orders(found), _decision(order)]
     if found.returns:
         sections.insert(3, _returns(found))
     subjects = found.subjects
@@ -114,15 +114,16 @@ def page(order: Order, *, with_personal_data: bool) -> OrderPage:
         erased_at=order.erased_at,
         sections=sections,
         alerts=list(alerts.order_by("-last_at")),
-        entries=timeline.timeline(subjects, rows=[order, *found.parts, *found.parcels, *found.returns]),
+        entries=timeline.timeline(subjects, rows=[order, *found.parts, *found.shipments, *found.returns]),
     )
 
 
 def _address(order: Order, *, shown: bool) -> list[tuple[str, str]]:
+    """The address as names and values in the usual order, masked unless `shown`."""
     parts: dict[str, Any] = json.loads(order.ship_to) if order.ship_to else {}
     seen = parts if shown else mask_personal(parts)
-    order_of = ["name", "company", "address1", "address2", "zip", "city", "province", "country", "phone"]
-    names = [*order_of, *(name for name in seen if name not in order_of)]
+    usual = ["name", "company", "address1", "address2", "zip", "city", "province", "country", "phone"]
+    names = [*usual, *(name for name in seen if name not in usual)]
     return [(name, str(seen[name])) for name in names if seen.get(name)]
 
 
@@ -130,12 +131,13 @@ def _units(pairs: Iterable[tuple[int, str]]) -> str:
     return ", ".join(f"{quantity} × {what}" for quantity, what in pairs)
 
 
-def _lines(found: OrderFacts) -> Section:
+def _lines(found: OrderRows) -> Section:
+    """The order's lines, with the Shopify units that are open at Shopify and those that shipments completed."""
     shipped: dict[int, int] = {}
-    for unit in (unit for parcel in found.parcels for unit in parcel.units.all()):
+    for unit in (unit for shipment in found.shipments for unit in shipment.units.all()):
         shipped[unit.order_line_id] = shipped.get(unit.order_line_id, 0) + unit.quantity
     still_open: dict[int, int] = {}
-    for row in (row for work in found.work for row in work.lines.all()):
+    for row in (row for each in found.fulfillment_orders for row in each.lines.all()):
         still_open[row.order_line_id] = still_open.get(row.order_line_id, 0) + row.remaining_quantity
     rows: list[list[Cell]] = [
         [
@@ -154,7 +156,7 @@ def _lines(found: OrderFacts) -> Section:
 
 
 def _mapping(line: OrderLine) -> Cell:
-    """The variant, leading to its SKU mappings."""
+    """The variant, as a link to its SKU mappings."""
     if line.shopify_variant_id is None:
         return "none: a custom line"
     mappings = reverse("admin:skumap_skumapping_changelist")
@@ -162,6 +164,7 @@ def _mapping(line: OrderLine) -> Cell:
 
 
 def _not_ours(line: OrderLine) -> str:
+    """Why no warehouse sends the line; "" if one does."""
     if line.is_gift_card:
         return "gift card"
     if not line.requires_shipping:
@@ -169,7 +172,7 @@ def _not_ours(line: OrderLine) -> str:
     return "removed" if not line.quantity else ""
 
 
-def _parts(found: OrderFacts) -> Section:
+def _parts(found: OrderRows) -> Section:
     rows: list[list[Cell]] = [
         [
             link(part, f"part {part.part}"),
@@ -194,19 +197,19 @@ def _parts(found: OrderFacts) -> Section:
     return Section("WMS orders", headers, rows, empty="Not with any warehouse yet.")
 
 
-def _parcels(found: OrderFacts) -> Section:
+def _shipments(found: OrderRows) -> Section:
     rows: list[list[Cell]] = [
         [
-            link(parcel),
-            f"part {parcel.wms_order.part}" if parcel.wms_order else "",
-            badge(parcel.state, SHIPMENT_TONES),
-            f"{', '.join(parcel.numbers)} {parcel.carrier_code}".strip(),
-            _units((line.quantity, line.item_code) for line in parcel.lines.all()),
-            _units((unit.quantity, unit.order_line.label) for unit in parcel.units.all()),
-            parcel.shipped_at,
-            fulfillment_of(parcel, found.order),
+            link(shipment),
+            f"part {shipment.wms_order.part}" if shipment.wms_order else "",
+            badge(shipment.state, SHIPMENT_TONES),
+            f"{', '.join(shipment.numbers)} {shipment.carrier_code}".strip(),
+            _units((line.quantity, line.item_code) for line in shipment.lines.all()),
+            _units((unit.quantity, unit.order_line.label) for unit in shipment.units.all()),
+            shipment.shipped_at,
+            fulfillment_of(shipment, found.order),
         ]
-        for parcel in found.parcels
+        for shipment in found.shipments
     ]
     headers = [
         "Shipment",
@@ -221,14 +224,14 @@ def _parcels(found: OrderFacts) -> Section:
     return Section("Shipments", headers, rows, empty="Nothing was shipped yet.")
 
 
-def fulfillment_of(parcel: Shipment, order: Order) -> Cell:
-    """The fulfilment a shipment became; Shopify shows fulfilments on the order's page."""
-    if parcel.shopify_fulfillment_id is None or parcel.reason:
-        return parcel.reason
-    return Link(str(parcel.shopify_fulfillment_id), at_shopify(order), away=True)
+def fulfillment_of(shipment: Shipment, order: Order) -> Cell:
+    """A link to the fulfilment of a shipment, on the order's page in Shopify; its reason if it is held or has none."""
+    if shipment.shopify_fulfillment_id is None or shipment.reason:
+        return shipment.reason
+    return Link(str(shipment.shopify_fulfillment_id), at_shopify(order), away=True)
 
 
-def _returns(found: OrderFacts) -> Section:
+def _returns(found: OrderRows) -> Section:
     rows: list[list[Cell]] = [
         [
             link(row, row.remote_id or row.external_id),
@@ -243,31 +246,34 @@ def _returns(found: OrderFacts) -> Section:
     return Section("Returns", ["Return", "State", "Reason", "Items", "Requested", "Received"], rows)
 
 
-def _work(found: OrderFacts) -> Section:
+def _fulfillment_orders(found: OrderRows) -> Section:
     rows: list[list[Cell]] = [
         [
-            str(work.shopify_fulfillment_order_id),
-            work.status.lower().replace("_", " "),
-            _place(work, found.locations),
-            work.delivery_method.lower().replace("_", " "),
+            str(each.shopify_fulfillment_order_id),
+            each.status.lower().replace("_", " "),
+            _location(each, found.locations),
+            each.delivery_method.lower().replace("_", " "),
             ", ".join(
                 f"{line.remaining_quantity}/{line.total_quantity} × {line.order_line.label}"
-                for line in work.lines.all()
+                for line in each.lines.all()
             ),
-            work.hold_reason or work.fulfill_at,
+            each.hold_reason or each.fulfill_at,
         ]
-        for work in found.work
+        for each in found.fulfillment_orders
     ]
     headers = ["Fulfilment order", "State", "Location", "Delivery", "Units left", "Held by / from"]
     return Section("Fulfilment orders at Shopify", headers, rows, empty="Shopify has made none yet.")
 
 
-def _place(work: FulfillmentOrder, locations: dict[int, str]) -> str:
-    if work.location_id is None:
+def _location(fulfillment_order: FulfillmentOrder, names: dict[int, str]) -> str:
+    """The location's name and id, or why it is not ours."""
+    location = fulfillment_order.location_id
+    if location is None:
         return "none"
-    known = locations.get(work.location_id)
-    kind = "a service that is not ours" if work.at_foreign_service else "no warehouse of ours"
-    return f"{known} ({work.location_id})" if known else f"{work.location_id}: {kind}"
+    if location in names:
+        return f"{names[location]} ({location})"
+    kind = "a service that is not ours" if fulfillment_order.at_foreign_service else "no warehouse of ours"
+    return f"{location}: {kind}"
 
 
 def _decision(order: Order) -> Section:

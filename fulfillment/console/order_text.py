@@ -1,4 +1,4 @@
-"""An order in words for people: what it is called, and why it stands where it stands."""
+"""An order in words for people: its name, and the reason for its state."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ LONGEST = 120
 
 
 def why(order: Order) -> str:
-    """Its reason with the detail, and what of it may not go yet while the other parts do."""
-    own = _said(Reason(order.reason), order.reason_detail) or unsent.why(order)
+    """Why it is in its state, and why some of its units are deferred while the others go."""
+    own = _reason_text(Reason(order.reason), order.reason_detail) or unsent.why(order)
     if not order.deferred_reason or order.deferred_reason == order.reason:
         return own
-    rest = f"a part waits, {_said(Reason(order.deferred_reason), order.deferred_detail)}"
-    return f"{own}; {rest}" if own else rest
+    deferred = f"a part waits, {_reason_text(Reason(order.deferred_reason), order.deferred_detail)}"
+    return f"{own}; {deferred}" if own else deferred
 
 
 def shortened(text: str) -> str:
-    """For a cell of a list."""
+    """A text, shortened for a cell of a list."""
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-def _said(reason: Reason, detail: str) -> str:
+def _reason_text(reason: Reason, detail: str) -> str:
     return f"{reason.label}: {detail}".rstrip(": ") if reason else ""
 
 
 def names(subjects: Collection[str]) -> dict[str, SubjectName]:
-    """What orders are called where ops knows only the subject of a job: in dead letters and lists of jobs.
+    """The names of orders by their subject, for dead letters and lists of jobs. Two statements.
 
-    By Order.subject: the order's name, or Shopify's id of one that was never read; two statements.
+    An order that was never read is named by Shopify's id.
     """
     ids = {subject: found for subject in subjects if (found := parse_order(subject))}
     shops = dict(Shop.objects.filter(id__in={shop for shop, _ in ids.values()}).values_list("id", "domain"))

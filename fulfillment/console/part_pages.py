@@ -1,4 +1,4 @@
-"""What the console shows of a WMS order, a shipment and a return: their rows, and the way to the order's page."""
+"""The console's pages of a WMS order, a shipment and a return."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wms.refs import callback_subject
 
 @dataclass(frozen=True)
 class PartPage:
-    """What templates/admin/fulfillment/after.html shows."""
+    """What the templates before.html and after.html in templates/admin/fulfillment show."""
 
     links: list[Link]
     sections: list[Section]
@@ -29,18 +29,18 @@ class PartPage:
 
 
 def find_parts(text: str) -> list[int]:
-    """Our ids of WMS orders by their ids, or by their order's name or Shopify id."""
+    """Our ids of the WMS orders with this id, or of the order with this name or Shopify id."""
     return search.wms_orders(text) + search.parts_of_orders(search.orders_named(text))
 
 
 def find_shipments(text: str) -> list[int]:
-    """Our ids of shipments by their ids, or by their order's."""
+    """Our ids of the shipments with this id, or of the WMS orders that `find_parts` finds."""
     of_parts = Shipment.objects.filter(wms_order_id__in=find_parts(text))
     return search.shipments(text) + list(of_parts.values_list("id", flat=True)[: search.MOST])
 
 
 def find_returns(text: str) -> list[int]:
-    """Our ids of returns by their ids, or by their order's."""
+    """Our ids of the returns with this id, or of the WMS orders that `find_parts` finds."""
     named = Q(external_id=text.strip()) | Q(remote_id=text.strip())
     rows = Return.objects.filter(named | Q(wms_order_id__in=find_parts(text)))
     return list(rows.values_list("id", flat=True)[: search.MOST])
@@ -54,13 +54,14 @@ def _page(
     links: Sequence[Link],
     subjects: Sequence[Subject],
 ) -> PartPage:
+    """The page of a row: its sections, the open alerts about `subjects`, its timeline, and a link to its order."""
     to_order = [link(order, f"Order {order.name}")] if order else []
     alerts = Alert.objects.filter(subject__in=subjects, state=Alert.State.OPEN).order_by("-last_at")
     return PartPage([*to_order, *links], sections, list(alerts), timeline.timeline(subjects, rows=[row]))
 
 
 def wms_order(row: WmsOrder) -> PartPage:
-    """Lines, shipments, alerts, and the jobs that the WMS's callbacks about it were."""
+    """The page of a WMS order: its lines and shipments; its timeline also has the callbacks about it."""
     lines: list[list[Cell]] = [
         [
             line.item_code,
@@ -71,28 +72,30 @@ def wms_order(row: WmsOrder) -> PartPage:
         ]
         for line in row.lines.select_related("order_line").order_by("id")
     ]
-    parcels: list[list[Cell]] = [
+    shipments: list[list[Cell]] = [
         [
-            link(parcel),
-            badge(parcel.state, SHIPMENT_TONES),
-            ", ".join(parcel.numbers),
-            parcel.shipped_at,
-            fulfillment_of(parcel, row.order),
+            link(shipment),
+            badge(shipment.state, SHIPMENT_TONES),
+            ", ".join(shipment.numbers),
+            shipment.shipped_at,
+            fulfillment_of(shipment, row.order),
         ]
-        for parcel in row.shipments.order_by("id")
+        for shipment in row.shipments.order_by("id")
     ]
     sections = [
         Section(
             "Items asked of the warehouse", ["Item", "Units", "Shipped", "For", "Units in one sold"], lines
         ),
-        Section("Shipments", ["Shipment", "State", "Tracking", "Shipped", "Fulfilment at Shopify"], parcels),
+        Section(
+            "Shipments", ["Shipment", "State", "Tracking", "Shipped", "Fulfilment at Shopify"], shipments
+        ),
     ]
     named = [callback_subject(row.warehouse.connection.slug, row.remote_id)] if row.remote_id else []
     return _page(row.order, row, sections, links=[], subjects=[row.subject, row.order.subject, *named])
 
 
 def shipment(row: Shipment) -> PartPage:
-    """What was in it, and what of the order it completes."""
+    """The page of a shipment: what it contains, what of the order it completes, and its fulfilments."""
     items: list[list[Cell]] = [
         [line.item_code, line.quantity, line.counted, line.quantity - line.counted]
         for line in row.lines.order_by("id")
@@ -141,8 +144,8 @@ def shipment(row: Shipment) -> PartPage:
     return _page(order, row, sections, links=parts, subjects=subjects)
 
 
-def goods_back(row: Return) -> PartPage:
-    """What is expected, and what arrived in which condition."""
+def returned_goods(row: Return) -> PartPage:
+    """The page of a return: the items that are expected, and those that arrived in which condition."""
     lines: list[list[Cell]] = [
         [line.item_code, line.quantity, line.sellable, line.damaged] for line in row.lines.order_by("id")
     ]

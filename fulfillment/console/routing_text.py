@@ -1,4 +1,4 @@
-"""A routing decision in words for people: the same words on the order's page and at the terminal."""
+"""A routing decision in words for people, the same on the order's page and at the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding orders by whatever a person has in hand. Every look-up is answered by an index, and none is joined."""
+"""Finds orders by any id or name that a person has. Each look-up uses one index and joins no tables."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from shops.models import Shop
 from wms.models import Connection
 
 MOST = 200
-"""What is found beyond that is no answer to a person's question."""
+"""A search returns at most so many rows; a person cannot use more."""
 
 _LARGEST = 2**63 - 1
 _LAST_NUMBER = re.compile(r"(?:^|/)(\d{1,19})/?(?:\?.*)?$", re.ASCII)
 
 
 def number_in(text: str) -> int | None:
-    """The id in a number, a gid or an address of Shopify's admin; None when there is none."""
+    """The id in a number, a gid or an address of Shopify's admin; None if there is none."""
     found = _LAST_NUMBER.search(text.strip())
     number = int(found[1]) if found else 0
     return number if 0 < number <= _LARGEST else None
@@ -32,7 +32,7 @@ def orders_named(text: str) -> list[int]:
     )
     number = number_in(text)
     if number is not None:
-        # The index begins with the shop: naming all shops (connections, below) lets it be used.
+        # The index begins with the shop, so the query must name the shops (below: the connections) to use it.
         shops = list(Shop.objects.values_list("id", flat=True))
         rows = Order.objects.filter(shop_id__in=shops, shopify_order_id=number)
         found += rows.order_by().values_list("id", flat=True)[:MOST]
@@ -40,7 +40,7 @@ def orders_named(text: str) -> list[int]:
 
 
 def wms_orders(text: str) -> list[int]:
-    """Our ids of WMS orders by external id or the WMS's own id, exactly as they are."""
+    """Our ids of WMS orders by external id or the WMS's own id, which must match exactly."""
     text = text.strip()
     named = Q(external_id=text) | Q(remote_id=text)
     return list(WmsOrder.objects.filter(named).order_by().values_list("id", flat=True)[:MOST]) if text else []
@@ -66,12 +66,12 @@ def shipments(text: str) -> list[int]:
 
 def orders(text: str) -> list[int]:
     """Our ids of orders by name, Shopify id, external id, WMS order id or tracking number, as pasted."""
-    parts, parcels = wms_orders(text), shipments(text)
+    parts, shipment_pks = wms_orders(text), shipments(text)
     found = orders_named(text)
     if parts:
         found += WmsOrder.objects.filter(id__in=parts).values_list("order", flat=True)
-    if parcels:
-        found += Shipment.objects.filter(id__in=parcels, wms_order__isnull=False).values_list(
+    if shipment_pks:
+        found += Shipment.objects.filter(id__in=shipment_pks, wms_order__isnull=False).values_list(
             "wms_order__order", flat=True
         )
     return list(dict.fromkeys(found))

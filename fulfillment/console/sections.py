@@ -1,4 +1,4 @@
-"""What the console's pages are made of: tables of plain cells, so that no HTML is built in Python."""
+"""The tables that the console's pages consist of. Their cells are plain values, so that no HTML is built in Python."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ RETURN_TONES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Link:
-    """A cell that leads somewhere; `away` = out of the console."""
+    """A cell that is a link; `away`: it leads out of the console."""
 
     text: str
     url: str
@@ -66,7 +66,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Badge:
-    """A cell that is a state; `tone` is its colour."""
+    """A cell that shows a state; `tone` is its colour."""
 
     text: str
     tone: str
@@ -77,7 +77,7 @@ Cell = str | int | datetime | Link | Badge | None
 
 @dataclass(frozen=True)
 class Section:
-    """A table with a title; `empty` is what is said when it has no rows."""
+    """A table with a title; `empty` is shown if it has no rows."""
 
     title: str
     headers: Sequence[str]
@@ -86,17 +86,17 @@ class Section:
 
 
 def badge(word: str, tones: Mapping[str, str]) -> Badge:
-    """A state as a badge, in the word that the filters and logs use."""
+    """A state as a badge, in the same word as in filters and logs."""
     return Badge(words(word), tones[word])
 
 
 def words(word: str) -> str:
-    """A state's word as people read it."""
+    """The word for a state, as people read it."""
     return word.replace("_", " ")
 
 
 def by_words(tones: Mapping[str, str]) -> dict[str, str]:
-    """Tones by the words that are shown, for unfold's `display(label=...)`."""
+    """Tones by the words that people read, for unfold's `display(label=...)`."""
     return {words(str(word)): tone for word, tone in tones.items()}
 
 

@@ -1,4 +1,4 @@
-"""What is routed to a warehouse and was not sent: why, and since when. Worked out as it is shown, with the list."""
+"""Why, and since when, a WMS order was routed but not sent. Computed with the list that shows it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ ANNOTATION = "unsent_part"
 
 
 def condition() -> Q:
-    """Orders of which a part is routed and not sent, found from the few such parts."""
+    """Selects the orders of which a part is routed and not sent. It begins with the parts, as there are few of them."""
     return Q(id__in=WmsOrder.objects.filter(wms_status__in=UNCONFIRMED).values("order"))
 
 
 def annotated(orders: QuerySet[Order]) -> QuerySet[Order]:
-    """The orders, each with its first such part and what stands in its way: no further statement."""
+    """The orders, each with its first such part and the possible causes, in one statement."""
     lane = Concat(Value("wms:"), F("warehouse__connection__slug"))
     outer = Concat(Value("wms:"), OuterRef("warehouse__connection__slug"))
     jobs = parked_jobs(Concat(Value("submit:"), OuterRef("external_id")))
@@ -59,7 +59,7 @@ def annotated(orders: QuerySet[Order]) -> QuerySet[Order]:
 
 
 def why(order: Order) -> str:
-    """What stands in the way of an order that `annotated` gave; "" when all of it is sent."""
+    """Why a part of an order from `annotated` is not sent; "" if all of it is."""
     part: Mapping[str, Any] | None = getattr(order, ANNOTATION, None)
     if part is None:
         return ""
@@ -69,6 +69,7 @@ def why(order: Order) -> str:
 
 
 def _cause(part: Mapping[str, Any]) -> tuple[str, datetime | None]:
+    """The first cause that applies, and since when: what staff switched off comes first, the queue last."""
     parked_since = _time(part["parked_since"])
     if not part["connected"]:
         return f"the connection {part['connection']} is switched off", parked_since
