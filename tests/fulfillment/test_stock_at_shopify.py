@@ -61,7 +61,7 @@ def test_a_kit_that_is_sold_and_waits_takes_its_items_off_for_all_others(scene: 
     assert (available(scene, MUG), available(scene, GIFT_SET)) == (6, 3)
 
 
-def test_after_a_fulfilment_by_hand_shopify_offers_what_the_warehouse_has(scene: Scene) -> None:
+def test_after_a_fulfillment_by_hand_shopify_offers_what_the_warehouse_has(scene: Scene) -> None:
     order = unpaid(scene, (MUG, 2))
     assert available(scene, MUG) == 8
     scene.staff(order, "fulfill")

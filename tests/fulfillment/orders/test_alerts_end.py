@@ -133,7 +133,7 @@ def test_nor_of_what_was_fulfilled_by_hand_which_is_shipped_and_holds_no_stock(s
     assert not Reservation.objects.filter(shipped_at__isnull=True).exists()
 
 
-def test_it_is_missed_again_when_that_fulfilment_is_cancelled(scene: Scene) -> None:
+def test_it_is_missed_again_when_that_fulfillment_is_cancelled(scene: Scene) -> None:
     order = called_shipped(scene)
     scene.staff(order, "fulfill")
     drain()

@@ -93,7 +93,7 @@ def test_what_a_backfill_found_is_read_at_low_priority(scene: Scene, monkeypatch
     assert [call.kwargs["priority"] for call in execute.call_args_list] == [Priority.LOW]
 
 
-def test_a_fulfilment_order_that_was_moved_is_found_by_its_own_time(scene: Scene) -> None:
+def test_a_fulfillment_order_that_was_moved_is_found_by_its_own_time(scene: Scene) -> None:
     order = scene.arrive((MUG, 1))
     run(scene)
     at_shopify(scene, order, "move", {"location_id": LYON})

@@ -287,7 +287,7 @@ def test_a_cancelled_subscription_ends_with_what_was_not_sent(scene: Scene) -> N
     assert scene.row(order).deferred_reason == ""
 
 
-def test_units_of_a_line_that_somebody_else_fulfils_are_not_sent_again(scene: Scene) -> None:
+def test_units_of_a_line_that_somebody_else_fulfills_are_not_sent_again(scene: Scene) -> None:
     order = subscription(scene, turn(location_id=BERLIN), turn(location_id=LYON), paid=False)
     by_hand = work(scene, order)[0]
     scene.staff(order, "fulfill", {"fulfillment_order_id": by_hand["id"]})

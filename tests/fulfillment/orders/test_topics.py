@@ -39,7 +39,7 @@ def test_a_swarm_of_other_topics_is_one_read_a_moment_later(scene: Scene) -> Non
     assert timedelta(0) < read.run_at - timezone.now() <= timedelta(seconds=2)
 
 
-def test_a_known_fulfilment_order_names_its_order(scene: Scene) -> None:
+def test_a_known_fulfillment_order_names_its_order(scene: Scene) -> None:
     order = scene.arrive((MUG, 1))
     (work,) = scene.shopify_order(order)["fulfillment_orders"]
     body = {"fulfillment_order": {"id": f"gid://shopify/FulfillmentOrder/{work['id']}"}}
@@ -60,7 +60,7 @@ def test_an_unknown_one_is_asked_for_at_shopify(scene: Scene) -> None:
     assert scene.row(order).state == "at_warehouse"
 
 
-def test_fulfilment_orders_are_found_wherever_a_body_names_them() -> None:
+def test_fulfillment_orders_are_found_wherever_a_body_names_them() -> None:
     gid = "gid://shopify/FulfillmentOrder/{}".format
     body = {
         "a": [{"id": gid(1)}, {"x": {"id": gid(2)}}],

@@ -81,7 +81,7 @@ def test_an_order_that_is_not_ready_waits_with_its_reason(
         assert scene.row(order).state == OrderState.AT_WAREHOUSE
 
 
-def test_fulfilment_orders_that_come_late_are_waited_for_without_an_alert(scene: Scene) -> None:
+def test_fulfillment_orders_that_come_late_are_waited_for_without_an_alert(scene: Scene) -> None:
     scene.build_shopify(fo_delay=0.5)
     order = scene.arrive((MUG, 1))
     assert scene.row(order).reason == Reason.NO_FULFILLMENT_ORDERS
@@ -204,7 +204,7 @@ def test_an_order_of_many_pages_goes_whole_and_comes_back_whole(scene: Scene) ->
     assert scene.row(order).state == OrderState.SHIPPED
 
 
-def test_fulfilment_orders_of_several_pages_are_read_to_the_end(
+def test_fulfillment_orders_of_several_pages_are_read_to_the_end(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queries, "FIRST_FULFILLMENT_ORDERS", 1)

@@ -59,7 +59,7 @@ def promised() -> list[int]:
 # Nobody sends a second parcel of what was fulfilled by hand
 
 
-def test_what_staff_fulfil_by_hand_is_cancelled_at_the_warehouse(scene: Scene) -> None:
+def test_what_staff_fulfill_by_hand_is_cancelled_at_the_warehouse(scene: Scene) -> None:
     order = scene.arrive((MUG, 2))
     scene.staff(order, "fulfill")
     drain()
@@ -100,7 +100,7 @@ def test_what_is_fulfilled_by_hand_while_it_is_picked_is_asked_for_and_told_when
     assert cancels(scene) == 1
 
 
-def test_a_cancelled_fulfilment_sends_the_units_once_more_and_closes_the_alert(
+def test_a_cancelled_fulfillment_sends_the_units_once_more_and_closes_the_alert(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(surplus, "SECOND_LOOK", timedelta(hours=1))

@@ -57,7 +57,7 @@ def test_a_person_is_told_and_nothing_is_sent_or_told_again(scene: Scene) -> Non
     assert Alert.objects.get(kind="fulfillment_cancelled").count == 1
 
 
-def test_told_again_it_is_a_new_fulfilment_of_the_same_parcel(scene: Scene) -> None:
+def test_told_again_it_is_a_new_fulfillment_of_the_same_parcel(scene: Scene) -> None:
     order = cancelled(scene, (MUG, 2))
     shipment = Shipment.objects.get()
     assert cancelled_fulfillments.fulfill_again(shipment.id, user_id=None)
@@ -88,7 +88,9 @@ def test_sent_again_it_goes_to_a_warehouse_once_more_and_only_once(scene: Scene)
     assert not Alert.objects.filter(state="open").exists()
 
 
-def test_new_tracking_does_not_touch_the_cancelled_fulfilment_and_goes_with_the_new_one(scene: Scene) -> None:
+def test_new_tracking_does_not_touch_the_cancelled_fulfillment_and_goes_with_the_new_one(
+    scene: Scene,
+) -> None:
     order = scene.arrive((MUG, 1))
     data = scene.ship(order, tracking="OLD")
     (gone,) = scene.fulfillments(order)
@@ -117,7 +119,7 @@ def test_more_units_and_another_number_reported_meanwhile_are_told_with_it(scene
     assert (told(scene, order), scene.row(order).state) == ([(["NEW"], 2)], OrderState.SHIPPED)
 
 
-def test_of_two_parcels_only_the_one_whose_fulfilment_was_cancelled_is_in_question(scene: Scene) -> None:
+def test_of_two_parcels_only_the_one_whose_fulfillment_was_cancelled_is_in_question(scene: Scene) -> None:
     order = scene.arrive((MUG, 2))
     scene.ship(order, ("MUG", 1), tracking="A")
     scene.ship(order, ("MUG", 1), tracking="B")
@@ -170,7 +172,7 @@ def test_a_notice_alone_is_enough(scene: Scene) -> None:
     assert Shipment.objects.get().state == ShipmentState.CANCELLED
 
 
-def test_a_reading_older_than_our_own_fulfilment_raises_no_alarm(scene: Scene) -> None:
+def test_a_reading_older_than_our_own_fulfillment_raises_no_alarm(scene: Scene) -> None:
     order = scene.arrive((MUG, 1), (TEE, 1))
     before = queries.orders(scene.shop, [order["id"]])
     scene.ship(order)

@@ -175,7 +175,7 @@ def units_of(made: list[Json]) -> int:
     return sum(line["quantity"] for each in made for line in each["lines"])
 
 
-def test_where_no_move_is_possible_each_location_gets_a_fulfilment_with_the_same_tracking(
+def test_where_no_move_is_possible_each_location_gets_a_fulfillment_with_the_same_tracking(
     scene: Scene,
 ) -> None:
     data = {"fulfillmentOrderMove": {"userErrors": [{"message": "not stocked there"}]}}
@@ -202,7 +202,7 @@ def test_a_parcel_that_overtakes_a_move_that_fails_is_told_in_the_end(scene: Sce
 
 
 @pytest.mark.parametrize("fault", ["timeout_after", "500_after", "reset_after"])
-def test_a_lost_answer_in_the_middle_of_two_fulfilments_doubles_neither(scene: Scene, fault: str) -> None:
+def test_a_lost_answer_in_the_middle_of_two_fulfillments_doubles_neither(scene: Scene, fault: str) -> None:
     data = {"fulfillmentOrderMove": {"userErrors": [{"message": "not stocked there"}]}}
     refused = Answer(data, served_at=None)
     order = spread(scene, 3, elsewhere=1)

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 CREATE = "fulfillmentCreate"
 
 
-def test_a_shipment_becomes_one_fulfilment_with_tracking_and_carrier(scene: Scene) -> None:
+def test_a_shipment_becomes_one_fulfillment_with_tracking_and_carrier(scene: Scene) -> None:
     order = scene.arrive((MUG, 2), (TEE, 1))
     scene.ship(order, tracking="JD01")
     (made,) = scene.fulfillments(order)
@@ -36,7 +36,7 @@ def test_a_shipment_becomes_one_fulfilment_with_tracking_and_carrier(scene: Scen
     assert not Reservation.objects.filter(shipped_at__isnull=True).exists()
 
 
-def test_a_partial_and_a_split_order_become_one_fulfilment_each(scene: Scene) -> None:
+def test_a_partial_and_a_split_order_become_one_fulfillment_each(scene: Scene) -> None:
     order = scene.arrive((MUG, 3))
     scene.ship(order, ("MUG", 1), tracking="A")
     assert scene.row(order).state == OrderState.PARTIALLY_SHIPPED
@@ -48,7 +48,7 @@ def test_a_partial_and_a_split_order_become_one_fulfilment_each(scene: Scene) ->
     assert scene.row(order).state == OrderState.SHIPPED
 
 
-def test_the_same_shipment_reported_thrice_is_one_fulfilment(scene: Scene) -> None:
+def test_the_same_shipment_reported_thrice_is_one_fulfillment(scene: Scene) -> None:
     order = scene.arrive((MUG, 2))
     for _ in range(3):
         scene.ship(order, ("MUG", 1), shipment="S1")
@@ -56,7 +56,7 @@ def test_the_same_shipment_reported_thrice_is_one_fulfilment(scene: Scene) -> No
     assert WmsOrderLine.objects.get().shipped == 1
 
 
-def test_two_equal_parcels_without_tracking_are_two_fulfilments(scene: Scene) -> None:
+def test_two_equal_parcels_without_tracking_are_two_fulfillments(scene: Scene) -> None:
     order = scene.arrive((MUG, 2))
     scene.ship(order, ("MUG", 1), tracking="")
     scene.ship(order, ("MUG", 1), tracking="")
@@ -86,7 +86,7 @@ def test_not_there_is_believed_only_once_shopify_must_be_done(scene: Scene, faul
     assert len(scene.fulfillments(order)) == 1
 
 
-def test_a_throttled_fulfilment_is_made_later_and_once(scene: Scene) -> None:
+def test_a_throttled_fulfillment_is_made_later_and_once(scene: Scene) -> None:
     order = scene.arrive((MUG, 1))
     scene.shopify.fault(CREATE, "throttled")
     scene.ship(order)
@@ -264,7 +264,7 @@ def test_a_corrected_tracking_number_reaches_shopify_and_an_older_report_does_no
     assert Shipment.objects.get().tracking_number == "RIGHT"
 
 
-def test_fulfilment_orders_that_are_moved_meanwhile_are_read_again(scene: Scene) -> None:
+def test_fulfillment_orders_that_are_moved_meanwhile_are_read_again(scene: Scene) -> None:
     order = scene.arrive((MUG, 1))
     (stale,) = queries.fulfillment_orders(scene.shop, order["id"])
     real, refused = queries.fulfillment_orders, {"userErrors": [{"message": "it is closed"}]}
@@ -280,7 +280,7 @@ def test_fulfilment_orders_that_are_moved_meanwhile_are_read_again(scene: Scene)
     assert not Alert.objects.exists()
 
 
-def test_tracking_is_not_corrected_while_its_fulfilment_is_in_doubt(scene: Scene) -> None:
+def test_tracking_is_not_corrected_while_its_fulfillment_is_in_doubt(scene: Scene) -> None:
     order = scene.arrive((MUG, 3))
     scene.shopify.fault(CREATE, "timeout_after", delay=0.1)
     told = scene.ship(order, ("MUG", 1), tracking="OLD")

@@ -145,7 +145,7 @@ def test_a_kit_has_the_numbers_of_its_own_parcels_only(scene: Scene) -> None:
     assert [sorted(each["numbers"]) for each in tracking(scene, order)] == [["A"], ["A", "B"], ["C"]]
 
 
-def test_a_corrected_number_of_a_kit_s_first_parcel_reaches_the_fulfilment_of_its_last(scene: Scene) -> None:
+def test_a_corrected_number_of_a_kit_s_first_parcel_reaches_the_fulfillment_of_its_last(scene: Scene) -> None:
     order = scene.arrive((GIFT_SET, 1))
     first = scene.ship(order, ("MUG", 2), tracking="WRONG")
     scene.ship(order, ("BOX", 1), tracking="B")

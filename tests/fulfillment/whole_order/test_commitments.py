@@ -167,7 +167,7 @@ def test_an_ended_part_commits_what_left_and_none_what_is_sent_again(
     assert committed()["MUG"] == units
 
 
-def test_what_a_fulfilment_told_is_no_longer_outstanding(berlin: Warehouse) -> None:
+def test_what_a_fulfillment_told_is_no_longer_outstanding(berlin: Warehouse) -> None:
     order = sent(berlin)
     shipment = make_shipment(order.wms_orders.get())
     ShipmentUnit.objects.create(shipment=shipment, order_line=order.lines.get(), quantity=2, fulfilled=1)

@@ -211,7 +211,7 @@ BEFORE, AFTER = timedelta(minutes=-1), timedelta(minutes=1)
         (AFTER, {"state": "closed", "fulfilled": 0}, 2),
     ],
 )
-def test_what_a_reading_can_know_of_our_fulfilments_is_off_what_is_in_flight(
+def test_what_a_reading_can_know_of_our_fulfillments_is_off_what_is_in_flight(
     berlin: Warehouse, attempt: timedelta | None, changes: dict[str, Any], in_flight: int
 ) -> None:
     order = ordered(berlin.shop)

@@ -145,11 +145,11 @@ def test_an_order_without_goods_is_nothing_for_us(left: Json) -> None:
     assert stands(judged(order(work(of=2), lines=(left, line(2))))) == READY
 
 
-def test_an_order_waits_for_its_fulfilment_orders() -> None:
+def test_an_order_waits_for_its_fulfillment_orders() -> None:
     assert stands(judged(order())) == ("waiting", "no_fulfillment_orders")
 
 
-def test_a_fulfilment_order_of_a_gift_card_is_none_of_the_goods() -> None:
+def test_a_fulfillment_order_of_a_gift_card_is_none_of_the_goods() -> None:
     verdict = judged(order(work(of=2), lines=(line(), line(2, isGiftCard=True))))
     assert stands(verdict) == ("waiting", "no_fulfillment_orders")
 
@@ -194,7 +194,7 @@ def test_work_without_a_location_needs_a_person_unless_the_rest_is_ours() -> Non
 
 
 @pytest.mark.parametrize(("service", "expected"), [(False, READY), (True, ("nothing_to_ship", "elsewhere"))])
-def test_who_routes_for_all_places_leaves_fulfilment_services_alone(
+def test_who_routes_for_all_places_leaves_fulfillment_services_alone(
     service: bool, expected: tuple[str, str]
 ) -> None:
     location = {"id": gid("Location", STORE), "isFulfillmentService": service}
@@ -202,7 +202,7 @@ def test_who_routes_for_all_places_leaves_fulfilment_services_alone(
     assert stands(judged(node, places=OurLocations(frozenset(), everywhere=True))) == expected
 
 
-def test_a_fulfilment_service_that_a_warehouse_names_is_ours() -> None:
+def test_a_fulfillment_service_that_a_warehouse_names_is_ours() -> None:
     location = {"id": gid("Location", BERLIN), "isFulfillmentService": True}
     assert stands(judged(order(work(assignedLocation={"location": location})))) == READY
 

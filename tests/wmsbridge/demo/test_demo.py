@@ -58,8 +58,8 @@ def shipped() -> tuple[PlacedOrder, dict[str, Any], dict[str, Any]]:
     wms_order = make_wms_order(order, make_warehouse(shop, make_connection()), wms_status="shipped")
     make_shipment(wms_order, state="fulfilled", shopify_fulfillment_id=7, tracking_number="T1")
     lines = [{"fulfilled_quantity": 1}]
-    fulfilment = {"tracking": {"numbers": ["T1"]}}
-    shopify_order = {"id": order.shopify_order_id, "lines": lines, "fulfillments": [fulfilment]}
+    fulfillment = {"tracking": {"numbers": ["T1"]}}
+    shopify_order = {"id": order.shopify_order_id, "lines": lines, "fulfillments": [fulfillment]}
     shop_books = {"orders": [shopify_order], "errors": [], "throttled": 0, "rest_429": 0, "requests": {}}
     parcel = {"externalOrderId": wms_order.external_id, "trackingNumber": "T1"}
     at_wms = {"externalOrderId": wms_order.external_id, "lines": [{"shipped": 1}]}
