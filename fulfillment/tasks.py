@@ -126,7 +126,7 @@ def shipment_reported(callback: CallbackPayload) -> None:
 @handles(FULFILL)
 def fulfill(payload: OrderPayload) -> None:
     """Make fulfilments of an order's shipments."""
-    creation.fulfil(payload.order)
+    creation.fulfill(payload.order)
 
 
 @handles(COMPARE)

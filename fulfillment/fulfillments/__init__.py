@@ -1,1 +1,1 @@
-"""What we write to Shopify about shipments: fulfilments, and the location of the work."""
+"""Writes to Shopify: makes fulfilments of shipments, and moves fulfilment orders to the location of their warehouse."""

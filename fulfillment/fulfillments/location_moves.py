@@ -1,4 +1,4 @@
-"""Moving Shopify's fulfilment orders to the location of the warehouse that was chosen, so that stock counts there."""
+"""Moves Shopify's fulfilment orders to the location of the chosen warehouse, so that Shopify counts the stock there."""
 
 from __future__ import annotations
 
@@ -25,22 +25,25 @@ from wms.vocabulary.statuses import WmsStatus
 logger = structlog.get_logger(__name__)
 
 Move = tuple[FulfillmentOrderId, dict[FulfillmentOrderLineId, int] | None]
-"""A fulfilment order's id, and the units to move by fulfilment-order line id; None = all of it."""
+"""A fulfilment order, and the units to move by fulfilment-order line id; None: all of it."""
 
 
-def moves(
-    work: Sequence[FulfillmentOrderNode], units: Mapping[ShopifyLineId, int], *, location_id: LocationId
+def planned_moves(
+    fulfillment_orders: Sequence[FulfillmentOrderNode],
+    units: Mapping[ShopifyLineId, int],
+    *,
+    location_id: LocationId,
 ) -> list[Move]:
-    """What of our work must move so that `units` (Shopify units by order line id) are all at the location. Pure."""
+    """The moves after which all `units` (Shopify units by order line id) are at the location. Pure."""
     left = dict(units)
-    for node in _going(work):
+    for node in _fulfillable(fulfillment_orders):
         if node.location_id == location_id:
-            _take(node, left)
+            _take_units(node, left)
     found: list[Move] = []
-    for node in _going(work):
+    for node in _fulfillable(fulfillment_orders):
         if node.location_id == location_id:
             continue
-        taken = _take(node, left)
+        taken = _take_units(node, left)
         whole = {
             line.id: line.remaining_quantity for line in node.line_items.nodes if line.remaining_quantity
         }
@@ -49,11 +52,14 @@ def moves(
     return found
 
 
-def _going(work: Sequence[FulfillmentOrderNode]) -> list[FulfillmentOrderNode]:
-    return [node for node in work if node.status in FULFILLABLE_STATUSES]
+def _fulfillable(fulfillment_orders: Sequence[FulfillmentOrderNode]) -> list[FulfillmentOrderNode]:
+    return [node for node in fulfillment_orders if node.status in FULFILLABLE_STATUSES]
 
 
-def _take(node: FulfillmentOrderNode, left: dict[ShopifyLineId, int]) -> dict[FulfillmentOrderLineId, int]:
+def _take_units(
+    node: FulfillmentOrderNode, left: dict[ShopifyLineId, int]
+) -> dict[FulfillmentOrderLineId, int]:
+    """Take as many of the units in `left` as the fulfilment order has; returns them by fulfilment-order line id."""
     taken = {}
     for line in node.line_items.nodes:
         take = min(left.get(line.line_item.id, 0), line.remaining_quantity)
@@ -63,10 +69,10 @@ def _take(node: FulfillmentOrderNode, left: dict[ShopifyLineId, int]) -> dict[Fu
     return taken
 
 
-def _units(row: WmsOrder) -> dict[ShopifyLineId, int]:
-    """Shopify units by Shopify line id that Shopify still has to count: given to the warehouse, not fulfilled yet.
+def _unfulfilled_units(row: WmsOrder) -> dict[ShopifyLineId, int]:
+    """Shopify units by Shopify line id that the warehouse was given and that are not fulfilled at Shopify yet.
 
-    Not "not shipped yet": a parcel may be on its way while Shopify has not been told.
+    Some of them may be shipped already.
     """
     units: dict[ShopifyLineId, int] = {}
     for line in WmsOrderLine.objects.filter(wms_order=row).select_related("order_line"):
@@ -80,7 +86,7 @@ def _units(row: WmsOrder) -> dict[ShopifyLineId, int]:
 
 
 def move(wms_order_pk: WmsOrderPk) -> None:
-    """Move what lies elsewhere; safe to repeat, since it reads first what is where. A refusal is told to staff.
+    """Move what is elsewhere to the warehouse's location. A refusal raises an alert. Safe to repeat: it reads first.
 
     Raises what `shops.api.client.execute` raises.
     """
@@ -93,7 +99,7 @@ def move(wms_order_pk: WmsOrderPk) -> None:
         False,
     )
     moved = False
-    for fulfillment_order_id, lines in moves(work, _units(row), location_id=location):
+    for fulfillment_order_id, lines in planned_moves(work, _unfulfilled_units(row), location_id=location):
         variables = {
             "id": gid("FulfillmentOrder", fulfillment_order_id),
             "newLocationId": gid("Location", location),

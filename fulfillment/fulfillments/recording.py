@@ -1,6 +1,8 @@
-"""What is stored once Shopify has a fulfilment: which units it tells, and where that leaves shipment and order."""
+"""Records a fulfilment that Shopify has: its units, and the new states of the shipment and the order."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import structlog
 from django.db import transaction
@@ -12,16 +14,16 @@ from fulfillment.models import Fulfillment, Shipment
 from fulfillment.models.states import FulfillmentState, ShipmentState
 from fulfillment.shipments import held_shipments
 from fulfillment.shipments.tracking import tracking_input
-from shops.ids import FulfillmentId
+from shops.ids import FulfillmentId, ShopifyLineId
 
 logger = structlog.get_logger(__name__)
 
 
 @transaction.atomic
 def record(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId) -> bool:
-    """Store which Shopify fulfilment an attempt became; False when it is stored already.
+    """Store which Shopify fulfilment an attempt became; returns False if that is stored already.
 
-    True also for an attempt that was given up meanwhile: Shopify has it, so it counts.
+    It is stored even if the attempt was voided meanwhile: Shopify has the fulfilment, so it counts.
     """
     shipment = Shipment.objects.select_related("wms_order__warehouse").get(id=attempt.shipment_id)
     assert shipment.wms_order is not None  # noqa: S101
@@ -34,7 +36,7 @@ def record(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId) -> bool:
             fulfilled=Least(F("fulfilled") + quantity, F("quantity") - F("sent_again"))
         )
     shipment.refresh_from_db()
-    _stand(shipment, shopify_fulfillment_id)
+    _update_shipment(shipment, shopify_fulfillment_id)
     commitments.after_fulfillment(shipment)
     order_states.derive_state(order)
     if attempt.tracking != tracking_input(shipment):
@@ -44,26 +46,30 @@ def record(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId) -> bool:
 
 
 def _store(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId) -> None:
-    told = {"state": FulfillmentState.CONFIRMED, "shopify_fulfillment_id": shopify_fulfillment_id}
+    """Confirm the attempt. An adopted fulfilment had no attempt: it gets a row, and voids the attempt in flight."""
+    confirmed = {"state": FulfillmentState.CONFIRMED, "shopify_fulfillment_id": shopify_fulfillment_id}
     if attempt.pk is not None:
-        Fulfillment.objects.filter(id=attempt.pk).update(**told)
+        Fulfillment.objects.filter(id=attempt.pk).update(**confirmed)
         return
-    # One that somebody else made, found to be this parcel: no attempt of ours is in doubt any more.
-    doubtful = Fulfillment.objects.filter(shipment=attempt.shipment, state=FulfillmentState.IN_FLIGHT)
-    doubtful.update(state=FulfillmentState.VOID)
+    in_flight = Fulfillment.objects.filter(shipment=attempt.shipment, state=FulfillmentState.IN_FLIGHT)
+    in_flight.update(state=FulfillmentState.VOID)
     Fulfillment.objects.create(
-        shipment=attempt.shipment, units=attempt.units, tracking=attempt.tracking, **told
+        shipment=attempt.shipment, units=attempt.units, tracking=attempt.tracking, **confirmed
     )
 
 
-def _stand(shipment: Shipment, shopify_fulfillment_id: FulfillmentId) -> None:
-    """What is told is told; the rest goes on from where it stood, and surplus units keep the parcel with a person."""
+def _update_shipment(shipment: Shipment, shopify_fulfillment_id: FulfillmentId) -> None:
+    """Set the shipment's state after a fulfilment of some of its units.
+
+    While units are unfulfilled, a held or cancelled shipment stays so. Once all are fulfilled, units that do not belong
+    to the order keep the shipment held, for a person to decide.
+    """
     more = bool(held_shipments.unfulfilled_units(shipment))
-    in_doubt = shipment.fulfillments.filter(state=FulfillmentState.IN_FLIGHT).exists()
+    in_flight = shipment.fulfillments.filter(state=FulfillmentState.IN_FLIGHT).exists()
     misfits = not more and bool(held_shipments.misfit_units(shipment))
     state = (
         ShipmentState.FULFILLING
-        if in_doubt
+        if in_flight
         else ShipmentState.RECEIVED
         if more
         else ShipmentState.HELD
@@ -79,3 +85,8 @@ def _stand(shipment: Shipment, shopify_fulfillment_id: FulfillmentId) -> None:
     )
     if not more and not misfits:
         held_shipments.close_held_alert(shipment)
+
+
+def units_as_json(units: Mapping[ShopifyLineId, int]) -> dict[str, int]:
+    """Units by order line id as they are stored: JSON has only texts as keys."""
+    return {str(line): quantity for line, quantity in units.items()}

@@ -27,9 +27,9 @@ from tests.fulfillment.scene import LATER
 pytestmark = pytest.mark.django_db
 numbers = itertools.count(1)
 PLACES = {
-    "before the attempt is recorded": (creation, "_begin", "ok"),
+    "before the attempt is recorded": (creation, "_record_attempt", "ok"),
     "before the answer is recorded": (creation, "record", "ok"),
-    "before it is taken back": (creation, "_take_back", "throttled"),
+    "before it is taken back": (creation, "_void_attempt", "throttled"),
     "before a refusal is recorded": (held_shipments, "hold_shipment", "refused"),
     "once all is recorded": (leases, "finish", "ok"),
     "before the retry": (leases, "retry", "timeout_after"),
@@ -84,7 +84,7 @@ class TwoParcels:
             while self.staff.hung:
                 self.staff.kill(0)
             self.shopify.arrive()
-            Shipment.objects.update(attempt_at=F("attempt_at") - creation.SETTLE - timedelta(seconds=1))
+            Shipment.objects.update(attempt_at=F("attempt_at") - creation.SETTLE_TIME - timedelta(seconds=1))
             self.is_given_up()
             for parcel in Shipment.objects.filter(wms_order__order=self.order, state=ShipmentState.HELD):
                 assert Alert.objects.filter(subject=parcel.subject, state="open").exists()

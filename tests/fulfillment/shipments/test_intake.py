@@ -81,7 +81,7 @@ def test_not_there_is_believed_only_once_shopify_must_be_done(scene: Scene, faul
     scene.ship(order)
     drain(advance=timedelta(seconds=70))
     assert scene.fulfillments(order) == []
-    Shipment.objects.update(attempt_at=Now() - creation.SETTLE)
+    Shipment.objects.update(attempt_at=Now() - creation.SETTLE_TIME)
     drain(advance=LATER)
     assert len(scene.fulfillments(order)) == 1
 
