@@ -1,4 +1,4 @@
-"""The console's pages of orders, WMS orders, shipments and returns. Nothing here calls out: actions only enqueue."""
+"""The console's pages of orders, WMS orders, shipments and returns. Actions only enqueue jobs."""
 
 from fulfillment.admin.orders import OrderAdmin
 from fulfillment.admin.returns import ReturnAdmin

@@ -1,4 +1,4 @@
-"""What staff say about something of which nobody knows whether the WMS has it."""
+"""The two answers of staff to the question whether a WMS has an order or a return."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from fulfillment.wms_orders import manual_resolution
 from wms.ids import RemoteOrderId
 
 
-class IsThereForm(forms.Form):
-    """It was found in the WMS, under this id."""
+class PresentForm(forms.Form):
+    """The answer that it is in the WMS, under this id."""
 
     remote_id = forms.CharField(
         max_length=255, label="Its id at the WMS", widget=UnfoldAdminTextInputWidget, required=True
@@ -27,15 +27,15 @@ class IsThereForm(forms.Form):
         self._row = row
 
     def clean_remote_id(self) -> str:
-        """One order of a WMS is one of ours. Raises ValidationError."""
+        """Raises ValidationError if another order of ours has this id already."""
         given = RemoteOrderId(self.cleaned_data["remote_id"])
         if self._row is not None and (whose := manual_resolution.conflict_text(self._row, given)):
             raise forms.ValidationError(whose)
         return given
 
 
-class IsNotThereForm(forms.Form):
-    """Somebody looked in the WMS and it is not there."""
+class AbsentForm(forms.Form):
+    """The answer that somebody looked in the WMS, and it is not there."""
 
     looked = forms.BooleanField(
         label="I looked for it in the WMS: it is not there", widget=UnfoldBooleanWidget, required=True

@@ -1,4 +1,4 @@
-"""The operators' questions about orders, WMS orders and shipments, each answered from an index on the state."""
+"""List filters with operators' questions about orders, WMS orders and shipments. Each uses an index on the state."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from fulfillment.wms_order_states import STEPS
 from wms.vocabulary.statuses import WmsStatus
 
 TOO_LONG = timedelta(hours=24)
-"""Paid goods that are not on their way after this long are a customer's question tomorrow."""
+"""If goods are not on their way after this time, the customer will soon ask about them."""
 
 NO_ANSWER = timedelta(minutes=15)
-"""Longer than any call and its first repeats take."""
+"""This is longer than any call and its first repeats take."""
 
 STATE = "state__exact"
-"""The name Django gives a filter on the field `state`: links from the front page and the sidebar use it."""
+"""The name that Django gives to a filter on the field `state`. Links from the front page and the sidebar use it."""
 
 _NOT_ROUTED = [str(r) for r in (Reason.NO_WAREHOUSE, Reason.UNMAPPED_SKU, Reason.PRODUCT_DELETED)]
 _GOING = [str(s) for s in (OrderState.READY, OrderState.AT_WAREHOUSE, OrderState.PARTIALLY_SHIPPED)]
@@ -34,28 +34,28 @@ def _ago(time: timedelta) -> Any:
 
 
 class _Questions(SimpleListFilter):
-    """A list filter whose answers are conditions."""
+    """A list filter that offers questions, each with a condition."""
 
     labels: Mapping[str, str]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Question and answer."""
+        """The questions: their names and labels."""
         return list(self.labels.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model]:
-        """The rows that the chosen question is about."""
+        """The rows to which the chosen question applies; all of them if none is chosen."""
         chosen = self.value()
         if not chosen:
             return queryset
         return queryset.filter(self.condition(chosen)) if chosen in self.labels else queryset.none()
 
     def condition(self, question: str) -> Q:
-        """The answer to a question of `labels`."""
+        """The condition of a question of `labels`."""
         raise NotImplementedError
 
 
 class OrderQuestions(_Questions):
-    """What is late, and who must act."""
+    """Which orders are late, and who must act."""
 
     title = "question"
     parameter_name = "question"
@@ -70,8 +70,8 @@ class OrderQuestions(_Questions):
     }
 
     def condition(self, question: str) -> Q:
-        """The orders that are meant."""
-        # A parcel that left and that Shopify is not told of is on its way for nobody who waits for it.
+        """The orders to which the question applies."""
+        # Of a shipment that Shopify does not know of, the customer does not know that it is on its way.
         not_on_its_way = Q(state__in=[OrderState.READY, OrderState.HELD, OrderState.AT_WAREHOUSE]) | Q(
             state=OrderState.PARTIALLY_SHIPPED, reason=Reason.SHIPMENT_HELD
         )
@@ -89,7 +89,7 @@ class OrderQuestions(_Questions):
 
 
 class WmsOrderQuestions(_Questions):
-    """What is in doubt, refused or slow."""
+    """Which WMS orders have an unknown outcome, were refused, or are slow."""
 
     title = "question"
     parameter_name = "question"
@@ -102,7 +102,7 @@ class WmsOrderQuestions(_Questions):
     }
 
     def condition(self, question: str) -> Q:
-        """The WMS orders that are meant."""
+        """The WMS orders to which the question applies."""
         submitting = Q(wms_status=WmsStatus.SUBMITTING)
         return {
             "decide": submitting & Q(outcome=Outcome.UNKNOWN),
@@ -114,7 +114,7 @@ class WmsOrderQuestions(_Questions):
 
 
 class ShipmentStates(_Questions):
-    """The states, what needs a person first."""
+    """The states of a shipment; those that need a person come first."""
 
     title = "state"
     parameter_name = STATE
@@ -131,7 +131,7 @@ class ShipmentStates(_Questions):
 
 
 class ShipmentQuestions(_Questions):
-    """Parcels of which Shopify, and so the customer, does not know."""
+    """Shipments of which Shopify, and so the customer, does not know."""
 
     title = "question"
     parameter_name = "question"
@@ -141,7 +141,7 @@ class ShipmentQuestions(_Questions):
     }
 
     def condition(self, question: str) -> Q:
-        """The shipments that are meant."""
+        """The shipments to which the question applies."""
         return {
             "untold": Q(
                 state__in=[ShipmentState.RECEIVED, ShipmentState.HELD, ShipmentState.CANCELLED],

@@ -1,4 +1,4 @@
-"""The page on which a person says what no machine can know: whether the WMS has it."""
+"""The page on which a person decides whether a WMS has an order or a return, because no machine can know."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 
-from fulfillment.admin.forms import IsNotThereForm, IsThereForm
+from fulfillment.admin.forms import AbsentForm, PresentForm
 from fulfillment.admin.pages import PageAdmin
-from fulfillment.console.unknown_outcome import Doubt
+from fulfillment.console.unknown_outcome import PendingDecision
 from fulfillment.models import WmsOrder
 from fulfillment.wms_orders.manual_resolution import NothingToDecide, TooEarly
 
 
 class DecidingAdmin(PageAdmin):
-    """Rows whose outcome may be unknown; each decision leaves a log entry with who took it."""
+    """Pages of rows whose outcome may be unknown. The log entry of a decision says who took it."""
 
-    def doubt(self, request: HttpRequest, row: Any) -> Doubt | None:
-        """What is in question; None when nothing is."""
+    def pending_decision(self, request: HttpRequest, row: Any) -> PendingDecision | None:
+        """The decision that a person has to take; None if there is none."""
         raise NotImplementedError
 
-    def part_of(self, row: Any) -> WmsOrder | None:
-        """The WMS order whose id is asked for; None when the id is another thing's."""
+    def wms_order_of(self, row: Any) -> WmsOrder | None:
+        """The WMS order whose id the form asks for; None if it asks for the id of a return."""
         raise NotImplementedError
 
-    def say_there(self, row: Any, *, as_id: str, user_id: int) -> str:
-        """Record that the WMS has it; returns what follows. Raises NothingToDecide."""
+    def confirm_present(self, row: Any, *, as_id: str, user_id: int) -> str:
+        """Record that the WMS has it; returns what follows, for staff. Raises NothingToDecide."""
         raise NotImplementedError
 
-    def say_absent(self, row: Any, *, user_id: int) -> str:
-        """Record that the WMS does not have it; returns what follows. Raises NothingToDecide, TooEarly."""
+    def confirm_absent(self, row: Any, *, user_id: int) -> str:
+        """Record that the WMS does not have it; returns what follows, for staff. Raises NothingToDecide, TooEarly."""
         raise NotImplementedError
 
     def get_urls(self) -> list[URLPattern]:
-        """With the decision."""
+        """Add the address to which the decision is posted."""
         name = f"{self.opts.app_label}_{self.opts.model_name}_decide"
         return [
             path("<int:pk>/decide/", self.admin_site.admin_view(self.decide), name=name),
@@ -47,15 +47,15 @@ class DecidingAdmin(PageAdmin):
         ]
 
     def decision(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        """What templates/admin/fulfillment/decision.html shows; {} when there is nothing to decide."""
-        doubt = self.doubt(request, row) if self.has_operate_permission(request) else None
-        if doubt is None:
+        """The context of templates/admin/fulfillment/decision.html; {} if there is nothing to decide."""
+        pending = self.pending_decision(request, row) if self.has_operate_permission(request) else None
+        if pending is None:
             return {}
         return {
-            "doubt": doubt,
+            "pending": pending,
             "decision": (
-                IsThereForm(self.part_of(row), auto_id="there_%s"),
-                IsNotThereForm(auto_id="absent_%s"),
+                PresentForm(self.wms_order_of(row), auto_id="there_%s"),
+                AbsentForm(auto_id="absent_%s"),
             ),
             "decide_url": reverse(
                 f"admin:{self.opts.app_label}_{self.opts.model_name}_decide", args=[row.pk]
@@ -63,7 +63,7 @@ class DecidingAdmin(PageAdmin):
         }
 
     def decide(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """«It is there as …» or «It is not there»."""
+        """Take the answer «It is there as …» or «It is not there»."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         user_id = request.user.pk
@@ -71,26 +71,27 @@ class DecidingAdmin(PageAdmin):
             raise PermissionDenied
         row = get_object_or_404(self.get_queryset(request), pk=pk)
         there = "there" in request.POST
-        form: Form = IsThereForm(self.part_of(row), request.POST) if there else IsNotThereForm(request.POST)
+        form: Form = PresentForm(self.wms_order_of(row), request.POST) if there else AbsentForm(request.POST)
         if form.is_valid():
             self._decide(request, row, as_id=form.cleaned_data.get("remote_id"), user_id=user_id)
         else:
-            told = " ".join(
+            problems = " ".join(
                 f"{form.fields[name].label}: {' '.join(map(str, errors))}"
                 for name, errors in form.errors.items()
             )
-            self.message_user(request, f"Nothing was decided. {told}", messages.ERROR)
+            self.message_user(request, f"Nothing was decided. {problems}", messages.ERROR)
         return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", pk)
 
     def _decide(self, request: HttpRequest, row: Any, *, as_id: str | None, user_id: int) -> None:
+        """Record the answer and its log entry, and say what follows. `as_id` None: it is not there."""
         try:
             with transaction.atomic():
                 if as_id is not None:
-                    told = f"Decided: {self.say_there(row, as_id=as_id, user_id=user_id)}"
+                    result = f"Decided: {self.confirm_present(row, as_id=as_id, user_id=user_id)}"
                 else:
-                    told = f"Decided: {self.say_absent(row, user_id=user_id)}"
-                self.log(request, [row], told)
+                    result = f"Decided: {self.confirm_absent(row, user_id=user_id)}"
+                self.log(request, [row], result)
         except (NothingToDecide, TooEarly) as reason:
             self.message_user(request, f"Nothing was changed. {reason}", messages.WARNING)
             return
-        self.message_user(request, told, messages.SUCCESS)
+        self.message_user(request, result, messages.SUCCESS)

@@ -34,7 +34,7 @@ class OrderAdmin(PageAdmin):
     find = staticmethod(search.orders)
     only_on_page = ["ship_to", "routing"]
     search_help_text = "Name, Shopify id or address, external id, WMS order id, tracking number: as pasted"
-    list_display = ["name", "shop", "standing", "why", "country", "received_at", "since"]
+    list_display = ["name", "shop", "state_label", "why", "country", "received_at", "since"]
     empty_words = {"state__exact=held": "No order is held: nothing waits for a person."}
     list_filter = [OrderQuestions, "state", "reason", "shop"]
     sortable_by = ["name", "received_at"]
@@ -45,7 +45,7 @@ class OrderAdmin(PageAdmin):
             {
                 "fields": [
                     ("name", "shop"),
-                    ("standing", "since"),
+                    ("state_label", "since"),
                     "why",
                     ("reason", "reason_detail"),
                     ("deferred_reason", "deferred_detail"),
@@ -74,7 +74,7 @@ class OrderAdmin(PageAdmin):
         return unsent.annotated(orders)
 
     def page(self, request: HttpRequest, row: Order) -> dict[str, Any]:
-        """Lines, WMS orders, shipments, Shopify's work, the decision, alerts and the timeline."""
+        """Lines, WMS orders, shipments, fulfilment orders, the routing decision, alerts and the timeline."""
         shown = order_page.page(
             row, with_personal_data=request.user.has_perm("fulfillment.view_personal_data")
         )
@@ -88,13 +88,13 @@ class OrderAdmin(PageAdmin):
         }
 
     @display(description="State", label=by_words(ORDER_TONES))
-    def standing(self, order: Order) -> str:
+    def state_label(self, order: Order) -> str:
         """Its state, as a badge."""
         return words(order.state)
 
     @admin.display(description="Reason")
     def why(self, order: Order) -> str:
-        """Why it stands still, and why a part of it does while others go."""
+        """Why it is in its state, and why some of its units are deferred."""
         return order_text.shortened(order_text.why(order))
 
     @admin.display(description="Since")
@@ -104,14 +104,14 @@ class OrderAdmin(PageAdmin):
 
     @action(description="Read again at Shopify", permissions=["operate"])
     def read_again(self, request: HttpRequest, chosen: QuerySet[Order]) -> HttpResponse | None:
-        """What the reading says is followed, as after a webhook."""
+        """Have the order read, as after a webhook."""
         return self.for_each(
             request, chosen, _read, done="To be read again at Shopify", refused="Not to be read"
         )
 
     @action(description="Route again: refused or cancelled by the WMS", permissions=["operate"])
     def route_again(self, request: HttpRequest, chosen: QuerySet[Order]) -> HttpResponse | None:
-        """A person decides that the order goes to a warehouse anew."""
+        """Have an order routed again that the WMS refused or cancelled."""
         return self.for_each(
             request,
             chosen,

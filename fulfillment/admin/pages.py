@@ -1,4 +1,4 @@
-"""What the four lists and pages share: search as pasted, a read-only page, actions row by row."""
+"""What the four lists and pages share: a search by any id, a read-only page, and actions row by row."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from django.http import HttpRequest, HttpResponse
 from ops.admin import ReadOnlyAdmin
 
 MOST_AT_ONCE = 500
-"""Rows that one action takes: each is a transaction of its own."""
+"""The most rows that one action takes. Each row is a transaction of its own."""
 
 
 @dataclass(frozen=True)
 class Button:
-    """An action of the list, offered on the row's own page."""
+    """An action of the list that the row's own page offers too."""
 
     action: str
     label: str
 
 
 class PageAdmin(ReadOnlyAdmin):
-    """A list that is searched by ids as pasted, and a page that shows all there is to know."""
+    """A list with a search by any id, and a page that shows all that we know of a row."""
 
     search_fields = ["pk"]  # shows the search box; what is searched is `find`
     change_form_outer_before_template = "admin/fulfillment/before.html"
@@ -44,7 +44,7 @@ class PageAdmin(ReadOnlyAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """With what `page` adds; the viewer's permission was checked."""
+        """Add the context of `page`. The viewer's permission was checked."""
         if kwargs.get("obj") is not None:
             context.update(self.page(request, kwargs["obj"]))
         return super().render_change_form(request, context, *args, **kwargs)
@@ -62,20 +62,25 @@ class PageAdmin(ReadOnlyAdmin):
         done: str,
         refused: str,
     ) -> HttpResponse | None:
-        """Do it row by row, each with its log entry in one transaction; say how many were done and how many not."""
+        """Do `act` to each chosen row, and say to how many it was done and to how many not.
+
+        Each row and its log entry are a transaction of their own. `act` returns whether it did anything.
+        """
         rows = list(chosen.order_by("pk")[:MOST_AT_ONCE])
-        count = sum(self._do(request, row, act, done) for row in rows)
+        count = sum(self._act_and_log(request, row, act, done) for row in rows)
         if count:
             self.message_user(request, f"{done}: {count}.", messages.SUCCESS)
         if count < len(rows):
             self.message_user(request, f"{refused}: {len(rows) - count}.", messages.WARNING)
         if len(rows) == MOST_AT_ONCE and chosen.count() > MOST_AT_ONCE:
-            rest = f"Only the first {MOST_AT_ONCE} of them were taken: do it again for the rest."
+            rest = f"Only the first {MOST_AT_ONCE} of them were taken. Do it again for the rest."
             self.message_user(request, rest, messages.WARNING)
         return self.back_to_page(request)
 
     @transaction.atomic
-    def _do(self, request: HttpRequest, row: Model, act: Callable[[Any], bool], message: str) -> bool:
+    def _act_and_log(
+        self, request: HttpRequest, row: Model, act: Callable[[Any], bool], message: str
+    ) -> bool:
         if not act(row):
             return False
         self.log(request, [row], f"{message}.")

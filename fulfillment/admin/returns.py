@@ -28,7 +28,7 @@ class ReturnAdmin(DecidingAdmin):
         "remote_id",
         "external_id",
         "order",
-        "standing",
+        "state_label",
         "reason",
         "requested_at",
         "received_at",
@@ -37,39 +37,39 @@ class ReturnAdmin(DecidingAdmin):
     list_filter = ["state"]
     sortable_by: list[str] = []
     fieldsets = [
-        (None, {"fields": ["external_id", "remote_id", "order", "standing", "reason", "label_url"]}),
+        (None, {"fields": ["external_id", "remote_id", "order", "state_label", "reason", "label_url"]}),
         ("When", {"fields": ["requested_at", "attempt_at", "received_at", "reported_at"]}),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Return]:
-        """With its order, but nothing of the customer."""
+        """With their orders, but without customers' data."""
         rows: QuerySet[Return] = super().get_queryset(request)
         of_part = rows.select_related("wms_order__order__shop", "wms_order__warehouse__connection")
         return of_part.defer("wms_order__order__ship_to")
 
     def page(self, request: HttpRequest, row: Return) -> dict[str, Any]:
-        """What is to come back, what came, and the decision where one is needed."""
+        """What is expected and what arrived, and the decision if one is needed."""
         return {"shown": part_pages.returned_goods(row), **self.decision(request, row)}
 
-    def doubt(self, request: HttpRequest, row: Return) -> unknown_outcome.Doubt | None:
-        """Whether the WMS expects the return."""
+    def pending_decision(self, request: HttpRequest, row: Return) -> unknown_outcome.PendingDecision | None:
+        """Whether the WMS expects the return; None if that is known."""
         return unknown_outcome.of_return(row) if row.state == ReturnState.UNKNOWN else None
 
-    def part_of(self, row: Return) -> None:
-        """The id is a return's, no order's."""
+    def wms_order_of(self, row: Return) -> None:
+        """None: the form asks for the id of a return."""
 
-    def say_there(self, row: Return, *, as_id: str, user_id: int) -> str:
-        """The return is announced. Raises NothingToDecide."""
+    def confirm_present(self, row: Return, *, as_id: str, user_id: int) -> str:
+        """Record that the WMS expects the return. Raises NothingToDecide."""
         manual_resolution.confirm_return_present(row.id, as_id=RemoteReturnId(as_id), user_id=user_id)
         return f"the WMS has it as {as_id}."
 
-    def say_absent(self, row: Return, *, user_id: int) -> str:
-        """It is announced again. Raises NothingToDecide, TooEarly."""
+    def confirm_absent(self, row: Return, *, user_id: int) -> str:
+        """Have the return announced again. Raises NothingToDecide, TooEarly."""
         manual_resolution.confirm_return_absent(row.id, user_id=user_id)
         return "the WMS does not have it; it is announced again."
 
     @display(description="State", label=by_words(RETURN_TONES))
-    def standing(self, row: Return) -> str:
+    def state_label(self, row: Return) -> str:
         """Its state, as a badge."""
         return words(row.state)
 

@@ -1,4 +1,4 @@
-"""Shipments, those that need a person first."""
+"""Shipments, and what a person can decide about them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BUTTONS: dict[str, list[Button]] = {
 
 @admin.register(Shipment)
 class ShipmentAdmin(PageAdmin):
-    """Parcels that left a warehouse, on their way to being Shopify fulfilments."""
+    """What left the warehouses, and whether Shopify has fulfilments of it."""
 
     find = staticmethod(part_pages.find_shipments)
     search_help_text = "Tracking number, the WMS's shipment or order id, fulfilment id, order name: as pasted"
@@ -37,7 +37,7 @@ class ShipmentAdmin(PageAdmin):
         "wms_shipment_id",
         "order",
         "connection",
-        "standing",
+        "state_label",
         "why",
         "tracking_number",
         "carrier_code",
@@ -56,12 +56,12 @@ class ShipmentAdmin(PageAdmin):
                     "wms_shipment_id",
                     ("order", "remote_order_id"),
                     "connection",
-                    ("standing", "reason"),
+                    ("state_label", "reason"),
                 ]
             },
         ),
         (
-            "Parcel",
+            "Shipment",
             {
                 "fields": [
                     ("numbers", "carrier_code"),
@@ -75,17 +75,17 @@ class ShipmentAdmin(PageAdmin):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Shipment]:
-        """With its order, but nothing of the customer."""
+        """With their orders, but without customers' data."""
         rows: QuerySet[Shipment] = super().get_queryset(request)
         return rows.select_related("connection", "wms_order__order__shop").defer("wms_order__order__ship_to")
 
     def page(self, request: HttpRequest, row: Shipment) -> dict[str, Any]:
-        """Its items and units."""
+        """Its items, units and fulfilments, and the buttons for its state."""
         buttons = BUTTONS.get(row.state, []) if self.has_operate_permission(request) else []
         return {"shown": part_pages.shipment(row), "buttons": buttons}
 
     @display(description="State", label=by_words(SHIPMENT_TONES))
-    def standing(self, row: Shipment) -> str:
+    def state_label(self, row: Shipment) -> str:
         """Its state, as a badge."""
         return words(row.state)
 
@@ -111,47 +111,47 @@ class ShipmentAdmin(PageAdmin):
 
     @action(description="Look again: the cause was removed", permissions=["operate"])
     def look_again(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse | None:
-        """Count it, or tell Shopify of it, once more."""
+        """Try once more to count the shipment, or to make its fulfilment."""
         return self.for_each(
             request,
             chosen,
             lambda row: intake.recheck_held(row.pk),
-            done="Counted, and to be told to Shopify",
+            done="Counted; Shopify is told next",
             refused="Not held, or held again for the reason given; nothing was counted",
         )
 
     @action(description="Tell Shopify again: its fulfilment was cancelled there", permissions=["operate"])
     def fulfill_again(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse | None:
-        """The parcel left all the same: Shopify gets a new fulfilment of it."""
+        """Have a new fulfilment made of a shipment whose fulfilment was cancelled."""
         user_id = request.user.pk
         return self.for_each(
             request,
             chosen,
             lambda row: cancelled_fulfillments.fulfill_again(row.pk, user_id=user_id),
-            done="To be told to Shopify again",
+            done="Shopify is told again",
             refused="No fulfilment of it was cancelled, or somebody has decided; nothing changed",
         )
 
     @action(description="Send again: its fulfilment was cancelled in Shopify", permissions=["operate"])
     def send_again(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse | None:
-        """The units go to a warehouse once more."""
+        """Have the units of a cancelled fulfilment sent once more by a warehouse."""
         user_id = request.user.pk
         return self.for_each(
             request,
             chosen,
             lambda row: cancelled_fulfillments.send_again(row.pk, user_id=user_id),
-            done="To be routed and sent once more, if Shopify still asks for it",
+            done="Routed and sent once more, if Shopify still asks for it",
             refused="No fulfilment of it was cancelled, or somebody has decided; nothing changed",
         )
 
     @action(description="Nothing more to tell: what is held is settled", permissions=["operate"])
     def nothing_more(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse | None:
-        """A person decides that what is held of it is told to nobody."""
+        """Close a shipment: Shopify is not told of the units that are held."""
         user_id = request.user.pk
         return self.for_each(
             request,
             chosen,
             lambda row: held_shipments.close_shipment(row.pk, user_id=user_id),
-            done="Closed: nothing more is told of it",
+            done="Closed; Shopify is not told of what was held",
             refused="Nothing of it waits for a person; nothing changed",
         )

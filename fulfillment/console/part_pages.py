@@ -127,15 +127,15 @@ def shipment(row: Shipment) -> PartPage:
         ),
         Section(
             "Units it completes",
-            ["Product", "SKU", "Units", "Told to Shopify", "Sent again", "Not told"],
+            ["Product", "SKU", "Units", "Fulfilled", "Sent again", "Not fulfilled"],
             units,
             empty="None: nothing is counted.",
         ),
         Section(
-            "What Shopify was told",
+            "Fulfilments at Shopify",
             ["Fulfilment", "State", "Units", "Tracking", "Tried"],
             calls,
-            empty="Nothing.",
+            empty="None yet.",
         ),
     ]
     parts = [link(row.wms_order, f"WMS order, part {row.wms_order.part}")] if row.wms_order else []

@@ -15,7 +15,7 @@ _WORDS: Mapping[str, str] = {
     Suitability.NOT_MAPPED: "does not know every line",
     Suitability.CAPACITY: "has no capacity left today",
     Suitability.NO_ITEM: "has no such item",
-    Suitability.STOCK: "has not enough in stock",
+    Suitability.STOCK: "does not have enough in stock",
     Suitability.CHOSEN: "chosen",
     Suitability.NOT_NEEDED: "not needed: one before it can send everything",
 }
@@ -23,7 +23,7 @@ _WITH_DETAIL: Mapping[str, str] = {
     Suitability.COUNTRY: "{}",
     Suitability.NOT_MAPPED: "has no mapping for {}",
     Suitability.NO_ITEM: "has no item {}: its WMS never reported it; correct the SKU mapping, or add the item there",
-    Suitability.STOCK: "has not enough in stock (item: free of needed): {}",
+    Suitability.STOCK: "does not have enough in stock (item: free of needed): {}",
 }
 
 

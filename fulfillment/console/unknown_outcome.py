@@ -1,4 +1,4 @@
-"""What a person needs to know in order to find an order, or a return, in a WMS that did not answer."""
+"""What a person must know to find an order, or a return, in a WMS whose answer was lost."""
 
 from __future__ import annotations
 
@@ -15,67 +15,66 @@ from ops.text.masking import mask_text
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """What is in question. `facts`: name and value, those that help to find it first."""
+class PendingDecision:
+    """A decision that a person has to take. `details`: names and values, first those that help to find the thing."""
 
     question: str
     asked_at: datetime | None
-    facts: list[tuple[str, str]]
+    details: list[tuple[str, str]]
 
     @property
-    def settles_at(self) -> datetime | None:
-        """Until then it may still arrive, so that nobody can say that it is not there; None once that is over."""
+    def absence_certain_at(self) -> datetime | None:
+        """The end of the settle time: before, the request may still arrive. None once that time is over."""
         at = self.asked_at + attempts.SETTLE_TIME if self.asked_at else None
         return at if at and at > timezone.now() else None
 
 
-def of_order(row: WmsOrder, *, with_personal_data: bool) -> Doubt:
-    """Whether a WMS has an order. `row` has its order, warehouse and connection."""
+def of_order(row: WmsOrder, *, with_personal_data: bool) -> PendingDecision:
+    """The decision whether a WMS has an order. `row` must have its order, warehouse and connection."""
     order = row.order
     goods = ", ".join(map(str, row.lines.order_by("id")))
-    facts = [
+    details = [
         ("Look for", row.external_id),
         ("or for the reference", row.external_ref),
-        *_where(row),
+        *_warehouse(row),
         ("Items", goods),
     ]
     if with_personal_data and order.ship_to:
         address = json.loads(order.ship_to)
-        facts.append(
+        details.append(
             ("Goes to", ", ".join(filter(None, map(address.get, ("name", "zip", "city", "country")))))
         )
-    return Doubt(
+    return PendingDecision(
         question=f"Does {row.warehouse.connection.slug} have order {order.name}?",
         asked_at=row.attempt_at,
-        facts=[*facts, *_tried(f"submit:{row.external_id}", times=row.attempt)],
+        details=[*details, *_attempts_made(f"submit:{row.external_id}", times=row.attempt)],
     )
 
 
-def of_return(row: Return) -> Doubt:
-    """Whether a WMS expects a return. `row` has its WMS order, with warehouse and connection."""
+def of_return(row: Return) -> PendingDecision:
+    """The decision whether a WMS expects a return. `row` must have its WMS order, with warehouse and connection."""
     part = row.wms_order
     goods = ", ".join(map(str, row.lines.order_by("id")))
-    return Doubt(
+    return PendingDecision(
         question=f"Does {part.warehouse.connection.slug} expect the return of order {part.order.name}?",
         asked_at=row.attempt_at,
-        facts=[
+        details=[
             ("Look for returns of", part.remote_id),
             ("which we call", part.external_id),
-            *_where(part),
+            *_warehouse(part),
             ("Items", goods),
-            *_tried(f"return:{row.external_id}"),
+            *_attempts_made(f"return:{row.external_id}"),
         ],
     )
 
 
-def _where(row: WmsOrder) -> list[tuple[str, str]]:
-    warehouse = row.warehouse
-    return [("Where", warehouse.place)]
+def _warehouse(row: WmsOrder) -> list[tuple[str, str]]:
+    return [("Where", row.warehouse.place)]
 
 
-def _tried(key: str, *, times: int = 0) -> list[tuple[str, str]]:
-    """How often it was sent, and what came of it, by the failed runs of the job with this key."""
+def _attempts_made(key: str, *, times: int = 0) -> list[tuple[str, str]]:
+    """How often it was sent, and the error of the last run of the job with this key whose outcome is unknown."""
     runs = JobAttempt.objects.filter(job__key=key, outcome=JobAttempt.Outcome.UNKNOWN)
     last = runs.order_by("-id").first()
-    facts = [("Sent", f"{times} times" if times > 1 else "once")] if times else []
-    return [*facts, ("What went wrong", mask_text(last.error))] if last else facts
+    details = [("Sent", f"{times} times" if times > 1 else "once")] if times else []
+    return [*details, ("What went wrong", mask_text(last.error))] if last else details

@@ -166,7 +166,7 @@ def test_the_page_tells_the_whole_story(admin_client: Client) -> None:
         str(shipment.shopify_fulfillment_id),
         f"https://berlin.myshopify.com/admin/orders/{order.shopify_order_id}",
         shipment.wms_order.remote_id,
-        "has not enough in stock (item: free of needed): MUG: 1 of 2",
+        "does not have enough in stock (item: free of needed): MUG: 1 of 2",
         "fulfillment.submit",
         "wms.shipment",
         "Too late",

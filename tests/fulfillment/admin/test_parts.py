@@ -225,7 +225,7 @@ def test_held_shipments_come_first_among_the_filters(admin_client: Client) -> No
 def test_look_again_has_a_held_shipment_told_to_shopify(admin_client: Client) -> None:
     shipment = shipped(place(), state="held", reason="Shopify no longer asks for these units")
     assert "Look again</button>" in admin_client.get(f"{SHIPMENTS}{shipment.pk}/change/").content.decode()
-    assert "to be told to Shopify: 1." in look_again(admin_client, shipment)
+    assert "Shopify is told next: 1." in look_again(admin_client, shipment)
     shipment.refresh_from_db()
     assert (shipment.state, shipment.reason) == ("received", "")
     assert Job.objects.filter(kind="fulfillment.fulfil").count() == 1

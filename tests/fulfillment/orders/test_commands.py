@@ -97,7 +97,7 @@ def test_route_says_why_each_warehouse_is_passed_over_and_what_would_help() -> N
     warehouse = place()
     order = ordered(warehouse.shop, units=11)
     text = run("route", order.name)
-    assert "Berlin (north/BER1): has not enough in stock (item: free of needed): MUG: 10 of 11" in text
+    assert "Berlin (north/BER1): does not have enough in stock (item: free of needed): MUG: 10 of 11" in text
     assert f"stock:{warehouse.pk}:MUG" in text
 
 
