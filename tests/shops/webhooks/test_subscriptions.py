@@ -147,6 +147,67 @@ def test_bodies_of_an_older_api_version_are_brought_up_to_date_newer_ones_are_no
     assert (plan.outdated, plan.wrong, plan.strays) == ((old,), (), ())
 
 
+OLD = "https://old.example.com/webhooks/shopify/"
+
+
+@pytest.mark.parametrize(
+    ("kept", "stray"),
+    [
+        ({"uri": URI, "plain": False}, {"uri": OLD}),
+        ({"plain": True, "version": "2026-07"}, {"plain": False}),
+        ({"version": "2026-10"}, {"version": "2026-07"}),
+        ({"gid": "1"}, {"gid": "2"}),
+    ],
+)
+def test_of_two_of_a_topic_the_one_that_needs_less_is_kept(
+    kept: dict[str, Any], stray: dict[str, Any]
+) -> None:
+    better = subscription("ORDERS_PAID", **{"gid": "7", **kept})
+    worse = subscription("ORDERS_PAID", **{"gid": "8", **stray})
+    for found in ((better, worse), (worse, better)):
+        assert planned(*found).strays == (worse,)
+        assert "ORDERS_PAID" not in planned(*found).missing
+
+
+@pytest.mark.parametrize("part", ["missing", "wrong", "outdated", "strays"])
+def test_a_plan_with_anything_in_it_is_something_to_do(part: str) -> None:
+    assert subscriptions.Plan(**{part: (subscription("ORDERS_PAID"),)})  # type: ignore[arg-type]
+    assert not subscriptions.Plan()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"format": "XML"}, {"filter": "id:5"}, {"includeFields": ["id"]}, {"uri": OLD}]
+)
+def test_a_subscription_that_leaves_anything_out_is_corrected(
+    shop: Shop, remote: Subscriptions, changes: dict[str, Any]
+) -> None:
+    for topic in ALL:
+        remote.add(topic, **(changes if topic == "ORDERS_PAID" else {}))
+    assert subscriptions.register(shop, base_url=BASE).corrected == ("ORDERS_PAID",)
+    node = next(node for node in remote.nodes.values() if node["topic"] == "ORDERS_PAID")
+    assert (node["format"], node["filter"], node["includeFields"], node["uri"]) == ("JSON", "", [], URI)
+
+
+@pytest.mark.parametrize(
+    ("operation", "root", "topic", "changes"),
+    [
+        ("update", "Update", "ORDERS_PAID", {"uri": OLD}),
+        ("update", "Update", "ORDERS_PAID", {"apiVersion": {"handle": "2026-07"}}),
+        ("delete", "Delete", "CARTS_CREATE", {}),
+    ],
+)
+def test_a_change_that_is_refused_is_reported_as_that_only(
+    shop: Shop, remote: Subscriptions, operation: str, root: str, topic: str, changes: dict[str, Any]
+) -> None:
+    for wanted in ALL:
+        remote.add(wanted, **(changes if wanted == topic else {}))
+    if topic not in ALL:
+        remote.add(topic)
+    refusal = {f"webhookSubscription{root}": {"userErrors": [{"field": None, "message": "no"}]}}
+    setattr(remote, f"_webhook_subscription_{operation}", lambda _: refusal)
+    assert subscriptions.register(shop, base_url=BASE) == subscriptions.Report(refused=((topic, "no"),))
+
+
 def test_registering_makes_it_so_and_again_changes_nothing(shop: Shop, remote: Subscriptions) -> None:
     remote.add("ORDERS_PAID", "https://old.example.com/webhooks/shopify/", filter="id:5")
     remote.add("CARTS_CREATE")
