@@ -77,7 +77,7 @@ def test_a_change_of_one_shop_leaves_every_other_as_it_was(name: str) -> None:
     kinds = ("shop_refuses_credentials", "shop_frozen", "shop_uninstalled", "secret_unreadable")
     for kind in kinds:
         alert(other, kind)
-    waits = park(shop_key(other.pk))
+    waits = park(shop_key(other.id))
     before = Shop.objects.filter(pk=other.pk).values().get()
     change(shop)
     assert Shop.objects.filter(pk=other.pk).values().get() == before
@@ -205,7 +205,7 @@ def test_the_work_of_a_shop_that_is_off_waits_until_that_one_is_on(shop: Shop) -
     Shop.objects.update(is_active=False)
     make_shop("paris.myshopify.com")
     blocked = installation.paused(shop)
-    assert blocked.on == (shop_key(shop.pk),)
+    assert blocked.on == (shop_key(shop.id),)
     assert blocked.recheck is not None
     assert blocked.recheck()
     Shop.objects.filter(pk=shop.pk).update(is_active=True)

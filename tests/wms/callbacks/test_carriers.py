@@ -23,6 +23,10 @@ from wms.callbacks.carriers import shopify_carrier
         ("postnord_se", "PostNord SE"),
         ("Colis Privé", "Colis Privé"),
         ("4px", "4PX"),
+        ("  DHL  ", "DHL"),
+        ("«DHL.Express»", "DHL Express"),
+        ("ROYAL  MAIL", "Royal Mail"),
+        ("Österreichische Post", "Österreichische Post"),
     ],
 )
 def test_known_codes_get_the_name_that_shopify_links(code: str, name: str) -> None:
