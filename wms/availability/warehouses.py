@@ -59,7 +59,7 @@ def _is_closed(warehouse: Warehouse) -> bool:
 
 def find(*, shop_id: int, code: str) -> list[Warehouse]:
     """Find a shop's warehouses by `CODE`, or by `connection/CODE` if two connections use the same code."""
-    slug, _, bare = code.rpartition("/")
+    slug, _, bare = code.partition("/")  # no slug has a slash; a code of a WMS may
     named = Q(wms_warehouse_code=bare, connection__slug=slug) if slug else Q(pk__in=[])
     return list(
         Warehouse.objects.filter(named | Q(wms_warehouse_code=code), shop_id=shop_id)

@@ -121,6 +121,7 @@ def test_a_changed_connection_wakes_what_waits_for_any_of_its_warehouses(
         ("", []),
         ("/BER1", []),
         ("a/b", ["Slash"]),
+        ("south/a/b", ["Slash"]),
     ],
 )
 def test_a_warehouse_is_found_by_its_code_and_where_two_have_it_by_its_connection(
