@@ -44,19 +44,16 @@ def earlier_shipments(
     for line in lines:
         kits.setdefault(line.order_line_id, {})[line.id] = _Component(line.per_unit)
         kit_of[line.id] = line.order_line_id
-    found: dict[int, list[int]] = {}
+    found: dict[int, set[int]] = {}
     for shipment_id, line_id, units in counts:
         parts = kits[kit_of[line_id]]
         before = _complete_units(parts)
         parts[line_id].add(shipment_id, units)
         for component in parts.values() if _complete_units(parts) > before else ():
-            mine = found.setdefault(shipment_id, [])
-            mine += [
-                each
-                for each in component.between(before, _complete_units(parts))
-                if each != shipment_id and each not in mine
-            ]
-    return {shipment_id: sorted(others) for shipment_id, others in found.items() if others}
+            mine = found.setdefault(shipment_id, set())
+            mine.update(component.between(before, _complete_units(parts)))
+    others = {shipment_id: sorted(mine - {shipment_id}) for shipment_id, mine in found.items()}
+    return {shipment_id: each for shipment_id, each in others.items() if each}
 
 
 def _complete_units(parts: Mapping[int, _Component]) -> int:
