@@ -94,8 +94,11 @@ class _Run:
         for index, table in enumerate(self.file.config.warehouses):
             shop = Shop.objects.filter(domain=table.shop).first()
             connection = Connection.objects.filter(slug=table.connection).first()
-            if shop is None or connection is None:
-                self._complain_of_missing(index, table, shop_is_missing=shop is None)
+            if shop is None:
+                self._complain_of_shop(index, table)
+                continue
+            if connection is None:
+                self._complain_of_connection(index, table)
                 continue
             known = Warehouse.objects.filter(
                 shop=shop, connection=connection, wms_warehouse_code=table.wms_warehouse_code
@@ -169,15 +172,16 @@ class _Run:
             self._complain(table, index, f"needs {name}")
         return not missing
 
-    def _complain_of_missing(self, index: int, table: WarehouseTable, *, shop_is_missing: bool) -> None:
-        """Unless the file names it: then what is wrong with it was said there."""
-        config = self.file.config
-        if shop_is_missing and table.shop not in {shop.domain for shop in config.shops}:
+    def _complain_of_shop(self, index: int, table: WarehouseTable) -> None:
+        """Unless the file names the shop: then what is wrong with it was said there."""
+        if table.shop not in {shop.domain for shop in self.file.config.shops}:
             self._complain("warehouses", index, f"there is no shop {table.shop}", key="shop")
-        elif not shop_is_missing and table.connection not in {each.slug for each in config.connections}:
-            self._complain(
-                "warehouses", index, f"there is no connection {table.connection}", key="connection"
-            )
+
+    def _complain_of_connection(self, index: int, table: WarehouseTable) -> None:
+        """Unless the file names the connection: then what is wrong with it was said there."""
+        if table.connection not in {connection.slug for connection in self.file.config.connections}:
+            message = f"there is no connection {table.connection}"
+            self._complain("warehouses", index, message, key="connection")
 
     def _complain(self, table: str, index: int, message: str, *, key: str = "") -> None:
         line = self.file.line(table, index, key)
