@@ -156,7 +156,8 @@ def count_units(order: Order, shipment: Shipment) -> bool:
         counted = {item: units - allocation.surplus.get(item, 0) for item, units in items.items()}
         reservations.ship(row.external_id, counted, shipped_at=shipment.shipped_at)
         complete = all(line.shipped == line.quantity for line in rows)
-        status_updates.record_shipped(row, complete=complete, shipped_at=shipment.shipped_at)
+        record = status_updates.record_shipped if complete else status_updates.record_partly_shipped
+        record(row, shipped_at=shipment.shipped_at)
         if row.cancel_requested_at:
             cancellation.handle_too_late(row.id)
         if complete and row.wms_status in ENDED:

@@ -76,8 +76,9 @@ def compare_report(order: Order, shipment: Shipment, event: ShipmentEvent, *, oc
         contradictions += _lower_quantities(lines, fewer)
         _raise_quantities(shipment, lines, more)
     tracking.correct(order, shipment, event, occurred_at=occurred_at)
-    tracking.report_unusable(order, shipment, event.tracking, closes_alert=not older)
+    tracking.report_unusable(order, shipment, event.tracking)
     if not older:
+        tracking.close_if_usable(shipment, event.tracking)
         Shipment.objects.filter(id=shipment.id).update(
             reported_at=Greatest("reported_at", occurred_at),
             warehouse_code=shipment.warehouse_code or event.warehouse_id,

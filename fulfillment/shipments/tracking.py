@@ -86,16 +86,16 @@ def correct(order: Order, shipment: Shipment, event: ShipmentEvent, *, occurred_
     return True
 
 
-def report_unusable(order: Order, shipment: Shipment, said: Tracking, *, closes_alert: bool = False) -> None:
-    """Alert a person about tracking that Shopify does not take. The other tracking is used.
+def report_unusable(order: Order, shipment: Shipment, said: Tracking) -> None:
+    """Alert a person about tracking that Shopify does not take. The other tracking is used."""
+    if said.unusable:
+        alerts.shipments.tracking_unusable(order, shipment, unusable=said.unusable)
 
-    `closes_alert`: this is a newer report of the shipment, so it closes the alert if all of its tracking can be used.
-    """
-    if not said.unusable:
-        if closes_alert and (said.numbers or said.urls):
-            alerts.shipments.TRACKING_UNUSABLE.close(shipment.subject)
-        return
-    alerts.shipments.tracking_unusable(order, shipment, unusable=said.unusable)
+
+def close_if_usable(shipment: Shipment, said: Tracking) -> None:
+    """Close that alert if a newer report of the shipment has tracking, and all of it can be used."""
+    if (said.numbers or said.urls) and not said.unusable:
+        alerts.shipments.TRACKING_UNUSABLE.close(shipment.subject)
 
 
 def update_fulfillments(shipment_pk: ShipmentPk) -> None:

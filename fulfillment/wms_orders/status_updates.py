@@ -161,7 +161,7 @@ def check_shipment(wms_order_pk: WmsOrderPk, *, all_of_it: bool) -> None:
     if row.shipments.filter(state=ShipmentState.HELD).exists():
         return
     if not coverage.fulfillable_units(row.order):
-        _close_missing_alerts(row, complete=True)
+        close_kinds(alerts.shipments.REPORT_MISSING, row.subject)
         return
     if row.wms_status == WmsStatus.PARTIALLY_SHIPPED:
         _report_remainder_missing(row)
@@ -175,22 +175,17 @@ def _report_remainder_missing(row: WmsOrder) -> None:
     alerts.shipments.shipment_incomplete(row, shipped=units["shipped"], asked=units["asked"])
 
 
-def record_shipped(row: WmsOrder, *, complete: bool, shipped_at: datetime | None) -> None:
-    """Record that a shipment of the order came. The order is locked.
+def record_shipped(row: WmsOrder, *, shipped_at: datetime | None) -> None:
+    """Record that shipments of all units of the order came. The order is locked."""
+    advance(WmsOrder.objects.filter(id=row.id), Event.SHIPMENT, to=WmsStatus.SHIPPED, at=shipped_at)
+    close_kinds(alerts.shipments.REPORT_MISSING, row.subject)
 
-    If the WMS had ended the order by itself, a partial shipment leaves it ended: a person decides about the remainder.
+
+def record_partly_shipped(row: WmsOrder, *, shipped_at: datetime | None) -> None:
+    """Record that a shipment of some units of the order came. The order is locked.
+
+    If the WMS had ended the order by itself, it stays ended: a person decides about the remainder.
     """
-    rows = WmsOrder.objects.filter(id=row.id)
-    if not complete:
-        rows = rows.exclude(wms_status__in=ENDED, cancel_requested_at__isnull=True)
-    to = WmsStatus.SHIPPED if complete else WmsStatus.PARTIALLY_SHIPPED
-    advance(rows, Event.SHIPMENT, to=to, at=shipped_at)
-    _close_missing_alerts(row, complete=complete)
-
-
-def _close_missing_alerts(row: WmsOrder, *, complete: bool) -> None:
-    """Close the alert about a missing shipment; if all units came, also the one about an incomplete shipment."""
-    if complete:
-        close_kinds(alerts.shipments.REPORT_MISSING, row.subject)
-    else:
-        alerts.shipments.SHIPMENT_MISSING.close(row.subject)
+    rows = WmsOrder.objects.filter(id=row.id).exclude(wms_status__in=ENDED, cancel_requested_at__isnull=True)
+    advance(rows, Event.SHIPMENT, to=WmsStatus.PARTIALLY_SHIPPED, at=shipped_at)
+    alerts.shipments.SHIPMENT_MISSING.close(row.subject)
