@@ -236,8 +236,8 @@ def _stays_held(order: Order) -> bool:
     """
     if order.state != OrderState.HELD or order.reason in PERSON_DECIDES:
         return order.state == OrderState.HELD
-    held_part = order.reason in ABOUT_UNCOVERED_UNITS and not order.cancelled_at
-    return held_part and bool(coverage.measure(order).uncovered)
+    about_uncovered = order.reason in ABOUT_UNCOVERED_UNITS and not order.cancelled_at
+    return about_uncovered and bool(coverage.measure(order).uncovered)
 
 
 def _unreported_shipments(order: Order) -> list[tuple[str, bool]]:

@@ -82,12 +82,12 @@ def unannounced_return_external_id(order: ExternalId, remote_id: RemoteReturnId)
 
 
 def reduction_key(order: ExternalId, number: int) -> str:
-    """The idempotency key of one wish to send less of a part."""
+    """The idempotency key of one request to send less of a part."""
     return f"{order}:change:{number}"
 
 
 def cancel_key(order: ExternalId) -> str:
-    """The idempotency key of the wish to cancel a part."""
+    """The idempotency key of the request to cancel a part."""
     return f"{order}:cancel"
 
 

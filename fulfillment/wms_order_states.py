@@ -81,10 +81,10 @@ def phase(status: WmsStatus) -> CancellationPhase:
     return _PHASES[status]
 
 
-def status_before_shipment(said: WmsStatus) -> WmsStatus:
-    """The state to record when a WMS reports `said`. Only reported shipments, with their units, make an order
+def status_before_shipment(status: WmsStatus) -> WmsStatus:
+    """The state to record when a WMS reports `status`. Only reported shipments, with their units, make an order
     shipped."""
-    return WmsStatus.MANIFESTED if said in BY_SHIPMENTS else said
+    return WmsStatus.MANIFESTED if status in BY_SHIPMENTS else status
 
 
 class Event(Enum):

@@ -17,7 +17,7 @@ from fulfillment.console import order_page, order_text, search, unsent
 from fulfillment.console.sections import ORDER_TONES, by_words, words
 from fulfillment.models import Order
 from fulfillment.models.states import OrderState, Reason
-from fulfillment.wms_orders import cancellation
+from fulfillment.wms_orders import manual_resolution
 
 DECIDED_ANEW = (Reason.WMS_REJECTED, Reason.WMS_CANCELLED)
 
@@ -115,7 +115,7 @@ class OrderAdmin(PageAdmin):
         return self.for_each(
             request,
             chosen,
-            lambda order: cancellation.route_again(order.pk),
+            lambda order: manual_resolution.route_again(order.pk),
             done="To be routed again",
             refused="Not held because the WMS refused or cancelled it; nothing changed",
         )

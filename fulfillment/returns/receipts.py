@@ -76,11 +76,11 @@ def _record_or_compare(
 ) -> None:
     """Record the first report of a return; compare a further one."""
     parent = _return_of(row, event)
-    said = _reported_goods(event)
+    reported = _reported_goods(event)
     if parent.state == ReturnState.RECEIVED:
-        _compare_report(order, parent, said, occurred_at=occurred_at)
+        _compare_report(order, parent, reported, occurred_at=occurred_at)
     else:
-        _record_arrival(order, parent, event, said, occurred_at=occurred_at)
+        _record_arrival(order, parent, event, reported, occurred_at=occurred_at)
 
 
 def _return_of(row: WmsOrder, event: ReturnReceiptEvent) -> Return:
@@ -104,19 +104,21 @@ def _return_of(row: WmsOrder, event: ReturnReceiptEvent) -> Return:
 
 def _reported_goods(event: ReturnReceiptEvent) -> dict[str, Goods]:
     """The goods of a report by item code."""
-    said: dict[str, Goods] = {}
+    reported: dict[str, Goods] = {}
     for item in event.items:
-        known = said.get(item.wms_item_code, Goods())
+        known = reported.get(item.wms_item_code, Goods())
         sellable = item.quantity if item.condition == Condition.SELLABLE else 0
-        said[item.wms_item_code] = Goods(known.sellable + sellable, known.damaged + item.quantity - sellable)
-    return said
+        reported[item.wms_item_code] = Goods(
+            known.sellable + sellable, known.damaged + item.quantity - sellable
+        )
+    return reported
 
 
 def _record_arrival(
     order: Order,
     parent: Return,
     event: ReturnReceiptEvent,
-    said: Mapping[str, Goods],
+    reported: Mapping[str, Goods],
     *,
     occurred_at: datetime,
 ) -> None:
@@ -132,7 +134,7 @@ def _record_arrival(
         reported_at=occurred_at,
         remote_id=event.wms_return_id,
     )
-    _write_lines(parent, said)
+    _write_lines(parent, reported)
     alerts.cancellations.CANCEL_TOO_LATE.close(order.subject)
     if alerts.wms_orders.OUTCOME_UNKNOWN.close(parent.subject):
         wake(decision_key(parent.external_id))
@@ -141,7 +143,7 @@ def _record_arrival(
 
 
 def _compare_report(
-    order: Order, parent: Return, said: Mapping[str, Goods], *, occurred_at: datetime
+    order: Order, parent: Return, reported: Mapping[str, Goods], *, occurred_at: datetime
 ) -> None:
     """Compare a further report with the recorded goods, item by item.
 
@@ -152,8 +154,8 @@ def _compare_report(
     older = parent.reported_at is not None and occurred_at < parent.reported_at
     more: dict[str, Goods] = {}
     contradictions: list[str] = []
-    for item in sorted(before.keys() | said.keys()):
-        was, now = before.get(item, Goods()), said.get(item, Goods())
+    for item in sorted(before.keys() | reported.keys()):
+        was, now = before.get(item, Goods()), reported.get(item, Goods())
         if was.is_within(now) and not older:
             more |= {item: now} if now != was else {}
         elif not (older and now.is_within(was)):

@@ -68,9 +68,9 @@ class RoutingPlan:
 
 
 def plan(order: Order) -> RoutingPlan | None:
-    """Decide where the order's uncovered units would go now; None if there is nothing to route. Writes nothing.
+    """Decide where the order's uncovered units would go now; None if there is nothing to route.
 
-    Takes a constant number of queries, whatever the number of lines and warehouses.
+    Writes nothing, and takes a constant number of queries.
     """
     if (
         order.cancelled_at
@@ -186,11 +186,10 @@ def _used_today(warehouses: Iterable[Warehouse]) -> dict[int, int]:
 
 
 def prepare(order_pk: OrderPk) -> WmsOrder | None:
-    """Route the uncovered units of an order: reserve their stock and make the WMS order, or hold the order with the
-    reason.
+    """Route an order's uncovered units: reserve their stock and make the WMS order, or hold the order with the reason.
 
-    This is one transaction, in which the submission is enqueued. Returns None if there is nothing to route. Raises
-    Blocked after the reason was stored and the alert raised, and Transient if another order took the stock.
+    Enqueues the submission in the same transaction. Returns None if there is nothing to route. Raises Blocked after the
+    order was held, and Transient if another order took the stock.
     """
     with transaction.atomic():
         order = order_states.lock(order_pk)

@@ -42,11 +42,11 @@ _SOON = timedelta(seconds=5)
 @dataclass(frozen=True)
 class Allocation:
     """How a shipment's items fall on the lines of a WMS order. `shipped`: item units by line (our row id). `units`:
-    Shopify units by order line. `surplus`: units by item code that do not fit."""
+    Shopify units by order line. `misfits`: units by item code that do not fit."""
 
     shipped: Mapping[int, int]
     units: Mapping[int, int]
-    surplus: Mapping[str, int]
+    misfits: Mapping[str, int]
 
 
 def allocate(lines: Iterable[WmsOrderLine], items: Mapping[str, int]) -> Allocation:
@@ -138,8 +138,8 @@ def _store(
 
 def _emitted(row: WmsOrder, occurred_at: datetime) -> Combinable:
     """The WMS's time of the report, but not before the WMS order was made, and not in the future."""
-    said = Value(occurred_at, output_field=DateTimeField())
-    return Least(Greatest(said, Value(row.created_at, output_field=DateTimeField())), Now())
+    reported = Value(occurred_at, output_field=DateTimeField())
+    return Least(Greatest(reported, Value(row.created_at, output_field=DateTimeField())), Now())
 
 
 def count_units(order: Order, shipment: Shipment) -> bool:
@@ -153,7 +153,7 @@ def count_units(order: Order, shipment: Shipment) -> bool:
     allocation = allocate(rows, items)
     if allocation.shipped:
         _store_counts(shipment, rows, allocation)
-        counted = {item: units - allocation.surplus.get(item, 0) for item, units in items.items()}
+        counted = {item: units - allocation.misfits.get(item, 0) for item, units in items.items()}
         reservations.ship(row.external_id, counted, shipped_at=shipment.shipped_at)
         complete = all(line.shipped == line.quantity for line in rows)
         record = status_updates.record_shipped if complete else status_updates.record_partly_shipped
@@ -164,7 +164,7 @@ def count_units(order: Order, shipment: Shipment) -> bool:
             cancellation.release_if_all_shipped(order)
     goes_on = _set_shipment_state(order, shipment)
     order_states.derive_state(order)
-    logger.info("shipment_counted", shipment=shipment.id, order=order.id, surplus=dict(allocation.surplus))
+    logger.info("shipment_counted", shipment=shipment.id, order=order.id, surplus=dict(allocation.misfits))
     return goes_on
 
 

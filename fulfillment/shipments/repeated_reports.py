@@ -52,7 +52,7 @@ def _twin_id(event: ShipmentEvent) -> RemoteShipmentId:
 
 def hold_twin(order: Order, shipment: Shipment, event: ShipmentEvent) -> None:
     """Hold a shipment whose id was another order's, because nobody knows which of the two reports is wrong."""
-    why = f"the id {event.wms_shipment_id} was reported before, as a parcel of another order"
+    why = f"the id {event.wms_shipment_id} was reported before, as a shipment of another order"
     Shipment.objects.filter(id=shipment.id).update(state=ShipmentState.HELD, reason=why)
     alerts.shipments.shipment_id_reused(order, shipment, items=_units_text(items(event)), why=why)
     logger.warning("shipment_id_reused", shipment=shipment.id, order=order.id)
@@ -64,11 +64,11 @@ def compare_report(order: Order, shipment: Shipment, event: ShipmentEvent, *, oc
     More units are stored, and fewer units where the stored ones were not counted yet. A person is alerted about
     contradictions. If an older report has fewer units, a newer one overtook it, and it changes nothing.
     """
-    said, lines = items(event), {line.item_code: line for line in shipment.lines.all()}
+    reported, lines = items(event), {line.item_code: line for line in shipment.lines.all()}
     before = {item: line.quantity for item, line in lines.items()}
     older = shipment.reported_at is not None and occurred_at < shipment.reported_at
-    more = {item: units for item, units in said.items() if units > before.get(item, 0)}
-    fewer = {item: said.get(item, 0) for item, units in before.items() if said.get(item, 0) < units}
+    more = {item: units for item, units in reported.items() if units > before.get(item, 0)}
+    fewer = {item: reported.get(item, 0) for item, units in before.items() if reported.get(item, 0) < units}
     contradictions = _warehouse_contradictions(shipment, event)
     if older:
         contradictions += [f"an older report says {units} × {item}" for item, units in more.items()]

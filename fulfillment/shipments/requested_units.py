@@ -165,8 +165,8 @@ def plan(
     left = {line: quantity for line, quantity in units.items() if quantity}
     remaining = {index: each.units for index, each in enumerate(asked)}
     picks: dict[tuple[LocationId | None, str], list[Pick]] = {}
-    going = [(index, each) for index, each in enumerate(asked) if each.can_be_fulfilled]
-    for index, each in sorted(going, key=lambda pair: pair[1].location_id != location_id):
+    open_for_us = [(index, each) for index, each in enumerate(asked) if each.can_be_fulfilled]
+    for index, each in sorted(open_for_us, key=lambda pair: pair[1].location_id != location_id):
         take = min(left.get(each.line_id, 0), each.units)
         if take:
             group = picks.setdefault((each.location_id, each.method), [])

@@ -67,15 +67,15 @@ def correct(order: Order, shipment: Shipment, event: ShipmentEvent, *, occurred_
 
     Values that the report does not name stay. The order is locked.
     """
-    said = event.tracking
-    if not (said.numbers or said.urls):
+    reported = event.tracking
+    if not (reported.numbers or reported.urls):
         return False
     no_older = Q(reported_at__lte=occurred_at) | Q(reported_at__isnull=True) | Q(tracking_number="")
-    same_numbers = not said.numbers or list(said.numbers) == shipment.numbers
+    same_numbers = not reported.numbers or list(reported.numbers) == shipment.numbers
     now = Tracking(
-        numbers=said.numbers or tuple(shipment.numbers),
-        urls=said.urls or (tuple(shipment.tracking_urls) if same_numbers else ()),
-        carrier=said.carrier or shipment.carrier_code,
+        numbers=reported.numbers or tuple(shipment.numbers),
+        urls=reported.urls or (tuple(shipment.tracking_urls) if same_numbers else ()),
+        carrier=reported.carrier or shipment.carrier_code,
     )
     before = Tracking(tuple(shipment.numbers), tuple(shipment.tracking_urls), shipment.carrier_code)
     changed = now != before and Shipment.objects.filter(no_older, id=shipment.id).update(**fields_of(now))
@@ -86,15 +86,15 @@ def correct(order: Order, shipment: Shipment, event: ShipmentEvent, *, occurred_
     return True
 
 
-def report_unusable(order: Order, shipment: Shipment, said: Tracking) -> None:
+def report_unusable(order: Order, shipment: Shipment, reported: Tracking) -> None:
     """Alert a person about tracking that Shopify does not take. The other tracking is used."""
-    if said.unusable:
-        alerts.shipments.tracking_unusable(order, shipment, unusable=said.unusable)
+    if reported.unusable:
+        alerts.shipments.tracking_unusable(order, shipment, unusable=reported.unusable)
 
 
-def close_if_usable(shipment: Shipment, said: Tracking) -> None:
+def close_if_usable(shipment: Shipment, reported: Tracking) -> None:
     """Close that alert if a newer report of the shipment has tracking, and all of it can be used."""
-    if (said.numbers or said.urls) and not said.unusable:
+    if (reported.numbers or reported.urls) and not reported.unusable:
         alerts.shipments.TRACKING_UNUSABLE.close(shipment.subject)
 
 

@@ -124,7 +124,7 @@ def end_absent(attempt: Attempt) -> None:
         cancellation.end_absent(order, attempt.wms_order.id)
         if not order.cancelled_at:
             alerts.orders.ORDER_EDITED.close(order.subject)
-            jobs.orders.read_order(order.shop, order.shopify_order_id)  # where it stands without this part
+            jobs.orders.read_order(order.shop, order.shopify_order_id)  # its state without this part
         outcome_is_known(order, attempt.wms_order)
 
 

@@ -16,7 +16,7 @@ from fulfillment.models import Order, WmsOrder
 from fulfillment.models.states import ChangeRequest, OrderState, Outcome, Reason
 from fulfillment.reductions import change_requests, surplus_review, wms_order_surplus
 from fulfillment.reductions.ending import end_parts
-from fulfillment.refs import OrderPk, WmsOrderPk, cancel_key, order_key
+from fulfillment.refs import WmsOrderPk, cancel_key, order_key
 from fulfillment.returns import announcements
 from fulfillment.wms_order_states import (
     BY_SHIPMENTS,
@@ -297,18 +297,3 @@ def record_declined(row: WmsOrder, *, answer: str) -> None:
     if not row.order.cancelled_at and not row.order.surplus:
         return
     alerts.cancellations.cancel_declined(row, answer=answer)
-
-
-@transaction.atomic
-def route_again(order_pk: OrderPk) -> bool:
-    """A person decides that a refused or cancelled order goes to a warehouse anew; False if there is nothing to
-    decide."""
-    order = order_states.lock(order_pk)
-    if order.state != OrderState.HELD or order.reason not in (Reason.WMS_REJECTED, Reason.WMS_CANCELLED):
-        return False
-    end_parts(order_states.refused_parts(order))
-    order_states.set_state(order, OrderState.READY)
-    close_kinds(alerts.wms_orders.ENDED_BY_THE_WMS, order.subject)
-    # The order is read before it is routed, because Shopify may hold it back by now.
-    jobs.orders.read_order(order.shop, order.shopify_order_id)
-    return True

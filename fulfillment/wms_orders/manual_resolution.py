@@ -1,4 +1,4 @@
-"""Decisions of a person: whether a WMS has an order or a return, if nobody can ask the WMS and a repeat is not safe."""
+"""Decisions of a person: whether a WMS has an order or a return that nobody can look up, and what follows a refusal."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from django.db.models.functions import Now
 
 from fulfillment import alerts, jobs, order_states
 from fulfillment.models import Return, WmsOrder
-from fulfillment.models.states import Outcome, ReturnState
-from fulfillment.refs import ReturnPk, WmsOrderPk, arrival_key, decision_key
+from fulfillment.models.states import OrderState, Outcome, Reason, ReturnState
+from fulfillment.reductions import ending
+from fulfillment.refs import OrderPk, ReturnPk, WmsOrderPk, arrival_key, decision_key
 from fulfillment.returns.return_states import advance
 from fulfillment.wms_orders import attempts, cancellation, submission
 from ops import idempotency
+from ops.alerting.kinds import close_kinds
 from ops.idempotency import RetentionWindow
 from ops.queue.jobs import lock_keys, wake
 from wms.adapters.base import OrderAnswer
@@ -103,6 +105,21 @@ def _decided_text(row: WmsOrder) -> str:
     if row.remote_id:
         return f"It is not in question any more: {who}the WMS has it as {row.remote_id}."
     return f"It is not in question any more: {who}{Outcome(row.outcome).label}."
+
+
+@transaction.atomic
+def route_again(order_pk: OrderPk) -> bool:
+    """A person decides that a refused or cancelled order goes to a warehouse anew; False if there is nothing to
+    decide."""
+    order = order_states.lock(order_pk)
+    if order.state != OrderState.HELD or order.reason not in (Reason.WMS_REJECTED, Reason.WMS_CANCELLED):
+        return False
+    ending.end_parts(order_states.refused_parts(order))
+    order_states.set_state(order, OrderState.READY)
+    close_kinds(alerts.wms_orders.ENDED_BY_THE_WMS, order.subject)
+    # The order is read before it is routed, because Shopify may hold it back by now.
+    jobs.orders.read_order(order.shop, order.shopify_order_id)
+    return True
 
 
 @transaction.atomic

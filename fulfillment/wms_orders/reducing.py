@@ -127,11 +127,11 @@ def record_answer(reduction: Reduction, answer: UpdateAnswer) -> bool:
     row = reduction.wms_order
     row.order = order_states.lock_of(row)
     row.refresh_from_db(fields=["wms_status"])
-    said = change_requests.answer_text(answer.status, answer.reason)
+    answer_text = change_requests.answer_text(answer.status, answer.reason)
     request = ChangeRequest.REDUCTION_AGREED if answer.accepted else ChangeRequest.REDUCTION_DECLINED
     recorded = WmsOrder.objects.filter(
         id=row.id, change_request=ChangeRequest.REDUCTION_ASKED, reductions=reduction.number
-    ).update(change_request=request, change_answer=said)
+    ).update(change_request=request, change_answer=answer_text)
     if not recorded or row.wms_status in OVER:
         return False
     lines = list(WmsOrderLine.objects.filter(wms_order=row).order_by("id"))

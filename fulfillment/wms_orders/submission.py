@@ -83,30 +83,14 @@ def begin(wms_order_pk: WmsOrderPk) -> Attempt | None:
     rows = WmsOrder.objects.select_related("warehouse__connection").annotate(age=Now() - F("attempt_at"))
     row = rows.get(id=wms_order_pk)
     row.order = order
-    if row.wms_status not in MAY_BE_SENT:
-        return None
-    if row.wms_status != WmsStatus.SUBMITTING and (order.cancelled_at or row.remote_id):
+    is_new = row.wms_status != WmsStatus.SUBMITTING
+    if row.wms_status not in MAY_BE_SENT or (is_new and (order.cancelled_at or row.remote_id)):
         return None
     if row.outcome == Outcome.UNKNOWN:
         raise attempts.awaiting_decision(row)
-    outcome_unknown = row.wms_status == WmsStatus.SUBMITTING and row.outcome != Outcome.ABSENT
-    if not outcome_unknown and not order.cancelled_at:
-        warehouses.require_accepting(row.warehouse, also_wake_on=[order_key(order.id)])
-    if not outcome_unknown and row.attempt:
-        _require_not_on_hold(row)
-        if order.surplus and not wms_order_surplus.drop_unwanted(row):
-            order_states.derive_state(order)
-            wms_order_surplus.request_reading(order)
-            return None
-    if not outcome_unknown:
-        advance(
-            WmsOrder.objects.filter(id=row.id),
-            Event.SENT,
-            to=WmsStatus.SUBMITTING,
-            attempt=F("attempt") + 1,
-            attempt_at=Now(),
-            outcome=Outcome.IN_FLIGHT,
-        )
+    outcome_unknown = not is_new and row.outcome != Outcome.ABSENT
+    if not outcome_unknown and not _begin_new_attempt(row):
+        return None
     return Attempt(
         wms_order=row,
         number=row.attempt if outcome_unknown else row.attempt + 1,
@@ -114,9 +98,33 @@ def begin(wms_order_pk: WmsOrderPk) -> Attempt | None:
         request=request_of(row),
         age=row.age,
         outcome_unknown=outcome_unknown,
-        no_longer_needed=order.cancelled_at is not None
-        or (row.attempt > 0 and wms_order_surplus.is_unwanted(row)),
+        no_longer_needed=bool(order.cancelled_at or (row.attempt and wms_order_surplus.is_unwanted(row))),
     )
+
+
+def _begin_new_attempt(row: WmsOrder) -> bool:
+    """Record that a call is about to place the order; False if no units are wanted any more, so that it was ended.
+
+    Raises Blocked if the warehouse accepts no work, or if Shopify holds the units back since an earlier attempt.
+    """
+    order = row.order
+    if not order.cancelled_at:
+        warehouses.require_accepting(row.warehouse, also_wake_on=[order_key(order.id)])
+    if row.attempt:
+        _require_not_on_hold(row)
+        if order.surplus and not wms_order_surplus.drop_unwanted(row):
+            order_states.derive_state(order)
+            wms_order_surplus.request_reading(order)
+            return False
+    advance(
+        WmsOrder.objects.filter(id=row.id),
+        Event.SENT,
+        to=WmsStatus.SUBMITTING,
+        attempt=F("attempt") + 1,
+        attempt_at=Now(),
+        outcome=Outcome.IN_FLIGHT,
+    )
+    return True
 
 
 def _require_may_be_repeated(row: WmsOrder) -> None:
@@ -218,11 +226,10 @@ def record_acceptance(
 ) -> bool:
     """Store that the WMS has the order; False if that was recorded before."""
     row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_pk)
-    order = order_states.lock_of(row)
-    row.order = order
-    said = answer.status
-    known = said not in (*UNCONFIRMED, WmsStatus.UNKNOWN)
-    status = status_before_shipment(said) if known else WmsStatus.ACCEPTED
+    order = row.order = order_states.lock_of(row)
+    reported = answer.status
+    known = reported not in (*UNCONFIRMED, WmsStatus.UNKNOWN)
+    status = status_before_shipment(reported) if known else WmsStatus.ACCEPTED
     ended = status in ENDED
     intended = bool(order.cancelled_at) or (ended and wms_order_surplus.is_unwanted(row))
     at_location = not _work_is_elsewhere(row)
@@ -240,8 +247,8 @@ def record_acceptance(
     )
     if not recorded:
         return False
-    if said in BY_SHIPMENTS:
-        jobs.wms_orders.expect_shipment(row, all_of_it=said == WmsStatus.SHIPPED)
+    if reported in BY_SHIPMENTS:
+        jobs.wms_orders.expect_shipment(row, all_of_it=reported == WmsStatus.SHIPPED)
     if ended:
         cancellation.ended_by_wms(row, intended=intended)
     else:
@@ -253,8 +260,8 @@ def record_acceptance(
 
 def _work_is_elsewhere(row: WmsOrder) -> bool:
     """Whether Shopify asks for units of the order from another location than the warehouse's."""
-    going = coverage.fulfillment_orders_to_ship(row.order).filter(status__in=FULFILLABLE_STATUSES)
-    return going.exclude(location_id=row.warehouse.shopify_location_id).exists()
+    fulfillable = coverage.fulfillment_orders_to_ship(row.order).filter(status__in=FULFILLABLE_STATUSES)
+    return fulfillable.exclude(location_id=row.warehouse.shopify_location_id).exists()
 
 
 def _after_acceptance(row: WmsOrder, *, at_location: bool) -> None:

@@ -28,7 +28,7 @@ from fulfillment.models import (
 from fulfillment.models.states import OrderState, Outcome, Reason, ReturnState
 from fulfillment.orders import order_changes
 from fulfillment.readiness import READY, Verdict
-from fulfillment.wms_orders import attempts, cancellation, manual_resolution, submission
+from fulfillment.wms_orders import attempts, manual_resolution, submission
 from inventory.models import Reservation, StockLevel
 from ops import idempotency, redis
 from ops.models import Alert, Job, Lane
@@ -57,9 +57,9 @@ ALERT_OF = {
 PLACES = {
     "before T4": (submission, "begin"),
     "after T4": (idempotency, "_take"),
-    "before T5": (submission, "record"),
-    "before a refusal is stored": (attempts, "refuse"),
-    "before it is taken back": (attempts, "take_back"),
+    "before T5": (submission, "record_acceptance"),
+    "before a refusal is stored": (attempts, "record_refusal"),
+    "before it is taken back": (attempts, "mark_not_sent"),
     "before a person is asked": (attempts, "escalate"),
     "before an absent one is ended": (attempts, "end_absent"),
     "after T5": (leases, "finish"),
@@ -247,7 +247,7 @@ class OneOrder:
                 )
             else:
                 manual_resolution.confirm_return_absent(back.id, user_id=user.id)
-        cancellation.route_again(self.order.id)
+        manual_resolution.route_again(self.order.id)
         self.read(READY if not self.now().cancelled_at else Verdict(OrderState.CANCELLED))
         jobs.replay(Job.objects.filter(state="dead").values_list("id", flat=True))
 

@@ -11,7 +11,7 @@ from fulfillment.jobs.wms_orders import SHIPMENT_GRACE
 from fulfillment.models import WmsOrder
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.reductions import surplus
-from fulfillment.wms_orders import cancellation
+from fulfillment.wms_orders import manual_resolution
 from inventory.models import Reservation
 from ops.models import Alert
 from tests.drain import drain
@@ -168,7 +168,7 @@ def test_what_it_kept_of_that_is_still_for_a_person_and_is_sent_once(scene: Scen
     says(scene, "cancelled")
     scene.ship(order, ("MUG", 2), tracking="SOME")
     assert (told(scene, order), open_alerts()) == ([(["SOME"], 2)], {"wms_cancelled"})
-    assert cancellation.route_again(scene.row(order).id)
+    assert manual_resolution.route_again(scene.row(order).id)
     drain(advance=LATER)
     assert [line.quantity for line in WmsOrder.objects.get(part=2).lines.all()] == [1]
     scene.ship(order, part=2, tracking="REST")

@@ -247,7 +247,7 @@ def test_allocation_never_counts_a_unit_twice_nor_drops_one(
     fulfilled: dict[int, int] = {}
     for item, units in sent:
         found = allocate(rows, {item: units})
-        assert sum(found.shipped.values()) + found.surplus.get(item, 0) == units
+        assert sum(found.shipped.values()) + found.misfits.get(item, 0) == units
         for row in rows:
             row.shipped += found.shipped.get(row.id, 0)
             fulfilled[row.id] = fulfilled.get(row.id, 0) + found.units.get(row.id, 0)

@@ -153,11 +153,11 @@ def test_a_cancellation_by_the_wms_frees_the_stock_and_waits_for_a_person(scene:
 def test_the_person_may_route_it_again_as_a_new_part(scene: Scene) -> None:
     order = scene.arrive((MUG, 1))
     scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().remote_id, "status": "cancelled"})
-    assert cancellation.route_again(scene.row(order).id)
+    assert manual_resolution.route_again(scene.row(order).id)
     drain()
     assert scene.row(order).state == OrderState.AT_WAREHOUSE
     assert [w.wms_status for w in WmsOrder.objects.order_by("part")] == ["cancelled", "accepted"]
-    assert not cancellation.route_again(scene.row(order).id)
+    assert not manual_resolution.route_again(scene.row(order).id)
 
 
 def test_a_late_status_never_takes_an_order_back(scene: Scene) -> None:

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from fulfillment.models import Order, WmsOrder, WmsOrderLine
 from fulfillment.models.states import OrderState, Outcome, Reason
 from fulfillment.orders import sync
-from fulfillment.wms_orders import attempts, cancellation, manual_resolution
+from fulfillment.wms_orders import attempts, manual_resolution
 from inventory import reservations
 from inventory.models import Reservation
 from inventory.reservations import Shortage
@@ -335,7 +335,7 @@ def test_a_refused_look_up_says_nothing_about_the_order(scene: Scene) -> None:
     order = scene.arrive((MUG, 1))
     drain(advance=LATER)
     assert (WmsOrder.objects.get().wms_status, scene.row(order).state) == ("submitting", OrderState.READY)
-    assert not cancellation.route_again(scene.row(order).id)
+    assert not manual_resolution.route_again(scene.row(order).id)
     jobs.replay([Job.objects.get(state="dead").id])
     drain()
     assert scene.row(order).state == OrderState.AT_WAREHOUSE
