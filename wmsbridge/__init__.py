@@ -1,4 +1,4 @@
-"""The project: wires the apps together, measures them and shows them. No app imports it."""
+"""The project. It connects the apps, measures them, and shows them in the console. No app imports it."""
 
 from wmsbridge.celery import app as celery_app
 

@@ -11,7 +11,7 @@ class WmsbridgeConfig(AppConfig):
     verbose_name = "wmsbridge"
 
     def ready(self) -> None:
-        """What needs the other apps to be loaded: system checks, what workers do around tasks, schedules."""
+        """Set up what needs the other apps: system checks, the signals of workers, schedules."""
         importlib.import_module("wmsbridge.configuration.checks")
         importlib.import_module("wmsbridge.monitoring.worker_signals").connect()
         make_missing = importlib.import_module("wmsbridge.schedules.rows").make_missing

@@ -1,7 +1,7 @@
-"""The Celery app: queues by concern. What beat schedules is in the database: see wmsbridge/schedules.
+"""The Celery app, with a queue for each concern. The schedules of beat are in the database, see wmsbridge/schedules.
 
-A Celery message is a wake-up, never the truth: work is a row of `ops.Job`, and the sweep finds what no
-message announced. So there is no result backend, no late acknowledgement, and no second try at a publish.
+A Celery message is only a wake-up. The work is a row of `ops.Job`, and the sweep finds rows without a message. So there
+is no result backend, no late acknowledgement, and no second attempt to publish a message.
 """
 
 import os
@@ -19,11 +19,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "wmsbridge.settings")
 
 app = Celery("wmsbridge")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-# Each with its own exchange and key: under the default ones every queue would get a copy of every message.
+# Each queue has its own exchange and key. With the default ones every queue would get a copy of every message.
 app.conf.task_queues = [Route(name, Exchange(name), routing_key=name) for name in map(str, Queue)]
 app.conf.task_default_queue = str(Queue.MAINTENANCE)
 app.steps["worker"].add(DjangoStructLogInitStep)
 app.steps["worker"].add(Heartbeat)
 app.steps["worker"].add(Watch)
-app.conf.CELERY_DB_REUSE_MAX = sys.maxsize  # else Celery opens a new connection for each task
+app.conf.CELERY_DB_REUSE_MAX = sys.maxsize  # otherwise Celery opens a new connection for each task
 app.autodiscover_tasks()

@@ -1,4 +1,4 @@
-"""The project's own chores: measure health, raise and close its alerts, show that the clockwork runs."""
+"""Celery tasks of the project: they measure health, raise and close alerts, and show that scheduled work runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wmsbridge.schedules import watch
 
 @shared_task(name="wmsbridge.measure_health")
 def measure_health() -> None:
-    """Every minute: a crossed threshold alerts, a normal one closes its alert."""
+    """Every minute: measure health, and raise and close the alerts about it."""
     health_alerts.close_readable_secrets()
     health_alerts.evaluate()
     health_alerts.close_settled_dead_letters()
@@ -20,18 +20,18 @@ def measure_health() -> None:
 
 @shared_task(name="wmsbridge.tick")
 def tick() -> None:
-    """Every few seconds: beat, broker and a worker work together, or /readyz says so."""
+    """Every few seconds: note that beat, broker and a worker work together. Without such a note /readyz complains."""
     workers.note_tick()
     refused_requests.update_alerts()
 
 
 @shared_task(name="wmsbridge.watch_schedules")
 def watch_schedules() -> None:
-    """Every minute in each queue, sent by workers, not by beat: what did not run, and what is switched off, is told."""
-    watch.look()
+    """Every minute in each queue: alert staff to schedules that did not run or are off. Workers send this, not beat."""
+    watch.update_alerts()
 
 
 @shared_task(name="wmsbridge.clear_sessions")
 def clear_sessions() -> None:
-    """Daily: staff's sessions that are over."""
+    """Daily: delete the sessions of staff that have expired."""
     call_command("clearsessions")

@@ -141,7 +141,7 @@ def play(seed: int, number: int, *, size: int = SIZE) -> Played:
 def open_doors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The web front with one thread: it has a connection to the database of its own, which is closed at the end."""
     with ThreadPoolExecutor(1) as thread:
-        for desk in asgi.application._desks:
+        for desk in asgi.application._pools:
             monkeypatch.setitem(desk.__dict__, "pool", thread)
         try:
             yield

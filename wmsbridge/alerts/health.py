@@ -22,7 +22,7 @@ HEALTH = {
     )
     for metric in METRICS
 }
-"""By the name of the metric, which is also the subject of its alert."""
+"""The kinds of alerts by the name of the metric, which is also the subject of the alert."""
 
 
 def threshold_crossed(

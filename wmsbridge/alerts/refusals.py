@@ -1,4 +1,4 @@
-"""The alerts about what was refused at the endpoints, apart by whether it was signed."""
+"""The alerts about requests that the doors refused: without a valid signature, with one, or for an unknown sender."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from ops.models import Severity
 from ops.refs import Subject
 
 QUIET = timedelta(hours=6)
-"""The alert closes when nothing was refused for so long. Not sooner: a stranger who comes back would be news again."""
+"""The alert closes when nothing was refused for this long. If it closed sooner, a stranger who comes back would raise
+it again and again."""
 
 _MAY_BE_A_WMS = "the sender may be a WMS, which several shops may share"
 
@@ -111,7 +112,7 @@ def _shop(refused: Refused) -> str | None:
 
 
 def _listed(refused: Sequence[Refused]) -> str:
-    """How often, why, since when and until when."""
+    """A sentence that says how often, why, since when and until when requests were refused."""
     reasons = ", ".join(f"{each.count} × {_words(each)}" for each in refused)
     first, last = min(each.first for each in refused), max(each.last for each in refused)
     return f"Refused since {first:%Y-%m-%d %H:%M} UTC, last at {last:%Y-%m-%d %H:%M} UTC: {reasons}."

@@ -1,4 +1,4 @@
-"""The alerts about what runs on a schedule."""
+"""The alerts about schedules."""
 
 from __future__ import annotations
 

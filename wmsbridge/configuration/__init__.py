@@ -1,1 +1,1 @@
-"""The installation: its environment, its configuration file, its checks, its keys."""
+"""The configuration of an installation: environment, configuration file, checks, encryption keys."""

@@ -1,4 +1,4 @@
-"""Mistakes of an installation that Django's `check` finds before they cost an order."""
+"""System checks of Django, which find mistakes of an installation before they cost an order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wmsbridge.schedules.defaults import SCHEDULES
 
 
 def _task_names() -> set[str]:
-    """Every Celery task of ours. Imports their modules: a worker checks before it has."""
+    """The names of all Celery tasks. This imports their modules, because a worker runs the checks before it does so."""
     for config in apps.get_app_configs():
         if module_has_submodule(config.module, "tasks"):
             importlib.import_module(f"{config.name}.tasks")
@@ -28,7 +28,7 @@ def _task_names() -> set[str]:
 
 @register(Tags.compatibility)
 def every_topic_has_an_owner(**_: Any) -> Sequence[CheckMessage]:
-    """A subscribed topic whose kind no task owns would fill the dead letters."""
+    """Find subscribed topics without a task for their job kind. Their webhooks would all become dead letters."""
     owned = _task_names()
     kinds = {topic: event_of(topic).name for topic in SUBSCRIBED}
     return [
@@ -44,7 +44,7 @@ def every_topic_has_an_owner(**_: Any) -> Sequence[CheckMessage]:
 
 @register(Tags.compatibility)
 def every_schedule_has_a_task(**_: Any) -> Sequence[CheckMessage]:
-    """Beat would send ticks that no worker knows."""
+    """Find schedules without a task. Beat would send messages that no worker knows."""
     owned = _task_names()
     return [
         Error(
@@ -59,7 +59,8 @@ def every_schedule_has_a_task(**_: Any) -> Sequence[CheckMessage]:
 
 @register(Tags.compatibility)
 def every_metric_has_a_threshold(**_: Any) -> Sequence[CheckMessage]:
-    """Staff are alerted above it: below zero it would alert for ever, and what is no number (nan) never."""
+    """Find thresholds that are useless: one below zero would raise its alert for ever, and one that is no number
+    never."""
     return [
         Error(
             f"the threshold of {name} is {threshold:g}; it must be 0 or more",
@@ -76,7 +77,8 @@ AGES = ("KEEP_PERSONAL_DATA_DAYS", "KEEP_PERSONAL_DATA_AT_MOST_DAYS", "KEEP_PAYL
 
 @register(Tags.compatibility)
 def every_age_is_at_least_a_day(**_: Any) -> Sequence[CheckMessage]:
-    """Nought days would erase the addresses of orders under way, and forget webhooks that Shopify still repeats."""
+    """Find ages below one day. They would erase the addresses of orders in progress, and forget webhooks that Shopify
+    still repeats."""
     return [
         Error(f"{name} is {getattr(settings, name)}; it must be at least 1", id="wmsbridge.E005")
         for name in AGES
@@ -86,7 +88,8 @@ def every_age_is_at_least_a_day(**_: Any) -> Sequence[CheckMessage]:
 
 @register(Tags.compatibility)
 def a_wms_settles_after_us(**_: Any) -> Sequence[CheckMessage]:
-    """No answer "not found" may be believed while the worker that was to place the order may still send it."""
+    """Find a settle time that is too short: "not found" may be believed only when no worker can still send the
+    order."""
     longest = settings.CELERY_TASK_TIME_LIMIT
     if longest < settings.WMS_SETTLE_SECONDS:
         return []
@@ -100,7 +103,7 @@ def a_wms_settles_after_us(**_: Any) -> Sequence[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def reachable_and_heard(**_: Any) -> Sequence[CheckMessage]:
-    """What a production installation needs beyond starting."""
+    """Find what is missing in a production installation: a public address, and somebody who gets the alerts."""
     found: list[CheckMessage] = []
     if not settings.PUBLIC_URL.startswith("https://"):
         found.append(
@@ -123,7 +126,7 @@ def reachable_and_heard(**_: Any) -> Sequence[CheckMessage]:
 
 @register(Tags.security)
 def bounds_are_usable(**_: Any) -> Sequence[CheckMessage]:
-    """A bound of nothing refuses every webhook; a network that is none would let nothing through."""
+    """Find a size limit that refuses every webhook, and private targets that are no hosts or networks."""
     found: list[CheckMessage] = []
     if settings.DATA_UPLOAD_MAX_MEMORY_SIZE < 1:
         found.append(Error("MAX_BODY_BYTES must be above 0", hint="Leave it out: 5 MB.", id="wmsbridge.E007"))
@@ -136,12 +139,12 @@ def bounds_are_usable(**_: Any) -> Sequence[CheckMessage]:
 
 
 RENAMED = {"HEALTH_STOCK_SYNC_LAG_SECONDS": "HEALTH_STOCK_SYNC_LAG_INTERVALS"}
-"""Variables of earlier versions, and what to set instead."""
+"""Variables of earlier versions, and the variable that replaces each."""
 
 
 @register(Tags.security, deploy=True)
 def doors_are_shut(**_: Any) -> Sequence[CheckMessage]:
-    """Settings that are for a developer's machine."""
+    """Find settings that only suit the machine of a developer."""
     found: list[CheckMessage] = []
     if any(host.startswith((".", "*")) for host in settings.ALLOWED_HOSTS):
         found.append(

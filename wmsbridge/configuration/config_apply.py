@@ -1,4 +1,4 @@
-"""Bring shops, connections and warehouses in line with a configuration file, in one transaction."""
+"""Applies a configuration file to shops, connections and warehouses, in one transaction."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ NEEDED = {
     "connections": ("base_url", "token", "callback_secret"),
     "warehouses": ("name", "shopify_location_id"),
 }
-"""Keys that a new one cannot do without."""
+"""The keys that a new row needs, by table."""
 
 
 @dataclass
 class Outcome:
-    """What became of each thing that the file names; names of changed fields, never their values."""
+    """What was done with each row that the file names. Of changed fields it has the names, never the values."""
 
     created: list[str] = field(default_factory=list)
     updated: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
@@ -38,9 +38,9 @@ class Outcome:
 
 
 def apply_config(file: ConfigFile) -> Outcome:
-    """Create what is new, update what differs, leave the rest alone; then wake what waited.
+    """Create the rows that are new, update those that differ, leave all others alone, and wake the work that waited.
 
-    Raises ConfigError, and then nothing was changed.
+    If it raises ConfigError, nothing was changed.
     """
     run = _Run(file)
     with transaction.atomic():
@@ -64,7 +64,7 @@ class _Run:
     _warehouses: list[Warehouse] = field(default_factory=list)
 
     def shops(self) -> None:
-        """[[shops]]"""
+        """Apply the [[shops]] tables."""
         for index, table in enumerate(self.file.config.shops):
             shop = Shop.objects.filter(domain=table.domain).first()
             has_credentials = table.access_token or (table.client_id and table.client_secret)
@@ -79,7 +79,7 @@ class _Run:
                 self._changed_shops.append((written, changed))
 
     def connections(self) -> None:
-        """[[connections]]"""
+        """Apply the [[connections]] tables."""
         for index, table in enumerate(self.file.config.connections):
             connection = Connection.objects.filter(slug=table.slug).first()
             values = _named(table)
@@ -90,7 +90,7 @@ class _Run:
                 self._connections.append(written)
 
     def warehouses(self) -> None:
-        """[[warehouses]]; their shop and connection may stand in the file or in the database."""
+        """Apply the [[warehouses]] tables. Their shop and connection must be in the file or in the database."""
         for index, table in enumerate(self.file.config.warehouses):
             shop = Shop.objects.filter(domain=table.shop).first()
             connection = Connection.objects.filter(slug=table.connection).first()
@@ -108,7 +108,7 @@ class _Run:
                 self._warehouses.append(warehouse)
 
     def wake(self) -> None:
-        """Last in the transaction: waking takes locks that come last."""
+        """Wake the work that waited. This comes last, because it takes the locks that must be taken last."""
         for shop in self._new_shops:
             shop_jobs.check_subscriptions(shop)
         for shop, changed in self._changed_shops:
@@ -127,58 +127,63 @@ class _Run:
         for warehouse in self._warehouses:
             warehouses.changed(warehouse)
 
-    def _save(self, table: str, index: int, thing: Model, values: Mapping[str, object]) -> frozenset[str]:
-        """The names of the fields that had to be written; none when nothing had to be or could be."""
-        is_new = thing.pk is None
+    def _save(self, table: str, index: int, row: Model, values: Mapping[str, object]) -> frozenset[str]:
+        """Save a row if it differs. Returns the names of the changed fields; none if nothing changed, or on a
+        complaint."""
+        is_new = row.pk is None
         if is_new and not self._is_complete(table, index, values):
             return frozenset()
-        if not is_new and not self._stays(table, index, thing, values):
+        if not is_new and not self._may_keep_token(table, index, row, values):
             return frozenset()
-        changed = tuple(name for name, value in values.items() if _stored(thing, name) != value)
+        changed = tuple(name for name, value in values.items() if _stored(row, name) != value)
         for name in changed:
-            setattr(thing, name, values[name])
+            setattr(row, name, values[name])
         if not is_new and not changed:
-            self.outcome.unchanged.append(_title(table, thing))
+            self.outcome.unchanged.append(_title(table, row))
             return frozenset()
         try:
-            thing.full_clean(exclude=[name for name in secrets.names(thing) if name not in values])
+            row.full_clean(exclude=[name for name in secrets.names(row) if name not in values])
         except ValidationError as error:
             for name, messages in error.message_dict.items():
                 key = "" if name == "__all__" else name
                 self._complain(table, index, f"{key}: {' '.join(messages)}".removeprefix(": "), key=key)
             return frozenset()
-        thing.save()
+        row.save()
         if is_new:
-            self.outcome.created.append(_title(table, thing))
+            self.outcome.created.append(_title(table, row))
         else:
-            self.outcome.updated.append((_title(table, thing), changed))
+            self.outcome.updated.append((_title(table, row), changed))
         return frozenset(changed)
 
-    def _stays(self, table: str, index: int, thing: Model, values: Mapping[str, object]) -> bool:
-        """Whether it means the system that its token is for, or brings the token for another."""
+    def _may_keep_token(self, table: str, index: int, row: Model, values: Mapping[str, object]) -> bool:
+        """Whether a connection keeps its host, or comes with the token of the new host. Otherwise this complains.
+
+        The token of one host must never be sent to another.
+        """
         address = values.get("base_url")
-        if not isinstance(thing, Connection) or not isinstance(address, str):
+        if not isinstance(row, Connection) or not isinstance(address, str):
             return True
-        if "token" not in values and access.is_moved(thing, to=address):
+        if "token" not in values and access.is_moved(row, to=address):
             self._complain(table, index, "base_url: it is another host's, name the token too", key="base_url")
             return False
-        if access.is_moved(thing, to=address):
-            thing.token = str(values["token"])  # the same one is sealed anew, for the new address
+        if access.is_moved(row, to=address):
+            row.token = str(values["token"])  # the same token is encrypted again, bound to the new address
         return True
 
     def _is_complete(self, table: str, index: int, values: Mapping[str, object]) -> bool:
+        """Whether a new row has every key that it needs. This complains of each that is missing."""
         missing = [name for name in NEEDED.get(table, ()) if not values.get(name)]
         for name in missing:
             self._complain(table, index, f"needs {name}")
         return not missing
 
     def _complain_of_shop(self, index: int, table: WarehouseTable) -> None:
-        """Unless the file names the shop: then what is wrong with it was said there."""
+        """Complain of a missing shop, unless the file names it: then there was a complaint about it already."""
         if table.shop not in {shop.domain for shop in self.file.config.shops}:
             self._complain("warehouses", index, f"there is no shop {table.shop}", key="shop")
 
     def _complain_of_connection(self, index: int, table: WarehouseTable) -> None:
-        """Unless the file names the connection: then what is wrong with it was said there."""
+        """Complain of a missing connection, unless the file names it: then there was a complaint about it already."""
         if table.connection not in {connection.slug for connection in self.file.config.connections}:
             message = f"there is no connection {table.connection}"
             self._complain("warehouses", index, message, key="connection")
@@ -189,7 +194,7 @@ class _Run:
 
 
 def _named(table: BaseModel, *, without: Collection[str] = ()) -> dict[str, object]:
-    """What the file names, as model fields."""
+    """The keys that the file names, as values of model fields."""
     values: dict[str, object] = {
         name: getattr(table, name) for name in table.model_fields_set.difference(without)
     }
@@ -199,11 +204,12 @@ def _named(table: BaseModel, *, without: Collection[str] = ()) -> dict[str, obje
     return values
 
 
-def _title(table: str, thing: Model) -> str:
-    name = thing.wms_warehouse_code if isinstance(thing, Warehouse) else str(thing)
+def _title(table: str, row: Model) -> str:
+    name = row.wms_warehouse_code if isinstance(row, Warehouse) else str(row)
     return f"{table.removesuffix('s')} {name}"
 
 
-def _stored(thing: Model, name: str) -> object:
-    """None for a secret that cannot be read: whatever the file says is then another one."""
-    return secrets.readable(thing, name) if name in secrets.names(thing) else getattr(thing, name)
+def _stored(row: Model, name: str) -> object:
+    """The stored value of a field. It is None for a secret that cannot be read, so that the value of the file
+    differs."""
+    return secrets.readable(row, name) if name in secrets.names(row) else getattr(row, name)

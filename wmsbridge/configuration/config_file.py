@@ -1,4 +1,4 @@
-"""The TOML file of `load_config`: read, checked, and every complaint with its line."""
+"""Reads and checks the TOML file of `load_config`. Every complaint names its line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MAX_BYTES = 5 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Complaint:
-    """What is wrong; line 0 = the file as a whole."""
+    """What is wrong in which line. Line 0 stands for the whole file."""
 
     line: int
     message: str
@@ -40,7 +40,7 @@ class Complaint:
 
 
 class ConfigError(ValueError):
-    """The file cannot be used; nothing was changed."""
+    """The file cannot be used, and nothing was changed."""
 
     def __init__(self, complaints: list[Complaint]) -> None:
         super().__init__("; ".join(map(str, complaints)))
@@ -48,7 +48,7 @@ class ConfigError(ValueError):
 
 
 def _from_environment(value: str) -> str:
-    """`env:NAME` is the value of that variable."""
+    """Return the value, or for `env:NAME` the value of that variable. Refuses a variable that is not set."""
     if not value.startswith("env:"):
         return value
     name = value.removeprefix("env:").strip()
@@ -59,6 +59,7 @@ def _from_environment(value: str) -> str:
 
 
 def _location(value: object) -> object:
+    """Return the number of a Shopify location, which may be given as a gid. Refuses everything else."""
     number = gids.number_or_none(value)
     if number is None:
         raise PydanticCustomError("location", "is neither a number nor a gid of a Shopify location")
@@ -94,9 +95,9 @@ Country = Annotated[str, StringConstraints(to_upper=True, pattern=r"^[A-Za-z]{2}
 
 
 class _Table(BaseModel):
-    """One [[table]]. Only keys that the file names are applied, see `model_fields_set`.
+    """One [[table]]. Only the keys that the file names are applied (`model_fields_set`).
 
-    Types are TOML's own: "yes" is no boolean and "1" no number.
+    Values must have the right TOML type: "yes" is no boolean, and "1" is no number.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
@@ -104,14 +105,14 @@ class _Table(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _one_line(cls, value: Any) -> Any:
-        """TOML can write any character, and looks rows up by what it writes."""
+        """Refuse control characters, because rows are looked up by these texts."""
         if isinstance(value, str) and entered_text.has_control(value):
             raise PydanticCustomError("control", entered_text.CONTROL_WORDS)
         return value
 
 
 class ShopTable(_Table):
-    """[[shops]]: identified by its domain."""
+    """A [[shops]] table. The domain identifies the shop."""
 
     domain: Domain
     name: Name | None = None
@@ -130,7 +131,7 @@ class ShopTable(_Table):
 
 
 class ConnectionTable(_Table):
-    """[[connections]]: identified by its slug."""
+    """A [[connections]] table. The slug identifies the connection."""
 
     slug: Slug
     name: Name | None = None
@@ -149,7 +150,7 @@ class ConnectionTable(_Table):
 
 
 class WarehouseTable(_Table):
-    """[[warehouses]]: identified by shop, connection and the WMS's code."""
+    """A [[warehouses]] table. Shop, connection and the code of the WMS identify the warehouse."""
 
     connection: Slug
     shop: Domain
@@ -175,18 +176,18 @@ class Config(_Table):
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """A checked file, and where in it things are."""
+    """A checked file, with its text, so that lines can be found."""
 
     config: Config
     text: str
 
     def line(self, table: str, index: int, key: str = "") -> int:
-        """The line of a key of the index-th [[table]], else of the table; 0 = not found."""
+        """The line of a key in the index-th [[table]], else the line of the table; 0 if neither is found."""
         return line_of(self.text, table=table, index=index, key=key)
 
 
 def read_config(raw: bytes) -> ConfigFile:
-    """Check a file. Raises ConfigError with all that is wrong."""
+    """Check a file. Raises ConfigError with everything that is wrong."""
     if len(raw) > MAX_BYTES:
         raise ConfigError([Complaint(0, "the file is too large")])
     try:
@@ -206,12 +207,12 @@ def read_config(raw: bytes) -> ConfigFile:
         raise ConfigError(
             sorted(complaints, key=lambda complaint: (complaint.line, complaint.message))
         ) from error
-    _refuse_twins(config, text)
+    _refuse_duplicates(config, text)
     return ConfigFile(config=config, text=text)
 
 
 def line_of(text: str, *, table: str, index: int | None, key: str) -> int:
-    """The first line of `key` in the index-th [[table]] (index None: anywhere), else the table's."""
+    """The first line of `key` in the index-th [[table]] (anywhere if index is None), else the line of the table."""
     header = re.compile(r"\s*\[{1,2}\s*([^\[\]]+?)\s*\]{1,2}")
     wanted = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*[=.]""") if key else None
     current, count, table_line = "", -1, 0
@@ -226,10 +227,12 @@ def line_of(text: str, *, table: str, index: int | None, key: str) -> int:
     return table_line
 
 
-def _complaint(text: str, place: tuple[int | str, ...], kind: str, message: str) -> Complaint:
-    table = str(place[0]) if place else ""
-    index = place[1] if len(place) > 1 and isinstance(place[1], int) else None
-    key = str(place[2]) if len(place) > 2 else ""
+def _complaint(text: str, path: tuple[int | str, ...], kind: str, message: str) -> Complaint:
+    """Turn an error of pydantic into a complaint. `path` is the table, the index in it, and the key, as far as
+    known."""
+    table = str(path[0]) if path else ""
+    index = path[1] if len(path) > 1 and isinstance(path[1], int) else None
+    key = str(path[2]) if len(path) > 2 else ""
     if kind == "extra_forbidden":
         message = f"unknown {'key' if key else 'table or key'} {key or table}"
     else:
@@ -240,14 +243,14 @@ def _complaint(text: str, place: tuple[int | str, ...], kind: str, message: str)
     return Complaint(line, message)
 
 
-def _refuse_twins(config: Config, text: str) -> None:
-    """Raises ConfigError when the file says two things about one."""
+def _refuse_duplicates(config: Config, text: str) -> None:
+    """Raises ConfigError if two tables are about the same row."""
     names: dict[str, list[tuple[str, ...]]] = {
         "shops": [(shop.domain,) for shop in config.shops],
         "connections": [(connection.slug,) for connection in config.connections],
         "warehouses": [(w.shop, w.connection, w.wms_warehouse_code) for w in config.warehouses],
     }
-    twins = [
+    duplicates = [
         Complaint(
             line_of(text, table=table, index=index, key=""), f"[[{table}]] {' '.join(name)} is there twice"
         )
@@ -255,5 +258,5 @@ def _refuse_twins(config: Config, text: str) -> None:
         for index, name in enumerate(all_of)
         if name in all_of[:index]
     ]
-    if twins:
-        raise ConfigError(twins)
+    if duplicates:
+        raise ConfigError(duplicates)

@@ -1,4 +1,4 @@
-"""The environment as typed values: what is not of its type stops the start, and is named."""
+"""Reads the environment as typed values. A value of the wrong type stops the start, with the name of its variable."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ FALSE = frozenset({"false", "off", "no", "n", "0"})
 
 
 class Environment(environ.Env):  # type: ignore[misc]  # django-environ carries no types
-    """As django-environ, which takes unknown words for false and digits among letters for a number."""
+    """Stricter than django-environ, which reads unknown words as false, and digits among letters as a number."""
 
     def get_value(self, var: str, *args: Any, **options: Any) -> Any:
-        """Raises ImproperlyConfigured naming the variable. A blank boolean or number counts as not set."""
+        """Read a variable. A blank boolean or number counts as not set.
+
+        Raises ImproperlyConfigured, which names the variable.
+        """
         cast = options.get("cast", args[0] if args else None)
         default = options.get("default", args[1] if len(args) > 1 else self.NOTSET)
         if (
@@ -30,7 +33,7 @@ class Environment(environ.Env):  # type: ignore[misc]  # django-environ carries 
 
     @classmethod
     def parse_value(cls, value: str, cast: Any) -> Any:
-        """Raises ValueError."""
+        """Convert a value to a type. Raises ValueError if it is not of that type."""
         word = value.strip().lower() if isinstance(value, str) else value
         if (
             cast is bool

@@ -1,4 +1,4 @@
-"""Re-encrypting what is encrypted at rest, after a new key was put in front of FIELD_ENCRYPTION_KEYS."""
+"""Encrypts all stored secrets again, after a new key was put in front of FIELD_ENCRYPTION_KEYS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BATCH = 500
 
 
 def encrypted_fields() -> Iterator[tuple[type[Model], list[str]]]:
-    """Every model with encrypted fields, and their names."""
+    """Every model with encrypted fields, and the names of these fields."""
     for model in apps.get_models():
         names = [field.name for field in model._meta.fields if isinstance(field, EncryptedTextField)]
         if names:
@@ -22,9 +22,10 @@ def encrypted_fields() -> Iterator[tuple[type[Model], list[str]]]:
 
 
 def rotate(model: type[Model], names: list[str]) -> int:
-    """Write every row's encrypted fields anew, under the first key and bound to the row, in batches; returns how many.
+    """Encrypt the fields of every row again, with the first key and bound to the row, in batches. Returns how many
+    rows.
 
-    Raises ops.secrets.SecretUnreadable when a value fits none of the keys.
+    Raises ops.secrets.SecretUnreadable if none of the keys can decrypt a value.
     """
     rotated, last = 0, 0
     while True:
@@ -34,6 +35,8 @@ def rotate(model: type[Model], names: list[str]) -> int:
                 return rotated
             for row in rows:
                 for name in names:
-                    setattr(row, name, getattr(row, name))  # read here, encrypted again when it is saved
+                    setattr(
+                        row, name, getattr(row, name)
+                    )  # decrypted here, and encrypted again when the row is saved
                 row.save(update_fields=names)
         rotated, last = rotated + len(rows), rows[-1].pk

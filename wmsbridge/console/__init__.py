@@ -1,1 +1,1 @@
-"""The console as a whole: the sidebar, links between pages, work that is blocked."""
+"""Parts of the console that concern all apps: the sidebar, links between pages, work that is blocked."""

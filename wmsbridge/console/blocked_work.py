@@ -1,4 +1,7 @@
-"""What stands still and why, for the front page: parked work by its cause, decisions, circuits. Two statements."""
+"""Reads for the front page what is blocked and why: parked work by its cause, decisions, open circuits.
+
+This takes two statements.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +39,12 @@ CAUSES = {
     "order": "Shopify to let an order go",
     "wms_order": "a WMS order that is not known",
 }
-"""First word of a park key -> what the work waits for."""
+"""What work waits for, by the first word of its park key."""
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """Work that waits for one kind of cause, with the list that shows it."""
+    """Work that waits for one kind of cause, and the address of the list that shows it."""
 
     label: str
     count: int
@@ -51,7 +54,11 @@ class Waiting:
 
 @dataclass(frozen=True)
 class BlockedWork:
-    """`decisions`: what nobody knows whether a WMS has it. `down`: lane -> since when its circuit is open."""
+    """All work that is blocked.
+
+    `decisions` are orders of which nobody knows whether the WMS has them. `down` says since when the circuit of a lane
+    is open.
+    """
 
     parked: list[Waiting]
     decisions: Waiting | None
@@ -59,7 +66,7 @@ class BlockedWork:
 
 
 def blocked_work() -> BlockedWork:
-    """What waits now."""
+    """Read what is blocked now."""
     decisions: list[datetime] = []
     down: dict[str, datetime] = {}
     kinds = [OUTCOME_UNKNOWN.name, CIRCUIT_OPEN.name]

@@ -1,4 +1,4 @@
-"""A job in plain words: what work it is, what it means that it is dead, what to do about it."""
+"""Describes jobs in plain words: what their work is, what it means if they are dead, and what to do then."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BUG_TO_DO = "Tell the engineers: the logs have the event «job_bug» with this j
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """What happened, what it means, what to do."""
+    """The description of a dead letter: what happened, what it means, what to do."""
 
     happened: str
     meaning: str
@@ -37,13 +37,13 @@ class DeadLetter:
 
 
 def work_of(kind: str) -> str:
-    """What jobs of this kind do; completes «Its work is to …»."""
+    """What jobs of this kind do. It completes the sentence «Its work is to …»."""
     known = dispatch.kind_named(kind)
     return known.work if known else UNKNOWN_WORK
 
 
 def dead_letter(job: Job) -> DeadLetter:
-    """Why a job is dead, in words for people who do not know the code."""
+    """Describe a dead job for people who do not know the code."""
     known = dispatch.kind_named(job.kind)
     what_then, remedy = TO_DO.get(job.error_class, BUG_TO_DO), ""
     if known and job.error_class == "Permanent":

@@ -1,4 +1,4 @@
-"""The console's sidebar: what operators ask, not which app a table belongs to."""
+"""The sidebar of the console. It is sorted by the questions of operators, and not by the apps of the tables."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def _dead_letters() -> str:
 
 
 def _capped(rows: QuerySet[Any]) -> str:
-    """How many rows there are, "" for none; never counts far."""
+    """The number of rows as text, "" for none. Counting stops soon after MOST_COUNTED."""
     count = rows.order_by().values("pk")[: MOST_COUNTED + 1].count()
     return "" if not count else str(count) if count <= MOST_COUNTED else f"{MOST_COUNTED}+"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A list of one model, perhaps filtered. `count` gives what is shown beside it, "" for nothing."""
+    """A link to the list of one model, perhaps filtered. `count` returns what is shown beside it, "" for nothing."""
 
     title: str
     icon: str
@@ -87,7 +87,7 @@ GROUPS: list[tuple[str, list[Entry]]] = [
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    """Unfold's navigation: the lists this user may see."""
+    """The navigation for Unfold, with the lists that this user may see."""
     front = {"title": "Overview", "icon": "monitoring", "link": reverse("admin:index")}
     groups: list[dict[str, Any]] = [{"items": [front]}]
     for title, entries in GROUPS:
@@ -98,7 +98,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def account(request: HttpRequest) -> list[dict[str, str]]:
-    """Unfold's menu of the user."""
+    """The menu of the user, for Unfold."""
     found = [{"title": "Second factor", "link": reverse("second-factor")}]
     if request.user.is_authenticated and request.user.has_usable_password():
         found.insert(0, {"title": "Change password", "link": reverse("admin:password_change")})
@@ -106,7 +106,7 @@ def account(request: HttpRequest) -> list[dict[str, str]]:
 
 
 def list_url(model: str, query: str = "") -> str:
-    """The address of a model's list in the admin; "" for a model that the admin does not show."""
+    """The address of a model's list in the admin; "" if the admin does not show the model."""
     try:
         url = reverse(f"admin:{model.replace('.', '_')}_changelist")
     except NoReverseMatch:
@@ -115,6 +115,7 @@ def list_url(model: str, query: str = "") -> str:
 
 
 def _may_see(request: HttpRequest, entry: Entry) -> bool:
+    """Whether the admin shows the model, and the user may view it."""
     shown = {each._meta.label_lower: admin for each, admin in site._registry.items()}
     return entry.model in shown and shown[entry.model].has_view_permission(request)
 
@@ -132,7 +133,7 @@ def _item(request: HttpRequest, entry: Entry) -> dict[str, Any]:
 
 
 def _is_active(request: HttpRequest, entry: Entry) -> bool:
-    """A filtered list is its own place: «Jobs» is not active while «Dead letters» is."""
+    """Whether the present page belongs to this entry. «Jobs» is not active on the page of «Dead letters»."""
     if request.path != list_url(entry.model):
         return request.path.startswith(list_url(entry.model)) and not entry.query
     here = {entry.query for _, entries in GROUPS for entry in entries if entry.query}

@@ -1,4 +1,5 @@
-"""From a job or an alert to the pages of what it is about, and to what a person would edit to remove the cause."""
+"""Links from a job or an alert to the pages of what it is about, and to what a person would edit to remove the
+cause."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ from wmsbridge.alerts.health import HEALTH
 from wmsbridge.console.navigation import list_url
 
 MOST_MAPPINGS = 5
-MOST_ENDS = 3
+MOST_SUBJECTS = 3
 
 
 SUBMISSION_LAG = HEALTH["order_submission_lag"].name
@@ -47,13 +48,13 @@ LISTS = {
         ("Shipments that Shopify does not know yet", "fulfillment.shipment", "state__exact=received"),
     ],
 }
-"""Kind of alert -> lists of all that it is about: text, model, query."""
+"""The lists that a kind of alert links to: text, model, query."""
 
 
 def related_links(
     subject: str, *, lane: str = "", payload: Mapping[str, Any] | None = None, user: AbstractUser
 ) -> list[Link]:
-    """Links to what a job or an alert is about, those that the user may see; at most nine statements."""
+    """The links to what a job or an alert is about, if the user may see it. This takes nine statements at most."""
     found: dict[str, Link] = {}
     for model, link in _about(subject, lane, payload or {}):
         if user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}"):
@@ -62,9 +63,9 @@ def related_links(
 
 
 def of_alert(alert: Alert, *, user: AbstractUser) -> list[Link]:
-    """Links to what an alert is about; of dead letters, the list of those that it counts."""
+    """The links to what an alert is about. An alert about dead letters links to their list."""
     found = [*_dead_letters(alert)] if user.has_perm("ops.view_job") else []
-    for subject in (alert.subject, *_ends_of(alert)):
+    for subject in (alert.subject, *_subjects_of_cause(alert)):
         found += [link for link in related_links(subject, user=user) if link not in found]
         if user.has_perm("ops.view_lane") and Lane.objects.filter(name=subject).exists():
             found.append(Link(f"Lane {subject}", reverse("admin:ops_lane_change", args=[subject])))
@@ -75,6 +76,8 @@ def of_alert(alert: Alert, *, user: AbstractUser) -> list[Link]:
 
 
 def _dead_letters(alert: Alert) -> Iterator[Link]:
+    """Links to the dead letters that an alert counts: those of a kind and lane, all, or those of the WMSs that
+    failed."""
     if alert.kind == DEAD_LETTER.name:
         kind, lane = parse_dead_letters(alert.subject)
         query = urlencode({"situation": "dead", "kind": kind, "lane__name__exact": lane})
@@ -82,16 +85,16 @@ def _dead_letters(alert: Alert) -> Iterator[Link]:
     elif alert.kind == HEALTH["dead_letter_depth"].name:
         yield Link("All dead letters", list_url("ops.job", "situation=dead"))
     elif alert.kind == HEALTH["wms_api_errors"].name:
-        for lane in _ends_of(alert):
+        for lane in _subjects_of_cause(alert):
             query = urlencode({"situation": "dead", "lane__name__exact": lane})
             yield Link(f"Dead letters of {lane}", list_url("ops.job", query))
 
 
-def _ends_of(alert: Alert) -> list[str]:
-    """What a health alert names in its latest cause: lanes of WMSs and shops, or an order or parcel."""
+def _subjects_of_cause(alert: Alert) -> list[str]:
+    """The subjects in the latest cause of a health alert: lanes of WMSs and shops, or an order or a parcel."""
     cause = alert.causes[0] if alert.causes else ""
     if alert.kind == HEALTH["wms_api_errors"].name:
-        return [connection_lane(slug) for slug in parse_connections(cause)[:MOST_ENDS]]
+        return [connection_lane(slug) for slug in parse_connections(cause)[:MOST_SUBJECTS]]
     if alert.kind == HEALTH["stock_sync_lag"].name and (late := parse_late(cause)):
         return [connection_lane(late.slug), shop_lane(late.domain)]
     if alert.kind in (SUBMISSION_LAG, CALLBACK_TIME) and ":" in cause:
@@ -100,35 +103,38 @@ def _ends_of(alert: Alert) -> list[str]:
 
 
 def _about(subject: str, lane: str, payload: Mapping[str, Any]) -> Iterator[tuple[type[Model], Link]]:
+    """Links to all that a subject, a lane and a payload name, each with the model that the user must be able to
+    view."""
     part = _wms_order(subject, payload)
     order = part.order if part else _order(subject)
     if order:
         yield Order, Link(f"Order {order.name}", _page(order))
     if part:
-        yield from _of_part(part)
-    yield from _of_goods(subject)
+        yield from _part_links(part)
+    yield from _shipment_or_return(subject)
     if order:
         yield Order, Link("The order in Shopify", at_shopify(order), away=True)
     if found := parse_variant(subject):
         yield from _mappings(str(found.variant), "Its SKU mappings")
-    yield from _of_ends(subject, lane)
+    yield from _shop_and_connection(subject, lane)
 
 
-def _of_part(part: WmsOrder) -> Iterator[tuple[type[Model], Link]]:
+def _part_links(part: WmsOrder) -> Iterator[tuple[type[Model], Link]]:
+    """Links to a WMS order, its warehouse, the mappings of its items, and its connection."""
     yield WmsOrder, Link(f"WMS order, part {part.part}", _page(part))
     yield Warehouse, Link(f"Warehouse {part.warehouse.place}", _page(part.warehouse))
     items = part.lines.order_by("item_code").values_list("item_code", flat=True).distinct()
     for item in items[:MOST_MAPPINGS]:
         yield from _mappings(item, f"SKU mappings of {item}")
-    yield from _of_ends("", part.warehouse.connection.lane)
+    yield from _shop_and_connection("", part.warehouse.connection.lane)
 
 
 def _mappings(what: str, text: str) -> Iterator[tuple[type[Model], Link]]:
     yield SkuMapping, Link(text, list_url("skumap.skumapping", f"q={quote(what)}"))
 
 
-def _of_goods(subject: str) -> Iterator[tuple[type[Model], Link]]:
-    """The shipment or the return that a subject is about."""
+def _shipment_or_return(subject: str) -> Iterator[tuple[type[Model], Link]]:
+    """Links to the shipment or the return that a subject is about."""
     if found := parse_shipment(subject):
         shipment = Shipment.objects.filter(
             connection_id=found.connection_pk, wms_shipment_id=found.remote_id
@@ -141,8 +147,8 @@ def _of_goods(subject: str) -> Iterator[tuple[type[Model], Link]]:
             yield Return, Link("The return", _page(row))
 
 
-def _of_ends(subject: str, lane: str) -> Iterator[tuple[type[Model], Link]]:
-    """The shop and the connection that a lane or a subject names."""
+def _shop_and_connection(subject: str, lane: str) -> Iterator[tuple[type[Model], Link]]:
+    """Links to the shop and to the connection that a lane or a subject names."""
     for name in (lane, subject):
         if found := parse_shop(name):
             named = Q(id=found.pk) if found.domain is None else Q(domain=found.domain)
@@ -162,7 +168,7 @@ def _order(subject: str) -> Order | None:
 
 
 def _wms_order(subject: str, payload: Mapping[str, Any]) -> WmsOrder | None:
-    """By the payload, by the external id, or by the WMS's id of it."""
+    """Find the WMS order by the payload, by its external id, or by the id that the WMS gave it."""
     rows = WmsOrder.objects.select_related("order__shop", "warehouse__connection").defer("order__ship_to")
     if isinstance(payload.get("wms_order"), int):
         return rows.filter(id=payload["wms_order"]).first()

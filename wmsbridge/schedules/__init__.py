@@ -1,1 +1,1 @@
-"""What runs on a schedule: the defaults, staff's changes to them, and whether it ran."""
+"""Schedules: their defaults, the changes of staff, and whether they ran."""

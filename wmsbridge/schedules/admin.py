@@ -1,4 +1,4 @@
-"""Schedules in the console: staff change how often, and switch on and off; beat takes it up within seconds."""
+"""The page of schedules. Staff change an interval, or switch a schedule off; beat follows within seconds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ for model in (PeriodicTask, IntervalSchedule, CrontabSchedule, SolarSchedule, Cl
 
 
 class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
-    """An interval in a unit, within the bounds of the schedule."""
+    """A form for an interval with a unit, within the bounds of the schedule."""
 
     every = forms.IntegerField(min_value=1, max_value=100_000, widget=UnfoldAdminIntegerFieldWidget)
     unit = forms.ChoiceField(
@@ -44,13 +44,13 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         number, unit = rows.in_units(rows.seconds_of(self.instance))
         self.initial.update(every=number, unit=unit)
-        if self.fields.keys() >= {"every", "enabled"}:  # a viewer's form has not
+        if self.fields.keys() >= {"every", "enabled"}:  # the form of a viewer does not have them
             self.fields["every"].help_text = _bounds(self.instance.name)
             self.fields["enabled"].label = "On"
             self.fields["enabled"].help_text = "Switched off, it does not run, and an alert says so."
 
     def clean(self) -> dict[str, Any]:
-        """Refuse what would do harm: work that is looked for too seldom, or so often that it is in its own way."""
+        """Refuse an interval outside the bounds. Too long does harm, and too short makes runs delay each other."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if "every" in cleaned and "unit" in cleaned:
             seconds = int(timedelta(**{cleaned["unit"]: cleaned["every"]}).total_seconds())
@@ -65,7 +65,7 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(PeriodicTask)
 class ScheduleAdmin(ConsoleAdmin):
-    """What runs on a schedule. Rows are made by `migrate`; nobody adds or deletes one."""
+    """The page of schedules. `migrate` makes the rows; nobody adds or deletes one."""
 
     form = ScheduleForm
     switched_off_instead = True
@@ -78,33 +78,33 @@ class ScheduleAdmin(ConsoleAdmin):
     ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody: what is scheduled is the product's."""
+        """Nobody can add one, because the product defines the schedules."""
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PeriodicTask]:
-        """The product's own, each with its interval and its last run."""
+        """The schedules of the product, each with its interval and its last run."""
         runs = ScheduledRun.objects.filter(task=OuterRef("name"))
         schedules = super().get_queryset(request).filter(name__in=SCHEDULES).select_related("interval")
         return schedules.annotate(run_at=Subquery(runs.values("ran_at")[:1]))
 
     def save_model(self, request: HttpRequest, obj: PeriodicTask, form: Any, change: bool) -> None:
-        """Whether it is late counts from now."""
+        """Save it. From now on it is measured whether the schedule is late."""
         super().save_model(request, obj, form, change)
         rows.expect_anew([obj.name])
 
     @admin.display(description="Name")
     def called(self, row: PeriodicTask) -> str:
-        """The task that it starts."""
+        """The name of the task."""
         return str(row.name)
 
     @admin.display(description="It is to")
     def work(self, row: PeriodicTask) -> str:
-        """What it does."""
+        """What the task does."""
         return SCHEDULES[row.name].work
 
     @admin.display(description="Without it")
     def without(self, row: PeriodicTask) -> str:
-        """What happens when it does not run."""
+        """What happens if the task does not run."""
         return SCHEDULES[row.name].without
 
     @admin.display(description="Every")
@@ -119,12 +119,12 @@ class ScheduleAdmin(ConsoleAdmin):
 
     @admin.display(description="Last run that ended well")
     def ran_at(self, row: Any) -> Any:
-        """When it last ended well, to ten seconds."""
+        """The time of the last run that ended well, to ten seconds."""
         return row.run_at or "not yet"
 
 
 def _bounds(name: str) -> str:
-    """Within which bounds it may be set, and why."""
+    """The bounds of the interval, and the reason for them."""
     if name not in SCHEDULES:
         return ""
     schedule = SCHEDULES[name]

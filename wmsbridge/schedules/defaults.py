@@ -1,4 +1,4 @@
-"""Every schedule on one screen: how often by default, in which queue, and within which bounds staff may change it."""
+"""All schedules: the default interval of each, its queue, and the bounds within which staff may change it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ MINUTE, HOUR, DAY = 60, 60 * 60, 24 * 60 * 60
 
 @dataclass(frozen=True)
 class Schedule:
-    """Seconds between two runs. `work` completes «It is to …»; `without` says what happens when it does not run."""
+    """A schedule, with seconds between two runs. `work` completes «It is to …»; `without` says what happens without
+    it."""
 
     seconds: int
     queue: Queue
@@ -124,8 +125,8 @@ MESSAGE_KEPT = 10 * MINUTE
 
 
 def message_kept(seconds: int) -> int:
-    """Seconds after which a message that no worker took is dropped: none pile up.
+    """The seconds after which a message that no worker took is dropped, so that messages do not pile up.
 
-    Not sooner than MESSAGE_KEPT, since the time it expires at is beat's clock and the worker compares it with its own.
+    It is at least MESSAGE_KEPT: beat sets the time by its clock, and the worker compares it with its own clock.
     """
     return max(seconds, MESSAGE_KEPT)

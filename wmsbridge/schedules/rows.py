@@ -1,4 +1,5 @@
-"""The rows of django-celery-beat that beat reads: made once from the defaults, changed by staff, never written over."""
+"""The rows of django-celery-beat. They are made once from the defaults; staff change them, and no version overwrites
+them."""
 
 from __future__ import annotations
 
@@ -22,9 +23,9 @@ UNITS = {
 
 
 def make_missing(**_: Any) -> None:
-    """Make the row of each schedule that has none; what is there is staff's. Called after each `migrate`.
+    """Make the row of each schedule that has none, after each `migrate`. Existing rows belong to staff and stay.
 
-    So a new version's new schedules run, and its new defaults change nothing that runs.
+    So the new schedules of a new version run, and its new defaults do not change existing schedules.
     """
     there = set(PeriodicTask.objects.filter(name__in=SCHEDULES).values_list("name", flat=True))
     missing = [name for name in SCHEDULES if name not in there]
@@ -44,13 +45,13 @@ def _make(names: Iterable[str]) -> None:
         )
         for name in names
     ]
-    PeriodicTask.objects.bulk_create(rows, ignore_conflicts=True)  # another `migrate` may be at it
+    PeriodicTask.objects.bulk_create(rows, ignore_conflicts=True)  # another `migrate` may do the same
     expect_anew(row.name for row in rows)
     PeriodicTasks.update_changed()
 
 
 def expect_anew(names: Iterable[str]) -> None:
-    """Count from now whether these are late: they are new, were changed, or were switched on again."""
+    """Measure from now on whether these are late. They are new, or were changed or switched on again."""
     rows = [ScheduledRun(task=name, expected_since=Now()) for name in names]
     ScheduledRun.objects.bulk_create(
         rows, update_conflicts=True, unique_fields=["task"], update_fields=["expected_since"]
@@ -58,32 +59,32 @@ def expect_anew(names: Iterable[str]) -> None:
 
 
 def in_units(seconds: int) -> tuple[int, str]:
-    """How many of which unit, the greatest that fits: (15, "minutes")."""
+    """The interval in the greatest unit that fits, e.g. (15, "minutes")."""
     size = next(size for size in UNITS if seconds % size == 0)
     return seconds // size, UNITS[size]
 
 
 def in_words(seconds: int) -> str:
-    """As people say it: "15 minutes", "1 day"."""
+    """The interval in words: "15 minutes", "1 day"."""
     number, unit = in_units(seconds)
     return f"{number} {unit.removesuffix('s') if number == 1 else unit}"
 
 
 def interval_of(seconds: int) -> IntervalSchedule:
-    """The shared row of an interval. Never changed: other schedules use it as well."""
+    """The shared row of an interval. It must not be changed, because other schedules use it too."""
     number, unit = in_units(seconds)
     wanted = {"every": number, "period": unit}
     return IntervalSchedule.objects.filter(**wanted).first() or IntervalSchedule.objects.create(**wanted)
 
 
 def seconds_of(row: PeriodicTask) -> int:
-    """Seconds between two runs; of a calendar schedule that somebody made by other means than the console, a day."""
+    """The seconds between two runs. For a calendar schedule, which cannot be made in the console, it is a day."""
     if row.interval is None:
         return DAY
     return int(timedelta(**{row.interval.period: row.interval.every}).total_seconds())
 
 
 def every(name: str) -> timedelta:
-    """How often a schedule runs as staff set it; one statement. Its default when its row is gone."""
+    """The interval of a schedule, with one statement. It is the default if the row is missing."""
     row = PeriodicTask.objects.select_related("interval").filter(name=name).first()
     return timedelta(seconds=seconds_of(row) if row else SCHEDULES[name].seconds)

@@ -1,4 +1,4 @@
-"""The scheduler that `celery beat` runs: django-celery-beat's, which reads the rows that staff change."""
+"""The scheduler of `celery beat`. It extends that of django-celery-beat, which reads the rows that staff change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wmsbridge.schedules.defaults import SCHEDULES
 logger = structlog.get_logger(__name__)
 
 ALIVE = Path(tempfile.gettempdir()) / "wmsbridge-beat"
-"""Touched with every look at the clock, at least every five seconds: the container's health check asks its age."""
+"""This file is touched at least every five seconds. The health check of the container looks at its age."""
 
 AGAIN_SECONDS = 1.0
 
@@ -26,26 +26,27 @@ class Entry(ModelEntry):  # type: ignore[misc]
     """A schedule that beat has read."""
 
     def save(self) -> None:
-        """Only what is beat's. The library writes the whole row as it was a moment ago, over what staff change."""
+        """Write only the fields of beat. The library would write the whole old row, and so undo the changes of
+        staff."""
         PeriodicTask.objects.filter(pk=self.model.pk).update(
             last_run_at=self.model.last_run_at, total_run_count=self.model.total_run_count
         )
 
 
 class Scheduler(DatabaseScheduler):  # type: ignore[misc]
-    """Takes up changes within five seconds, and outlives an outage of the database.
+    """Follows changes within five seconds, and goes on after an outage of the database.
 
-    Makes no rows and changes no interval: `migrate` makes the defaults.
+    It makes no rows and changes no interval. `migrate` makes the default rows.
     """
 
     Entry = Entry
 
     def setup_schedule(self) -> None:
-        """A beat whose clock was ahead may have noted runs to come: they would keep this one silent until then."""
+        """Correct runs in the future, which a beat with a wrong clock noted. Nothing would be sent until then."""
         PeriodicTask.objects.filter(last_run_at__gt=Now()).update(last_run_at=Now())
 
     def enabled_models_qs(self) -> Any:
-        """All that are switched on, but for those that this version knows no more."""
+        """The schedules that are switched on, without those that this version does not know."""
         return (
             PeriodicTask.objects.enabled()
             .filter(name__in=SCHEDULES)
@@ -53,7 +54,7 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
         )
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        """Send what is due; returns the seconds until the next look."""
+        """Send what is due. Returns the seconds until the next call."""
         ALIVE.touch()
         try:
             return float(super().tick(*args, **kwargs))

@@ -1,4 +1,4 @@
-"""Whether what is scheduled runs. Beat cannot tell of itself: workers have this looked at without it."""
+"""Watches whether scheduled tasks run. Beat cannot report its own failure, so workers start this without it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ON CONFLICT (task) DO UPDATE SET ran_at = now()
 
 @dataclass(frozen=True)
 class Late:
-    """A schedule that is on and did not run. `since`: its last run, or from when on the first one was expected."""
+    """A schedule that is on and did not run. `since` is its last run, or the time from which a run was expected."""
 
     name: str
     every: timedelta
@@ -36,20 +36,22 @@ class Late:
 
 
 def note_run(task: str) -> None:
-    """A task ended well; of those on a schedule the moment is kept, by the database's clock, to ten seconds."""
+    """Note that a task ended well, if it is on a schedule. The time is that of the database's clock, to ten seconds."""
     if task in SCHEDULES:
         with connection.cursor() as cursor:
             cursor.execute(_NOTE, [task])
 
 
 def grace(every: timedelta) -> timedelta:
-    """How much later than due a run may end: half an interval, a minute at least and an hour at most."""
+    """How late a run may be: half an interval, but at least a minute and at most an hour."""
     return min(max(every / 2, timedelta(seconds=MINUTE)), timedelta(seconds=HOUR))
 
 
-def look() -> list[str]:
-    """Raise or close the alerts about what did not run and what is switched off; returns who is late. Three statements
-    and the alerts'."""
+def update_alerts() -> list[str]:
+    """Raise or close the alerts about schedules that did not run, and about those that are off.
+
+    Returns the names of the late schedules. This takes three statements, and those of the alerts.
+    """
     rows = {
         row.name: row for row in PeriodicTask.objects.select_related("interval").filter(name__in=SCHEDULES)
     }
@@ -68,6 +70,7 @@ def look() -> list[str]:
 
 
 def _late(rows: dict[str, PeriodicTask]) -> list[Late]:
+    """The schedules that are on and had no run for longer than their interval and grace, by the database's clock."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT now()")
         (now,) = cursor.fetchone()

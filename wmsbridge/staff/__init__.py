@@ -1,1 +1,1 @@
-"""People and groups: who may log in, and what they may do."""
+"""Users and groups: who may log in, and what they may do."""

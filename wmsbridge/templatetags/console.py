@@ -1,4 +1,4 @@
-"""What the templates of lower apps' pages show of the whole: ops knows neither orders nor shops."""
+"""Template tags for pages of lower apps, which do not know the apps above: ops knows neither orders nor shops."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def links_of_job(context: dict[str, Any], job: Job) -> list[Link]:
-    """Links to what a job is about."""
+    """The links to what a job is about."""
     return related_links(job.subject, lane=job.lane_id, payload=job.payload, user=context["request"].user)
 
 
 @register.simple_tag(takes_context=True)
 def links_of_alert(context: dict[str, Any], alert: Alert) -> list[Link]:
-    """Links to what an alert is about."""
+    """The links to what an alert is about."""
     return of_alert(alert, user=context["request"].user)
 
 
 @register.simple_tag
 def in_words(job: Job) -> job_descriptions.DeadLetter:
-    """Why it is dead, what that means, what to do."""
+    """The description of a dead job: what happened, what it means, what to do."""
     return job_descriptions.dead_letter(job)

@@ -1,1 +1,2 @@
-"""In front of the application: requests are read whole, bounded in size and time, before they cost a thread."""
+"""The front of the application. It reads each request completely, within limits of size and time, before a thread
+serves it."""

@@ -1,4 +1,4 @@
-"""Reading a request's body without trusting its sender: bounded in bytes, in time, and in memory over all senders."""
+"""Reads the body of a request without trust in its sender: within limits of bytes, time, and memory of all bodies."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
 FREE_BYTES = 64 * 1024
-"""What every body may hold without asking: so many of any number of connections are affordable."""
+"""Every body may use this much memory. It is so little that all connections together can use it."""
 
 
 class Refused(Exception):
-    """The request is answered with a status and not handed on."""
+    """The request is answered with a status, and the application does not get it."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -23,12 +23,13 @@ class Refused(Exception):
 
 
 class Gone(Exception):
-    """The sender hung up."""
+    """The sender closed the connection."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """How large a body may be, and how long it may take: `seconds`, and a second more for every so many bytes."""
+    """The limits of a body: its bytes, and the seconds to send it. It gets one more second for each
+    `bytes_per_second`."""
 
     most_bytes: int
     seconds: float
@@ -36,50 +37,51 @@ class Bounds:
 
 
 class Memory:
-    """What bodies beyond FREE_BYTES may hold together, in this process."""
+    """The memory that all bodies of this process together may use beyond FREE_BYTES each."""
 
     def __init__(self, most_bytes: int) -> None:
         self.left = most_bytes
 
     def take(self, count: int) -> None:
-        """Raises Refused (503) when others hold all of it."""
+        """Reserve memory. Raises Refused (503) if not enough is left."""
         if count > self.left:
             raise Refused(503, "too many large bodies at once")
         self.left -= count
 
 
 class Body:
-    """One body while it is read and worked on; `release` gives back what it held."""
+    """One body, from its first byte until the answer. `release` gives its memory back."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._held = 0
+        self._reserved = 0
         self._chunks: list[bytes] = []
         self.size = 0
 
     def add(self, chunk: bytes) -> None:
-        """Raises Refused (503) when there is no memory left for it."""
+        """Add a piece of the body. Raises Refused (503) if there is no memory left for it."""
         more = max(0, self.size + len(chunk) - max(self.size, FREE_BYTES))
         self._memory.take(more)
-        self._held += more
+        self._reserved += more
         self.size += len(chunk)
         self._chunks.append(chunk)
 
     def whole(self) -> bytes:
-        """All of it, in one piece."""
+        """Return the whole body in one piece."""
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
 
     def release(self) -> None:
-        """What it held may be held by others."""
-        self._memory.left += self._held
-        self._held = 0
+        """Give the memory back."""
+        self._memory.left += self._reserved
+        self._reserved = 0
         self._chunks.clear()
 
 
 async def read(receive: Receive, headers: Mapping[bytes, bytes], *, bounds: Bounds, into: Body) -> bytes:
-    """The whole body, sent with a length or in chunks.
+    """Read the whole body, which may be sent with a length or in chunks.
 
-    Raises Refused (408 too slow, 411 and 413 by what is declared or sent, 503 no memory), Gone.
+    Raises Gone, or Refused: 400 for an unreadable length, 408 if it is too slow, 413 if it is too large, 503 without
+    memory.
     """
     if not _has_body(headers, bounds):
         return b""
@@ -94,7 +96,7 @@ async def read(receive: Receive, headers: Mapping[bytes, bytes], *, bounds: Boun
 
 
 def _has_body(headers: Mapping[bytes, bytes], bounds: Bounds) -> bool:
-    """Whether one was announced. What says that it is too large is not read at all."""
+    """Whether the request has a body. A body that says that it is too large is refused without reading it."""
     length = headers.get(b"content-length")
     if length is None:
         return b"transfer-encoding" in headers
@@ -106,7 +108,7 @@ def _has_body(headers: Mapping[bytes, bytes], bounds: Bounds) -> bool:
 
 
 async def _more(receive: Receive, bounds: Bounds, body: Body) -> bool:
-    """Take the next piece; whether another follows."""
+    """Read the next piece. Returns whether another follows."""
     message = await receive()
     if message["type"] == "http.disconnect":
         raise Gone

@@ -1,14 +1,15 @@
-"""The command of the web server, said once: the image, the demo, the tests and the measurements start the same."""
+"""The command that starts the web server, for the image, the demo, the tests and the measurements."""
 
 from __future__ import annotations
 
 HEAD_MILLISECONDS = 10_000
 CONNECTIONS = 4096
-"""A worker's, idle ones included. Each is a file and some kilobytes: slow senders must not use them up."""
+"""A worker accepts this many connections, including idle ones. Each costs a file and some kilobytes. The number is
+large, so that slow senders cannot use them up."""
 
 
 def arguments(*, host: str, port: int, workers: int) -> list[str]:
-    """What follows `granian`."""
+    """The arguments of `granian`."""
     return [
         *("--interface", "asginl", "--host", host, "--port", str(port), "--workers", str(workers)),
         *("--backlog", "2048", "--backpressure", str(CONNECTIONS)),

@@ -1,5 +1,7 @@
-"""The ASGI application that the web server calls: it reads requests on the event loop, where a slow one costs nobody
-anything, and hands whole ones to the WSGI application in threads. Doors, pages and the probe have threads of their own.
+"""The ASGI application that the web server calls.
+
+It reads requests on the event loop, where a slow sender delays nobody. It hands complete requests to the WSGI
+application in threads. Doors, pages and the probe have their own threads.
 """
 
 from __future__ import annotations
@@ -21,14 +23,15 @@ logger = structlog.get_logger(__name__)
 Send = Callable[[Message], Awaitable[None]]
 
 LONGEST_QUEUE_SECONDS = 15.0
-"""A request that waited longer for a thread is answered 503 unseen: its sender has given up, and sends again."""
+"""A request that waited longer for a thread is answered 503. Its sender has given up by then, and sends it again."""
 
 
 @dataclass(frozen=True)
-class Desk:
-    """Threads for one kind of request, what its bodies may be, and what they may hold together.
+class RequestPool:
+    """The threads for one kind of request, the limits of its bodies, and the memory for all of them.
 
-    `on_refusal` is given the scope and the status of a request that was refused unread, in a thread.
+    `on_refusal` is called in a thread, with the scope and the status of a request that was refused before the
+    application got it.
     """
 
     prefix: str
@@ -36,29 +39,29 @@ class Desk:
     bounds: Bounds
     memory: Memory
     on_refusal: Callable[[Mapping[str, Any], int], None] | None = None
-    pool: ThreadPoolExecutor = field(init=False)
+    executor: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pool", ThreadPoolExecutor(self.threads, f"web{self.prefix}"))
 
 
 class Front:
-    """ASGI outside, WSGI inside. `desks`: the first whose prefix fits the path serves the request."""
+    """Serves ASGI requests with a WSGI application. The first pool whose prefix fits the path serves a request."""
 
-    def __init__(self, application: Application, *, desks: tuple[Desk, ...]) -> None:
+    def __init__(self, application: Application, *, pools: tuple[RequestPool, ...]) -> None:
         self._application = application
-        self._desks = desks
+        self._pools = pools
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await _decline(scope, receive, send)
             return
-        desk = next(each for each in self._desks if scope["path"].startswith(each.prefix))
-        body, status = Body(desk.memory), 0
+        request_pool = next(each for each in self._pools if scope["path"].startswith(each.prefix))
+        body, status = Body(request_pool.memory), 0
         try:
-            raw = await read(receive, dict(scope["headers"]), bounds=desk.bounds, into=body)
-            answer = await self._answer(desk, scope, raw)
+            raw = await read(receive, dict(scope["headers"]), bounds=request_pool.bounds, into=body)
+            answer = await self._answer(request_pool, scope, raw)
         except Gone:
             return
         except Refused as refused:
@@ -67,16 +70,18 @@ class Front:
         finally:
             body.release()
         await _send(send, answer)
-        if status and desk.on_refusal:
-            await asyncio.get_running_loop().run_in_executor(desk.pool, desk.on_refusal, scope, status)
+        if status and request_pool.on_refusal:
+            await asyncio.get_running_loop().run_in_executor(
+                request_pool.executor, request_pool.on_refusal, scope, status
+            )
 
-    async def _answer(self, desk: Desk, scope: Mapping[str, Any], body: bytes) -> Answer:
+    async def _answer(self, request_pool: RequestPool, scope: Mapping[str, Any], body: bytes) -> Answer:
         latest = time.monotonic() + LONGEST_QUEUE_SECONDS
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(desk.pool, self._work, scope, body, latest)
+        return await loop.run_in_executor(request_pool.executor, self._work, scope, body, latest)
 
     def _work(self, scope: Mapping[str, Any], body: bytes, latest: float) -> Answer:
-        """In a thread of the desk."""
+        """Answer a request, in a thread of the pool. Raises Refused if the request waited for too long."""
         if time.monotonic() > latest:
             raise Refused(503, "too many requests at once")
         return answer(self._application, environ_of(scope, body))
@@ -88,7 +93,8 @@ async def _send(send: Send, answer: Answer) -> None:
 
 
 async def _decline(scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-    """Nothing to do when the server starts or ends; WebSockets are not spoken here."""
+    """Answer what is no HTTP request: nothing has to be done when the server starts or ends, and WebSockets are
+    refused."""
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1003})
         return

@@ -1,4 +1,4 @@
-"""From a request that is wholly there to a WSGI application's whole answer (PEP 3333), in the calling thread."""
+"""Calls a WSGI application (PEP 3333) with a complete request, and returns its complete answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PLAIN = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
 
 @dataclass(frozen=True)
 class Answer:
-    """A status, headers and a body, ready to be sent."""
+    """An answer that is ready to be sent."""
 
     status: int
     headers: Headers
@@ -29,10 +29,10 @@ class Answer:
 
 
 def environ_of(scope: Mapping[str, Any], body: bytes) -> Environ:
-    """The request as WSGI knows it.
+    """The environ of a request, for WSGI.
 
-    The length is that of the body that was read, also when it came in chunks. Headers with an underscore are
-    dropped: in WSGI they could not be told from those with a hyphen, which a proxy may have removed or set.
+    The length is that of the body that was read, even if it came in chunks. Headers with an underscore are left out: in
+    WSGI they look like those with a hyphen, which a proxy may have removed or set.
     """
     client, server = scope.get("client") or ("", 0), scope.get("server") or ("localhost", 80)
     raw_path = scope.get("raw_path") or scope["path"].encode()
@@ -65,7 +65,7 @@ def environ_of(scope: Mapping[str, Any], body: bytes) -> Environ:
 
 
 def answer(application: Application, environ: Environ) -> Answer:
-    """What the application answers, in one piece: whoever reads it slowly then holds no thread."""
+    """Return the whole answer of the application, so that a slow reader keeps no thread busy."""
     head: list[tuple[str, list[tuple[str, str]]]] = []
     pieces: list[bytes] = []
 
@@ -90,7 +90,7 @@ def answer(application: Application, environ: Environ) -> Answer:
 
 
 def refusal(status: int, reason: str) -> Answer:
-    """Said without asking the application; the connection ends with it."""
+    """The answer to a request that the application does not get. It closes the connection."""
     body = f'{{"error": "{reason}"}}'.encode()
     headers = [
         (b"content-type", b"application/json"),

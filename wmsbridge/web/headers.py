@@ -1,6 +1,7 @@
-"""Headers that every answer has, whoever gives it: the application, or the front that refuses a request.
+"""Headers of every answer, both of the application and of the front that refuses a request.
 
-A library (django-csp) would add nonces and policies by view: nothing needs a nonce, and there are two policies.
+The library django-csp is not used. It offers nonces and a policy for each view, but nothing needs a nonce, and there
+are only two policies.
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ from django.http import HttpRequest, HttpResponse
 PERMISSIONS = "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 FOR_MACHINES = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-"""The Content-Security-Policy of answers that are no pages: were one shown as a page, it could load and do nothing."""
+"""The Content-Security-Policy of answers that are no pages. If one was shown as a page, it could load and do
+nothing."""
 
 FOR_THE_CONSOLE = "; ".join(
     (
         "default-src 'none'",
-        # Alpine.js, which the admin's theme is built on, makes functions of the attributes of its templates.
+        # The theme of the admin uses Alpine.js, which compiles attributes of its templates to functions.
         "script-src 'self' 'unsafe-eval'",
         "style-src 'self'",
         "font-src 'self'",
-        "img-src 'self' data:",  # small drawings in the theme's stylesheets
+        "img-src 'self' data:",  # small pictures in the stylesheets of the theme
         "connect-src 'self'",
         "object-src 'none'",
         "base-uri 'none'",
@@ -30,7 +32,7 @@ FOR_THE_CONSOLE = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""The console's: nothing from elsewhere, and no script or style that stands in the page itself."""
+"""The policy of the console: nothing from other hosts, and no inline scripts or styles."""
 
 
 def of_machines() -> dict[str, str]:
@@ -41,7 +43,8 @@ def of_machines() -> dict[str, str]:
 def policies(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """The outermost middleware: what a browser may do with the answer. Django's own pages of DEBUG are spared."""
+    """The outermost middleware, which says what a browser may do with an answer. Django's debug pages have no
+    policy."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)

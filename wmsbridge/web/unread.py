@@ -1,4 +1,4 @@
-"""What is refused before the application sees it is counted as the doors count it: see ops/doors/refusals.py."""
+"""Counts requests to a door that never reach it, as the doors count theirs: see ops/doors/refusals.py."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ WHY = {
     HTTPStatus.LENGTH_REQUIRED: Why.BROKEN_OFF,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Why.TOO_LARGE,
 }
-"""A 503 is not in it: there the sender did nothing wrong, and sends again."""
+"""The reason by status. A 503 is not counted, because the sender did nothing wrong and sends again."""
 
 _CALLBACK = re.compile(r"/webhooks/wms/([\w-]+)/?", re.ASCII)
 
 
 def count(scope: Mapping[str, Any], status: int) -> None:
-    """Count a request to a door that was refused by its size, its time or its head. Writes to Redis: in a thread."""
+    """Count a request to a door that was refused for its size, its time or its head. This writes to Redis, so it is
+    called in a thread."""
     why = WHY.get(HTTPStatus(status))
     if why is not None:
         domain = dict(scope["headers"]).get(b"x-shopify-shop-domain", b"")
@@ -34,7 +35,7 @@ def count(scope: Mapping[str, Any], status: int) -> None:
 def misdirected(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware: what is posted to a door and does not reach it, because it is redirected or the host is unknown."""
+    """Middleware that counts what is posted to a door but redirected, or sent to an unknown host."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)

@@ -209,13 +209,13 @@ def test_late_is_half_an_interval_but_a_minute_at_least_and_an_hour_at_most(
     name: str, ago: timedelta, late: bool
 ) -> None:
     ran(name, ago)
-    assert watch.look() == ([name] if late else [])
+    assert watch.update_alerts() == ([name] if late else [])
 
 
 def test_when_nothing_runs_beat_is_named() -> None:
     for name in SCHEDULES:
         ran(name, timedelta(days=30, hours=2))
-    watch.look()
+    watch.update_alerts()
     alert = Alert.objects.get(kind="schedule_late")
     assert alert.title == "No scheduled work runs"
     assert "Start beat again" in alert.action
@@ -224,12 +224,12 @@ def test_when_nothing_runs_beat_is_named() -> None:
 @pytest.mark.usefixtures("all_ran")
 def test_what_staff_switch_off_is_told_until_it_is_on_again(admin_client: Client) -> None:
     change(admin_client, 15, "minutes", on=False)
-    watch.look()
+    watch.update_alerts()
     alert = Alert.objects.get(kind="schedule_off")
     assert alert.title == f"Switched off: {DELTA}"
     assert not Alert.objects.filter(kind="schedule_late").exists()
     change(admin_client, 15, "minutes")
-    assert watch.look() == []  # it is not late because it was off
+    assert watch.update_alerts() == []  # it is not late because it was off
     alert.refresh_from_db()
     assert alert.state == "closed"
 
@@ -238,13 +238,13 @@ def test_what_staff_switch_off_is_told_until_it_is_on_again(admin_client: Client
 def test_a_longer_interval_is_waited_for(admin_client: Client) -> None:
     ran(DELTA, timedelta(minutes=21))
     change(admin_client, 5, "minutes")
-    assert watch.look() == []
+    assert watch.update_alerts() == []
 
 
 def test_a_run_that_fails_is_no_run(all_ran: None) -> None:
     ran("ops.prune", timedelta(hours=1))
     signals.task_failure.send(sender=app.tasks["ops.prune"], exception=ValueError(), args=())
-    assert watch.look() == ["ops.prune"]
+    assert watch.update_alerts() == ["ops.prune"]
 
 
 def test_a_run_is_noted_at_most_every_ten_seconds() -> None:
@@ -277,4 +277,4 @@ def test_each_queue_looks_at_the_schedules_once_a_minute_since_one_may_stand(
 @pytest.mark.usefixtures("all_ran")
 def test_looking_takes_five_statements(django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(5):
-        watch.look()
+        watch.update_alerts()

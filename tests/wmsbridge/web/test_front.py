@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from wmsbridge.web.bodies import FREE_BYTES, Bounds, Memory
-from wmsbridge.web.front import Desk, Front
+from wmsbridge.web.front import Front, RequestPool
 from wmsbridge.web.headers import FOR_MACHINES
 
 KB = 1024
@@ -28,7 +28,9 @@ def _echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterab
 def _front(application: Any = _echo, **changes: Any) -> Front:
     bounds = changes.pop("bounds", Bounds(300 * KB, 0.3))
     memory = changes.pop("memory", Memory(1000 * KB))
-    return Front(application, desks=(Desk("/healthz", 1, bounds, memory), Desk("", 2, bounds, memory)))
+    return Front(
+        application, pools=(RequestPool("/healthz", 1, bounds, memory), RequestPool("", 2, bounds, memory))
+    )
 
 
 async def _ask(

@@ -1,4 +1,4 @@
-"""`load_config FILE`."""
+"""`load_config FILE`: applies a configuration file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wmsbridge.configuration.config_file import ConfigError, read_config
 
 
 class Command(BaseCommand):
-    """Exit code 1 on any error; then nothing was changed."""
+    """Applies a configuration file. On any error the exit code is 1, and nothing was changed."""
 
     help = (
         "Create or update shops, connections and warehouses from a TOML file. Running it twice changes "
@@ -21,11 +21,11 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """The command line."""
+        """Declare the file."""
         parser.add_argument("file", type=Path)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Apply and report. Raises CommandError."""
+        """Apply the file, and report what was done. Raises CommandError."""
         path: Path = Path(options["file"])
         try:
             outcome = apply_config(read_config(path.read_bytes()))
