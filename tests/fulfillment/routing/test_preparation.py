@@ -14,8 +14,10 @@ from fulfillment.models.states import OrderState, Reason
 from fulfillment.order_states import PERSON_DECIDES
 from fulfillment.routing import preparation
 from fulfillment.routing.choice import Suitability
-from inventory.models import Reservation, StockLevel
-from ops.errors import Blocked
+from inventory import reservations
+from inventory.models import Commitment, Reservation, StockLevel
+from inventory.reservations import Shortage
+from ops.errors import Blocked, Transient
 from ops.models import Alert, Job
 from ops.refs import Subject
 from shops.ids import VariantId
@@ -347,3 +349,89 @@ def test_a_mapped_line_does_not_hide_one_that_is_mapped_nowhere(berlin: Warehous
     found = plan(order)
     assert [line.shopify_variant_id for line in found.unmapped] == [VariantId(99)]
     assert not found.is_routable
+
+
+# What a held order tells, and what it leaves alone
+
+
+def open_alerts() -> set[str]:
+    rows = Alert.objects.filter(state="open").values_list("kind", "subject")
+    return {f"{kind} {subject}" for kind, subject in rows}
+
+
+def test_an_order_that_no_warehouse_can_send_is_told(berlin: Warehouse) -> None:
+    order = ordered(berlin.shop, units=11)
+    blocked(order)
+    assert open_alerts() == {f"no_warehouse {order.subject}"}
+
+
+def test_a_product_that_is_mapped_nowhere_is_told_and_a_deleted_one_apart(berlin: Warehouse) -> None:
+    order = ordered(berlin.shop, variant=99)
+    add_line(order, variant=98, units=1)
+    OrderLine.objects.filter(shopify_variant_id=98).update(variant_is_gone=True)
+    blocked(order)
+    assert now(order).reason == Reason.UNMAPPED_SKU
+    assert open_alerts() == {
+        f"unmapped_sku sku:{berlin.shop.domain}:99",
+        f"product_deleted {order.subject}",
+    }
+
+
+def test_an_order_of_which_every_unknown_product_is_gone_waits_for_that(berlin: Warehouse) -> None:
+    order = ordered(berlin.shop)
+    add_line(order, variant=None, units=1, sku="LOST")
+    blocked(order)
+    assert (now(order).reason, now(order).reason_detail) == (Reason.PRODUCT_DELETED, "LOST")
+    assert open_alerts() == {f"product_deleted {order.subject}"}
+
+
+def test_a_custom_line_is_told(berlin: Warehouse) -> None:
+    order = ordered(berlin.shop)
+    add_line(order, variant=None, units=1, sku="")
+    blocked(order)
+    assert (now(order).reason, now(order).reason_detail) == (Reason.UNMAPPED_SKU, "A tee")
+    assert open_alerts() == {f"custom_line {order.subject}"}
+
+
+@pytest.mark.parametrize("units", [2, 11])
+def test_what_is_decided_of_one_order_is_written_to_no_other(berlin: Warehouse, units: int) -> None:
+    other = ordered(berlin.shop, lag_started_at=timezone.now())
+    before = Order.objects.filter(pk=other.pk).values().get()
+    order = ordered(berlin.shop, units=units)
+    if units == 2:
+        routed(order)
+    else:
+        blocked(order)
+    assert now(order).routing
+    assert Order.objects.filter(pk=other.pk).values().get() == before
+    assert preparation.still_blocked(order.id) == (units == 11)
+
+
+def test_what_shopify_has_committed_of_a_routed_order_is_noted(berlin: Warehouse) -> None:
+    order = ordered(berlin.shop)
+    order.fulfillment_orders.update(location_id=berlin.shopify_location_id)
+    row = routed(order)
+    assert Commitment.objects.values_list("reference", "item_code", "quantity").get() == (
+        row.external_id,
+        "MUG",
+        2,
+    )
+
+
+def test_stock_that_another_order_took_meanwhile_is_looked_for_again(
+    berlin: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = ordered(berlin.shop)
+    monkeypatch.setattr(reservations, "reserve", lambda *_: [Shortage(berlin.pk, "MUG", wanted=2, free=1)])
+    with pytest.raises(Transient):
+        preparation.prepare(order.id)
+    assert not WmsOrder.objects.exists()
+    assert now(order).state == OrderState.READY
+
+
+def test_an_order_whose_only_part_is_refused_is_not_sent_beside_it(berlin: Warehouse) -> None:
+    order = ordered(berlin.shop, state="at_warehouse")
+    make_wms_order(order, berlin, part=1, wms_status="rejected", outcome="refused", outcome_detail="no")
+    make_wms_order(order, berlin, part=2, external_id="wms:order:x:1:2", wms_status="cancelled")
+    assert preparation.prepare(order.id) is None
+    assert now(order).reason == Reason.WMS_REJECTED

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from fulfillment import coverage
 from fulfillment.coverage import Coverage, Demand
-from fulfillment.models import FulfillmentOrder, Order, OrderLine, ShipmentUnit, WmsOrder, WmsOrderLine
+from fulfillment.models import (
+    FulfillmentOrder,
+    FulfillmentOrderLine,
+    Order,
+    OrderLine,
+    ShipmentUnit,
+    WmsOrder,
+    WmsOrderLine,
+)
+from shops.ids import FulfillmentOrderId, FulfillmentOrderLineId
 from tests.builders import make_shipment, make_wms_order
 from tests.fulfillment.order_rows import ordered, place
 from wms.models import Warehouse
@@ -245,6 +254,42 @@ def test_no_part_holds_more_than_its_own_units(berlin: Warehouse) -> None:
     first, second = part(order, berlin, ("MUG", 1, 1)), part(order, berlin, ("MUG", 4, 1))
     FulfillmentOrder.objects.update(status="ON_HOLD")
     assert (only(coverage.held_units(first)), only(coverage.held_units(second))) == (1, 4)
+
+
+def hold(order: Order, units: int) -> None:
+    """Shopify asks for further units of the line, and holds them back."""
+    work = FulfillmentOrder.objects.create(
+        order=order, shopify_fulfillment_order_id=FulfillmentOrderId(9), status="ON_HOLD"
+    )
+    line = FulfillmentOrderLine(fulfillment_order=work, shopify_line_id=FulfillmentOrderLineId(9))
+    line.order_line, line.total_quantity, line.remaining_quantity = order.lines.get(), units, units
+    line.save()
+
+
+@pytest.mark.parametrize("status", ["accepted", "rejected"])
+def test_of_a_part_that_is_wanted_now_in_part_the_rest_is_held(berlin: Warehouse, status: str) -> None:
+    order = ordered(berlin.shop, units=3)
+    row = part(order, berlin, ("MUG", 2, 1), wms_status=status)
+    FulfillmentOrderLine.objects.update(remaining_quantity=1)
+    hold(order, 2)
+    assert only(coverage.held_units(row)) == 1
+
+
+def test_a_part_holds_no_more_than_its_units_whatever_items_they_are(berlin: Warehouse) -> None:
+    order = ordered(berlin.shop, units=5)
+    row = part(order, berlin, ("MUG", 3, 2))
+    part(order, berlin, ("MUG", 3, 1))
+    FulfillmentOrder.objects.update(status="ON_HOLD")
+    assert only(coverage.held_units(row)) == 2
+
+
+def test_the_fulfilment_orders_of_another_order_are_not_ours_to_ship(berlin: Warehouse) -> None:
+    order, other = ordered(berlin.shop), ordered(berlin.shop)
+    found = coverage.fulfillment_orders_to_ship(order)
+    assert [each.order_id for each in found] == [order.pk]
+    assert coverage.fulfillable_units(other).keys() == {other.lines.get().pk}
+    FulfillmentOrder.objects.filter(order=order).update(status="ON_HOLD")
+    assert coverage.fulfillable_units(order) == {}
 
 
 def test_a_unit_that_may_go_is_the_one_that_the_warehouse_has(berlin: Warehouse) -> None:
