@@ -136,14 +136,14 @@ class ShipmentQuestions(_Questions):
     title = "question"
     parameter_name = "question"
     labels = {
-        "untold": "not told to Shopify for 15 minutes",
-        "unanswered": "told, no answer for 15 minutes",
+        "unfulfilled": "no fulfilment at Shopify after 15 minutes",
+        "unanswered": "sent to Shopify, no answer for 15 minutes",
     }
 
     def condition(self, question: str) -> Q:
         """The shipments to which the question applies."""
         return {
-            "untold": Q(
+            "unfulfilled": Q(
                 state__in=[ShipmentState.RECEIVED, ShipmentState.HELD, ShipmentState.CANCELLED],
                 received_at__lt=_ago(NO_ANSWER),
             ),

@@ -81,6 +81,7 @@ class PageAdmin(ReadOnlyAdmin):
     def _act_and_log(
         self, request: HttpRequest, row: Model, act: Callable[[Any], bool], message: str
     ) -> bool:
+        """Do `act` to a row, and leave a log entry if it did anything; returns whether it did."""
         if not act(row):
             return False
         self.log(request, [row], f"{message}.")

@@ -49,6 +49,7 @@ def explain(assessments: Iterable[Mapping[str, Any]] | None) -> list[Finding]:
 
 
 def _words(outcome: str, detail: str) -> str:
+    """The words for an outcome; an old row may hold one that we no longer know, which is shown as it is."""
     if detail and outcome in _WITH_DETAIL:
         return _WITH_DETAIL[outcome].format(detail)
     return _WORDS.get(outcome) or f"{outcome} {detail}".strip()

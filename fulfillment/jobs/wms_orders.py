@@ -115,6 +115,7 @@ def reduce(wms_order: WmsOrder) -> None:
 
 
 def _at_the_wms(kind: JobKind[WmsOrderPayload], wms_order: WmsOrder, *, key: str) -> None:
+    """Enqueue a job that calls the WMS, in the lane of its connection and the partition of the order's shop."""
     kind.enqueue(
         WmsOrderPayload(wms_order.id),
         key=key,

@@ -54,11 +54,13 @@ class Feed:
 
 
 def _known_orders(shop: Shop, ids: Collection[int]) -> dict[int, datetime | None]:
+    """Up to when we know the changes of these orders, by Shopify's id; orders that we never read are left out."""
     rows = Order.objects.filter(shop=shop, shopify_order_id__in=ids)
     return dict(rows.values_list("shopify_order_id", "shopify_updated_at"))
 
 
 def _known_fulfillment_orders(shop: Shop, ids: Collection[int]) -> dict[int, datetime | None]:
+    """Up to when we know the changes of these fulfilment orders, by Shopify's id; unknown ones are left out."""
     rows = FulfillmentOrder.objects.filter(order__shop=shop, shopify_fulfillment_order_id__in=ids)
     return dict(rows.values_list("shopify_fulfillment_order_id", "shopify_updated_at"))
 
