@@ -71,7 +71,7 @@ class OrderQuestions(_Questions):
 
     def condition(self, question: str) -> Q:
         """The orders to which the question applies."""
-        # Of a shipment that Shopify does not know of, the customer does not know that it is on its way.
+        # If Shopify does not know of a shipment, the customer does not know that it is on its way.
         not_on_its_way = Q(state__in=[OrderState.READY, OrderState.HELD, OrderState.AT_WAREHOUSE]) | Q(
             state=OrderState.PARTIALLY_SHIPPED, reason=Reason.SHIPMENT_HELD
         )

@@ -1,1 +1,1 @@
-"""Makes a change at Shopify a change of our copy of the order, and applies it to the work under way."""
+"""Turns a change at Shopify into a change of our copy of the order, and applies it to the work under way."""

@@ -24,7 +24,7 @@ MAX_OVERDUE_REREAD_DELAY = timedelta(hours=1)
 NO_TIME = timedelta(0)
 
 LONGEST_DELAY = timedelta(days=1)
-"""For a date that is further ahead no job waits. The schedule finds the order when the date has come (rereading)."""
+"""No job waits for a date that is further ahead. The schedule finds the order when the date has come (rereading)."""
 
 
 def apply(
@@ -116,7 +116,7 @@ def _suspend(order: Order, verdict: readiness.Verdict) -> None:
 
 
 def _needs_person(order: Order, verdict: readiness.Verdict) -> bool:
-    """Whether a person must act so that units go which no warehouse was given yet."""
+    """Whether units that no warehouse was given yet wait for a person."""
     return verdict.state == OrderState.HELD and bool(coverage.measure(order).uncovered)
 
 

@@ -1,4 +1,4 @@
-"""Finds out which order a Shopify webhook is about. Of a body only the ids are used; the order is read (law 4)."""
+"""Finds out which order a Shopify webhook is about. Only the ids in its body are used; the order is read (law 4)."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def orders_changed(webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
 
 
 def _check_cancelled_fulfillments(shop: Shop, webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
-    """Have the fulfilments read of orders of which one was cancelled: a reading of the order may not show that."""
+    """Have an order's fulfilments read if one was cancelled, because a reading of the order may not show that."""
     for each in webhooks:
         order_id = _order_of(shop, each)
         if order_id is not None and each.payload.body.get("status") == "cancelled":

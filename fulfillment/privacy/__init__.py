@@ -1,1 +1,1 @@
-"""Whose data is kept for how long, and what Shopify asks on behalf of customers."""
+"""Erases customers' data, on a schedule and when Shopify asks for it."""

@@ -36,7 +36,7 @@ N = TypeVar("N", bound=int)
 
 BATCH = 100
 ORDERS_AT_ONCE = 5_000
-"""Of the orders that a webhook names, so many are handled with one statement. It may name a hundred thousand."""
+"""One statement handles this many of the orders that a webhook names. It may name a hundred thousand."""
 
 AT_REST = [
     str(state)
@@ -47,8 +47,8 @@ AT_REST = [
         OrderState.WAITING,
     )
 ]
-"""Nothing is to be sent now. An order that waits for Shopify is read before it goes, and the reading brings the address
-back."""
+"""These orders have nothing to send now. One that waits for Shopify is read before it goes, and the reading brings the
+address back."""
 
 WAITING = str(OrderState.WAITING)
 _DEFERRED = Q(state=WAITING, reason__in=[str(reason) for reason in DEFERRING_REASONS])
