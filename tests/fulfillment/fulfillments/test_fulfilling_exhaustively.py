@@ -1,4 +1,4 @@
-"""Every place where a worker can be killed, and every way a `fulfillmentCreate` can end: each parcel is told once."""
+"""Wherever a worker is killed, and however a `fulfillmentCreate` ends, each shipment is fulfilled once."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ ENDS = [(fault, "", "") for fault in FAULTS]
 ENDS += [(fault, at, befalls) for at, (*_, fault) in PLACES.items() for befalls in ("die", "hang")]
 
 
-class TwoParcels:
-    """Two equal parcels of an order, without tracking: nothing tells one from the other at Shopify."""
+class TwoShipments:
+    """Two equal shipments of an order, without tracking: nothing tells one from the other at Shopify."""
 
     def __init__(self, staff: workers.Workers) -> None:
         self.staff, number = staff, next(numbers)
@@ -49,10 +49,10 @@ class TwoParcels:
         warehouse = make_warehouse(shop, make_connection(f"wms-{number}"))
         self.order: Order = at_warehouse(warehouse, units=3)
         line = self.order.lines.get()
-        self.parcels = [make_shipment(self.order.wms_orders.get()) for _ in range(2)]
-        for parcel in self.parcels:
-            ShipmentLine.objects.create(shipment=parcel, item_code="MUG", quantity=1, counted=1)
-            ShipmentUnit.objects.create(shipment=parcel, order_line=line, quantity=1)
+        self.shipments = [make_shipment(self.order.wms_orders.get()) for _ in range(2)]
+        for shipment in self.shipments:
+            ShipmentLine.objects.create(shipment=shipment, item_code="MUG", quantity=1, counted=1)
+            ShipmentUnit.objects.create(shipment=shipment, order_line=line, quantity=1)
         self.shopify = FakeShopify(line.shopify_line_id, warehouse.shopify_location_id, left=3)
         Job.objects.all().delete()
         jobs.shipments.fulfill(self.order)
@@ -86,22 +86,22 @@ class TwoParcels:
             self.shopify.arrive()
             Shipment.objects.update(attempt_at=F("attempt_at") - creation.SETTLE_TIME - timedelta(seconds=1))
             self.is_given_up()
-            for parcel in Shipment.objects.filter(wms_order__order=self.order, state=ShipmentState.HELD):
-                assert Alert.objects.filter(subject=parcel.subject, state="open").exists()
-                assert intake.recheck_held(parcel.id)
+            for shipment in Shipment.objects.filter(wms_order__order=self.order, state=ShipmentState.HELD):
+                assert Alert.objects.filter(subject=shipment.subject, state="open").exists()
+                assert intake.recheck_held(shipment.id)
             self.work()
             if not Job.objects.exclude(state="done").exists() and not self.staff.hung:
                 break
         told = Shipment.objects.filter(wms_order__order=self.order, state=ShipmentState.FULFILLED)
-        ids = {f"gid://shopify/Fulfillment/{parcel.shopify_fulfillment_id}" for parcel in told}
+        ids = {f"gid://shopify/Fulfillment/{shipment.shopify_fulfillment_id}" for shipment in told}
         assert ids == {fulfillment["id"] for fulfillment in self.shopify.made}, self.describe()
         assert (len(ids), self.shopify.left) == (2, 1), self.describe()
         assert not Alert.objects.filter(kind="shipment_held", state="open").exists()
 
     def describe(self) -> str:
-        parcels = Shipment.objects.filter(wms_order__order=self.order).values_list("state", "reason")
+        shipments = Shipment.objects.filter(wms_order__order=self.order).values_list("state", "reason")
         jobs = Job.objects.exclude(state="done").values_list("kind", "state", "error")
-        return f"{[*parcels]} {[*jobs]} {self.shopify}"
+        return f"{[*shipments]} {[*jobs]} {self.shopify}"
 
 
 @pytest.fixture(autouse=True)
@@ -111,10 +111,10 @@ def nobody_reads_alerts(settings: Any) -> None:
 
 
 @pytest.mark.parametrize("second", ["ok", "late", "dies_after"])
-def test_each_parcel_is_told_once_wherever_the_first_attempt_ends(second: str) -> None:
+def test_each_shipment_is_fulfilled_once_wherever_the_first_attempt_ends(second: str) -> None:
     for fault, at, befalls in ENDS:
         with workers.working() as staff:
-            two = TwoParcels(staff)
+            two = TwoShipments(staff)
             two.work(fault, at=at, befalls=befalls)
             two.is_given_up()
             two.work(second)

@@ -1,4 +1,4 @@
-"""Parcels are told as fast as a standard plan's points allow, by the sandbox's own bucket; no run spends in vain."""
+"""Shipments are fulfilled as fast as a standard plan's points allow (the sandbox's own bucket); no run spends in vain."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def books(scene: Scene) -> Json:
 
 
 def sent(scene: Scene) -> Order:
-    """An order whose only parcel left the warehouse, and is to be told to Shopify."""
+    """An order whose only shipment left the warehouse, and has no fulfilment yet."""
     there = scene.place((MUG, 1))
     order = at_warehouse(scene.berlin, units=1, shopify_order_id=there["id"], name=there["name"])
     line = order.lines.get()
     line.shopify_line_id = there["lines"][0]["id"]
     line.save(update_fields=["shopify_line_id"])
-    parcel = make_shipment(order.wms_orders.get(), tracking_number=f"T{there['id']}", carrier_code="dhl")
-    ShipmentLine.objects.create(shipment=parcel, item_code="MUG", quantity=1, counted=1)
-    ShipmentUnit.objects.create(shipment=parcel, order_line=line, quantity=1)
+    shipment = make_shipment(order.wms_orders.get(), tracking_number=f"T{there['id']}", carrier_code="dhl")
+    ShipmentLine.objects.create(shipment=shipment, item_code="MUG", quantity=1, counted=1)
+    ShipmentUnit.objects.create(shipment=shipment, order_line=line, quantity=1)
     Job.objects.all().delete()  # what is behind it is over
     return order
 

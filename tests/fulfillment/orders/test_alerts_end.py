@@ -79,7 +79,7 @@ def test_nor_what_left_of_a_cancelled_order(scene: Scene) -> None:
     assert {"cancel_too_late", "shipment_held"} <= open_alerts()
 
 
-def test_a_parcel_that_was_fulfilled_by_hand_and_left_all_the_same_is_in_one_alert(scene: Scene) -> None:
+def test_a_shipment_that_was_fulfilled_by_hand_and_left_all_the_same_is_in_one_alert(scene: Scene) -> None:
     order = fulfilled_by_hand(scene, declines=True)
     scene.ship(order, tracking="W")
     scene.webhook(order)

@@ -88,7 +88,7 @@ def test_between_two_deliveries_the_order_waits_for_the_next_and_is_not_shipped(
         again(scene, order)
 
 
-def test_each_delivery_is_a_parcel_of_its_own_when_it_opens(scene: Scene) -> None:
+def test_each_delivery_is_a_shipment_of_its_own_when_it_opens(scene: Scene) -> None:
     soon = 2 / 86400
     order = subscription(scene, turn(), turn(days=soon), turn(days=30))
     scene.ship(order)

@@ -48,7 +48,7 @@ def test_a_pack_and_a_kit_are_sent_as_their_items(scene: Scene) -> None:
     assert {line["wmsItemCode"]: line["quantity"] for line in placed["lines"]} == {"MUG": 4, "BOX": 2}
 
 
-def test_a_gift_card_stays_out_of_the_parcel(scene: Scene) -> None:
+def test_a_gift_card_stays_out_of_the_shipment(scene: Scene) -> None:
     scene.arrive((MUG, 1), (GIFT_CARD, 1))
     (placed,) = scene.wms_books()["orders"]
     assert [line["wmsItemCode"] for line in placed["lines"]] == ["MUG"]

@@ -72,7 +72,7 @@ def test_a_line_that_ours_and_a_store_share_is_sent_by_us_for_our_part(scene: Sc
     assert [each["status"] for each in at_store] == ["OPEN"]
 
 
-def test_our_parcel_is_never_told_as_the_one_of_a_store(scene: Scene) -> None:
+def test_our_shipment_is_never_fulfilled_as_that_of_a_store(scene: Scene) -> None:
     order = mixed(scene, (MUG, BERLIN), (MUG, STORE))
     ours = next(e for e in scene.shopify_order(order)["fulfillment_orders"] if e["location_id"] == BERLIN)
     scene.shopify.post(
