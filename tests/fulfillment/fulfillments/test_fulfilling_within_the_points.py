@@ -1,4 +1,4 @@
-"""Shipments are fulfilled as fast as a standard plan's points allow (the sandbox's own bucket); no run spends in vain."""
+"""Shipments are fulfilled as fast as a standard plan's points allow, by the sandbox's bucket; no run wastes points."""
 
 from __future__ import annotations
 
