@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, overload
+from collections.abc import Mapping
+from typing import Any, Literal, overload
 
 from shops.ids import (
     FulfillmentId,
@@ -66,3 +67,11 @@ def _number_in(text: str) -> int | None:
         return int(text) if re.fullmatch(r"[1-9]\d{0,17}", text, re.ASCII) else number(text) or None
     except ValueError:
         return None
+
+
+def id_in(body: Mapping[str, Any]) -> int | None:
+    """Return the id of the thing that a webhook body shows, or None.
+
+    It is read from the gid if there is one: where JavaScript was in between, large numbers are rounded.
+    """
+    return number_or_none(body.get("admin_graphql_api_id")) or number_or_none(body.get("id"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from ops.queue.kinds import EventKind
 from ops.refs import Subject
-from shops.api.gids import number_or_none
+from shops.api.gids import id_in, number_or_none
 from shops.ids import ShopPk
 from shops.jobs import UNHANDLED, WebhookPayload, webhook
 from shops.refs import shop_pk_subject, webhook_subject
@@ -34,11 +34,8 @@ class Topic:
 
 
 def _own(name: str) -> Reader:
-    """The body is the thing itself. The gid is right where a number may have been rounded by JavaScript."""
-    return lambda body: (
-        name,
-        number_or_none(body.get("admin_graphql_api_id")) or number_or_none(body.get("id")),
-    )
+    """The body is the thing itself."""
+    return lambda body: (name, id_in(body))
 
 
 def _order_of(body: Body) -> tuple[str, int | None]:

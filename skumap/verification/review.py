@@ -65,7 +65,7 @@ def sku_changed_in_product(shop: Shop, body: Mapping[str, Any]) -> int:
 
 def sku_changed_in_item(shop: Shop, body: Mapping[str, Any]) -> int:
     """Compare the body of inventory_items/update with our mappings; return how many newly need verification."""
-    item = _number(body)
+    item = gids.id_in(body)
     if item is None or "sku" not in body:
         return 0
     with transaction.atomic():
@@ -216,14 +216,9 @@ def _dicts(value: object) -> list[dict[str, Any]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-def _number(body: Mapping[str, Any]) -> int | None:
-    """Return the id of a REST-shaped body, from the gid if it has one, because JavaScript rounds large numbers."""
-    return gids.number_or_none(body.get("admin_graphql_api_id")) or gids.number_or_none(body.get("id"))
-
-
 def _variant_in_product(variant: dict[str, Any]) -> ShopifyVariant | None:
     """Read a variant of a products/update body; None if it has no usable id."""
-    number = _number(variant)
+    number = gids.id_in(variant)
     if number is None:
         return None
     sku = _text(variant["sku"]) if "sku" in variant else None

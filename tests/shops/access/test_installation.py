@@ -237,6 +237,24 @@ def test_numbers_as_they_come(value: object, number: int | None) -> None:
     assert gids.number_or_none(value) == number
 
 
+@pytest.mark.parametrize(
+    ("body", "number"),
+    [
+        (
+            {"id": 5000000000000001000, "admin_graphql_api_id": "gid://shopify/Order/5000000000000001001"},
+            5000000000000001001,
+        ),
+        ({"id": 5, "admin_graphql_api_id": None}, 5),
+        ({"id": 5, "admin_graphql_api_id": "no gid"}, 5),
+        ({}, None),
+    ],
+)
+def test_the_id_of_a_body_is_that_of_its_gid_which_nobody_rounds(
+    body: dict[str, object], number: int | None
+) -> None:
+    assert gids.id_in(body) == number
+
+
 @pytest.mark.parametrize("file", sorted(documents.FOLDER.glob("*.graphql")), ids=lambda file: file.stem)
 def test_every_document_holds_the_operation_its_file_is_named_for(file: Path) -> None:
     document = documents.load(file.stem)
