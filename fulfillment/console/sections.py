@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Model
 from django.urls import reverse
 
 from fulfillment.models import Order, Return, Shipment, WmsOrder
@@ -100,7 +101,7 @@ def by_words(tones: Mapping[str, str]) -> dict[str, str]:
     return {words(str(word)): tone for word, tone in tones.items()}
 
 
-def page_of(row: Order | WmsOrder | Shipment | Return) -> str:
+def page_of(row: Model) -> str:
     """The address of a row's page in the console."""
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
 

@@ -11,7 +11,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db.models import Model, Q
 from django.urls import reverse
 
-from fulfillment.console.sections import Link, at_shopify
+from fulfillment.console.sections import Link, at_shopify, page_of
 from fulfillment.models import Order, Return, Shipment, WmsOrder
 from fulfillment.refs import parse_external_id, parse_order, parse_shipment, part_external_id
 from inventory.refs import parse_late
@@ -108,7 +108,7 @@ def _about(subject: str, lane: str, payload: Mapping[str, Any]) -> Iterator[tupl
     part = _wms_order(subject, payload)
     order = part.order if part else _order(subject)
     if order:
-        yield Order, Link(f"Order {order.name}", _page(order))
+        yield Order, Link(f"Order {order.name}", page_of(order))
     if part:
         yield from _part_links(part)
     yield from _shipment_or_return(subject)
@@ -121,8 +121,8 @@ def _about(subject: str, lane: str, payload: Mapping[str, Any]) -> Iterator[tupl
 
 def _part_links(part: WmsOrder) -> Iterator[tuple[type[Model], Link]]:
     """Links to a WMS order, its warehouse, the mappings of its items, and its connection."""
-    yield WmsOrder, Link(f"WMS order, part {part.part}", _page(part))
-    yield Warehouse, Link(f"Warehouse {part.warehouse.place}", _page(part.warehouse))
+    yield WmsOrder, Link(f"WMS order, part {part.part}", page_of(part))
+    yield Warehouse, Link(f"Warehouse {part.warehouse.place}", page_of(part.warehouse))
     items = part.lines.order_by("item_code").values_list("item_code", flat=True).distinct()
     for item in items[:MOST_MAPPINGS]:
         yield from _mappings(item, f"SKU mappings of {item}")
@@ -140,11 +140,11 @@ def _shipment_or_return(subject: str) -> Iterator[tuple[type[Model], Link]]:
             connection_id=found.connection_pk, wms_shipment_id=found.remote_id
         ).first()
         if shipment:
-            yield Shipment, Link(f"Shipment {shipment.wms_shipment_id}", _page(shipment))
+            yield Shipment, Link(f"Shipment {shipment.wms_shipment_id}", page_of(shipment))
     if parse_external_id(subject):
         row = Return.objects.filter(external_id=subject).first()
         if row:
-            yield Return, Link("The return", _page(row))
+            yield Return, Link("The return", page_of(row))
 
 
 def _shop_and_connection(subject: str, lane: str) -> Iterator[tuple[type[Model], Link]]:
@@ -153,10 +153,10 @@ def _shop_and_connection(subject: str, lane: str) -> Iterator[tuple[type[Model],
         if found := parse_shop(name):
             named = Q(id=found.pk) if found.domain is None else Q(domain=found.domain)
             for shop in Shop.objects.filter(named).only("id", "domain"):
-                yield Shop, Link(f"Shop {shop.domain}", _page(shop))
+                yield Shop, Link(f"Shop {shop.domain}", page_of(shop))
         elif slug := parse_slug(name):
             for connection in Connection.objects.filter(slug=slug).only("id", "slug"):
-                yield Connection, Link(f"Connection {connection.slug}", _page(connection))
+                yield Connection, Link(f"Connection {connection.slug}", page_of(connection))
 
 
 def _order(subject: str) -> Order | None:
@@ -177,7 +177,3 @@ def _wms_order(subject: str, payload: Mapping[str, Any]) -> WmsOrder | None:
     if found := parse_callback(subject):
         return rows.filter(warehouse__connection__slug=found.slug, remote_id=found.about).first()
     return None
-
-
-def _page(row: Model) -> str:
-    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
