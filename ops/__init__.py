@@ -1,1 +1,1 @@
-"""Durable jobs and lanes, alerts, and the few things both ends of the wire share."""
+"""Durable jobs and lanes, alerts, and the parts that shops and WMSs have in common."""

@@ -43,7 +43,7 @@ def _key(window: RetentionWindow, identity: str) -> str:
     return f"wmsbridge:claim:{window.name.lower()}:{identity}"
 
 
-def _take(key: str) -> GuardState:
+def _acquire(key: str) -> GuardState:
     """Set the guard if nobody has it. Without Redis the answer is FRESH, because Postgres decides in the end."""
     if not redis.available():
         return GuardState.FRESH
@@ -75,7 +75,7 @@ def guard(window: RetentionWindow, identity: str) -> Iterator[Guard]:
     raises), BUSY (another worker does it) or DONE (it was finished within the window).
     """
     key = _key(window, identity)
-    state = _take(key)
+    state = _acquire(key)
     if state is not GuardState.FRESH:
         yield Guard(state)
         return

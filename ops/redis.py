@@ -1,4 +1,4 @@
-"""The one Redis client. Redis is only fast, never the truth: every caller goes on without it."""
+"""The Redis client. Redis only makes things fast. Nothing depends on it, and every caller goes on without it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["RedisError", "available", "client", "failed"]
 CONNECT_SECONDS = 0.3
 ANSWER_SECONDS = 0.5
 QUIET_SECONDS = 2.0
-"""How long a process leaves Redis alone after it failed, so that a dead Redis does not slow each request."""
+"""A process does not use Redis for this long after a failure, so that a dead Redis does not delay each request."""
 
 _quiet_until = 0.0
 
 
 @lru_cache(maxsize=1)
 def client() -> redis.Redis:
-    """The process's client, with time-outs so short that a web request survives them."""
+    """The client of this process. Its time-outs are short, so that a web request can wait for them."""
     return redis.Redis.from_url(
         settings.REDIS_URL,
         socket_connect_timeout=CONNECT_SECONDS,
@@ -32,7 +32,7 @@ def client() -> redis.Redis:
 
 
 def available() -> bool:
-    """False for QUIET_SECONDS after `failed()`: then the caller goes on without Redis."""
+    """Whether Redis may be used: not for QUIET_SECONDS after `failed()`. The caller goes on without Redis then."""
     return time.monotonic() >= _quiet_until
 
 

@@ -1,7 +1,8 @@
-"""Secrets at rest: encrypted with the first key of FIELD_ENCRYPTION_KEYS, with any of them readable, at its place only.
+"""Encrypts secrets for the database. The first key of FIELD_ENCRYPTION_KEYS encrypts, and each of them can decrypt.
 
-What is encrypted begins with the place it belongs to (table, field, row): a ciphertext that was copied elsewhere, or
-whose row became another's, cannot be read. Ciphertexts from before this was so name no place: readable anywhere.
+The encrypted text begins with its binding: the table, the field and the row that it belongs to. A ciphertext that was
+copied elsewhere, or whose row was given to another owner, cannot be read. Older ciphertexts have no binding, and can be
+read anywhere.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from django.db import models
 from django.db.models.query_utils import DeferredAttribute
 
 _MARK = "\x00"
-"""Begins and ends the place. No secret of ours begins with it."""
+"""This character is before and after the binding. No secret of ours begins with it."""
 
 
 class SecretUnreadable(Exception):
-    """A stored secret fits none of FIELD_ENCRYPTION_KEYS, or belongs to another place."""
+    """None of FIELD_ENCRYPTION_KEYS can decrypt a stored secret, or it has another binding."""
 
 
 @lru_cache(maxsize=4)
@@ -30,16 +31,16 @@ def _cipher(keys: tuple[str, ...]) -> MultiFernet:
     return MultiFernet([Fernet(key) for key in keys])
 
 
-def encrypt(plain: str, *, place: str = "") -> str:
-    """The Fernet token of `plain` under the first key, readable at `place` only ("" = anywhere)."""
-    inside = f"{_MARK}{place}{_MARK}{plain}" if place else plain
+def encrypt(plain: str, *, binding: str = "") -> str:
+    """Encrypt a text with the first key. The Fernet token can be read only with this binding ("" = anywhere)."""
+    inside = f"{_MARK}{binding}{_MARK}{plain}" if binding else plain
     return _cipher(tuple(settings.FIELD_ENCRYPTION_KEYS)).encrypt(inside.encode()).decode()
 
 
-def decrypt(token: str, *, places: tuple[str, ...] = ()) -> str:
-    """The plain text of a token made with any configured key, for one of these places or for none.
+def decrypt(token: str, *, bindings: tuple[str, ...] = ()) -> str:
+    """Decrypt a token that was made with any configured key, and with one of these bindings or none.
 
-    Raises SecretUnreadable when no key fits, or it was made for another place.
+    Raises SecretUnreadable if no key fits, or if it has another binding.
     """
     try:
         inside = _cipher(tuple(settings.FIELD_ENCRYPTION_KEYS)).decrypt(token.encode()).decode()
@@ -47,14 +48,14 @@ def decrypt(token: str, *, places: tuple[str, ...] = ()) -> str:
         raise SecretUnreadable("a stored secret fits none of FIELD_ENCRYPTION_KEYS") from error
     if not inside.startswith(_MARK):
         return inside
-    _, place, plain = inside.split(_MARK, 2)
-    if place not in places:
-        raise SecretUnreadable("a stored secret belongs to another place")
+    _, binding, plain = inside.split(_MARK, 2)
+    if binding not in bindings:
+        raise SecretUnreadable("a stored secret belongs to another field or row")
     return plain
 
 
 def mask(plain: str) -> str:
-    """What staff may see of a secret: that it is set, and its last four characters when it is long."""
+    """What staff may see of a secret: that it is set, and the last four characters of a long one."""
     if not plain:
         return ""
     return "••••" + (plain[-4:] if len(plain) >= 12 else "")
@@ -62,20 +63,20 @@ def mask(plain: str) -> str:
 
 @dataclass(frozen=True)
 class Sealed:
-    """A ciphertext as it lies in the database: written back as it is unless somebody sets another value."""
+    """A ciphertext as it is in the database. It is written back unchanged, unless another value is set."""
 
     token: str
 
 
 class _Secret(DeferredAttribute):
-    """The attribute of an encrypted field: it is decrypted when it is looked at, not when its row is read."""
+    """The attribute of an encrypted field. It is decrypted when it is used, and not when its row is read."""
 
     field: EncryptedTextField
 
     def __get__(self, instance: Any, cls: Any = None) -> Any:
         value = super().__get__(instance, cls)
         if isinstance(value, Sealed) and instance is not None:
-            return decrypt(value.token, places=(self.field.place(instance), self.field.place(None)))
+            return decrypt(value.token, bindings=(self.field.binding(instance), self.field.binding(None)))
         return value
 
     def __set__(self, instance: Any, value: Any) -> None:
@@ -83,11 +84,12 @@ class _Secret(DeferredAttribute):
 
 
 class EncryptedTextField(models.TextField[str, str]):
-    """Text that is encrypted in the database and plain in Python; "" stays "". It cannot be searched.
+    """A text that is encrypted in the database and plain in Python. "" stays "". It cannot be searched.
 
-    `bound_to`: attributes that tell whose it is and are known before the row is. A ciphertext is readable only while
-    they are what they were when it was written. Reading raises SecretUnreadable; rows with such a value can be loaded,
-    listed and saved all the same. Queryset.update() knows no row: give it `sealed(…)`.
+    `bound_to` names attributes that identify the owner, and are known before the row is saved. A ciphertext can be read
+    only while they have the values that they had when it was written. Otherwise using the attribute raises
+    SecretUnreadable; but the row can still be loaded, listed and saved. QuerySet.update() knows no row, so give it
+    `sealed(…)`.
     """
 
     descriptor_class = _Secret
@@ -96,8 +98,8 @@ class EncryptedTextField(models.TextField[str, str]):
         super().__init__(*args, **kwargs)
         self.bound_to = bound_to
 
-    def place(self, instance: models.Model | None) -> str:
-        """The place of a row's value; without a row, that of the field."""
+    def binding(self, instance: models.Model | None) -> str:
+        """The binding of the value in a row; without a row, the binding of the field."""
         field = f"{self.model._meta.db_table}.{self.name}"
         if instance is None or not self.bound_to:
             return field
@@ -107,7 +109,7 @@ class EncryptedTextField(models.TextField[str, str]):
         return Sealed(value) if value else value
 
     def value_from_object(self, obj: models.Model) -> str:
-        """For forms, which show none: one that cannot be read must not break the page where it is entered anew."""
+        """For forms. A secret that cannot be read must not break the page on which it is entered again."""
         return readable(obj, self.name) or ""
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
@@ -118,23 +120,23 @@ class EncryptedTextField(models.TextField[str, str]):
         if isinstance(value, Sealed):
             return value.token
         prepared = super().get_prep_value(value)
-        return encrypt(prepared, place=self.place(None)) if prepared else prepared
+        return encrypt(prepared, binding=self.binding(None)) if prepared else prepared
 
 
 def sealed(instance: models.Model, name: str, plain: str) -> Sealed | str:
-    """The value of an encrypted field of this row, for update()."""
+    """The encrypted value of a field of this row, for update()."""
     field = instance._meta.get_field(name)
     assert isinstance(field, EncryptedTextField)  # noqa: S101 - a mistake of ours, not of data
-    return Sealed(encrypt(plain, place=field.place(instance))) if plain else ""
+    return Sealed(encrypt(plain, binding=field.binding(instance))) if plain else ""
 
 
 def names(model: type[models.Model] | models.Model) -> tuple[str, ...]:
-    """The encrypted fields of a model."""
+    """The names of the encrypted fields of a model."""
     return tuple(field.name for field in model._meta.fields if isinstance(field, EncryptedTextField))
 
 
 def readable(instance: models.Model, name: str) -> str | None:
-    """The plain text; None when it cannot be read."""
+    """The plain text of a field; None if it cannot be read."""
     try:
         return str(getattr(instance, name))
     except SecretUnreadable:
@@ -142,7 +144,7 @@ def readable(instance: models.Model, name: str) -> str | None:
 
 
 def all_readable(instance: models.Model) -> bool:
-    """Whether every secret of this row can be read."""
+    """Whether all secrets of this row can be read."""
     return all(readable(instance, name) is not None for name in names(instance))
 
 
@@ -159,11 +161,11 @@ def _fingerprint(instance: models.Model, fields: tuple[str, ...]) -> str:
 
 
 def is_set(instance: models.Model, name: str) -> bool:
-    """Whether there is one, without reading it."""
+    """Whether a secret is set, without decrypting it."""
     return bool(instance.__dict__.get(name))
 
 
 def shown(instance: models.Model, name: str) -> str:
-    """What staff may see of it: masked, or that it must be entered anew; "" when there is none."""
+    """What staff may see of a secret: it masked, or that it must be entered again; "" if none is set."""
     plain = readable(instance, name)
     return mask(plain) if plain is not None else "unreadable: enter it anew"

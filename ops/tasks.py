@@ -16,36 +16,36 @@ from ops.workers.runner import handles, handles_batch
 
 @shared_task(name="ops.dispatch")
 def dispatch_lane(lane: str) -> None:
-    """A lane was woken."""
+    """Serve a lane that was woken."""
     dispatch.serve(lane)
 
 
 @shared_task(name="ops.sweep")
 def sweep() -> None:
-    """Every few seconds: what every lost message would have done."""
+    """Every few seconds: do what lost messages would have done."""
     dispatch.sweep()
 
 
 @shared_task(name="ops.recheck_parked")
 def recheck_parked() -> None:
-    """Every minute: parked jobs that nobody woke for a quarter of an hour look at their cause again."""
+    """Every minute: make parked jobs due that nobody woke for a quarter of an hour. They check their cause again."""
     leases.recheck_parked()
 
 
 @shared_task(name="ops.prune")
 def prune() -> None:
-    """Every ten minutes: payloads, finished jobs, failed runs and closed alerts past their age."""
+    """Every ten minutes: erase or delete old payloads, finished jobs, failed runs and closed alerts."""
     retention.prune()
 
 
 @handles_batch(NOTIFY)
 def notify(jobs: list[TypedJob[NotifyPayload]]) -> None:
-    """New alerts go out by a channel, those that wait there in one message."""
+    """Send the alerts that wait for a channel, in one message."""
     if notifications.send([each.payload.alert for each in jobs], by=jobs[0].payload.channel):
         circuits.endpoint_answered(jobs[0].lane)
 
 
 @handles(IDS_REUSED)
 def ids_reused(last: IdsReusedPayload) -> None:
-    """A sender gave the id of one event to another, or did so a while ago."""
+    """Raise or close the alert about a sender that reuses its ids."""
     reused_ids.update_alert(last)

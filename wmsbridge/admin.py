@@ -1,4 +1,4 @@
-"""The console's front page: how the six metrics stand, what needs a person, how lanes and orders fare."""
+"""The front page of the console: the six metrics, what needs a person, and the state of lanes and orders."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from wmsbridge.staff import admin as _staff  # noqa: F401  # registers its pages
 
 MOST_ALERTS = 8
 NEAR = 0.6
-"""The share of its threshold from which on a metric is shown as near to it."""
+"""A metric is shown as near to its threshold from this fraction of it on."""
 
 UNFINISHED = (OrderState.WAITING, OrderState.READY, OrderState.HELD, OrderState.AT_WAREHOUSE)
 
@@ -36,7 +36,7 @@ PARTS = {
     "jobs": "ops.view_job",
     "orders": "fulfillment.view_order",
 }
-"""Part of the front page -> the right to see the rows that it sums up."""
+"""The permission for each part of the front page: to view the rows that it sums up."""
 
 TILES = {
     "order_submission_lag": "fulfillment.view_order",
@@ -46,21 +46,21 @@ TILES = {
     "fulfilment_callback_time": "fulfillment.view_shipment",
     "dead_letter_depth": "ops.view_job",
 }
-"""Metric -> the right to see the rows that it measures."""
+"""The permission for each metric: to view the rows that it measures."""
 
 admin.site.index_title = "Overview"
 
 
 @admin.register(AccessAttempt)
 class AccessAttemptAdmin(ReadOnlyAdmin):
-    """Wrong passwords by name and address. Whoever may delete a row unlocks the name."""
+    """The page of wrong passwords, by name and address. Deleting a row unlocks the log-in."""
 
     list_display = ("username", "ip_address", "failures_since_start", "attempt_time")
     search_fields = ("username", "ip_address")
     fields = ("username", "ip_address", "failures_since_start", "attempt_time", "user_agent")
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Whoever was given the right: it is how a person unlocks."""
+        """Whether the user has the permission. Deleting a row unlocks the log-in."""
         return bool(request.user.has_perm("axes.delete_accessattempt"))
 
 
@@ -74,24 +74,24 @@ class LaneRow:
 
     @property
     def tone(self) -> str:
-        """The colour it is shown in."""
+        """The colour of the lane."""
         if self.lane.paused or self.lane.circuit == Circuit.HALF_OPEN:
             return "warning"
         return "danger" if self.lane.circuit == Circuit.OPEN else "success"
 
     @property
     def state(self) -> str:
-        """In a word."""
+        """The state of the lane in a word."""
         return "paused" if self.lane.paused else self.lane.circuit.replace("_", " ")
 
     @property
     def weight(self) -> tuple[bool, int]:
-        """What needs eyes first: lanes that do not run, then the deepest."""
+        """The order on the page: first lanes that do not run, then the deepest."""
         return self.tone != "success", self.depth.due + self.depth.parked + self.depth.dead
 
 
 def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """What templates/admin/index.html shows, of it what the user may see; fourteen statements whatever the load."""
+    """The context of templates/admin/index.html, with what the user may see. This takes fourteen statements."""
     sees = {part for part, right in PARTS.items() if request.user.has_perm(right)}
     tiles = _tiles(request)
     blocked = _blocked_work(sees)
@@ -122,6 +122,7 @@ def _tiles(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _blocked_work(sees: Set[str]) -> blocked_work.BlockedWork:
+    """The blocked work that the user may see. Nothing is read if they may see none."""
     if not sees & {"alerts", "lanes", "jobs"}:
         return blocked_work.BlockedWork(parked=[], decisions=None)
     found = blocked_work.blocked_work()
@@ -133,21 +134,23 @@ def _blocked_work(sees: Set[str]) -> blocked_work.BlockedWork:
 
 
 def _tile(measurement: health.Measurement) -> dict[str, Any]:
+    """The tile of a metric: its value, how much of its threshold it is, and its colour."""
     value, counts = measurement.reading.value, measurement.reading.meaningful
     threshold, crossed = measurement.threshold, measurement.crossed
-    share = value / threshold if threshold else float(crossed)
+    fraction = value / threshold if threshold else float(crossed)
     return {
         "measurement": measurement,
         "value": f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.1f}",
         "sign": measurement.metric.unit.sign,
         "threshold": f"{threshold:g}",
-        "tone": "danger" if crossed else "warning" if counts and share >= NEAR else "success",
-        "filled": min(100, round(100 * share)) if counts else 0,
+        "tone": "danger" if crossed else "warning" if counts and fraction >= NEAR else "success",
+        "filled": min(100, round(100 * fraction)) if counts else 0,
     }
 
 
 def lane_rows(down: Mapping[str, datetime]) -> list[LaneRow]:
-    """The lanes that need eyes first, then the deepest. `down`: since when circuits are open, by lane."""
+    """The rows of all lanes: first those that do not run, then the deepest. `down` says since when a circuit is
+    open."""
     depths = depth.by_lane()
     rows = [
         LaneRow(lane, depths.get(lane.name, depth.Depth()), down.get(lane.name))
@@ -157,7 +160,7 @@ def lane_rows(down: Mapping[str, datetime]) -> list[LaneRow]:
 
 
 def order_states() -> list[dict[str, Any]]:
-    """Unfinished orders by state; the finished ones are never counted, there are too many."""
+    """Unfinished orders by state. Finished orders are not counted, because there are too many."""
     unfinished = Order.objects.filter(state__in=UNFINISHED).values_list("state").order_by()
     found = unfinished.annotate(Count("id"), Min("state_since"))
     counts = {state: (count, since) for state, count, since in found}

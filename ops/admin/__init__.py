@@ -1,4 +1,4 @@
-"""The console's view of jobs, lanes and alerts. Nothing here calls another system: actions only enqueue."""
+"""The pages of jobs, lanes and alerts in the console. Nothing here calls another system; actions only enqueue jobs."""
 
 from ops.admin.alerts import AlertAdmin
 from ops.admin.console import ConsoleAdmin

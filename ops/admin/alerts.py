@@ -1,4 +1,4 @@
-"""Alerts: what happened, what it means, what to do."""
+"""The pages of alerts."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ops.alerting import alerts
 from ops.models import Alert
 
 MOST_AT_ONCE = 1000
-"""Alerts that one action closes."""
+"""One action closes at most this many alerts."""
 
 
 @admin.register(Alert)
 class AlertAdmin(ReadOnlyAdmin):
-    """What happened, what it means, what to do."""
+    """The pages of alerts: what happened, what it means, what to do."""
 
     list_display = ["severity_label", "title", "kind", "subject", "first_at", "last_at", "count", "state"]
     list_display_links = ["title"]
@@ -38,13 +38,13 @@ class AlertAdmin(ReadOnlyAdmin):
 
     @display(description="Severity", label={"info": "info", "warning": "warning", "critical": "danger"})
     def severity_label(self, alert: Alert) -> str:
-        """How urgent it is."""
+        """How urgent the alert is."""
         return alert.severity
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """With the button that closes it."""
+        """Add the button that closes the alert."""
         alert = kwargs.get("obj")
         is_open = isinstance(alert, Alert) and alert.state == Alert.State.OPEN
         context["may_close"] = is_open and self.has_operate_permission(request)
@@ -52,7 +52,7 @@ class AlertAdmin(ReadOnlyAdmin):
 
     @action(description="Close: a person has seen to it", permissions=["operate"])
     def close(self, request: HttpRequest, chosen: QuerySet[Alert]) -> HttpResponse | None:
-        """It opens again when its cause comes back."""
+        """Close the chosen alerts. An alert opens again if its cause comes back."""
         still_open = list(chosen.filter(state=Alert.State.OPEN)[:MOST_AT_ONCE])
         with transaction.atomic():
             closed = sum(alerts.close_alerts([alert.kind], subjects=[alert.subject]) for alert in still_open)

@@ -1,4 +1,4 @@
-"""What every list and page of the console keeps to, whoever owns the model."""
+"""The base class of all admin pages of the console."""
 
 from __future__ import annotations
 
@@ -20,25 +20,27 @@ from ops.secrets import EncryptedTextField, mask
 
 
 class ConsoleAdmin(ModelAdmin):
-    """Closed by default: an action that names no permission is nobody's. Secrets are shown masked, to viewers too."""
+    """The base of all admin pages. An action that names no permission is open to nobody, and secrets are always
+    masked."""
 
     switched_off_instead = False
-    """Rows that others hang on: nobody deletes them, the refusal would come only after the question."""
+    """Set this if other rows depend on these. Then nobody can delete them: Django would refuse only after its
+    question."""
 
     empty_words: Mapping[str, str] = {}
-    """By the query that leads there: what a filtered list says when it finds nothing and that is good news."""
+    """What a filtered list says if it is empty and that is good news, by the query of the filter."""
 
     only_on_page: Sequence[str] = ()
-    """Large fields that only the page of a row shows: a list does not read them."""
+    """Large fields that only the page of a row needs. Lists do not read them."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Without `only_on_page` in a list."""
+        """Leave the fields of `only_on_page` out in a list."""
         rows: QuerySet[Any] = super().get_queryset(request)
         is_page = request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
         return rows if is_page else rows.defer(*self.only_on_page)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """With what the list says when it finds nothing. Raises IncorrectLookupParameters: then all is shown."""
+        """Add what an empty list says. Raises IncorrectLookupParameters, after which Django shows the whole list."""
         if _holds_nul(request.GET):
             raise IncorrectLookupParameters
         found = super().get_changelist_instance(request)
@@ -48,29 +50,33 @@ class ConsoleAdmin(ModelAdmin):
         return found
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Raises BadRequest for what no browser sends: Postgres takes no U+0000 to look for."""
+        """Raises BadRequest for U+0000, which no browser sends and Postgres cannot look for."""
         if _holds_nul(request.POST):
             raise BadRequest("a field holds U+0000")
         return super().changelist_view(request, extra_context)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody, where the row is switched off instead."""
+        """Nobody may delete a row that is switched off instead."""
         return not self.switched_off_instead and bool(super().has_delete_permission(request, obj))
 
     def _filter_actions_by_permissions(self, request: HttpRequest, actions: Any) -> list[Any]:
+        """Leave out actions that name no permission, and then those that the user may not use."""
         named = [each for each in actions if getattr(each[0], "allowed_permissions", None)]
         return list(super()._filter_actions_by_permissions(request, named))
 
     def get_unfold_action(self, action: str) -> UnfoldAction:
-        """A button or page of its own is refused at the start when it names no permission."""
+        """Raises ImproperlyConfigured at the start for a button or a page that names no permission."""
         found = super().get_unfold_action(action)
         if not getattr(found.method, "allowed_permissions", None):
             raise ImproperlyConfigured(f"{type(self).__name__}.{action} names no permission")
         return found
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        """Without what only the database knows of a row that is not saved yet; with secrets masked where they would be
-        shown as text, because the user may look and not change."""
+        """The fieldsets for this user and row.
+
+        A new row has no read-only fields, because only the database knows their values. A user who may not change the
+        row would see secrets as plain text, so they are masked.
+        """
         found = super().get_fieldsets(request, obj)
         if obj is None:
             left_out = {name for name in self.get_readonly_fields(request) if self._field(name)}
@@ -84,7 +90,7 @@ class ConsoleAdmin(ModelAdmin):
     def get_paginator(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
     ) -> Paginator[Any]:
-        """What people did with one row is counted, even where the rows themselves are too many."""
+        """Count the log entries of a row exactly, even if the rows of the model are too many to be counted."""
         if queryset.model is LogEntry:
             return Paginator(queryset, *args, **kwargs)
         return super().get_paginator(request, queryset, *args, **kwargs)
@@ -126,7 +132,7 @@ def _replaced(fieldsets: Any, by: dict[Any, Any]) -> list[Any]:
 
 
 def _each(fields: Any, change: Callable[[Any], Any]) -> list[Any]:
-    """The fields changed one by one, lines of several too; None and empty lines are left out."""
+    """Change each field, also inside a line of several fields. None and empty lines are left out."""
     done = (
         tuple(filter(None, map(change, each))) if isinstance(each, list | tuple) else change(each)
         for each in fields

@@ -1,4 +1,4 @@
-"""Jobs: everything that came in and must go out. Dead letters are read and replayed here."""
+"""The pages of jobs. Dead letters are read and replayed here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_COUNTED = 100_000
 
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
-    """Everything that came in and must go out; dead letters are replayed here."""
+    """The pages of jobs. Dead letters are read and replayed here."""
 
     list_display = ["situation", "since", "about", "kind", "why", "attempts", "lane_name"]
     list_display_links = ["situation", "about"]
@@ -40,13 +40,13 @@ class JobAdmin(ReadOnlyAdmin):
     change_form_outer_after_template = "admin/ops/job_after.html"
     fieldsets = [
         (None, {"fields": [("situation", "kind"), ("subject", "lane"), ("key", "priority")]}),
-        ("Why", {"fields": [("error_class", "told"), ("parked_on", "parked_since")]}),
+        ("Why", {"fields": [("error_class", "error_text"), ("parked_on", "parked_since")]}),
         ("When", {"fields": [("created_at", "run_at"), ("started_at", "finished_at"), "attempts"]}),
         ("Payload (personal data masked)", {"fields": ["masked_payload"]}),
     ]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """With the names of what the page's jobs are about."""
+        """Add the names of the subjects of the jobs on the page."""
         found = super().get_changelist_instance(request)
         named = subjects.names_of({job.subject for job in found.result_list})
         for job in found.result_list:
@@ -55,11 +55,11 @@ class JobAdmin(ReadOnlyAdmin):
 
     @admin.display(description="About", ordering="subject")
     def about(self, job: Job) -> str:
-        """What staff call it."""
+        """The name of the subject, as staff know it."""
         return str(getattr(job, "about", job.subject))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """Of dead letters it is said how many match, with a button that replays them all."""
+        """Add to a list of dead letters how many match, and a button that replays all of them."""
         answer = super().changelist_view(request, extra_context)
         found = getattr(answer, "context_data", None) or {}
         if "cl" in found and request.GET.get(SituationFilter.parameter_name) == "dead":
@@ -70,7 +70,7 @@ class JobAdmin(ReadOnlyAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """With what was tried, and the buttons."""
+        """Add the history of the job, and the buttons."""
         job = kwargs.get("obj")
         if isinstance(job, Job):
             context |= {"tried": history(job), "buttons": self._buttons(request, job)}
@@ -78,6 +78,7 @@ class JobAdmin(ReadOnlyAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _buttons(self, request: HttpRequest, job: Job) -> list[tuple[str, str]]:
+        """The actions that this user can take with the job in its present state."""
         if not self.has_operate_permission(request):
             return []
         if job.state == Job.State.DEAD:
@@ -95,7 +96,7 @@ class JobAdmin(ReadOnlyAdmin):
         },
     )
     def situation(self, job: Job) -> str:
-        """Where it stands, in the words of the filter."""
+        """The situation of the job, in the words of the filter."""
         if job.state != Job.State.READY:
             return str(Job.State(job.state).label)
         if job.parked_on:
@@ -104,23 +105,23 @@ class JobAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Lane", ordering="lane_id")
     def lane_name(self, job: Job) -> str:
-        """Its lane, without reading the lane."""
+        """The name of the lane, without reading its row."""
         return job.lane_id
 
     @admin.display(description="Since / due", ordering="run_at")
     def since(self, job: Job) -> Any:
-        """When it ended, parked, or is due."""
+        """The time at which it ended, was parked, or is due."""
         return job.finished_at or job.parked_since or job.run_at
 
     @admin.display(description="Reason")
     def why(self, job: Job) -> str:
-        """The error or the cause, short."""
-        told = mask_text(job.error)
-        return told if len(told) <= 160 else told[:159] + "…"
+        """The beginning of the error or of the cause."""
+        text = mask_text(job.error)
+        return text if len(text) <= 160 else text[:159] + "…"
 
     @admin.display(description="Error")
-    def told(self, job: Job) -> str:
-        """The error, whoever's words it is in."""
+    def error_text(self, job: Job) -> str:
+        """The error, with personal data masked."""
         return mask_text(job.error)
 
     @admin.display(description="Payload")
@@ -130,14 +131,14 @@ class JobAdmin(ReadOnlyAdmin):
 
     @action(description="Replay: dead letters become due again", permissions=["operate"])
     def replay(self, request: HttpRequest, chosen: QuerySet[Job]) -> HttpResponse | None:
-        """Only enqueues: the handlers look before they act, as ever."""
+        """Make the chosen dead letters due. This is safe, because the handlers look before they act."""
         done = dead_letters.replay_chosen(chosen, by=request.user.pk, seconds=SECONDS_OF_A_REQUEST)
         self._say(request, done, "dead letters replayed")
         return self.back_to_page(request)
 
     @action(description="Wake: parked jobs look at their cause again", permissions=["operate"])
     def wake_parked(self, request: HttpRequest, chosen: QuerySet[Job]) -> HttpResponse | None:
-        """Everything that waits for the same causes wakes with them; what still is blocked parks again."""
+        """Wake the chosen jobs, and all jobs that wait for the same causes. A job that is still blocked parks again."""
         waiting = chosen.filter(state=Job.State.READY).exclude(parked_on=[])
         parked = list(waiting.defer("payload")[:MOST_WOKEN])
         with transaction.atomic():
@@ -148,9 +149,9 @@ class JobAdmin(ReadOnlyAdmin):
 
     @action(description="Discard: dead letters and parked jobs are not to be done", permissions=["operate"])
     def discard(self, request: HttpRequest, chosen: QuerySet[Job]) -> HttpResponse | None:
-        """For what a person did by hand, or what nobody needs; running and waiting jobs are left alone.
+        """Discard jobs whose work a person did by hand, or nobody needs. Running and waiting jobs stay as they are.
 
-        Asks first: nothing brings a discarded job back.
+        This asks first, because a discarded job cannot be brought back.
         """
         if "sure" not in request.POST:
             return self._ask(request, chosen)

@@ -1,4 +1,4 @@
-"""Lanes: one row per endpoint."""
+"""The pages of lanes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ops.queue import depth, lanes
 
 @admin.register(Lane)
 class LaneAdmin(ConsoleAdmin):
-    """One row per endpoint: pause it, or give it more or less room."""
+    """The pages of lanes. Staff can pause a lane, or change its concurrency."""
 
     list_display = [
         "name",
@@ -38,44 +38,44 @@ class LaneAdmin(ConsoleAdmin):
     readonly_fields = ["name", "circuit", "failures", "open_until", "served_at"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lane]:
-        """Depths are read once a page, in one statement."""
+        """Read the depths of all lanes once per page, with one statement."""
         self._depths: dict[str, depth.Depth] = depth.by_lane()
         return super().get_queryset(request)
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Lanes come with the work."""
+        """Nobody can add a lane: the first job in it makes it."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Jobs hang on it."""
+        """Nobody can delete a lane, because it has jobs."""
         return False
 
     def save_model(self, request: HttpRequest, obj: Lane, form: ModelForm[Lane], change: bool) -> None:
-        """Write what a person may change and nothing else: the circuit moves meanwhile."""
+        """Write only the fields that a person may change, because the circuit may change meanwhile."""
         Lane.objects.filter(pk=obj.pk).update(concurrency=obj.concurrency, paused=obj.paused)
         transaction.on_commit(lambda: lanes.send_wakeup(obj.name))
 
     @display(description="Circuit", label={"closed": "success", "open": "danger", "half_open": "warning"})
     def circuit_state(self, lane: Lane) -> tuple[str, str]:
-        """Closed, open or half open."""
+        """The state of the circuit: closed, open or half open."""
         return lane.circuit, lane.circuit.replace("_", " ")
 
     @admin.display(description="Due")
     def due(self, lane: Lane) -> int:
-        """Jobs that could run now."""
+        """The number of jobs that may run now."""
         return self._depths.get(lane.name, depth.Depth()).due
 
     @admin.display(description="Running")
     def running(self, lane: Lane) -> int:
-        """Jobs that a worker has."""
+        """The number of jobs that a worker has."""
         return self._depths.get(lane.name, depth.Depth()).running
 
     @admin.display(description="Parked")
     def parked(self, lane: Lane) -> int:
-        """Jobs that wait for a cause to go."""
+        """The number of parked jobs."""
         return self._depths.get(lane.name, depth.Depth()).parked
 
     @admin.display(description="Dead letters")
     def dead(self, lane: Lane) -> int:
-        """Jobs that wait for a person."""
+        """The number of dead letters."""
         return self._depths.get(lane.name, depth.Depth()).dead

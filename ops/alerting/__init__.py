@@ -1,1 +1,1 @@
-"""What a person must know at once, and the channels on which they are told."""
+"""Alerts, and the channels through which people get them."""

@@ -1,4 +1,5 @@
-"""What a person must know at once: what happened, what it means, what to do. One open alert per kind and subject."""
+"""Raises and closes alerts. An alert says what happened, what it means, and what to do. There is at most one open alert
+for a kind and a subject."""
 
 from __future__ import annotations
 
@@ -18,9 +19,9 @@ from ops.text.masking import mask_text
 logger = structlog.get_logger(__name__)
 
 MOST_CAUSES = 1000
-"""Causes that an alert remembers; of more, the oldest are forgotten."""
+"""An alert remembers at most this many causes. If there are more, the oldest are forgotten."""
 
-# Another occurrence is what the caller calls one, a cause that is new, or, where no cause is named, another text.
+# It is another occurrence if the caller says so, if the cause is new, or if there is no cause and the text is new.
 _OCCURS = """(%(again)s OR CASE WHEN %(cause)s <> '' THEN NOT %(cause)s = ANY(ops_alert.causes)
               ELSE (ops_alert.severity, ops_alert.title, ops_alert.meaning, ops_alert.action)
                    IS DISTINCT FROM (EXCLUDED.severity, EXCLUDED.title, EXCLUDED.meaning, EXCLUDED.action) END)"""
@@ -82,13 +83,13 @@ def raise_alert(
         logger.warning("alert_raised", alert=alert_id, kind=kind, subject=subject)
     if first or again:
         for channel in channels.configured():
-            if channel.subject != subject:  # that a channel is away is not told by it
+            if channel.subject != subject:  # a channel that is away cannot report this itself
                 notify(alert_id, channel, again=not first)
     return bool(first)
 
 
 def close_alerts(kinds: Collection[str], *, subjects: Collection[Subject]) -> int:
-    """Close the open alerts of these kinds about these subjects, in one statement; returns how many were open."""
+    """Close the open alerts of these kinds about these subjects, with one statement. Returns how many were open."""
     closed = Alert.objects.filter(
         kind__in=kinds, subject__in=[subject[:300] for subject in subjects], state=Alert.State.OPEN
     ).update(state=Alert.State.CLOSED, closed_at=Now())

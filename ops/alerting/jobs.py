@@ -13,12 +13,12 @@ from ops.queue.queues import Queue
 from ops.refs import alert_subject
 
 AGAIN_AFTER = timedelta(minutes=2)
-"""For so long further incidents of an open alert are gathered before people hear of them."""
+"""Further occurrences of an open alert are collected for this long before people get a message."""
 
 
 @dataclass(frozen=True)
 class NotifyPayload:
-    """An alert, and the name of the channel that it goes out by."""
+    """An alert, and the name of the channel that sends it."""
 
     alert: int
     channel: str = channels.MAIL
@@ -30,15 +30,15 @@ NOTIFY = JobKind(
     queue=Queue.MAINTENANCE,
     priority=Priority.HIGH,
     attempts=6,
-    batch_size=40,  # with their full texts some 20,000 characters, which every channel takes in one message
+    batch_size=40,  # their full texts have some 20,000 characters, which every channel accepts in one message
     work="send an alert to people",
-    if_dead="It is in the console; nobody was told of it.",
+    if_dead="The alert is in the console, but nobody got a message about it.",
     remedy="Look at the alert itself.",
 )
 
 
 def notify(alert: int, channel: Channel, *, again: bool) -> None:
-    """Have an alert sent; `again` for further incidents, which are gathered for a while."""
+    """Enqueue the message about an alert. `again` is for further occurrences, which are collected for a while."""
     NOTIFY.enqueue(
         NotifyPayload(alert, channel.name),
         key=f"notify:{alert}:{channel.name}{':again' if again else ''}",

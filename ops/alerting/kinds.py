@@ -1,4 +1,4 @@
-"""Kinds of alerts: each is declared once, with its severity and with who closes it, beside its texts.
+"""Kinds of alerts. Each is declared once, beside its texts, with its severity and with who closes it.
 
 An app keeps its kinds and texts in one place (`shops/alerts.py`, `fulfillment/alerts/`, ...). A caller only says which
 alert is due, and for what: `alerts.orders.order_edited(order, ...)`, and later
@@ -24,7 +24,7 @@ class Closes(StrEnum):
     ITSELF = "itself"
     """The code closes it, once the cause is gone or a person has decided."""
     PERSON = "a person"
-    """No code can know that the matter is settled."""
+    """No code can know that the cause is gone."""
     ITSELF_OR_PERSON = "itself, else a person"
     """The code closes it when it learns that the cause is gone, which it does not always learn."""
 
@@ -33,7 +33,7 @@ class Closes(StrEnum):
 class AlertKind:
     """One kind of alert. At most one alert of a kind is open for a subject.
 
-    `of_no_shop`: why alerts of this kind name no shop (or not always); empty when every one of them names its shop.
+    `of_no_shop` says why alerts of this kind name no shop, or not always. It is empty if each of them names its shop.
     """
 
     name: str
@@ -53,7 +53,7 @@ class AlertKind:
         again: bool = False,
         cause: str = "",
     ) -> bool:
-        """Open the alert about this subject, or bring the open one up to date. Returns True when it is new.
+        """Open the alert about this subject, or update the open one. Returns True if it is new.
 
         `shop` is the domain of the shop it is about. `severity` is for the one case that is more or less urgent than
         the kind usually is. `again` and `cause` are explained at `raise_alert`.
@@ -71,7 +71,7 @@ class AlertKind:
         )
 
     def close(self, *subjects: Subject) -> int:
-        """Close the open alerts of this kind about these subjects, in one statement; returns how many were open."""
+        """Close the open alerts of this kind about these subjects, with one statement. Returns how many were open."""
         return alerts.close_alerts([self.name], subjects=subjects)
 
     def opened(self) -> QuerySet[Alert]:
@@ -80,5 +80,5 @@ class AlertKind:
 
 
 def close_kinds(kinds: Collection[AlertKind], *subjects: Subject) -> int:
-    """Close the open alerts of several kinds about these subjects, in one statement; returns how many were open."""
+    """Close the open alerts of several kinds about these subjects, with one statement. Returns how many were open."""
     return alerts.close_alerts([kind.name for kind in kinds], subjects=subjects)

@@ -1,7 +1,7 @@
-"""Sending alerts to people: one message for all that are due, by Django's e-mail or an apprise address.
+"""Sends alerts to people, by Django's e-mail or an address of apprise: one message for all that are due.
 
-A channel that is away loses no alert: its lane rests, one probe a minute goes out, and what came meanwhile and still is
-open goes out in one digest once it is back.
+No alert is lost while a channel is away. Its lane is paused, and one attempt a minute is made. When the channel is
+back, it sends one message with all alerts that are still open.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ops.models import Alert, Severity
 from ops.text import untrusted
 
 BETWEEN = "\n\n----\n\n"
-REST = timedelta(minutes=1)
+RETRY_AFTER = timedelta(minutes=1)
 
 URGENCY = Case(
     When(severity=Severity.CRITICAL, then=Value(0)),
@@ -34,14 +34,15 @@ URGENCY = Case(
 
 
 class _Away(Exception):
-    """The channel takes no message at the moment, and why."""
+    """The channel accepts no message at the moment. The text says why."""
 
 
 def send(alert_ids: Collection[int], *, by: str) -> bool:
-    """Send those of the alerts that still are open in one message by the channel of this name. False = there were none.
+    """Send those alerts that are still open in one message, by the channel with this name. Returns False if there were
+    none.
 
-    A person may hear of an alert twice, never not at all. Raises Throttled while the channel is away, Transient when it
-    refuses this very message.
+    A person may get an alert twice, but never not at all. Raises Throttled while the channel is away, and Transient if
+    it refuses this message.
     """
     channel = channels.named(by)
     opened = Alert.objects.filter(id__in=list(alert_ids), state=Alert.State.OPEN)
@@ -56,13 +57,14 @@ def send(alert_ids: Collection[int], *, by: str) -> bool:
     except _Away as away:
         own_alerts.alerts_unsent(channel.lane, channel=channel.name, reason=str(away))
         raise Throttled(
-            f"alerts cannot be sent by {channel.name}: {away}", wait=REST, scope=Scope.ENDPOINT
+            f"alerts cannot be sent by {channel.name}: {away}", wait=RETRY_AFTER, scope=Scope.ENDPOINT
         ) from away
     own_alerts.ALERTS_UNSENT.close(channel.subject)
     return True
 
 
 def _send_mail(alerts: Sequence[Alert]) -> None:
+    """Send a mail. Raises Transient if the server refuses this message for good (5xx), else _Away."""
     try:
         EmailMessage(_subject(alerts), _text(alerts), to=settings.ALERT_EMAILS).send()
     except smtplib.SMTPDataError as error:
@@ -81,11 +83,11 @@ def _send_chat(url: str, alerts: Sequence[Alert]) -> None:
 
 def _subject(alerts: Sequence[Alert]) -> str:
     if len(alerts) == 1:
-        told = f"{alerts[0].get_severity_display()}: {alerts[0].title}"
+        text = f"{alerts[0].get_severity_display()}: {alerts[0].title}"
     else:
         critical = sum(alert.severity == Severity.CRITICAL for alert in alerts)
-        told = f"{len(alerts)} alerts, {critical} of them critical: {alerts[0].title}, …"
-    return untrusted.one_line(f"[wmsbridge] {told}"[:200])
+        text = f"{len(alerts)} alerts, {critical} of them critical: {alerts[0].title}, …"
+    return untrusted.one_line(f"[wmsbridge] {text}"[:200])
 
 
 def _text(alerts: Sequence[Alert]) -> str:

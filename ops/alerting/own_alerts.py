@@ -1,4 +1,4 @@
-"""The alerts about the work itself: dead letters, endpoints that are down, messages that cannot be sent."""
+"""The alerts of ops: dead letters, endpoints that are down, messages that cannot be sent."""
 
 from __future__ import annotations
 
@@ -37,13 +37,14 @@ SECRET_UNREADABLE = AlertKind(
     severity=Severity.CRITICAL,
     of_no_shop="the secret may be a connection's or a user's",
 )
-"""Its texts stand with the alerts of whoever the secret belongs to."""
+"""Its texts are with the alerts of the owner of the secret."""
 
 
 def dead_letter(job: Job, *, about: SubjectName | None, error: str, again: bool) -> None:
     """A job failed for good. There is one alert for each kind of job and lane.
 
-    `about`: what the job is about, when that has a name. `again`: people hear of it even if the alert is open already.
+    `about` is the name of the subject, if it has one. With `again` people get a message even if the alert is open
+    already.
     """
     DEAD_LETTER.open(
         dead_letters_subject(job.kind, job.lane_id),
@@ -71,7 +72,7 @@ def circuit_open(lane: str, *, error: str) -> None:
 
 
 def alerts_unsent(lane: str, *, channel: str, reason: str) -> None:
-    """A channel takes no messages, so that nobody hears of alerts by it."""
+    """A channel accepts no messages, so nobody gets alerts by it."""
     ALERTS_UNSENT.open(
         lane_subject(lane),
         shop=None,
@@ -86,7 +87,8 @@ def alerts_unsent(lane: str, *, channel: str, reason: str) -> None:
 def event_ids_reused(
     subject: Subject, *, sender: str, shop: str | None, sent: str, event_id: str, at: datetime, action: str
 ) -> None:
-    """A sender gives the same id to different events. `sent`: what its events are called; `at`: when the last came."""
+    """A sender gives the same id to different events. `sent` is the word for its events, `at` the time of the last
+    one."""
     EVENT_IDS_REUSED.open(
         subject,
         shop=shop,

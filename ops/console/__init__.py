@@ -1,1 +1,1 @@
-"""What every page of the console shares: timelines, filters, forms with secrets."""
+"""Parts that many pages of the console use: timelines, filters, forms with secrets."""

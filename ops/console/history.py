@@ -1,4 +1,4 @@
-"""What was tried with one job: its failed runs, and what people did with it in between."""
+"""The history of one job: its failed runs, and what people did with it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST = 100
 
 @dataclass(frozen=True)
 class Event:
-    """A failed run, or something that a person did. `began` and `took` are None where nobody noted them."""
+    """A failed run, or something that a person did. `began` and `took` are None if they are not known."""
 
     at: datetime
     what: str
@@ -30,7 +30,8 @@ class Event:
 
 
 def history(job: Job) -> list[Event]:
-    """Runs that did not end well and what staff did, oldest first: the newest 100 of each, two statements."""
+    """The failed runs, and what staff did, the oldest first. These are the newest 100 of each, read with two
+    statements."""
     of_job = LogEntry.objects.filter(
         content_type=ContentType.objects.get_for_model(Job), object_id=str(job.pk)
     )

@@ -1,4 +1,4 @@
-"""Filters of the console's job list: the operators' questions, each answered from an index."""
+"""The filters of the list of jobs. Each answers a question of operators, and uses an index."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ DAY = timedelta(days=1)
 
 
 class SituationFilter(admin.SimpleListFilter):
-    """Where jobs stand."""
+    """The situation of jobs."""
 
     title = "situation"
     parameter_name = "situation"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Question and answer."""
+        """The situations, with their labels."""
         return [
             ("dead", "dead letters"),
             ("due", "due now"),
@@ -47,13 +47,12 @@ class SituationFilter(admin.SimpleListFilter):
                 return queryset.filter(state=state)
             case None | "":
                 return queryset
-        return (
-            queryset.none()
-        )  # what is mistyped in an address chooses nothing: an action may follow on what is shown
+        # A misspelt address finds nothing: it must not find all, because an action may follow.
+        return queryset.none()
 
 
 class AgeFilter(admin.SimpleListFilter):
-    """Since when: dead letters and done jobs by their end, the others by their beginning."""
+    """The age of jobs: since their end for dead letters and done jobs, since their beginning for the others."""
 
     title = "since"
     parameter_name = "since"
@@ -65,11 +64,11 @@ class AgeFilter(admin.SimpleListFilter):
     }
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Spans of time."""
+        """The ages, with their labels."""
         return [(name, label) for name, (label, _, _) in self._ages.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        """The jobs of that age."""
+        """The jobs of the chosen age."""
         found = self._ages.get(self.value() or "")
         if found is None:
             return queryset.none() if self.value() else queryset
@@ -81,7 +80,7 @@ class AgeFilter(admin.SimpleListFilter):
 
 
 class ErrorFilter(admin.SimpleListFilter):
-    """What kind of error: no DISTINCT over the table, so what no list can name is «anything else»."""
+    """The kind of error. There is no DISTINCT over the table, so all errors that are not listed are «anything else»."""
 
     title = "error"
     parameter_name = "error"
@@ -97,12 +96,12 @@ class ErrorFilter(admin.SimpleListFilter):
     }
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Error classes."""
+        """The error classes, with their labels."""
         named = [(name, f"{label} ({name})") for name, label in self._known.items()]
         return [*named, ("bug", "anything else: a bug")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        """The jobs whose last run ended so."""
+        """The jobs whose last run ended with the chosen error."""
         match self.value():
             case None | "":
                 return queryset
@@ -113,22 +112,22 @@ class ErrorFilter(admin.SimpleListFilter):
 
 
 class CauseFilter(admin.SimpleListFilter):
-    """What parked jobs wait for, by the first word of the key of the cause."""
+    """The causes that parked jobs wait for, by the first word of the park key."""
 
     title = "waits for"
     parameter_name = "cause"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """The chosen cause only: the front page leads here."""
+        """Only the chosen cause. The front page links to this filter."""
         chosen = request.GET.get(self.parameter_name, "")
         return [(chosen, chosen)] if chosen else []
 
     def has_output(self) -> bool:
-        """Chosen or not, so that the choice can be taken back."""
+        """Show the filter if a cause is chosen, so that it can be removed."""
         return bool(self.value())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        """The jobs that wait for such a cause."""
+        """The jobs that wait for the chosen cause."""
         if not self.value():
             return queryset
         parked = queryset.filter(state=Job.State.READY).exclude(parked_on=[])
@@ -136,13 +135,13 @@ class CauseFilter(admin.SimpleListFilter):
 
 
 class KindFilter(admin.SimpleListFilter):
-    """Job kinds, from the tasks that own them: no DISTINCT over the table."""
+    """The job kinds. They are read from the tasks, without a DISTINCT over the table."""
 
     title = "kind"
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Every kind this installation has a task for. None would have the choice dropped: all jobs would be shown."""
+        """All kinds that have a task. Without any, Django would drop the filter and show all jobs."""
         return [(kind, kind) for kind in dispatch.kinds()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:

@@ -1,4 +1,4 @@
-"""What happened to something, in time order: its jobs, their failed runs, its alerts, what people did about it."""
+"""The timeline of a thing: its jobs, their failed runs, its alerts, and what people did, in the order of time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_LOG_ENTRIES = 100
 
 
 class Tone(enum.StrEnum):
-    """How an entry is to be read; also the colour it is shown in."""
+    """Whether an entry is good or bad news. It is also the colour of the entry."""
 
     NEUTRAL = "neutral"
     GOOD = "success"
@@ -31,7 +31,7 @@ class Tone(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing that happened. `model` and `pk` name the row it is about, e.g. "job" and 17; "" = it has no page."""
+    """One thing that happened. `model` and `pk` name its row, e.g. "job" and 17. `model` is "" if it has no page."""
 
     at: datetime
     title: str
@@ -52,7 +52,7 @@ _SEVERITY_TONES = {Severity.INFO: Tone.NEUTRAL, Severity.WARNING: Tone.CARE, Sev
 def timeline(subjects: Collection[str], *, rows: Iterable[Model] = ()) -> list[Entry]:
     """Jobs, failed runs and alerts about these subjects, and what people did with the rows and the jobs, oldest first.
 
-    Four statements. Bounded: the newest 100 jobs, 200 runs, 50 alerts and 100 log entries.
+    This takes four statements, for the newest 100 jobs, 200 runs, 50 alerts and 100 log entries.
     """
     wanted = list(subjects)
     jobs = list(Job.objects.filter(subject__in=wanted).defer("payload").order_by("-id")[:MOST_JOBS])
@@ -67,8 +67,9 @@ def timeline(subjects: Collection[str], *, rows: Iterable[Model] = ()) -> list[E
 
 
 def _of_job(job: Job) -> list[Entry]:
+    """One entry for the request of the job, and one for its end, if it ended."""
     finished = job.finished_at is not None
-    status, tone = ("asked for", Tone.NEUTRAL) if finished else _standing(job)
+    status, tone = ("asked for", Tone.NEUTRAL) if finished else _situation(job)
     detail = "" if finished else mask_text(job.error)
     entries = [Entry(job.created_at, job.kind, detail, status, tone, "job", job.id)]
     if job.finished_at is not None:
@@ -78,7 +79,8 @@ def _of_job(job: Job) -> list[Entry]:
     return entries
 
 
-def _standing(job: Job) -> tuple[str, Tone]:
+def _situation(job: Job) -> tuple[str, Tone]:
+    """The situation of an unfinished job in words, and its tone."""
     if job.state == Job.State.RUNNING:
         return "running", Tone.NEUTRAL
     if job.parked_on:
@@ -102,7 +104,7 @@ def _of_alert(alert: Alert) -> list[Entry]:
 
 
 def _log_entries(rows: Collection[Model]) -> list[LogEntry]:
-    """What staff did with these rows in the console."""
+    """The log entries about these rows, with one statement."""
     wanted = Q(pk__in=[])
     for model in {type(row) for row in rows}:
         content_type = ContentType.objects.get_for_model(model)

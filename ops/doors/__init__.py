@@ -1,1 +1,1 @@
-"""Where other systems post to us: verified, stored once, refused with a count."""
+"""The doors, to which other systems post. A door checks the signature, stores an event once, and counts refusals."""

@@ -1,7 +1,8 @@
-"""What a door takes in: kept once, by the sender's id and by content.
+"""Stores what comes to a door, once. An event is recognised by the id of the sender and by its content.
 
-An id alone proves no repetition: some systems count anew after a restart, or give none of their own to each event. The
-content is compared only where the id is known already, so what is new costs one statement.
+The same id alone does not prove that an event was sent twice: some systems count from 1 again after a restart, or do
+not give each event an id of its own. The content is compared only if the id is known, so a new event costs one
+statement.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ops.refs import LaneName, Subject
 
 
 class Outcome(StrEnum):
-    """What became of a delivery."""
+    """What was done with a delivery."""
 
     STORED = "stored"
     DUPLICATE = "duplicate"
@@ -31,8 +32,8 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class DeliveredPayload:
-    """What every payload that came through a door has: the digest of its content, which outlives the content when that
-    is erased. Rows from before there were digests have none."""
+    """The base of all payloads that came through a door. The digest stays when the content is erased. Rows from before
+    there were digests have none."""
 
     digest: str | None = field(default=None, kw_only=True)
 
@@ -42,8 +43,8 @@ D = TypeVar("D", bound=DeliveredPayload)
 
 @dataclass(frozen=True)
 class Delivery:
-    """What somebody sent us. `content` is what makes it the same event when it comes again: its type and body, parsed,
-    without what may differ from one attempt of the sender to the next."""
+    """What a sender sent us. `content` identifies the event if it comes again: its type and its parsed body, without
+    anything that may differ between two attempts of the sender."""
 
     door: Door
     sender: str  # a shop's domain, a connection's slug
@@ -53,12 +54,12 @@ class Delivery:
 
     @property
     def key(self) -> str:
-        """The key of its job, unless the id was another event's."""
+        """The key of its job, unless another event had the id already."""
         return f"{self.door}:{self.sender}:{self.event_id}"
 
 
 def digest(content: Any) -> str:
-    """A digest of parsed JSON: neither whitespace nor the order of names changes it. 32 hexadecimal digits."""
+    """A digest of parsed JSON, of 32 hexadecimal digits. It does not depend on whitespace or on the order of names."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
@@ -66,11 +67,11 @@ def digest(content: Any) -> str:
 def keep(
     event: EventKind[D], delivery: Delivery, payload: D, *, subject: Subject, partition: str = ""
 ) -> tuple[Outcome, int | None]:
-    """Store a delivery as a job; returns what became of it, and the job's id unless it is a duplicate.
+    """Store a delivery as a job. Returns what was done, and the id of the job unless it is a duplicate.
 
-    A known id with the same content is a duplicate. With other content it is another event, stored under a key of both;
-    staff are told that the sender reuses its ids. Of what was stored before there were digests the content is not
-    known: it is worked on once more, which is harmless, and nobody is told.
+    A known id with the same content is a duplicate. A known id with other content is another event: it is stored under
+    a key of both, and staff are alerted that the sender reuses its ids. If the stored event has no digest, its content
+    is not known. Then the event is processed once more, which does no harm, and raises no alert.
     """
     found = digest(delivery.content)
     stored = replace(payload, digest=found)

@@ -1,4 +1,4 @@
-"""The job kind that watches senders which give several events one id."""
+"""The job kind that watches senders that give the same id to several events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ops.refs import LaneName, sender_subject
 
 @dataclass(frozen=True)
 class IdsReusedPayload:
-    """The last event that came with the id of another one."""
+    """The last event that came with the id of another event."""
 
     door: Door
     sender: str
@@ -26,13 +26,13 @@ IDS_REUSED = JobKind(
     "ops.ids_reused",
     IdsReusedPayload,
     queue=Queue.MAINTENANCE,
-    work="tell staff of a sender that gives several events one id",
-    if_dead="The events are worked on; nobody is told of it.",
+    work="alert staff to a sender that gives several events one id",
+    if_dead="The events are processed, but nobody is alerted.",
 )
 
 
 def report_reused_ids(event: IdsReusedPayload, *, delay: timedelta) -> None:
-    """Have staff told of a sender that reuses its ids, or the alert closed: one job per sender, in its lane."""
+    """Enqueue the job that raises or closes the alert about a sender. There is one job per sender, in its lane."""
     IDS_REUSED.enqueue(
         event,
         key=f"ids-reused:{event.door}:{event.sender}",

@@ -1,7 +1,8 @@
-"""What the doors refuse, counted in one hash of Redis: nothing is stored of it, and no statement is spent on it.
+"""Counts what the doors refuse, in one hash of Redis. Nothing of a refused request is stored, and the database is not
+used.
 
-The hash stays small whatever is sent: a field names a sender that there is, or nobody, and one of the reasons below.
-With Redis away nothing is counted, and the door answers all the same.
+The hash stays small, whatever is sent: a field names a known sender, or none, and one of the reasons below. Without
+Redis nothing is counted, and the door answers in the same way.
 """
 
 from __future__ import annotations
@@ -26,19 +27,19 @@ _STRANGE = re.compile(r"[^\w.:-]", re.ASCII)
 
 
 class Door(StrEnum):
-    """Where something is sent to us."""
+    """The door to which something is sent."""
 
     SHOPIFY = "shopify"  # senders are shops, by domain
     WMS = "wms"  # senders are connections, by slug
 
     @property
     def sent(self) -> str:
-        """What comes there."""
+        """The word for what comes to this door."""
         return "webhooks" if self == Door.SHOPIFY else "callbacks"
 
 
 class Why(StrEnum):
-    """Why something was refused, in the order in which a door looks."""
+    """Why a request was refused, in the order of the checks of a door."""
 
     WRONG_ADDRESS = "wrong_address"
     BROKEN_OFF = "broken_off"
@@ -54,7 +55,7 @@ class Why(StrEnum):
 
 
 SIGNED = frozenset({Why.HEADER, Why.NOT_JSON, Why.CONTENT, Why.TIME_ZONE})
-"""Reasons that are looked at after the signature: only the sender itself can be refused for them."""
+"""Reasons that are checked after the signature. Only requests of the sender itself can be refused for them."""
 
 _WHYS = frozenset(map(str, Why))
 _BEFORE_THE_SENDER = frozenset({Why.WRONG_ADDRESS, Why.BROKEN_OFF, Why.TOO_LARGE, Why.UNKNOWN_SENDER})
@@ -62,8 +63,10 @@ _BEFORE_THE_SENDER = frozenset({Why.WRONG_ADDRESS, Why.BROKEN_OFF, Why.TOO_LARGE
 
 @dataclass(frozen=True)
 class Refused:
-    """What was refused of one sender for one reason. `sender` "" = whoever is not known; then `detail` is the name that
-    the last one gave."""
+    """What was refused of one sender, for one reason.
+
+    `sender` is "" for all senders that are not known; then `detail` is the name that the last one gave.
+    """
 
     door: Door
     sender: str
@@ -72,12 +75,12 @@ class Refused:
     first: datetime
     last: datetime
     detail: str
-    reported: int  # of the count, what staff were told of
-    stamp: str  # the last one's time as it is stored
+    reported: int  # the part of the count that staff know of
+    stamp: str  # the time of the last one, as it is stored
 
     @property
     def field(self) -> str:
-        """The beginning of its fields in the hash."""
+        """The prefix of its fields in the hash."""
         return f"{self.door}|{self.sender}|{self.why}|"
 
 
@@ -95,7 +98,11 @@ def note(door: Door, sender: str, why: Why, *, detail: str = "") -> None:
 
 
 def register_senders(senders: Iterable[tuple[Door, str]]) -> None:
-    """Say which senders there are: until then, what is refused unread counts as nobody's. Raises RedisError."""
+    """Store the names of all senders. A refusal before the sender is read counts for a sender only if it is stored
+    here.
+
+    Raises RedisError.
+    """
     names = [sender_subject(door, sender) for door, sender in senders]
     with redis.client().pipeline() as pipe:
         pipe.delete(_SENDERS)
@@ -105,7 +112,7 @@ def register_senders(senders: Iterable[tuple[Door, str]]) -> None:
 
 
 def read() -> list[Refused]:
-    """All that is counted, the latest first; not what another version counted for a reason of its own.
+    """All counts, the latest first. Reasons that only another version knows are left out.
 
     Raises RedisError.
     """
@@ -137,7 +144,7 @@ def _parse(field: str, stored: dict[str, str]) -> Refused:
 
 
 def mark_reported(refused: Iterable[Refused]) -> None:
-    """Staff were told of these. Raises RedisError."""
+    """Note that staff know of these. Raises RedisError."""
     with redis.client().pipeline(transaction=False) as pipe:
         for each in refused:
             pipe.hset(_HASH, f"{each.field}told", str(each.count))
@@ -145,7 +152,7 @@ def mark_reported(refused: Iterable[Refused]) -> None:
 
 
 def forget(refused: Refused) -> None:
-    """Count from nothing again, unless another came since it was read. Raises RedisError."""
+    """Delete the count, unless another refusal came since it was read. Raises RedisError."""
     redis.client().eval(_script("forget_refused"), 1, _HASH, refused.field, refused.stamp)
 
 

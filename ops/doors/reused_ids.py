@@ -1,4 +1,4 @@
-"""A sender that gives one id to several events: staff are told once per sender, until a day passes without one."""
+"""Alerts staff to a sender that gives one id to several events. The alert closes after a day without such an event."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ops.doors.refusals import Door
 from ops.refs import LaneName, Subject, sender_subject
 
 GATHERED_FOR = timedelta(minutes=1)
-"""However many such events come, staff's alert is seen to this often at most."""
+"""The alert is updated at most this often, however many such events come."""
 
 QUIET_AFTER = timedelta(days=1)
 
@@ -27,12 +27,13 @@ _ACTION = {
 
 
 def report_reuse(door: Door, sender: str, *, event_id: str, lane: LaneName) -> None:
-    """An event came with the id of another one. In the caller's transaction: one statement, the rest is a job's."""
+    """Note that an event came with the id of another one. This is one statement in the caller's transaction; a job does
+    the rest."""
     report_reused_ids(IdsReusedPayload(door, sender, event_id, lane, at=timezone.now()), delay=GATHERED_FOR)
 
 
 def update_alert(last: IdsReusedPayload) -> None:
-    """Tell staff of the last such event of a sender; when that is a day ago, close the alert."""
+    """Raise the alert about the last such event of a sender. If that was a day ago, close it."""
     subject = sender_subject(last.door, last.sender)
     quiet_for = timezone.now() - last.at
     with transaction.atomic():

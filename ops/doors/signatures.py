@@ -1,4 +1,4 @@
-"""HMAC-SHA256 over a raw body, in base64: how both ends sign what they send us."""
+"""Signatures of Shopify and of the WMSs: the HMAC-SHA256 of the raw body, in base64."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def sign(secret: str, body: bytes) -> str:
 
 
 def matches(body: bytes, signature: str, secrets: Iterable[str]) -> bool:
-    """Whether `signature` is that of `body` under any of the secrets; constant time for each."""
+    """Whether `signature` is that of `body` with one of the secrets. Each comparison takes constant time."""
     given = signature.encode("utf-8", "replace")
     results = [hmac.compare_digest(sign(secret, body).encode(), given) for secret in secrets]
     return any(results)

@@ -1,4 +1,4 @@
-"""What the doors of both ends share: machines post here, get a status code, and nothing but the body is looked at."""
+"""Parts of both doors: the view, the checks of signature and body, and how a refusal is counted."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ _NOBODYS = secrets.token_urlsafe()
 
 
 class Refusal(Exception):
-    """Something sent to us that is not stored, with its status code. `why` counts it; None = it has an alert already.
+    """A request that is not stored, with the status code of its answer.
 
-    `detail`: what staff are told beside it, where the answer does not say it.
+    `why` is the reason under which it is counted; None means that it has an alert already. `detail` is for staff, if
+    the answer does not say it.
     """
 
     def __init__(self, status: int, reason: str, why: Why | None, *, detail: str = "") -> None:
@@ -34,13 +35,13 @@ class Refusal(Exception):
 
 
 def count(door: refusals.Door, sender: str, refusal: Refusal) -> None:
-    """Count what a door refused, for staff to be told of. Costs one write in Redis, and nothing without it."""
+    """Count a refusal, so that staff are alerted. This is one write in Redis; without Redis it does nothing."""
     if refusal.why is not None:
         refusals.note(door, sender, refusal.why, detail=refusal.detail)
 
 
 def require_signature(body: bytes, signature: str, known: Collection[str]) -> None:
-    """Raises Refusal (401) when `signature` is that of the body under none of the known secrets."""
+    """Raises Refusal (401) if `signature` is not that of the body with one of the known secrets."""
     if signatures.matches(body, signature, known):
         return
     why = Why.NO_SECRET if not known else Why.SIGNATURE if signature else Why.NO_SIGNATURE
@@ -48,30 +49,31 @@ def require_signature(body: bytes, signature: str, known: Collection[str]) -> No
 
 
 def refuse_unknown(body: bytes, signature: str) -> NoReturn:
-    """Raises Refusal (401) as for a wrong signature, after as much work, so that nobody learns whom we serve."""
+    """Raises Refusal (401) as for a wrong signature, after the same work, so that nobody can find out which senders we
+    know."""
     signatures.matches(body, signature, [_NOBODYS])
     raise Refusal(401, NOT_SIGNED, Why.UNKNOWN_SENDER)
 
 
 class AlwaysJson(BaseContentNegotiation):
-    """A machine gets its status code whatever Accept header it sends."""
+    """Answers in JSON, whatever Accept header comes."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
-        """None is ever used: the body is read raw."""
+        """Return any parser. None is used, because the body is read raw."""
         return parsers[0]
 
     def select_renderer(
         self, request: Request, renderers: Any, format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
-        """The JSON renderer."""
+        """Return the JSON renderer."""
         return renderers[0], renderers[0].media_type
 
 
 class SignedWebhookView(APIView):
-    """The view of a door, where the signature over the raw body is all that counts.
+    """The view of a door. Only the signature of the raw body decides who may post.
 
-    It is a view of Django REST framework, so that the doors are described at /api/schema/. What that framework does for
-    people is switched off, here and nowhere else: its log-in and rights, its pages and its choice of a format.
+    It is a view of Django REST framework, so that /api/schema/ describes the doors. What that framework does for people
+    is switched off here: log-in and permissions, its pages, and its choice of a format.
     """
 
     http_method_names = ["post"]  # OPTIONS would describe the view
@@ -82,9 +84,10 @@ class SignedWebhookView(APIView):
 
 
 def bounded_body(request: Request) -> bytes:
-    """The raw body, b"" when there is none. One that says it is larger than we take is not read at all.
+    """Read the raw body; b"" if there is none. A body that says that it is too large is not read.
 
-    Raises Refusal: 413 too large, 400 cut off or without a usable length, 411 when only the server could tell its end.
+    Raises Refusal: 413 if it is too large, 400 if it is cut off or its length is unreadable, 411 if its end cannot be
+    found.
     """
     http_request = request._request
     length = http_request.META.get("CONTENT_LENGTH") or ""
@@ -105,7 +108,8 @@ def bounded_body(request: Request) -> bytes:
 
 
 def _chunked_body(request: HttpRequest) -> bytes:
-    """A body in chunks, where a WSGI server hands it on as it comes. (Our own web server has read it by now.)"""
+    """Read a body in chunks from a WSGI server that passes it on as it comes. (Our own web server has read it
+    already.)"""
     if not request.META.get("wsgi.input_terminated"):
         raise Refusal(411, "send a Content-Length", Why.BROKEN_OFF)
     most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE

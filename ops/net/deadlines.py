@@ -1,6 +1,7 @@
-"""How long a call to another system may take in all: every single read of its answer counts against one deadline.
+"""Limits the whole duration of a call to another system. Every read of its answer counts against one deadline.
 
-A socket's own time-out begins anew with every byte, so that one byte a second would hold a worker for ever.
+The time-out of a socket begins again with every byte, so a system that sends one byte a second would block a worker for
+ever.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _until: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """What is called in this block is answered, head and body, within so many seconds, or fails with TimeoutError."""
+    """A call in this block gets its whole answer within this many seconds, or raises TimeoutError."""
     token = _until.set(time.monotonic() + seconds)
     try:
         yield
@@ -28,19 +29,19 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def left(most: float) -> float:
-    """Seconds until the deadline around this call, `most` at most; 0 when it is over."""
+    """The seconds until the deadline of the surrounding block, but at most `most`; 0 if it is over."""
     until = _until.get()
     return most if until is None else min(most, max(0.0, until - time.monotonic()))
 
 
 class _Timed(io.RawIOBase):
-    """The bytes of an answer, read with the time that is left."""
+    """Reads the bytes of an answer within the time that is left."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, until: float) -> None:
         self._raw = raw
         self._sock = sock
         self._until = until
-        self._each = sock.gettimeout()  # the longest silence that the caller bears
+        self._each = sock.gettimeout()  # the longest silence that the caller allows
 
     def readable(self) -> bool:
         return True
@@ -60,7 +61,7 @@ class _Timed(io.RawIOBase):
 
 
 class TimedResponse(http.client.HTTPResponse):
-    """The answer of a connection, bounded by `within` where there is such a block around the call."""
+    """The response of a connection, with the deadline of the surrounding `within` block, if there is one."""
 
     def __init__(self, sock: socket.socket, *args: Any, **more: Any) -> None:
         super().__init__(sock, *args, **more)

@@ -1,6 +1,6 @@
-"""Calls to other systems: pooled sessions, time-outs, bounded answers, and the outcome as one of our errors.
+"""Calls other systems, with kept connections, time-outs and size limits. Failures become errors of `ops.errors`.
 
-Nothing here knows a vendor. What a 4xx means is the caller's business.
+Nothing here knows a vendor. The caller decides what a 4xx means.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ops.text.entered_text import has_control
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 15.0
 LONGEST_CALL_SECONDS = 20.0
-"""From the first byte sent to the last one read, however slowly they come."""
+"""The limit from the first byte sent to the last byte read, however slowly they come."""
 MAX_ANSWER_BYTES = 10 * 1024 * 1024
 DEFAULT_WAIT = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(minutes=10)
@@ -35,7 +35,7 @@ _local = threading.local()
 
 @dataclass
 class Calls:
-    """What came of the calls that were observed. `answered`: an endpoint gave a proper answer to one of them."""
+    """The result of observing calls. `answered` says that an endpoint gave a proper answer to one of them."""
 
     answered: bool = False
 
@@ -45,7 +45,7 @@ _observed: ContextVar[Calls | None] = ContextVar("observed", default=None)
 
 @contextmanager
 def observed() -> Iterator[Calls]:
-    """Observe all calls that are made inside the block, by whatever function: what came of them is in the result."""
+    """Observe all calls that are made in the block, by any function. The yielded object has the result."""
     calls = Calls()
     token = _observed.set(calls)
     try:
@@ -60,7 +60,7 @@ def _note_answer() -> None:
 
 
 class CallInTransaction(AssertionError):
-    """A call to another system was made with a database transaction open: a bug."""
+    """A call to another system was made while a database transaction was open. This is a bug."""
 
 
 def _session(pool: str) -> requests.Session:
@@ -76,6 +76,7 @@ def _session(pool: str) -> requests.Session:
 
 
 def _retry_after(response: requests.Response) -> timedelta:
+    """The wait that a 429 asks for, within limits; a default if the header is missing or unreadable."""
     try:
         wait = timedelta(seconds=float(response.headers["Retry-After"]))
     except (KeyError, ValueError, OverflowError):
@@ -84,7 +85,7 @@ def _retry_after(response: requests.Response) -> timedelta:
 
 
 def _read(response: requests.Response) -> bytes:
-    """The whole body, bounded in size; the time is bounded by the call's deadline."""
+    """Read the whole body, with a size limit. The deadline of the call limits the time."""
     body = bytearray()
     for chunk in response.iter_content(64 * 1024):
         body += chunk
@@ -94,17 +95,18 @@ def _read(response: requests.Response) -> bytes:
 
 
 def _refuse_in_transaction(what: str) -> None:
+    """Raises CallInTransaction if a transaction is open: it would hold its locks while the other side answers."""
     blocks = database.atomic_blocks
-    # As Django's own `durable` check: the transaction around a test is not the application's.
+    # As in Django's own `durable` check, the transaction around a test does not count.
     if blocks and not getattr(blocks[-1], "_from_testcase", False):
         raise CallInTransaction(what)
 
 
 def _refuse_strange_headers(headers: Mapping[str, str], *, what: str) -> None:
-    """Nothing was sent: what cannot stand in a header is no outcome to be unsure of."""
+    """Raises Permanent for a header that cannot be sent. Nothing was sent, so the outcome is known."""
     for name, value in headers.items():
         if not value.isascii() or has_control(value):
-            raise Permanent(f"{what}: the header {name} would hold a character that no header can")
+            raise Permanent(f"{what}: the header {name} would have a character that no header can have")
 
 
 def send(
@@ -121,15 +123,16 @@ def send(
     timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
     longest: float | None = None,
 ) -> requests.Response:
-    """Make one call and return the answer when it is 2xx, 3xx or a 4xx other than 408 and 429.
+    """Make one call, and return the answer if it is 2xx, 3xx or a 4xx other than 408 and 429.
 
-    `what` names the call in errors and logs (never a URL: those may hold secrets); `pool` names the kept connections.
-    Redirects are not followed. `changes`: whether the call changes the other system. `timeout` bounds the connecting
-    and each silence of the other side, `longest` (LONGEST_CALL_SECONDS at most) the whole call, however it drips.
+    `what` names the call in errors and logs. It must not be a URL, which may have secrets in it. `pool` names the kept
+    connections. Redirects are not followed. `changes` says whether the call changes the other system. `timeout` limits
+    the connecting and each silence of the other side. `longest` limits the whole call, and is at most
+    LONGEST_CALL_SECONDS.
 
-    Raises EndpointFailed (could not connect, or a read failed), AnswerLost (a changing call failed after it may have
-    been sent: time-out, reset, 408, 5xx, cut-off body), Throttled (429, until Retry-After), Permanent (a header that
-    cannot be sent).
+    Raises EndpointFailed (the connection or a reading call failed), AnswerLost (a changing call failed after it may
+    have been sent: time-out, reset, 408, 5xx, body cut off), Throttled (429, until Retry-After), Permanent (a header
+    that cannot be sent).
     """
     _refuse_in_transaction(what)
     _refuse_strange_headers(headers or {}, what=what)
@@ -149,10 +152,10 @@ def send(
             )
             response._content = _read(response)
     except SoftTimeLimitExceeded as error:
-        # The run's time was up while the other side kept it waiting; what was sent may have been done.
+        # The time of the run was over while it waited for the answer. What was sent may have been done.
         raise unanswered(f"{what}: not answered within the time of a run", changes=changes) from error
     except targets.TargetRefused as error:
-        # As an endpoint that does not answer: its work waits, the circuit opens, and staff read why.
+        # This counts as an endpoint that does not answer: its work waits, the circuit opens, and staff read why.
         raise EndpointFailed(f"{what}: {error}") from error
     except requests.exceptions.ConnectTimeout as error:
         raise EndpointFailed(f"{what}: could not connect in time") from error
@@ -166,13 +169,15 @@ def send(
 def _connection_error(
     error: requests.exceptions.ConnectionError, *, changes: bool, what: str
 ) -> EndpointFailed:
-    """A refused connection sent nothing; a connection that broke later may have."""
+    """The error for a broken connection. A refused connection sent nothing, but one that broke later may have."""
     if "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error):
         return EndpointFailed(f"{what}: could not connect")
     return unanswered(f"{what}: connection broke", changes=changes)
 
 
 def _judge(response: requests.Response, *, changes: bool, what: str) -> requests.Response:
+    """Return a proper answer, and note that the endpoint gave one. Raises Throttled for 429, and the error for an
+    endpoint that failed for 408 and 5xx."""
     status = response.status_code
     if status == 429:
         _note_answer()
@@ -184,10 +189,10 @@ def _judge(response: requests.Response, *, changes: bool, what: str) -> requests
 
 
 def parse_json(response: requests.Response, *, changes: bool, what: str) -> dict[str, Any]:
-    """The answer's JSON object, cleaned of what cannot be stored.
+    """Return the JSON object of an answer, without characters that cannot be stored.
 
-    Raises EndpointFailed, or AnswerLost for a changing call, when the body is no JSON object that can be read (cut off,
-    a proxy's page, nested without end).
+    Raises EndpointFailed, or AnswerLost for a changing call, if the body is no readable JSON object: cut off, the page
+    of a proxy, nested too deeply.
     """
     try:
         return untrusted.parse_answer(response.content)
@@ -196,7 +201,7 @@ def parse_json(response: requests.Response, *, changes: bool, what: str) -> dict
 
 
 def object_in(response: requests.Response) -> dict[str, Any]:
-    """The JSON object in an answer that refuses, for its words; {} when there is none."""
+    """Return the JSON object in an answer that refuses a call, to quote it; {} if there is none."""
     try:
         return untrusted.parse_answer(response.content)
     except untrusted.Unreadable:

@@ -1,7 +1,7 @@
-"""Which addresses may be called: https, and public, unless ALLOW_PRIVATE_TARGETS names the host or its network.
+"""Decides which addresses may be called: https and public ones, and those that ALLOW_PRIVATE_TARGETS names.
 
-What staff enter is judged as text (`check`); what is connected to is judged as an address, at the moment of connecting,
-so that a name that resolves to something else a second later changes nothing.
+What staff enter is checked as text (`check`). The IP address is checked when a connection is made, so a name that
+resolves to another address a second later does not get around the check.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ Resolved = list[tuple[Any, ...]]
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?", re.IGNORECASE)
 MOST_ADDRESSES = 4
 RESOLVE_SECONDS = 5.0
-"""A name server that answers at all does so in a fraction of it."""
+"""The limit for resolving a name. A name server that works needs a fraction of this."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class TargetRefused(ValueError):
-    """An address that is not called; the text says why and what to do. Holds no secret."""
+    """The address is not called. The text says why and what to do, and has no secret in it."""
 
 
 @lru_cache(maxsize=8)
 def _allowed(entries: tuple[str, ...]) -> tuple[frozenset[str], tuple[Network, ...]]:
-    """Host names and networks. Raises ValueError naming an entry that is neither."""
+    """Parse the host names and networks. Raises ValueError that names an entry which is neither."""
     hosts, networks = set(), []
     for entry in (each.strip().lower() for each in entries if each.strip()):
         try:
@@ -57,12 +57,12 @@ def _allowed(entries: tuple[str, ...]) -> tuple[frozenset[str], tuple[Network, .
 
 
 def allowed() -> tuple[frozenset[str], tuple[Network, ...]]:
-    """What ALLOW_PRIVATE_TARGETS names. Raises ValueError."""
+    """The host names and networks in ALLOW_PRIVATE_TARGETS. Raises ValueError."""
     return _allowed(tuple(settings.ALLOW_PRIVATE_TARGETS))
 
 
 def check(url: str) -> None:
-    """Judge an address as it is written. Raises TargetRefused."""
+    """Check an address as it is written. Raises TargetRefused."""
     parts = _split(url)
     host = (parts.hostname or "").rstrip(".").lower()
     if parts.scheme not in ("http", "https") or not host:
@@ -85,6 +85,7 @@ def check(url: str) -> None:
 
 
 def _split(url: str) -> SplitResult:
+    """Split a URL. Raises TargetRefused for one that libraries may read in different ways."""
     if not url.isascii() or re.search(r"[\x00-\x20\x7f\\]", url):
         raise TargetRefused("The address holds a space, a backslash or a character that is not ASCII.")
     try:
@@ -96,7 +97,7 @@ def _split(url: str) -> SplitResult:
 
 
 def _literal(host: str) -> Address | None:
-    """The address that a host means without being asked for: also 127.1, 0x7f.1, 2130706433, localhost."""
+    """The IP address that a host stands for without a name server, also for 127.1, 0x7f.1, 2130706433 and localhost."""
     if host == "localhost" or host.endswith(".localhost"):
         return ipaddress.ip_address("127.0.0.1")
     try:
@@ -110,6 +111,7 @@ def _literal(host: str) -> Address | None:
 
 
 def _is_named(host: str, literal: Address | None) -> bool:
+    """Whether ALLOW_PRIVATE_TARGETS names the host, or a network with its address."""
     hosts, networks = allowed()
     return host in hosts or (literal is not None and _within(literal, networks))
 
@@ -119,7 +121,7 @@ def _within(address: Address, networks: Iterable[Network]) -> bool:
 
 
 def check_address(address: Address, *, host: str) -> None:
-    """Judge what would be connected to for `host`. Raises TargetRefused."""
+    """Check the IP address to which a connection for `host` would go. Raises TargetRefused."""
     hosts, networks = allowed()
     inner = _inner(address)
     if host.lower() in hosts or _within(inner, networks) or _within(address, networks):
@@ -131,7 +133,7 @@ def check_address(address: Address, *, host: str) -> None:
 
 
 def _inner(address: Address) -> Address:
-    """The IPv4 address that an IPv6 one stands for, where it does."""
+    """The IPv4 address that an IPv6 address stands for, else the address itself."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address in _NAT64:
@@ -140,7 +142,7 @@ def _inner(address: Address) -> Address:
 
 
 def validate(url: str) -> None:
-    """For models and forms. Raises ValidationError."""
+    """Validate an address, for models and forms. Raises ValidationError."""
     try:
         check(url)
     except TargetRefused as error:
@@ -148,7 +150,7 @@ def validate(url: str) -> None:
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port: whom an address means. Two with the same origin are the same system."""
+    """Scheme, host and port of an address. Two addresses with the same origin belong to the same system."""
     try:
         parts = urlsplit(url.strip())
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
@@ -158,7 +160,7 @@ def origin(url: str) -> str:
 
 
 def _connect(connection: HTTPConnection) -> socket.socket:
-    """To the first address that answers, when all that the name stands for may be called. Raises TargetRefused."""
+    """Connect to the first address that answers. Raises TargetRefused if any address of the name may not be called."""
     asked: str = connection._dns_host
     host = asked.strip("[]")
     try:
@@ -175,22 +177,24 @@ def _connect(connection: HTTPConnection) -> socket.socket:
 
 
 def _resolved(host: str, port: int) -> Resolved:
-    """What getaddrinfo finds, within RESOLVE_SECONDS: it has no time-out of its own, and waits for each name server in
-    turn. A thread waits for it; one that is left behind ends when the resolver gives up.
+    """Resolve a name within RESOLVE_SECONDS.
+
+    getaddrinfo has no time-out, and asks one name server after the other. So a thread waits for it. If it takes too
+    long, the thread is left behind and ends when getaddrinfo does.
 
     Raises OSError (no such name, or no answer in time), UnicodeError.
     """
-    told: SimpleQueue[Resolved | OSError | UnicodeError] = SimpleQueue()
+    results: SimpleQueue[Resolved | OSError | UnicodeError] = SimpleQueue()
 
     def ask() -> None:
         try:
-            told.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            results.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as error:
-            told.put(error)
+            results.put(error)
 
     Thread(target=ask, name="resolve", daemon=True).start()
     try:
-        found = told.get(timeout=deadlines.left(RESOLVE_SECONDS))
+        found = results.get(timeout=deadlines.left(RESOLVE_SECONDS))
     except Empty:
         raise socket.gaierror(socket.EAI_AGAIN, "no name server answered in time") from None
     if isinstance(found, Exception):
@@ -199,7 +203,7 @@ def _resolved(host: str, port: int) -> Resolved:
 
 
 def _first_that_answers(connection: HTTPConnection, addresses: list[str]) -> socket.socket:
-    """The checked address itself is connected to: asking for the name once more could give another one."""
+    """Connect to one of the checked addresses. The name must not be resolved again: that could give another address."""
     for position, address in enumerate(addresses, start=1):
         connection._dns_host = address
         try:
@@ -233,10 +237,10 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class CheckedAdapter(HTTPAdapter):
-    """Of requests, for sessions that connect to checked addresses only, and whose answers end in time."""
+    """An adapter for sessions of requests that connect only to checked addresses, and whose answers have a deadline."""
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **more: Any) -> None:
-        """The pools of urllib3, with connections of ours."""
+        """Make the pools of urllib3, with our connections."""
         super().init_poolmanager(connections, maxsize, block, **more)
         manager: PoolManager = self.poolmanager
         manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}

@@ -99,23 +99,24 @@ def is_pending(*keys: str, kinds: Collection[str] = (), lane: str = "") -> bool:
 
 
 def is_busy() -> bool:
-    """Whether any job runs, or will run without that somebody wakes it."""
+    """Whether any job runs, or will run without being woken."""
     return Job.objects.filter(Q(state=Job.State.RUNNING) | Q(state=Job.State.READY, parked_on=[])).exists()
 
 
 def parked_jobs(key: Expression) -> QuerySet[Job]:
-    """The parked job of a key, for a statement of the caller's."""
+    """The parked job with a key, as a part of the caller's statement."""
     return Job.objects.filter(key=key).exclude(parked_on=[])
 
 
 def first_seen(subject: Subject) -> datetime | None:
-    """When the first job about the subject came in, of those that are kept."""
+    """The time of the first job about the subject, among the jobs that are still stored."""
     found: datetime | None = Job.objects.filter(subject=subject).aggregate(at=Min("created_at"))["at"]
     return found
 
 
 def first_seen_after(subject: Subject, *, kinds: str, after: OuterRef) -> Subquery:
-    """As `first_seen`, for a statement of the caller's: of jobs whose kind begins so, later than that."""
+    """As `first_seen`, but as a part of the caller's statement, for jobs after a time whose kind begins with
+    `kinds`."""
     later = Job.objects.filter(subject=subject, kind__startswith=kinds, created_at__gt=after)
     return Subquery(later.order_by().values("subject").values(at=Min("created_at")))
 

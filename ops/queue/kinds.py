@@ -1,7 +1,7 @@
-"""What can be enqueued, declared once: its name, what its payload holds, who works it off, and its words for staff.
+"""Kinds of jobs. Each is declared once, with its name, its payload, its queue, and its texts for staff.
 
-A `JobKind` is declared in the `jobs` of the app that does the work. Where a lower app causes the work, it declares an
-`EventKind`, and the higher app makes its job of it: a lower app names no higher one.
+A `JobKind` is declared in the `jobs` module of the app that does the work. If a lower app causes the work, it declares
+an `EventKind`, and the higher app makes a `JobKind` of it, because a lower app must not name a higher one.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class EventKind(Generic[P]):
     """A name under which work is enqueued, and the frozen dataclass that its payload is.
 
     The fields of the payload are the keys of the stored JSON; `return_` is the key "return". A field that is added
-    later needs a default, because rows of the version before are in the queue. `coalesces`: one row per key, which
-    becomes ready again; else a known key is a duplicate. See `ops.queue.jobs`.
+    later needs a default, because the queue still has rows of the version before. With `coalesces` there is one row per
+    key, which becomes ready again; without it a known key is a duplicate. See `ops.queue.jobs`.
     """
 
     name: str
@@ -57,7 +57,7 @@ class EventKind(Generic[P]):
         priority: Priority | None = None,
         delay: timedelta = AT_ONCE,
     ) -> int | None:
-        """Put one such piece of work in, in the caller's transaction; its id, or None when its key is a duplicate."""
+        """Enqueue a job of this kind in the caller's transaction. Returns its id, or None if its key is a duplicate."""
         return enqueue(
             self.name,
             key=key,
@@ -71,7 +71,7 @@ class EventKind(Generic[P]):
         )
 
     def write(self, payload: P) -> dict[str, object]:
-        """The payload as a row holds it. What is None by default is left out while it is None."""
+        """The payload as JSON. A field whose default is None is left out while it is None."""
         return {
             _key_of(each.name): _plain(value)
             for each in fields(payload)
@@ -79,9 +79,9 @@ class EventKind(Generic[P]):
         }
 
     def read(self, stored: object) -> P:
-        """The payload of a row. Keys that it does not declare are left aside.
+        """Read the payload of a row. Unknown keys are ignored.
 
-        Raises Permanent when the row does not hold what it declares: the row stays, as a dead letter.
+        Raises Permanent if the row does not fit the declaration, so the job becomes a dead letter.
         """
         if isinstance(stored, dict):
             stored = {_field_of(key): value for key, value in stored.items()}
@@ -92,7 +92,7 @@ class EventKind(Generic[P]):
             raise Permanent(f"the payload does not fit the job kind {self.name}: {wrong}") from error
 
     def typed(self, job: Job) -> TypedJob[P]:
-        """A row of this kind. Raises Permanent as `read` does."""
+        """A job of this kind with its payload. Raises Permanent as `read` does."""
         return TypedJob(self.read(job.payload), LaneName(job.lane_id), job.subject, Priority(job.priority))
 
     @cached_property
@@ -105,8 +105,8 @@ class JobKind(EventKind[P]):
     """An event kind with the queue whose workers do it, and with words for staff.
 
     `work` completes «Its work is to …». `if_dead` says in sentences what its death means, and `remedy` what removes the
-    usual cause; where `replay_helps` is False, a replay of the same payload fails again. `batch_size`: how many due
-    jobs of one lane its handler takes at once.
+    usual cause. If `replay_helps` is False, a replay of the same payload fails again. `batch_size` is how many due jobs
+    of one lane its handler takes at once.
     """
 
     _: KW_ONLY
@@ -130,7 +130,7 @@ class JobKind(EventKind[P]):
         replay_helps: bool = True,
         batch_size: int = 1,
     ) -> JobKind[P]:
-        """The job that this app makes of an event which a lower app declares."""
+        """Make a job kind of an event kind that a lower app declares."""
         return JobKind(
             event.name,
             event.payload,
@@ -147,7 +147,7 @@ class JobKind(EventKind[P]):
 
 @dataclass(frozen=True)
 class TypedJob(Generic[P]):
-    """A job as the handler of a batch sees it."""
+    """A job with its payload, for the handler of a batch."""
 
     payload: P
     lane: LaneName

@@ -23,8 +23,8 @@ FAILURES_TO_OPEN = 5
 """This many failures of an endpoint in a row open its circuit. Each kind has more attempts, so no job dies."""
 
 ANSWERS_PER_STEP = 5
-"""After an outage a lane runs one job at a time, and one more after every so many answers. So an endpoint that has just
-come back is not overloaded."""
+"""After an outage a lane runs one job at a time, and one more after each series of this many answers. So an endpoint
+that has just come back is not overloaded."""
 
 FIRST_OPEN = timedelta(seconds=10)
 LONGEST_OPEN = timedelta(seconds=30)
@@ -41,7 +41,7 @@ def initial_concurrency(name: str) -> int:
 
 
 def shop_of(name: str) -> str | None:
-    """The domain of the shop whose lane this is ("shop:<domain>", or its inbox); None when it is no shop's."""
+    """The domain of the shop to which the lane belongs, inbound or not; None if it belongs to no shop."""
     parts = parts_of(endpoint_of(name), "shop", 1)
     return parts[0] if parts else None
 

@@ -1,1 +1,1 @@
-"""Text that crosses our border: cleaned when it comes in, masked when it is shown."""
+"""Text from outside: it is cleaned when it comes in, and masked when it is shown."""

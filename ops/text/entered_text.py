@@ -1,4 +1,4 @@
-"""What staff enter as text, in the console or in a file: nothing that cannot be stored, shown or sent."""
+"""Checks text that staff enter, in the console or in a file: it must be possible to store, show and send it."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ TOKEN_WORDS: Final = (
 
 
 def has_control(text: str) -> bool:
-    """Whether it holds a control character, U+0000 among them, or half a surrogate pair."""
+    """Whether the text has a control character, including U+0000, or half a surrogate pair."""
     return bool(_CONTROL.search(text))
 
 
 def is_token(text: str) -> bool:
-    """Whether it can be sent in a header as it is (RFC 9110, visible ASCII); "" can."""
+    """Whether the text can be sent in a header as it is (RFC 9110, visible ASCII). "" can."""
     return bool(_TOKEN.fullmatch(text))
 
 
 def validate_line(text: str) -> None:
-    """For models and forms: one line of text. Raises ValidationError."""
+    """Validate one line of text, for models and forms. Raises ValidationError."""
     if has_control(text):
         raise ValidationError(CONTROL_WORDS, code="control")
 
 
 def validate_token(text: str) -> None:
-    """For models and forms: a token that calls are made with. Raises ValidationError."""
+    """Validate a token that is sent with calls, for models and forms. Raises ValidationError."""
     if not is_token(text):
         raise ValidationError(TOKEN_WORDS, code="token")

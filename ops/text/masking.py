@@ -1,4 +1,4 @@
-"""What staff see of payloads and of other systems' words: nothing about a person and no secret."""
+"""Masks personal data and secrets in payloads and in the texts of other systems, before staff see them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from ops.text import untrusted
 MASKED = "•••"
 _DEEPEST = 2 * untrusted.DOOR_DEPTH
 
-# Parts of key names, lower case without separators: "shipping_address" and "shippingAddress" both fit.
+# These are parts of key names, in lower case and without separators: "shipping_address" and "shippingAddress" both
+# match.
 _PERSONAL = re.compile(
     "address|billing|birth|browserip|buyer|city|clientdetails|company|contact|cookie|customer|email|fax"
     "|landingsite|latitude|longitude|name$|note|password|phone|postal|recipient|referringsite|secret|shipto"
@@ -21,16 +22,16 @@ _OUR_NAMES = re.compile("warehouse|item|sku|variant|topic")
 
 
 def mask_personal(value: Any) -> Any:
-    """A copy of a JSON value in which everything under a key that may name a person or a secret is masked.
+    """Return a copy of a JSON value, in which every value under a key that may name a person or a secret is masked.
 
-    Empty values and booleans stay, so that staff see what was given at all. What is nested deeper than any real body is
-    masked as a whole.
+    Empty values and booleans stay, so that staff see which fields were given. A value that is nested deeper than any
+    real body is masked as a whole.
     """
     return _masked(value, below_personal=False, depth=0)
 
 
 def _masked(value: Any, *, below_personal: bool, depth: int) -> Any:
-    """`below_personal`: a key above it may name a person or a secret."""
+    """Mask a value. `below_personal` says that a key above it may name a person or a secret."""
     if depth > _DEEPEST:
         return MASKED
     if isinstance(value, dict):
@@ -46,12 +47,13 @@ def _masked(value: Any, *, below_personal: bool, depth: int) -> Any:
 
 
 def _hides(key: str) -> bool:
+    """Whether values under this key are masked: it may name a person or a secret, and is no name of goods of ours."""
     plain = re.sub(r"[^a-z0-9]", "", key.lower())
     return bool(_PERSONAL.search(plain)) and not _OUR_NAMES.search(plain)
 
 
-# Words of another system: whoever the message is about may be in it. A number is taken for a telephone number when it
-# has a country code, or a leading 0 and something between its digits: item codes and order ids have neither.
+# A message of another system may name the person it is about. A number counts as a telephone number if it has a country
+# code, or a leading 0 and separators between its digits. Item codes and order ids have neither.
 _EMAIL = re.compile(r"[\w.%+-]+@[\w-]+(?:\.[\w-]+)+")
 _GAP = r"[\s./()-]{0,3}"
 _INTERNATIONAL = rf"\+{_GAP}\d(?:{_GAP}\d){{6,14}}"
@@ -63,10 +65,12 @@ _LONGEST_TEXT = 8_000
 
 
 def mask_text(text: str, *, known: Iterable[str] = ()) -> str:
-    """The text without e-mail addresses, telephone numbers, and the `known` values, however they are capitalised.
+    """Mask e-mail addresses, telephone numbers and the `known` values in a text. Capitals and small letters are the
+    same.
 
     A known telephone number (7 digits and no letters) is found in any spelling. Known values of less than 3 characters
-    are left: they are in every other word. What cannot be stored is taken out, and what no person reads is cut off.
+    stay, because they occur in many words. Characters that cannot be stored are removed, and a very long text is cut
+    off.
     """
     text = untrusted.clean(text[:_LONGEST_TEXT])
     if "@" in text:
@@ -77,6 +81,7 @@ def mask_text(text: str, *, known: Iterable[str] = ()) -> str:
 
 
 def _known(value: str) -> re.Pattern[str]:
+    """The pattern that finds a known value: a telephone number by its last digits, anything else by its words."""
     digits = re.sub(r"\D", "", value)
     if len(digits) >= _DIGITS_THAT_TELL and not re.search(r"[^\W\d]", value):
         tail = _GAP.join(digits[-_DIGITS_THAT_TELL:])

@@ -1,4 +1,4 @@
-"""Times as other systems write them. A time without a zone is taken as of the zone that its sender is set to."""
+"""Parses times of other systems. A time without a zone is in the time zone that is set for its sender."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo, available_timezones
 from django.core.exceptions import ValidationError
 
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-"""Beyond them a time is a placeholder ("not set") of some system or a slip."""
+"""A time outside this range is a mistake, or the placeholder of a system for "not set"."""
 
 AHEAD = timedelta(minutes=5)
-"""How far another system's clock may be ahead of ours before a time counts as lying in the future."""
+"""A time counts as being in the future only if it is further ahead of our clock than this, because clocks differ."""
 
 _ZONE = r"\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?"
 _FRACTION = r"(?:[.,](?P<fraction>\d{1,9}))?"
@@ -35,45 +35,46 @@ _EPOCH = re.compile(r"\d{10}(?:\.\d{1,9})?|\d{13}", re.ASCII)
 
 
 class Unclear(ValueError):
-    """No time that could be told for certain; the message says why."""
+    """The value is no time, or an ambiguous one. The message says why."""
 
 
 def parse(value: Any, *, zone: tzinfo = UTC, now: datetime | None = None) -> datetime:
-    """A time of another system, in UTC; one that is written without a zone is local time in `zone`.
+    """Parse a time of another system, and return it in UTC. A time that is written without a zone is local time in
+    `zone`.
 
-    ISO 8601 with T or a space, with or without seconds and fraction, Z or an offset with or without colon; the same
-    without separators; the date of an e-mail; seconds or milliseconds since 1970. What could be two things (day and
-    month in figures, a date without a time of day, names of zones other than UTC) is refused. A local time that there
-    was twice, when clocks were put back, is the later one unless that lies in the future; one that there never was is
-    what clocks showed that were not put forward. Raises Unclear.
+    It accepts ISO 8601 (with T or a space, with or without seconds and fraction, with Z or an offset with or without a
+    colon), the same without separators, the date format of e-mails, and seconds or milliseconds since 1970. It refuses
+    what is ambiguous: day and month in figures, a date without a time of day, names of zones other than UTC. When
+    clocks are put back, a local time occurs twice: it is taken as the later one, unless that is in the future. When
+    clocks are put forward, a local time that does not exist is read with the offset before the change. Raises Unclear.
     """
     found = _read(value)
     if found.tzinfo is None:
         found = _local(found, zone, now=now or datetime.now(UTC))
     if not EARLIEST <= found < LATEST:
         raise Unclear(f"lies before {EARLIEST.year} or after {LATEST.year}")
-    return found.astimezone(UTC)  # in a zone with summer time, Python would reckon by the clock on the wall
+    return found.astimezone(UTC)  # in a zone with summer time, Python would calculate with local times
 
 
 def zone_of(name: str) -> tzinfo:
-    """The time zone of an IANA name. Raises Unclear."""
+    """Return the time zone with an IANA name. Raises Unclear."""
     if not is_zone(name):
         raise Unclear("no time zone of this name")
     return ZoneInfo(name)
 
 
 def is_zone(name: str) -> bool:
-    """Whether it is an IANA name of a time zone, such as Europe/Berlin or UTC."""
+    """Whether this is the IANA name of a time zone, such as Europe/Berlin or UTC."""
     return name in _zones()
 
 
 def zone_names() -> list[str]:
-    """All names of zones, UTC first, in the order of the alphabet."""
+    """All names of time zones, UTC first, then in alphabetical order."""
     return ["UTC", *sorted(_zones() - {"UTC"})]
 
 
 def validate_zone(name: str) -> None:
-    """For forms. Raises ValidationError."""
+    """Validate the name of a time zone, for forms. Raises ValidationError."""
     if not is_zone(name):
         raise ValidationError("Use a name of the time zone database, such as Europe/Berlin or UTC.")
 
@@ -84,6 +85,7 @@ def _zones() -> frozenset[str]:
 
 
 def _read(value: Any) -> datetime:
+    """Read a value in one of the accepted forms. The result has no zone if the text has none. Raises Unclear."""
     if isinstance(value, datetime):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -119,6 +121,7 @@ def _iso(found: re.Match[str]) -> datetime:
 
 
 def _offset(text: str | None) -> tzinfo | None:
+    """The zone that an ISO 8601 text ends with; None if it names none."""
     if not text:
         return None
     if text[0] not in "+-":
@@ -129,7 +132,7 @@ def _offset(text: str | None) -> tzinfo | None:
 
 
 def _since_1970(number: float) -> datetime:
-    """Seconds have ten digits from 2001 to 2286, milliseconds have thirteen."""
+    """Read a number of ten digits as seconds, and one of thirteen as milliseconds. This is unambiguous until 2286."""
     if 10**9 <= number < 10**10:
         return datetime.fromtimestamp(number, UTC)
     if 10**12 <= number < 10**13:
@@ -138,11 +141,12 @@ def _since_1970(number: float) -> datetime:
 
 
 def _local(naive: datetime, zone: tzinfo, *, now: datetime) -> datetime:
+    """Decide which moment a local time is. If it occurs twice, it is the later one, unless that is in the future."""
     later = naive.replace(tzinfo=zone, fold=1)
     earlier = naive.replace(tzinfo=zone, fold=0)
     twice = later.utcoffset() != earlier.utcoffset()
     if not twice:
         return earlier
-    # In the spring gap the fold that says "the clocks before the change" is 0, whichever of the two is later.
-    there_was = later.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == naive
-    return later if there_was and later.astimezone(UTC) <= now + AHEAD else earlier
+    # For a local time that does not exist, fold 0 means the offset before the change, whichever of the two is later.
+    exists = later.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == naive
+    return later if exists and later.astimezone(UTC) <= now + AHEAD else earlier

@@ -1,7 +1,7 @@
-"""The one gate for text that comes from another system: read, bounded in depth, and cleaned of what Postgres refuses.
+"""Reads JSON of other systems: it limits the depth, and removes what Postgres refuses.
 
-Both doors and every answer to our calls go through here, so nothing behind it meets U+0000, half a surrogate pair, an
-endless number or a nesting that exhausts the stack.
+Both doors and every answer to our calls use this module. So no other code meets U+0000, half a surrogate pair, an
+infinite number, or a nesting that exhausts the stack.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 
 DOOR_DEPTH = 20
-"""Levels of nesting that a body at a door may have: the deepest of Shopify's has eight, the WMS contract four."""
+"""A body at a door may be nested this deep. The deepest body of Shopify has eight levels, the WMS contract four."""
 
 ANSWER_DEPTH = 100
-"""Levels of nesting that an answer to a call of ours may have: connections of GraphQL nest by two at a time."""
+"""An answer to a call of ours may be nested this deep. Each connection of GraphQL adds two levels."""
 
 
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 MISFITS_NAMED = 5
-"""Errors of a value that are named; an endless list would say no more."""
+"""At most this many errors of a value are named. More would not help."""
 
 
 class Unreadable(ValueError):
-    """Not JSON that can be stored; the message says why and quotes nothing."""
+    """The text is no JSON that can be stored. The message says why, and quotes nothing."""
 
 
 def clean(value: Any) -> Any:
-    """The value without U+0000, and with "?" for each half of a surrogate pair, in every text and key of it.
+    """Remove U+0000, and replace each half of a surrogate pair by "?", in every text and key of a value.
 
-    JSON may hold them, Postgres may not, and no order is lost for a strange character in a title. The value must not
-    be nested deeper than `parse` lets it be.
+    JSON can have these characters, Postgres cannot, and a strange character in a title must not cost an order. The
+    value must not be nested deeper than `parse` allows.
     """
     match value:
         case str():
@@ -55,9 +55,9 @@ def _clean_text(text: str) -> str:
 
 
 def misfits(error: ValidationError, *, whole: str = "", name: Callable[[str], str] = str) -> str:
-    """The first of the places where a value does not fit its shape, each with the reason; no value is quoted.
+    """Name the first fields that do not fit the expected shape, each with the reason. No value is quoted.
 
-    `whole`: what the value itself is called. `name`: turns a field into what its sender calls it.
+    `whole` is the name of the value itself. `name` turns the name of a field into the name that its sender uses.
     """
     return "; ".join(
         f"{'.'.join(name(str(part)) for part in each['loc']) or whole}: {each['msg']}"
@@ -66,12 +66,13 @@ def misfits(error: ValidationError, *, whole: str = "", name: Callable[[str], st
 
 
 def one_line(text: str) -> str:
-    """The text without what would begin another line, in a list or in the head of a mail."""
+    """Replace line breaks and control characters by spaces, so that the text stays one line in a list or in a mail
+    header."""
     return _BREAKS.sub(" ", text)
 
 
 def parse(raw: bytes, *, deepest: int, encoding: str = "utf-8-sig") -> Any:
-    """The JSON value in `raw`, cleaned. Raises Unreadable."""
+    """Parse and clean a JSON value. Raises Unreadable."""
     try:
         value = json.loads(raw.decode(encoding), parse_constant=_refuse, parse_float=_finite)
     except UnicodeDecodeError as error:
@@ -87,7 +88,7 @@ def parse(raw: bytes, *, deepest: int, encoding: str = "utf-8-sig") -> Any:
 
 
 def parse_object(raw: bytes, *, deepest: int, encoding: str = "utf-8-sig") -> dict[str, Any]:
-    """The JSON object in `raw`, cleaned. Raises Unreadable."""
+    """Parse and clean a JSON object. Raises Unreadable."""
     value = parse(raw, deepest=deepest, encoding=encoding)
     if not isinstance(value, dict):
         raise Unreadable("not a JSON object")
@@ -95,15 +96,15 @@ def parse_object(raw: bytes, *, deepest: int, encoding: str = "utf-8-sig") -> di
 
 
 def parse_answer(raw: bytes) -> dict[str, Any]:
-    """The JSON object that a call of ours was answered with, in any of Unicode's encodings. Raises Unreadable."""
+    """Parse the JSON object in an answer, in any Unicode encoding. Raises Unreadable."""
     return parse_object(raw, deepest=ANSWER_DEPTH, encoding=json.detect_encoding(raw))
 
 
 class StoredDecoder(json.JSONDecoder):
-    """Reads what was stored before this gate was there: what exhausts the stack says so, and breaks no page."""
+    """Reads JSON from the database. Some was stored before its depth was limited, and must not break a page."""
 
     def decode(self, s: str, *args: Any) -> Any:
-        """The value, or an object that says that it cannot be read."""
+        """Return the value, or an object that says that it cannot be read."""
         try:
             return super().decode(s, *args)
         except RecursionError:
@@ -111,11 +112,12 @@ class StoredDecoder(json.JSONDecoder):
 
 
 def _may_be_strange(raw: bytes, encoding: str) -> bool:
-    """Whether a text in it may need cleaning: JSON writes such characters as escapes only."""
+    """Whether a text in it may need cleaning. In UTF-8, JSON can have such characters only as escapes."""
     return not encoding.startswith("utf-8") or b"\\u0000" in raw or b"\\ud" in raw.lower()
 
 
 def _bound(value: Any, *, deepest: int) -> None:
+    """Raises Unreadable if the value has more levels than `deepest`. It goes down level by level, without recursion."""
     level = [value] if isinstance(value, list | dict) else []
     for _ in range(deepest):
         if not level:

@@ -1,4 +1,4 @@
-"""The run that is under way in this process, and what has to end with it.
+"""The run that is in progress in this process, and what has to end with it.
 
 All calls of a run share some things, for example points of a budget. They are needed where a call is made, and the
 functions between the handler and the call do not use them. So they are attached to the run, and `current()` finds them.
@@ -33,7 +33,7 @@ class Run:
     _attached: dict[type, object] = field(default_factory=dict)
 
     def attached(self, kind: type[Attached], make: Callable[[], Attached]) -> Attached:
-        """The thing of this kind that is attached to the run. The first call makes it, enters it and attaches it.
+        """The object of this type that is attached to the run. The first call makes it, enters it and attaches it.
 
         It is exited when the run ends, with the error if there is one.
         """
@@ -48,7 +48,7 @@ _current: ContextVar[Run | None] = ContextVar("run", default=None)
 
 
 def current() -> Run | None:
-    """The innermost run under way; None outside of any."""
+    """The innermost run in progress; None outside of any run."""
     return _current.get()
 
 

@@ -1,7 +1,7 @@
 """Postgres and Valkey from Python wheels, for the demo, the tests and the lint step; never for production.
 
 The servers listen on 127.0.0.1 with generated passwords and end with the process that started them. Postgres
-refuses to run as root; started by root it runs as `nobody`. The wheels are in requirements-dev.txt.
+refuses to run as root, so it runs as `nobody` if root starts it. The wheels are in requirements-dev.txt.
 
     python -m wmsbridge.embedded python manage.py check              one command on throw-away servers
     python -m wmsbridge.embedded --data .data python manage.py demo  the same on servers that keep their data
@@ -26,7 +26,7 @@ THROW_AWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "
 
 @dataclass(frozen=True)
 class Servers:
-    """Two running servers and the secrets that belong to their data."""
+    """Two running servers, and the secrets that belong to their data."""
 
     database_url: str
     redis_url: str
@@ -34,7 +34,7 @@ class Servers:
     field_encryption_key: str
 
     def environment(self) -> dict[str, str]:
-        """What a process needs in its environment to work on these servers, by plain HTTP on this machine."""
+        """The environment of a process that uses these servers, with plain HTTP on this machine."""
         return {
             "ALLOW_PRIVATE_TARGETS": "127.0.0.0/8",  # the sandbox
             "DATABASE_URL": self.database_url,
@@ -52,8 +52,8 @@ def servers(data_dir: Path | None, *, postgres_port: int = 0, redis_port: int = 
     """Start both servers and stop them at the end, also on Ctrl-C and SIGTERM.
 
     `data_dir` keeps the database and the secrets between runs; None makes throw-away servers without fsync.
-    Port 0 = any free port. Call it from the main thread: on Linux the servers die with the thread that made
-    them. Raises EmbeddedError.
+    Port 0 means any free port. Call this from the main thread: on Linux the servers die with the thread that
+    started them. Raises EmbeddedError.
     """
     with ExitStack() as stack:
         stack.enter_context(sigterm_as_exit())

@@ -1,4 +1,4 @@
-"""One command on servers of its own: `python -m wmsbridge.embedded [--data DIR] COMMAND ...`."""
+"""Runs one command on servers of its own: `python -m wmsbridge.embedded [--data DIR] COMMAND ...`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wmsbridge.embedded.processes import end_with_parent
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a command on embedded servers; returns its exit code (128 + signal when a signal ended it)."""
+    """Run a command on embedded servers. Returns its exit code (128 + signal if a signal ended it)."""
     parser = argparse.ArgumentParser(prog="python -m wmsbridge.embedded")
     parser.add_argument("--data", type=Path, metavar="DIR", help="keep database and secrets in this folder")
     parser.add_argument("command", nargs=argparse.REMAINDER)
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run_command(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Wait for the command, passing Ctrl-C and SIGTERM on to it: it ends first, its servers after it."""
+    """Wait for the command, and pass Ctrl-C and SIGTERM on to it, so that it ends before its servers do."""
     process = subprocess.Popen(
         command,
         env=environment,

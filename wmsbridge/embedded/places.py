@@ -1,4 +1,4 @@
-"""Where the embedded servers live: folders they can reach even without our rights, secrets, free ports."""
+"""Folders, secrets and ports for the embedded servers."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ UNPRIVILEGED = "nobody"
 
 
 class EmbeddedError(Exception):
-    """A server could not be found or started; the message says what to do."""
+    """A server could not be found or started. The message says what to do."""
 
 
 def server_user() -> str | None:
-    """The user to run Postgres as; None = ourselves."""
+    """The user that runs Postgres; None means the present user."""
     return UNPRIVILEGED if os.geteuid() == 0 else None
 
 
 def home_for(data_dir: Path | None, stack: ExitStack) -> Path:
-    """The folder for data, logs and secrets; as root one that an unprivileged server can reach."""
+    """The folder for data, logs and secrets. For root it is one that an unprivileged server can enter. Raises
+    EmbeddedError if it belongs to another user."""
     if data_dir is None:
         home = Path(tempfile.mkdtemp(prefix="wmsbridge-"))
         stack.callback(shutil.rmtree, home, ignore_errors=True)
@@ -52,7 +53,7 @@ def reachable(path: Path) -> bool:
 
 
 def known_secrets(home: Path) -> dict[str, str]:
-    """The generated secrets of `home`, made at the first start and kept beside the data they protect."""
+    """The secrets in `home`. They are generated at the first start, and kept beside the data that they protect."""
     file = home / "secrets.json"
     if not file.exists():
         file.touch(mode=0o600)
@@ -68,7 +69,7 @@ def known_secrets(home: Path) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on at this moment."""
+    """A TCP port of 127.0.0.1 that is free at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -76,7 +77,7 @@ def free_port() -> int:
 
 
 def wheel_folder(package: str) -> Path:
-    """The folder of an installed wheel, without importing it."""
+    """The folder of an installed wheel, without importing it. Raises EmbeddedError if it is missing."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         name = package.replace("_", "-")

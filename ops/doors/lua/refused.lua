@@ -1,6 +1,6 @@
--- Count one refusal. KEYS: the hash of refusals, the set of senders that there are.
--- ARGV: door, sender, reason, detail, now, "known" when the door found the sender, detail where it is not known,
--- seconds to keep the hash.
+-- Counts one refusal. KEYS: the hash of refusals, the set of known senders.
+-- ARGV: door, sender, reason, detail, now, "known" if the door found the sender, the detail for an unknown sender,
+-- seconds for which the hash is kept.
 local sender, detail = ARGV[2], ARGV[4]
 if ARGV[6] ~= 'known' and redis.call('SISMEMBER', KEYS[2], ARGV[1] .. ':' .. sender) == 0 then
   sender, detail = '', ARGV[7]

@@ -1,4 +1,4 @@
-"""List dead letters and put them back to work."""
+"""`replay`: lists dead letters, and makes them due again."""
 
 from __future__ import annotations
 
@@ -21,29 +21,32 @@ SELECTING = ("id", "kind", "lane", "error_class", "subject", "since", "until", "
 
 
 class Command(BaseCommand):
-    """`replay` alone lists; a selection (or --all) replays it, --dry-run only says what it would do.
+    """Lists dead letters. With a selection (or --all) it replays them; --dry-run only lists what would be replayed.
 
-    The lanes give the pace: replayed jobs run as any other work of theirs.
+    Replayed jobs run at the pace of their lanes, as all other work does.
     """
 
     help = "List dead letters, or replay those chosen. Several conditions narrow the choice."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """The selection."""
+        """Declare the selection."""
         parser.add_argument("--id", type=int, nargs="+", default=[], metavar="N", help="job numbers")
         parser.add_argument("--kind", help="job kind, e.g. fulfillment.submit")
         parser.add_argument("--lane", help="lane, e.g. wms:north")
         parser.add_argument("--error-class", metavar="C", help="e.g. Permanent, Transient, WorkerLost")
-        parser.add_argument("--subject", metavar="S", help="its beginning: order:1:500, order:1:, wms:north:")
+        parser.add_argument(
+            "--subject", metavar="S", help="beginning of the subject: order:1:500, order:1:, wms:north:"
+        )
         parser.add_argument("--since", type=_time, metavar="T", help="dead since then or later; UTC")
         parser.add_argument("--until", type=_time, metavar="T", help="dead before then; UTC")
         parser.add_argument("--all", action="store_true", help="every dead letter")
-        parser.add_argument("--limit", type=int, metavar="N", help="at most so many, the oldest first")
+        parser.add_argument("--limit", type=int, metavar="N", help="at most this many, the oldest first")
         parser.add_argument("--by", metavar="USER", help="your name in the console, for the jobs' history")
         parser.add_argument("--dry-run", action="store_true", help="list them, change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Raises CommandError when a condition names what there is not, a limit is none, or nobody has that name."""
+        """List or replay. Raises CommandError if a condition names something unknown, the limit is not positive, or
+        there is no such user."""
         if options["limit"] is not None and options["limit"] < 1:
             raise CommandError("--limit must be 1 or more")
         by = _user_id(options["by"]) if options["by"] else None
@@ -58,6 +61,7 @@ class Command(BaseCommand):
             self.stdout.write("There are more of them: the limit was reached, or a job was being changed.")
 
     def _chosen(self, options: dict[str, Any]) -> QuerySet[Job]:
+        """The dead letters that all conditions select. Raises CommandError if an id is none of them."""
         conditions = {
             "kind": options["kind"],
             "lane_id": options["lane"],
@@ -77,20 +81,21 @@ class Command(BaseCommand):
 
     def _list(self, chosen: QuerySet[Job]) -> None:
         for job in chosen.defer("payload").order_by("-finished_at")[:MOST_LISTED]:
-            told = mask_text(" ".join(job.error.split()))[:200]
+            error = mask_text(" ".join(job.error.split()))[:200]
             self.stdout.write(
                 f"{job.id}\t{job.finished_at:%Y-%m-%d %H:%M}\t{job.kind}\t{job.lane_id}"
-                f"\t{job.subject or job.key}\t{job.error_class}: {told}"
+                f"\t{job.subject or job.key}\t{job.error_class}: {error}"
             )
         self.stdout.write(f"{chosen.count()} dead letters; the newest {MOST_LISTED} at most are listed.")
 
 
 def _require_known(options: dict[str, Any]) -> None:
-    """A typing error must not look like "nothing to do". Raises CommandError naming what there is."""
+    """Raises CommandError, with the known names, if a condition names something unknown. A typing error must not look
+    like "nothing to do"."""
     kind, lane = options["kind"], options["lane"]
     dead = Job.objects.filter(state=Job.State.DEAD)
     known = list(dispatch.kinds())
-    # An older version's dead letters may be of a kind that this one has no more.
+    # Dead letters of an older version may have a kind that this version does not have.
     if kind is not None and kind not in known and not dead.filter(kind=kind).exists():
         raise CommandError(f"there is no job kind {kind}{_nearest(kind, known)}")
     if lane is not None and not Lane.objects.filter(name=lane).exists():
@@ -106,12 +111,13 @@ def _require_known(options: dict[str, Any]) -> None:
 
 
 def _nearest(name: str, known: list[str]) -> str:
+    """The end of an error message: the names that are most similar, else all names."""
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     return f"; did you mean {' or '.join(near)}?" if near else f"; there are: {', '.join(known) or 'none'}"
 
 
 def _time(text: str) -> datetime:
-    """A point in time; without a zone it is UTC. Raises ValueError, which argparse tells."""
+    """Parse a point in time; without a zone it is UTC. Raises ValueError, which argparse reports."""
     found = datetime.fromisoformat(text.strip())
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
