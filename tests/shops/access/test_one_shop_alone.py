@@ -173,6 +173,13 @@ def test_a_refused_grant_says_shopifys_code_and_no_more(
     assert str(raised.value).endswith(f"HTTP 400 {says}".strip())
 
 
+def test_secrets_that_were_saved_again_can_be_read(shop: Shop) -> None:
+    for kind in ("secret_unreadable", "shop_frozen"):
+        alert(shop, kind)
+    installation.secrets_changed(shop)
+    assert open_alerts() == {f"shop_frozen {shop.subject}"}
+
+
 # Uninstalled, switched off, switched on
 
 

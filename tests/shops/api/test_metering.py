@@ -10,7 +10,7 @@ import responses
 from structlog.testing import capture_logs
 
 from ops import redis
-from ops.errors import Blocked, Permanent, Throttled
+from ops.errors import AccessRefused, Blocked, Permanent, Throttled
 from ops.models import Alert, Priority
 from shops.api import client
 from shops.budget import points, rate_budget
@@ -105,6 +105,26 @@ def test_a_call_that_is_refused_costs_nothing(
     with pytest.raises(error):
         client.execute(shop, "shop", {})
     assert [report.charged for report in reports] == [0.0]
+
+
+def test_a_shop_that_shopify_calls_inactive_is_frozen_and_told(
+    shop: Shop, shopify: responses.RequestsMock
+) -> None:
+    refusal = {"message": "no", "extensions": {"code": "SHOP_INACTIVE"}}
+    shopify.post(GRAPHQL, json={"errors": [refusal], "data": None})
+    with pytest.raises(Throttled, match="frozen or locked"):
+        client.execute(shop, "shop", {})
+    assert Alert.objects.get(state="open").kind == "shop_frozen"
+
+
+def test_a_token_that_is_refused_right_after_its_renewal_is_told(shopify: responses.RequestsMock) -> None:
+    shop = make_shop(access_token="", client_id="cid", client_secret="csec")
+    grant = {"access_token": "new", "expires_in": 86_399}
+    shopify.post("https://berlin.myshopify.com/admin/oauth/access_token", json=grant)
+    shopify.post(GRAPHQL, status=401)
+    with pytest.raises(AccessRefused, match="401 for a token just renewed"):
+        client.execute(shop, "shop", {})
+    assert Alert.objects.get(state="open").kind == "shop_refuses_credentials"
 
 
 def test_a_call_of_which_nothing_is_known_costs_all_that_was_reserved(
