@@ -6,6 +6,7 @@ import threading
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -325,3 +326,20 @@ def test_orders_with_the_same_items_in_another_order_do_not_deadlock() -> None:
         == [[]] * 4
     )
     assert set(StockLevel.objects.values_list("reserved", flat=True)) == {4}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_order_that_falls_short_holds_up_no_other_until_its_transaction_ends() -> None:
+    warehouse = make_warehouse(make_shop(), make_connection())
+    level = make_level(warehouse, available=1)
+
+    def is_free() -> bool:
+        with psycopg.connect(**connection.get_connection_params()) as other:
+            query = "SELECT 1 FROM inventory_cache WHERE id = %s FOR UPDATE SKIP LOCKED"
+            return other.execute(query, [level.pk]).fetchone() is not None
+
+    with transaction.atomic():
+        assert reserve(warehouse, MUG=2)
+        assert is_free()
+        assert reserve(warehouse, MUG=1) == []
+        assert not is_free()

@@ -221,6 +221,38 @@ def test_old_batches_are_deleted_and_those_of_the_week_and_open_ones_kept(berlin
     assert old.pk not in kept
 
 
+def open_batch(warehouse: Warehouse) -> PushBatch:
+    """A call of which nobody knows what came of it."""
+    return make_push_batch(
+        warehouse.shop, state="sending", finished_at=None, variables={"input": {}, "key": "k"}
+    )
+
+
+def test_a_shop_takes_up_its_own_open_call_and_not_that_of_another(
+    berlin: Warehouse, shopify: Shopify
+) -> None:
+    other = open_batch(make_warehouse(make_shop("paris.myshopify.com"), berlin.connection, "Paris"))
+    push_batches.resume(berlin.shop)
+    assert shopify.sent == []
+    mine = open_batch(berlin)
+    push_batches.resume(berlin.shop)
+    assert shopify.sent == [mine.variables]
+    states = dict(PushBatch.objects.values_list("pk", "state"))
+    assert states == {other.pk: "sending", mine.pk: "done"}
+
+
+def test_a_call_that_is_refused_as_a_whole_is_closed_and_the_push_goes_on_from_there(
+    berlin: Warehouse, http: responses.RequestsMock
+) -> None:
+    http.post("https://berlin.myshopify.com/admin/api/2026-10/graphql.json", status=404)
+    open_batch(berlin)
+    push_batches.resume(berlin.shop)
+    with pytest.raises(Permanent, match="404"):
+        set_three(berlin)
+    assert set(PushBatch.objects.values_list("state", flat=True)) == {"done"}
+    assert all("404" in batch.errors[0]["message"] for batch in PushBatch.objects.all())
+
+
 # As many levels as the shop's points allow
 
 

@@ -82,6 +82,15 @@ def test_levels_of_another_warehouse_and_those_never_observed_are_not_marked(ber
     assert sorted(due.values_list("item_code", flat=True)) == ["MUG", "TEE"]
 
 
+def test_the_scope_of_one_warehouse_says_nothing_of_another(berlin: Warehouse) -> None:
+    lyon = make_warehouse(berlin.shop, berlin.connection, "Lyon")
+    make_level(lyon, "MUG")
+    assert (checked(lyon), checked(berlin)) == (1, 0)
+    rest()
+    StockLevel.objects.filter(warehouse=lyon).update(push_due_since=timezone.now())
+    assert (checked(berlin), asked()) == (0, set())
+
+
 def test_a_warehouse_that_is_switched_off_waits_until_it_is_on_again(berlin: Warehouse) -> None:
     for model in (Warehouse, type(berlin.shop)):
         model._default_manager.update(is_active=False)
