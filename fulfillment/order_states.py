@@ -193,19 +193,14 @@ def derive_state(order: Order) -> None:
     If everything that was sent is shipped, but a deferred part is still to come, the order waits for that part.
     """
     rows = WmsOrder.objects.filter(order=order).values_list("wms_status", "remainder_unwanted")
-    statuses = {
-        str(WmsStatus.SHIPPED) if remainder_unwanted else status for status, remainder_unwanted in rows
-    }
+    statuses = {str(WmsStatus.SHIPPED) if is_complete else status for status, is_complete in rows}
     live = statuses - {str(status) for status in ENDED}
     if order.cancelled_at and not live:
         set_state(order, OrderState.CANCELLED)
     elif live and not _stays_held(order):
         state = _state_of_live(live)
-        unreported = (
-            _unreported_shipments(order)
-            if state in (OrderState.SHIPPED, OrderState.PARTIALLY_SHIPPED)
-            else []
-        )
+        shipped = state in (OrderState.SHIPPED, OrderState.PARTIALLY_SHIPPED)
+        unreported = _unreported_shipments(order) if shipped else []
         reasons = [reason for reason, held in unreported if held]
         if reasons:
             set_state(order, OrderState.PARTIALLY_SHIPPED, Reason.SHIPMENT_HELD, "; ".join(reasons))

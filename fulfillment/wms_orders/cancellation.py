@@ -61,9 +61,10 @@ def stop_order(order: Order) -> None:
             row.change_request == ChangeRequest.CANCEL_ASKED and row.wms_status != WmsStatus.CANCEL_REQUESTED
         ):
             # A part in submission is cancelled once its outcome is known. Its job may be a dead letter by now.
-            (jobs.wms_orders.submit if row.wms_status == WmsStatus.SUBMITTING else jobs.wms_orders.cancel)(
-                row
+            request = (
+                jobs.wms_orders.submit if row.wms_status == WmsStatus.SUBMITTING else jobs.wms_orders.cancel
             )
+            request(row)
     change_requests.update_summary(order)
     close_kinds(_CLOSED_BY_CANCELLATION, order.subject)
     if not order.wms_orders.filter(NOT_ENDED).exists():

@@ -200,20 +200,20 @@ class OneOrder:
 
     # What happens at the warehouse
 
-    def the_warehouse_goes_on(self, told: bool) -> None:
+    def the_warehouse_goes_on(self, reports: bool) -> None:
         for order in self.wms.live():
             order["status"] = "packed" if order["status"] == "picking" else "picking"
-            if told:
-                self.tell(order)
+            if reports:
+                self.report(order)
 
-    def the_warehouse_cancels(self, told: bool) -> None:
+    def the_warehouse_cancels(self, reports: bool) -> None:
         for order in self.wms.live():
             if order["status"] not in GONE:
                 order["status"] = "cancelled"
-                if told:
-                    self.tell(order)
+                if reports:
+                    self.report(order)
 
-    def tell(self, order: dict[str, Any]) -> None:
+    def report(self, order: dict[str, Any]) -> None:
         """The callback may be faster than our own call's return."""
         jobs.enqueue(
             "wms.order_status",
@@ -288,7 +288,7 @@ class OneOrder:
             self.shopify_holds_it(False)
         for each in self.wms.orders:
             if each["status"] != "accepted":
-                self.tell(each)
+                self.report(each)
         for _ in range(8):
             self.time_passes()
             self.work()
@@ -311,7 +311,7 @@ class OneOrder:
         self.shopify_holds_it(False)
         self.a_person_looks()
         for each in self.wms.orders:
-            self.tell(each)
+            self.report(each)
 
     def is_at_rest(self) -> bool:
         """No job waits, no WMS order is under way, both sides agree on what lives, and no person has to decide."""

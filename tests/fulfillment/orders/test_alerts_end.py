@@ -36,7 +36,7 @@ def open_alerts() -> set[str]:
     return set(Alert.objects.filter(state="open").values_list("kind", flat=True))
 
 
-def told(scene: Scene, order: Json) -> list[tuple[list[str], int]]:
+def fulfilled(scene: Scene, order: Json) -> list[tuple[list[str], int]]:
     return [
         (each["tracking"]["numbers"], sum(line["quantity"] for line in each["lines"]))
         for each in scene.fulfillments(order)
@@ -65,7 +65,7 @@ def test_nobody_is_to_stop_by_hand_what_is_wanted_again(scene: Scene, declines: 
     drain()
     assert open_alerts() == set()
     scene.ship(order, tracking="W")
-    assert (told(scene, order), scene.row(order).state) == ([(["W"], 1)], OrderState.SHIPPED)
+    assert (fulfilled(scene, order), scene.row(order).state) == ([(["W"], 1)], OrderState.SHIPPED)
 
 
 def test_nor_what_left_of_a_cancelled_order(scene: Scene) -> None:
@@ -89,7 +89,7 @@ def test_a_shipment_that_was_fulfilled_by_hand_and_left_all_the_same_is_in_one_a
     scene.cancel_fulfillment(made)
     scene.webhook(order)
     drain()
-    assert (told(scene, order), open_alerts()) == ([(["W"], 1)], set())
+    assert (fulfilled(scene, order), open_alerts()) == ([(["W"], 1)], set())
 
 
 @pytest.mark.parametrize("ends", ["ship", "cancel"])
@@ -159,7 +159,7 @@ def test_nobody_decides_on_what_the_wms_called_cancelled_and_sent_all_the_same(s
     says(scene, "cancelled")
     assert open_alerts() == {"wms_cancelled"}
     scene.ship(order, tracking="ALL")
-    assert (told(scene, order), open_alerts()) == ([(["ALL"], 2)], set())
+    assert (fulfilled(scene, order), open_alerts()) == ([(["ALL"], 2)], set())
     assert scene.row(order).state == OrderState.SHIPPED
 
 
@@ -167,12 +167,12 @@ def test_what_it_kept_of_that_is_still_for_a_person_and_is_sent_once(scene: Scen
     order = scene.arrive((MUG, 3))
     says(scene, "cancelled")
     scene.ship(order, ("MUG", 2), tracking="SOME")
-    assert (told(scene, order), open_alerts()) == ([(["SOME"], 2)], {"wms_cancelled"})
+    assert (fulfilled(scene, order), open_alerts()) == ([(["SOME"], 2)], {"wms_cancelled"})
     assert manual_resolution.route_again(scene.row(order).id)
     drain(advance=LATER)
     assert [line.quantity for line in WmsOrder.objects.get(part=2).lines.all()] == [1]
     scene.ship(order, part=2, tracking="REST")
-    assert told(scene, order) == [(["SOME"], 2), (["REST"], 1)]
+    assert fulfilled(scene, order) == [(["SOME"], 2), (["REST"], 1)]
     assert (open_alerts(), scene.row(order).state) == (set(), OrderState.SHIPPED)
 
 
@@ -195,4 +195,4 @@ def test_a_corrected_report_ends_what_the_wrong_one_raised(scene: Scene, wrong: 
     scene.callback("shipment", data, at="2027-01-02T00:00:00+00:00")
     assert open_alerts() == {kind}, "an older report corrects nothing"
     scene.callback("shipment", data, at="2027-01-04T00:00:00+00:00")
-    assert (open_alerts(), told(scene, order)) == (set(), [(["T1"], 2)])
+    assert (open_alerts(), fulfilled(scene, order)) == (set(), [(["T1"], 2)])

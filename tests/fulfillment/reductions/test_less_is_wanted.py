@@ -159,7 +159,7 @@ def test_a_lost_answer_to_a_reduction_is_asked_again_the_same(scene: Scene) -> N
     assert WmsOrderLine.objects.get().quantity == 1
 
 
-def test_a_warehouse_that_picks_already_declines_and_a_person_is_told(scene: Scene) -> None:
+def test_a_warehouse_that_picks_already_declines_and_a_person_is_alerted(scene: Scene) -> None:
     order = scene.arrive((MUG, 3))
     scene.in_warehouse(order, "pick")
     reduce_to(scene, order, 1)
@@ -171,7 +171,7 @@ def test_a_warehouse_that_picks_already_declines_and_a_person_is_told(scene: Sce
     assert (at_the_wms(scene), promised()) == ([("picking", [3])], [3])
 
 
-def test_a_wms_that_cannot_be_told_is_told_by_a_person(scene: Scene) -> None:
+def test_a_wms_that_cannot_be_asked_is_asked_by_a_person(scene: Scene) -> None:
     Connection.objects.filter(slug="north").update(capabilities=["find_order", "cancel_order"])
     order = scene.arrive((MUG, 3))
     reduce_to(scene, order, 1)
@@ -188,7 +188,7 @@ def test_what_is_on_hold_is_still_wanted(scene: Scene) -> None:
     assert at_the_wms(scene) == [("accepted", [1])]
 
 
-def test_a_parcel_that_left_and_is_not_told_yet_is_no_reason_to_stop_the_rest(scene: Scene) -> None:
+def test_a_shipment_without_a_fulfilment_yet_is_no_reason_to_stop_the_rest(scene: Scene) -> None:
     order = scene.arrive((MUG, 3))
     hold_lane(scene.shop.lane)
     scene.ship(order, ("MUG", 1))

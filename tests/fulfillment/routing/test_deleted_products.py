@@ -66,7 +66,7 @@ def test_an_order_read_only_after_the_deletion_goes_by_its_sku(scene: Scene) -> 
 
 
 @pytest.mark.parametrize("both", [True, False])
-def test_a_sku_of_several_variants_or_of_none_decides_nothing_and_a_person_is_told(
+def test_a_sku_of_several_variants_or_of_none_decides_nothing_and_a_person_is_alerted(
     scene: Scene, both: bool
 ) -> None:
     SkuMapping.objects.update(shopify_sku="MUG" if both else "OTHER")

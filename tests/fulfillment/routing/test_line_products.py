@@ -108,7 +108,7 @@ def open_alerts(order: Order) -> set[str]:
         ([GONE, CUSTOM], {"product_deleted", "custom_line"}),
     ],
 )
-def test_a_person_is_told_of_each_kind_of_line_without_a_product_and_only_while_it_lasts(
+def test_a_person_is_alerted_of_each_kind_of_line_without_a_product_and_only_while_it_lasts(
     berlin: Warehouse, lines: list[dict[str, Any]], kinds: set[str]
 ) -> None:
     order = ordered(berlin.shop)

@@ -113,7 +113,7 @@ def test_an_order_whose_other_part_is_shipped_stays_where_it_is(berlin: Warehous
     assert now(order).state == OrderState.PARTIALLY_SHIPPED
 
 
-def test_an_order_without_uncovered_units_is_not_routed_and_owes_nothing(berlin: Warehouse) -> None:
+def test_an_order_without_uncovered_units_is_not_routed_and_has_no_lag(berlin: Warehouse) -> None:
     order = ordered(berlin.shop, lag_started_at=timezone.now())
     routed(order)
     Order.objects.update(lag_started_at=timezone.now())
@@ -177,14 +177,14 @@ def test_nothing_is_sent_beside_a_part_on_which_a_person_decides(berlin: Warehou
     assert (WmsOrder.objects.count(), Reservation.objects.count()) == (1, 0)
 
 
-def test_a_routed_order_owes_nothing_and_its_part_knows_since_when_it_was_owed(berlin: Warehouse) -> None:
+def test_the_lag_of_a_routed_order_goes_on_in_its_part(berlin: Warehouse) -> None:
     since = timezone.now() - timedelta(hours=2)
     order = ordered(berlin.shop, lag_started_at=since)
     assert routed(order).lag_started_at == since
     assert now(order).lag_started_at is None
 
 
-def test_a_part_that_nobody_owed_is_owed_from_now_on(berlin: Warehouse) -> None:
+def test_the_lag_of_a_part_starts_now_if_the_order_has_none(berlin: Warehouse) -> None:
     order = ordered(berlin.shop, waited_at_shopify=timedelta(hours=1))
     shown = order_states.read_own_clock(order)
     lag_started_at = routed(order).lag_started_at

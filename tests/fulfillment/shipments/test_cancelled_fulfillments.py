@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 Json = dict[str, Any]
 
 
-def told(scene: Scene, order: Json) -> list[tuple[list[str], int]]:
+def fulfilled(scene: Scene, order: Json) -> list[tuple[list[str], int]]:
     return [
         (each["tracking"]["numbers"], sum(line["quantity"] for line in each["lines"]))
         for each in scene.fulfillments(order)
@@ -42,7 +42,7 @@ def cancelled(scene: Scene, *lines: tuple[int, int], tracking: str = "T1") -> Js
     return order
 
 
-def test_a_person_is_told_and_nothing_is_sent_or_told_again(scene: Scene) -> None:
+def test_a_person_is_alerted_and_nothing_is_sent_or_fulfilled_again(scene: Scene) -> None:
     order = cancelled(scene, (MUG, 2))
     alert = Alert.objects.get(kind="fulfillment_cancelled", state="open")
     assert "2 × " in alert.meaning
@@ -52,18 +52,18 @@ def test_a_person_is_told_and_nothing_is_sent_or_told_again(scene: Scene) -> Non
     assert (row.state, row.reason) == (OrderState.PARTIALLY_SHIPPED, Reason.SHIPMENT_HELD)
     scene.webhook(order)
     drain(advance=LATER)
-    assert told(scene, order) == []
+    assert fulfilled(scene, order) == []
     assert WmsOrder.objects.count() == 1
     assert Alert.objects.get(kind="fulfillment_cancelled").count == 1
 
 
-def test_told_again_it_is_a_new_fulfillment_of_the_same_parcel(scene: Scene) -> None:
+def test_fulfilled_again_it_is_a_new_fulfillment_of_the_same_shipment(scene: Scene) -> None:
     order = cancelled(scene, (MUG, 2))
     shipment = Shipment.objects.get()
     assert cancelled_fulfillments.fulfill_again(shipment.id, user_id=None)
     assert not cancelled_fulfillments.fulfill_again(shipment.id, user_id=None)
     drain()
-    assert told(scene, order) == [(["T1"], 2)]
+    assert fulfilled(scene, order) == [(["T1"], 2)]
     assert scene.row(order).state == OrderState.SHIPPED
     shipment.refresh_from_db()
     assert shipment.shopify_fulfillment_id == scene.fulfillments(order)[0]["id"]
@@ -82,7 +82,7 @@ def test_sent_again_it_goes_to_a_warehouse_once_more_and_only_once(scene: Scene)
     assert second.lines.get().quantity == 2
     assert [len(scene.wms_books()["orders"])] == [2]
     scene.ship(order, part=2, tracking="T2")
-    assert told(scene, order) == [(["T2"], 2)]
+    assert fulfilled(scene, order) == [(["T2"], 2)]
     assert scene.row(order).state == OrderState.SHIPPED
     assert ShipmentUnit.objects.get(shipment__wms_order=first).sent_again == 2
     assert not Alert.objects.filter(state="open").exists()
@@ -101,7 +101,7 @@ def test_new_tracking_does_not_touch_the_cancelled_fulfillment_and_goes_with_the
     assert Alert.objects.filter(kind="fulfillment_cancelled", state="open").exists()
     cancelled_fulfillments.fulfill_again(Shipment.objects.get().id, user_id=None)
     drain()
-    assert told(scene, order) == [(["NEW"], 1)]
+    assert fulfilled(scene, order) == [(["NEW"], 1)]
 
 
 def test_more_units_and_another_number_reported_meanwhile_are_told_with_it(scene: Scene) -> None:
@@ -113,13 +113,13 @@ def test_more_units_and_another_number_reported_meanwhile_are_told_with_it(scene
     both = [{"wmsItemCode": "MUG", "quantityShipped": 2}]
     more = {**data, "trackingNumber": "NEW", "shippedItems": both}
     scene.callback("shipment", more, at="2027-01-02T00:00:00+00:00")
-    assert told(scene, order) == []
+    assert fulfilled(scene, order) == []
     cancelled_fulfillments.fulfill_again(Shipment.objects.get().id, user_id=None)
     drain()
-    assert (told(scene, order), scene.row(order).state) == ([(["NEW"], 2)], OrderState.SHIPPED)
+    assert (fulfilled(scene, order), scene.row(order).state) == ([(["NEW"], 2)], OrderState.SHIPPED)
 
 
-def test_of_two_parcels_only_the_one_whose_fulfillment_was_cancelled_is_in_question(scene: Scene) -> None:
+def test_of_two_shipments_only_the_one_whose_fulfillment_was_cancelled_is_in_question(scene: Scene) -> None:
     order = scene.arrive((MUG, 2))
     scene.ship(order, ("MUG", 1), tracking="A")
     scene.ship(order, ("MUG", 1), tracking="B")
@@ -150,7 +150,7 @@ def test_units_that_left_are_not_taken_for_new_ones_beside_what_somebody_else_fu
     assert Shipment.objects.get().state == ShipmentState.CANCELLED
 
 
-def test_a_notice_alone_is_enough(scene: Scene) -> None:
+def test_a_webhook_alone_is_enough(scene: Scene) -> None:
     """Also where the order reads as if nothing had happened: other units of the line were fulfilled by hand."""
     order = scene.arrive((MUG, 2))
     scene.ship(order, ("MUG", 1), tracking="A")

@@ -52,7 +52,7 @@ def test_units_that_were_taken_out_of_the_order_hold_only_themselves(scene: Scen
     assert scene.row(order).state == OrderState.SHIPPED
 
 
-def test_a_parcel_of_a_held_order_says_so_and_goes_on_once_the_hold_is_released(scene: Scene) -> None:
+def test_a_shipment_of_a_held_order_says_so_and_goes_on_once_the_hold_is_released(scene: Scene) -> None:
     order = scene.arrive((MUG, 1))
     scene.staff(order, "hold", {"reason": "HIGH_RISK_OF_FRAUD"})
     drain()
@@ -71,7 +71,7 @@ def test_a_parcel_of_a_held_order_says_so_and_goes_on_once_the_hold_is_released(
     assert not Alert.objects.filter(kind="shipment_held", state="open").exists()
 
 
-def test_of_a_parcel_that_is_half_on_hold_the_other_half_is_told_at_once(scene: Scene) -> None:
+def test_of_a_shipment_that_is_half_on_hold_the_other_half_is_told_at_once(scene: Scene) -> None:
     order = scene.arrive((MUG, 1), (TEE, 2))
     (work,) = scene.shopify_order(order)["fulfillment_orders"]
     mug = next(line for line in work["lines"] if line["remaining"] == 1)
@@ -115,7 +115,9 @@ def test_a_release_that_was_read_before_the_hold_was_stored_is_not_missed(scene:
     assert units_told(scene, order) == [(["R"], [1])]
 
 
-def test_a_parcel_whose_units_somebody_else_fulfilled_says_so_until_a_person_closes_it(scene: Scene) -> None:
+def test_a_shipment_whose_units_somebody_else_fulfilled_says_so_until_a_person_closes_it(
+    scene: Scene,
+) -> None:
     order = scene.arrive((MUG, 1))
     scene.staff(order, "fulfill")
     scene.ship(order)
@@ -132,7 +134,7 @@ def test_a_parcel_whose_units_somebody_else_fulfilled_says_so_until_a_person_clo
     assert not held_shipments.close_shipment(shipment.id, user_id=None)
 
 
-def test_a_parcel_of_a_cancelled_order_says_so(scene: Scene) -> None:
+def test_a_shipment_of_a_cancelled_order_says_so(scene: Scene) -> None:
     order = scene.arrive((MUG, 1))
     scene.in_warehouse(order, "pick", {})
     scene.in_warehouse(order, "pack", {})
@@ -191,7 +193,7 @@ def test_where_no_move_is_possible_each_location_gets_a_fulfillment_with_the_sam
     assert scene.row(order).state == OrderState.SHIPPED
 
 
-def test_a_parcel_that_overtakes_a_move_that_fails_is_told_in_the_end(scene: Scene) -> None:
+def test_a_shipment_that_overtakes_a_move_that_fails_is_told_in_the_end(scene: Scene) -> None:
     order = spread(scene, 3, elsewhere=1)
     scene.shopify.fault("fulfillmentOrderMove", "500", count=None)
     scene.ship(order, tracking="LATE")

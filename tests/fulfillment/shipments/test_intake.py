@@ -56,7 +56,7 @@ def test_the_same_shipment_reported_thrice_is_one_fulfillment(scene: Scene) -> N
     assert WmsOrderLine.objects.get().shipped == 1
 
 
-def test_two_equal_parcels_without_tracking_are_two_fulfillments(scene: Scene) -> None:
+def test_two_equal_shipments_without_tracking_are_two_fulfillments(scene: Scene) -> None:
     order = scene.arrive((MUG, 2))
     scene.ship(order, ("MUG", 1), tracking="")
     scene.ship(order, ("MUG", 1), tracking="")
@@ -210,7 +210,7 @@ def test_units_that_shopify_no_longer_asks_for_hold_the_shipment(scene: Scene) -
     assert len(scene.fulfillments(order)) == 1
 
 
-def test_a_parcel_that_overtakes_the_move_is_fulfilled_at_its_warehouse_s_location(scene: Scene) -> None:
+def test_a_shipment_that_overtakes_the_move_is_fulfilled_at_its_warehouse_s_location(scene: Scene) -> None:
     scene.shopify.fault("fulfillmentOrderMove", "500", count=None)
     order = scene.arrive((MUG, 1), at=LYON)
     assert WmsOrder.objects.get().warehouse == scene.berlin

@@ -41,7 +41,7 @@ counts = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 2), st.integers(1,
 
 
 @given(counts, st.integers(1, 3), st.integers(1, 3))
-def test_a_parcel_that_completes_kits_names_those_that_brought_their_other_items(
+def test_a_shipment_that_completes_kits_names_those_that_brought_their_other_items(
     counted: Counts, mugs: int, lids: int
 ) -> None:
     lines = kit(mugs, lids)

@@ -129,7 +129,7 @@ def test_an_answer_that_got_lost_is_read_back_by_all_its_numbers(scene: Scene) -
     assert Shipment.objects.get().state == "fulfilled"
 
 
-def test_a_kit_that_left_in_two_parcels_has_both_numbers(scene: Scene) -> None:
+def test_a_kit_that_left_in_two_shipments_has_both_numbers(scene: Scene) -> None:
     order = scene.arrive((GIFT_SET, 1))
     scene.ship(order, ("MUG", 2), tracking="TM1")
     scene.ship(order, ("BOX", 1), tracking="TM2")
@@ -137,7 +137,7 @@ def test_a_kit_that_left_in_two_parcels_has_both_numbers(scene: Scene) -> None:
     assert sorted(found["numbers"]) == ["TM1", "TM2"]
 
 
-def test_a_kit_has_the_numbers_of_its_own_parcels_only(scene: Scene) -> None:
+def test_a_kit_has_the_numbers_of_its_own_shipments_only(scene: Scene) -> None:
     order = scene.arrive((GIFT_SET, 3))
     scene.ship(order, ("MUG", 3), ("BOX", 1), tracking="A")  # one set, and a mug of the second
     scene.ship(order, ("MUG", 1), ("BOX", 1), tracking="B")  # the second
@@ -145,7 +145,9 @@ def test_a_kit_has_the_numbers_of_its_own_parcels_only(scene: Scene) -> None:
     assert [sorted(each["numbers"]) for each in tracking(scene, order)] == [["A"], ["A", "B"], ["C"]]
 
 
-def test_a_corrected_number_of_a_kit_s_first_parcel_reaches_the_fulfillment_of_its_last(scene: Scene) -> None:
+def test_a_corrected_number_of_a_kit_s_first_shipment_reaches_the_fulfillment_of_its_last(
+    scene: Scene,
+) -> None:
     order = scene.arrive((GIFT_SET, 1))
     first = scene.ship(order, ("MUG", 2), tracking="WRONG")
     scene.ship(order, ("BOX", 1), tracking="B")

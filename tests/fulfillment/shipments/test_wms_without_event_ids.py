@@ -14,7 +14,7 @@ from wms.models import Connection
 pytestmark = pytest.mark.django_db
 
 
-def test_a_parcel_with_the_event_id_of_a_status_is_told_once(scene: Scene) -> None:
+def test_a_shipment_with_the_event_id_of_a_status_is_told_once(scene: Scene) -> None:
     Connection.objects.update(callback_secret="new-secret")
     order = scene.arrive((MUG, 1))
     named = {"wmsOrderId": WmsOrder.objects.get().remote_id}

@@ -39,7 +39,7 @@ def asks(reference: str = "p1", item: str = "MUG", **changes: Any) -> Given:
         ({"remaining": 0}, 0),
     ],
 )
-def test_a_part_has_committed_what_it_was_given_and_has_not_told(changes: Any, units: int) -> None:
+def test_a_part_has_committed_what_it_was_given_and_has_not_fulfilled(changes: Any, units: int) -> None:
     assert committed_units([asks(**changes)]) == {"p1": {(7, "MUG"): units}}
 
 
@@ -76,7 +76,9 @@ parts = st.lists(
 
 
 @given(parts)
-def test_no_more_is_committed_than_shopify_has_and_none_is_left_that_is_not_told(given: list[Given]) -> None:
+def test_no_more_is_committed_than_shopify_has_and_nothing_unfulfilled_is_left_out(
+    given: list[Given],
+) -> None:
     found = {reference: places[7, "MUG"] for reference, places in committed_units(given).items()}
     not_told = {each.reference: max(0, each.units - each.fulfilled) for each in given}
     assert all(0 <= units <= not_told[reference] for reference, units in found.items())
@@ -167,7 +169,7 @@ def test_an_ended_part_commits_what_left_and_none_what_is_sent_again(
     assert committed()["MUG"] == units
 
 
-def test_what_a_fulfillment_told_is_no_longer_outstanding(berlin: Warehouse) -> None:
+def test_what_a_fulfillment_has_is_no_longer_outstanding(berlin: Warehouse) -> None:
     order = sent(berlin)
     shipment = make_shipment(order.wms_orders.get())
     ShipmentUnit.objects.create(shipment=shipment, order_line=order.lines.get(), quantity=2, fulfilled=1)
@@ -175,7 +177,7 @@ def test_what_a_fulfillment_told_is_no_longer_outstanding(berlin: Warehouse) -> 
     assert committed() == {"MUG": 1}
 
 
-def test_the_items_of_a_told_shipment_are_looked_at_anew_those_of_the_earlier_parcel_too(
+def test_the_items_of_a_fulfilled_shipment_are_due_and_those_of_the_earlier_shipment_too(
     berlin: Warehouse,
 ) -> None:
     order = sent(berlin)

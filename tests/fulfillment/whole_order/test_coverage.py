@@ -70,7 +70,9 @@ def test_units_in_flight_stand_for_those_that_may_go_first(units: dict[str, int]
 
 
 @given(spread, some)
-def test_a_doubt_about_what_was_told_never_makes_a_second_parcel(units: dict[str, int], told: int) -> None:
+def test_a_doubt_about_our_fulfilments_never_makes_a_second_shipment(
+    units: dict[str, int], told: int
+) -> None:
     found, true = measured(units, told=min(told, units["sent"])), measured(units)
     assert found.uncovered.get(1, 0) <= true.uncovered.get(1, 0)
     assert found.unsent.get(1, 0) <= true.unsent.get(1, 0)
@@ -230,7 +232,9 @@ def test_what_a_reading_can_know_of_our_fulfillments_is_off_what_is_in_flight(
     assert only(coverage.measure(order).in_flight) == in_flight
 
 
-def test_what_shopify_counts_as_fulfilled_and_we_never_told_was_sent_by_others(berlin: Warehouse) -> None:
+def test_what_shopify_counts_as_fulfilled_without_a_fulfilment_of_ours_was_sent_by_others(
+    berlin: Warehouse,
+) -> None:
     order = ordered(berlin.shop)
     part(order, berlin, ("MUG", 2, 1))
     FulfillmentOrder.objects.update(status="CLOSED")

@@ -175,7 +175,7 @@ def test_an_order_is_shipped_once_shopify_knows_of_all_that_left(
     assert settled(order) == expected
 
 
-def test_a_parcel_is_not_asked_for_while_nothing_counts_as_shipped(berlin: Warehouse) -> None:
+def test_shipments_are_not_read_while_nothing_counts_as_shipped(berlin: Warehouse) -> None:
     order = at_warehouse(berlin)
     parcel(order, shipment={"state": "held", "reason": "x"})
     assert settled(order) == ("at_warehouse", "", "")
@@ -274,7 +274,7 @@ def test_what_an_order_waited_for_is_added_up_when_it_goes_on(
 
 
 @pytest.mark.parametrize(("hours_ago", "expected"), [(0.5, 1.5), (-1, 2), (3, 0)])
-def test_an_order_waited_for_shopify_until_we_were_told_and_the_rest_is_ours(
+def test_an_order_waited_for_shopify_until_the_webhook_came_and_the_rest_is_ours(
     berlin: Warehouse, hours_ago: float, expected: float
 ) -> None:
     order = make_order(berlin.shop, state="waiting", reason="unpaid")
@@ -321,7 +321,9 @@ def test_what_ends_with_the_work_is_over_once_nobody_works_on_the_order(
 # Since when it is owed
 
 
-def test_an_order_is_owed_from_its_first_notice_until_a_warehouse_confirmed_it(berlin: Warehouse) -> None:
+def test_the_lag_of_an_order_starts_with_its_first_webhook_until_a_warehouse_confirmed_it(
+    berlin: Warehouse,
+) -> None:
     order = make_order(berlin.shop, received_at=timezone.now() - 3 * HOUR, ready_at=None)
     order_states.mark_ready(order, has_uncovered=True)
     assert now(order).lag_started_at == order.received_at
@@ -329,7 +331,7 @@ def test_an_order_is_owed_from_its_first_notice_until_a_warehouse_confirmed_it(b
 
 
 @pytest.mark.parametrize(("accepted", "at_notice"), [(timezone.now(), True), (None, False)])
-def test_a_later_part_is_owed_from_the_notice_that_it_may_go(
+def test_the_lag_of_a_later_part_starts_with_the_webhook_that_releases_it(
     berlin: Warehouse, accepted: Any, at_notice: bool
 ) -> None:
     webhook_at = timezone.now() - HOUR
@@ -339,7 +341,7 @@ def test_a_later_part_is_owed_from_the_notice_that_it_may_go(
     assert now(order).lag_started_at == (webhook_at if at_notice else order.received_at)
 
 
-def test_what_is_known_to_be_owed_and_ready_is_kept_unless_it_begins_anew(berlin: Warehouse) -> None:
+def test_a_lag_that_runs_and_the_time_of_readiness_are_kept_until_a_new_release(berlin: Warehouse) -> None:
     since = timezone.now() - 2 * HOUR
     order = make_order(berlin.shop, lag_started_at=since, ready_at=since)
     order_states.mark_ready(order, has_uncovered=True)
@@ -349,7 +351,7 @@ def test_what_is_known_to_be_owed_and_ready_is_kept_unless_it_begins_anew(berlin
     assert now(order).ready_at != since
 
 
-def test_an_order_that_owes_nothing_forgets_since_when_and_no_other_does(berlin: Warehouse) -> None:
+def test_a_lag_is_stopped_for_its_order_alone(berlin: Warehouse) -> None:
     order, other = (make_order(berlin.shop, lag_started_at=timezone.now()) for _ in range(2))
     order_states.stop_lag(order)
     assert (now(order).lag_started_at, now(other).lag_started_at) == (None, other.lag_started_at)

@@ -99,7 +99,7 @@ def test_while_it_is_picked_the_wms_is_asked_and_may_confirm(scene: Scene) -> No
     assert not Reservation.objects.exists()
 
 
-def test_a_word_that_decides_nothing_leaves_the_wish_to_cancel(scene: Scene) -> None:
+def test_a_word_that_decides_nothing_leaves_the_request_to_cancel(scene: Scene) -> None:
     order = picking(scene, "ask")
     scene.callback("order_status", {"wmsOrderId": WmsOrder.objects.get().remote_id, "status": "on_hold"})
     assert WmsOrder.objects.get().wms_status == "cancel_requested"
@@ -109,7 +109,7 @@ def test_a_word_that_decides_nothing_leaves_the_wish_to_cancel(scene: Scene) -> 
     assert scene.row(order).state == OrderState.CANCELLED
 
 
-def test_or_it_may_decline_and_staff_are_told(scene: Scene) -> None:
+def test_or_it_may_decline_and_staff_are_alerted(scene: Scene) -> None:
     order = picking(scene, "ask")
     data = {"wmsOrderId": WmsOrder.objects.get().remote_id, "status": "picking", "reason": "too late"}
     scene.callback("order_status", data)
@@ -118,7 +118,7 @@ def test_or_it_may_decline_and_staff_are_told(scene: Scene) -> None:
     assert Reservation.objects.exists()
 
 
-def test_once_packed_a_return_is_opened_and_staff_are_told(scene: Scene) -> None:
+def test_once_packed_a_return_is_opened_and_staff_are_alerted(scene: Scene) -> None:
     order = scene.arrive((MUG, 2))
     scene.in_warehouse(order, "pick")
     scene.in_warehouse(order, "pack")

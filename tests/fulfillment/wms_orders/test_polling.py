@@ -88,7 +88,7 @@ def test_an_order_that_nobody_moves_for_months_is_left_to_people(scene: Scene) -
     assert "fulfillment.look_up" not in tick()
 
 
-def test_a_cancellation_by_the_wms_is_noticed(scene: Scene) -> None:
+def test_a_cancellation_by_the_wms_is_webhookd(scene: Scene) -> None:
     order = scene.arrive((MUG, 1))
     scene.in_warehouse(order, "status", {"status": "cancelled"})
     tick()
@@ -144,7 +144,7 @@ def test_the_rest_of_an_order_whose_shipment_was_lost_is_told_too(scene: Scene) 
     assert open_alerts() == set()
 
 
-def test_nobody_is_told_of_a_lost_shipment_that_was_fulfilled_by_hand(scene: Scene) -> None:
+def test_nobody_is_alerted_of_a_lost_shipment_that_was_fulfilled_by_hand(scene: Scene) -> None:
     order = scene.arrive((MUG, 1))
     shipped_unheard(scene, order=order)
     tick()
@@ -209,7 +209,7 @@ def cancelling(scene: Scene) -> Json:
     return order
 
 
-def test_an_answer_older_than_a_wish_to_cancel_does_not_decline_it(scene: Scene) -> None:
+def test_an_answer_older_than_a_request_to_cancel_does_not_decline_it(scene: Scene) -> None:
     cancelling(scene)
     row = WmsOrder.objects.annotate(before=Now() - AN_HOUR).select_related("order__shop", "warehouse").get()
     polling.apply_answer(row, OrderAnswer(row.remote_id, WmsStatus.PACKED, "packed"), asked_at=row.before)
@@ -229,7 +229,7 @@ def test_a_wms_that_was_asked_to_cancel_is_asked_what_became_of_it(
     assert open_alerts() == ({"cancel_unanswered"} if then == "cancel_requested" else set())
 
 
-def test_silence_after_a_wish_to_cancel_ends_with_the_answer(scene: Scene) -> None:
+def test_silence_after_a_request_to_cancel_ends_with_the_answer(scene: Scene) -> None:
     order = cancelling(scene)
     drain(advance=AN_HOUR)
     assert open_alerts() == {"cancel_unanswered"}

@@ -353,7 +353,7 @@ def test_without_look_up_a_refusal_after_a_lost_answer_is_for_a_person_to_judge(
 
 
 @pytest.mark.parametrize("nothing_sent", [Transient("could not connect"), Throttled("429", wait=LATER)])
-def test_where_nothing_was_sent_nothing_is_in_doubt(scene: Scene, nothing_sent: Exception) -> None:
+def test_where_nothing_was_sent_no_outcome_is_unknown(scene: Scene, nothing_sent: Exception) -> None:
     able_to("cancel_order")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("wms.adapters.rest.RestAdapter.create_order", raising(nothing_sent))

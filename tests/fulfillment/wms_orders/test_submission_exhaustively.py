@@ -59,7 +59,7 @@ def test_an_order_is_placed_once_wherever_its_first_attempt_ends(kind: str) -> N
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_cancellation_meets_every_doubt(kind: str) -> None:
+def test_a_cancellation_meets_every_unknown_outcome(kind: str) -> None:
     for end in DOUBTFUL:
         with working() as workers:
             begin(OneOrder(KINDS[kind], workers), end, meanwhile=OneOrder.the_customer_cancels)

@@ -16,7 +16,7 @@ from tests.workers import working
 from wms.adapters.base import Capability
 
 FAULTS = ("ok", *BEFORE, *AFTER, *WORKER)
-told = [True, False]
+either = [True, False]
 STEPS: Steps = {
     "work": (8, (FAULTS, FAULTS, FAULTS)),
     "work_that_stops": (4, ([*PLACES], ["die", "hang"])),
@@ -30,10 +30,10 @@ STEPS: Steps = {
     "the_customer_cancels": (1, ()),
     "a_line_is_added": (1, ()),
     "the_address_is_corrected": (1, ()),
-    "shopify_holds_it": (1, (told,)),
-    "the_sku_is_mapped": (1, (told,)),
-    "the_warehouse_goes_on": (1, (told,)),
-    "the_warehouse_cancels": (1, (told,)),
+    "shopify_holds_it": (1, (either,)),
+    "the_sku_is_mapped": (1, (either,)),
+    "the_warehouse_goes_on": (1, (either,)),
+    "the_warehouse_cancels": (1, (either,)),
     "a_person_looks": (2, ()),
 }
 
