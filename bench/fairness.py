@@ -84,6 +84,7 @@ def main() -> int:
 
 
 def _measure(stack: Stack, name: str, options: argparse.Namespace) -> Result:
+    """Measure the orders of the other shop in turns, without and with the backlog, and report the result."""
     lane = backlog.make(name, BERLIN.domain, jobs=options.backlog, concurrency=options.concurrency)
     alone, loaded, seconds, left = Lags([]), Lags([]), 0.0, options.backlog
     orders = options.orders // options.rounds

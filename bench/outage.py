@@ -144,6 +144,7 @@ def _measure(stack: Stack, proxy: Proxy, name: str, options: argparse.Namespace)
 
 
 def _take_down(outage: Outage, proxy: Proxy, seconds: float) -> None:
+    """Take the endpoint down for this many seconds. Note when its circuit opens, and sample the lane from then on."""
     outage.down_at = proxy.take_down(outage.scenario.account, outage.scenario.how)
     while time.time() < outage.down_at + seconds:
         time.sleep(2.0)
@@ -160,6 +161,8 @@ def _bring_back(outage: Outage, proxy: Proxy, stack: Stack, affected: Customers)
 
 
 def _report_others(name: str, outage: Outage, stack: Stack, others: Customers) -> None:
+    """Report the lags of the other shop, and check that it was not slowed down."""
+
     def paid(since: float, until: float) -> Lags:
         return lags(stack, {placed: at for placed, at in others.paid.items() if since <= at < until})
 
@@ -176,6 +179,8 @@ def _report_others(name: str, outage: Outage, stack: Stack, others: Customers) -
 
 
 def _report_outage(name: str, outage: Outage, proxy: Proxy) -> None:
+    """Report the outage, and check that its circuit opened, that probes did not overlap, and that there was one
+    alert."""
     calls = proxy.calls_to(outage.scenario.account, since=outage.down_at, until=outage.up_at)
     outage.check(outage.opened_at is not None, "the circuit never opened")
     opened = outage.opened_at or outage.up_at
@@ -210,6 +215,7 @@ def _check_lane(outage: Outage) -> None:
 
 
 def _report_recovery(name: str, outage: Outage, proxy: Proxy, stack: Stack, affected: Customers) -> None:
+    """Report the time after the outage, and check that no order is missing or doubled."""
     calls = [call for call in proxy.calls_to(outage.scenario.account, since=outage.up_at) if call.passed]
     first = calls[0].began if calls else outage.up_at
     by_second = [sum(first + n <= call.began < first + n + 1 for call in calls) for n in range(SHOWN_SECONDS)]

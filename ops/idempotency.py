@@ -58,6 +58,7 @@ def _acquire(key: str) -> GuardState:
 
 
 def _set(key: str, window: RetentionWindow | None) -> None:
+    """Mark the guard as done for the window, or release it if there is none. Without Redis nothing happens."""
     try:
         if window is None:
             redis.client().delete(key)

@@ -45,11 +45,11 @@ def _require_usable_secrets() -> None:
 
 _require_usable_secrets()
 
-# --- The two ends of the wire ---
+# --- Shopify and the WMSs ---
 
 # Root of a shop; /admin/api/{version}/graphql.json and /admin/oauth/access_token hang below it.
 SHOPIFY_ADMIN_URL = env.str("SHOPIFY_ADMIN_URL", default="https://{domain}")
-# Hosts and networks that may be called though they are private, and by http: 127.0.0.0/8,wms.internal
+# These hosts and networks may be called although they are private, also by http: 127.0.0.0/8,wms.internal
 ALLOW_PRIVATE_TARGETS: list[str] = env.list("ALLOW_PRIVATE_TARGETS", default=[])
 # Where Shopify and the WMSs reach us, for webhook subscriptions; e.g. https://bridge.example.com
 PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
@@ -61,7 +61,7 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 CSRF_FAILURE_VIEW = "wmsbridge.monitoring.probes.forged"
 ROOT_URLCONF = "wmsbridge.urls"
 WSGI_APPLICATION = "wmsbridge.wsgi.application"
-# Webhook bodies of very large orders are some MB; the receivers answer 413 to whatever is larger.
+# Webhook bodies of very large orders have some MB. The doors answer 413 to larger ones.
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_BODY_BYTES", default=5 * 1024 * 1024)
 
 # TLS ends at the proxy, which must set (not pass on) X-Forwarded-Proto. HTTPS=0 is for this machine only.
@@ -70,9 +70,11 @@ BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # asked by the machine next door, without TLS
+SECURE_REDIRECT_EXEMPT = [
+    r"^(healthz|readyz|metrics)$"
+]  # monitoring on the same network asks them without TLS
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
-# Subdomains and the preload list are for the owner of the domain to decide, not for one application on it.
+# The owner of the domain decides about subdomains and the preload list, and not one application on it.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_AGE = 12 * 60 * 60
@@ -150,12 +152,12 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
-# Before a password is hashed: a name from an address is refused after five wrong ones. Never an address alone, behind
-# which a whole office may be.
+# After five wrong passwords a name is refused from that address, before a password is hashed. An address alone is never
+# refused, because a whole office may be behind it.
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = [
     "wmsbridge.second_factor.sign_in.Argon2",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",  # what was stored before; renewed at the next log-in
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",  # for older passwords, which are hashed anew at the next log-in
 ]
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
@@ -164,17 +166,17 @@ AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
-AXES_ENABLE_ADMIN = False  # wmsbridge.admin has its own list, in the console's clothes
+AXES_ENABLE_ADMIN = False  # wmsbridge.admin has its own list, in the style of the console
 AXES_CLIENT_IP_CALLABLE = "wmsbridge.second_factor.sign_in.client_address"
 AXES_LOCKOUT_CALLABLE = "wmsbridge.second_factor.sign_in.locked_out"
 
-# Everybody may have a second factor; with this everybody must.
+# Everybody may have a second factor. If this is set, everybody must.
 REQUIRE_SECOND_FACTOR = env.bool("REQUIRE_SECOND_FACTOR", default=False)
 
-# --- Database: the truth ---
+# --- Database: it alone decides ---
 
 _database: dict[str, Any] = env.db_url("DATABASE_URL", engine="django.db.backends.postgresql")
-# No statement of ours takes long: one that hangs must free its worker and its locks by itself.
+# No statement of ours takes long. One that hangs must free its worker and its locks by itself.
 _limits = {
     "statement_timeout": env.int("DB_STATEMENT_TIMEOUT_MS", default=30_000),
     "lock_timeout": 10_000,
@@ -190,7 +192,7 @@ _database["CONN_HEALTH_CHECKS"] = True
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- Celery on Redis: only fast ---
+# --- Celery on Redis: wake-ups only ---
 
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -221,7 +223,9 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_DISABLE_PREFETCH = True  # no message waits at a busy worker while another has a free process
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 5_000
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # concerns late acknowledgement: none here
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = (
+    True  # it is about late acknowledgement, which is not used
+)
 
 # --- Staff, alerts, health ---
 
@@ -233,7 +237,7 @@ ALERT_URLS: list[str] = env.list(
     "ALERT_URLS", default=[]
 )  # apprise addresses: slack://..., msteams://..., json://...
 
-# metric -> the value above which staff are alerted
+# Staff are alerted if a metric is above its value here.
 HEALTH_THRESHOLDS: dict[str, float] = {
     "order_submission_lag": env.float("HEALTH_ORDER_SUBMISSION_LAG_SECONDS", default=120.0),
     "order_submission_worst": env.float("HEALTH_ORDER_SUBMISSION_WORST_SECONDS", default=600.0),
@@ -244,13 +248,13 @@ HEALTH_THRESHOLDS: dict[str, float] = {
     "dead_letter_depth": env.float("HEALTH_DEAD_LETTER_DEPTH", default=0.0),
 }
 
-# Set: /metrics answers only to this bearer token and to staff. Empty: keep /metrics off the public proxy.
+# If it is set, /metrics answers only to this bearer token and to staff. If not, keep /metrics off the public proxy.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
-# /readyz and /metrics answer what they found at most so many seconds ago: asking often costs the database nothing.
+# /readyz and /metrics may answer what they found this many seconds ago, so that frequent requests cost nothing.
 PROBES_KEPT_SECONDS = env.float("PROBES_KEPT_SECONDS", default=2.0)
 
-# So long after a request without an answer its order may still appear in the WMS.
+# For this long after a request without an answer, its order may still appear in the WMS.
 WMS_SETTLE_SECONDS = env.int("WMS_SETTLE_SECONDS", default=120)
 
 # --- How long things are kept: docs/configuration.md says what each is about ---
@@ -258,7 +262,7 @@ WMS_SETTLE_SECONDS = env.int("WMS_SETTLE_SECONDS", default=120)
 KEEP_PERSONAL_DATA_DAYS = env.int("KEEP_PERSONAL_DATA_DAYS", default=30)
 KEEP_PERSONAL_DATA_AT_MOST_DAYS = env.int("KEEP_PERSONAL_DATA_AT_MOST_DAYS", default=180)
 KEEP_PAYLOADS_DAYS = env.int("KEEP_PAYLOADS_DAYS", default=7)
-KEEP_JOBS_DAYS = env.int("KEEP_JOBS_DAYS", default=30)  # longer than any sender repeats itself
+KEEP_JOBS_DAYS = env.int("KEEP_JOBS_DAYS", default=30)  # longer than any sender repeats an event
 
 # --- API documentation ---
 
@@ -295,9 +299,9 @@ UNFOLD = {
 # --- Logs: fields, not sentences ---
 
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False  # addresses of people are personal data
-DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG  # the line at the end of a request says it all
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG  # the line at the end of a request has everything
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
-DJANGO_STRUCTLOG_CELERY_DEFAULT_LOG_LEVEL = logging.DEBUG  # the runner logs jobs in the product's words
+DJANGO_STRUCTLOG_CELERY_DEFAULT_LOG_LEVEL = logging.DEBUG  # the runner logs the jobs
 LOGGING = logs.configuration(
     level=env.str("LOG_LEVEL", default="INFO"),
     rendering=env.str("LOG_FORMAT", default="console" if DEBUG else "json"),

@@ -108,6 +108,8 @@ def _holds_nul(sent: QueryDict) -> bool:
 
 
 def _masked(field: Field[Any, Any]) -> Callable[[Model], str]:
+    """Return a read-only field that shows a secret masked."""
+
     @admin.display(description=str(field.verbose_name))
     def shown(row: Model) -> str:
         stored = getattr(row, field.name)

@@ -82,6 +82,7 @@ def _send_chat(url: str, alerts: Sequence[Alert]) -> None:
 
 
 def _subject(alerts: Sequence[Alert]) -> str:
+    """The subject of the message: the title of a single alert, else the number of alerts and the most urgent title."""
     if len(alerts) == 1:
         text = f"{alerts[0].get_severity_display()}: {alerts[0].title}"
     else:

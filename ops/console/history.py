@@ -52,6 +52,7 @@ def _of_person(entry: LogEntry) -> Event:
 
 
 def _of_run(run: JobAttempt) -> Event:
+    """The event of a failed run. Its duration is not known if no worker began it."""
     outcome = JobAttempt.Outcome(run.outcome)
     return Event(
         at=run.ended_at,

@@ -129,6 +129,7 @@ def read() -> list[Refused]:
 
 
 def _parse(field: str, stored: dict[str, str]) -> Refused:
+    """The count of one sender and reason, from the fields of the hash."""
     door, sender, why = field.split("|")
     return Refused(
         door=Door(door),

@@ -64,6 +64,7 @@ class CallInTransaction(AssertionError):
 
 
 def _session(pool: str) -> requests.Session:
+    """The session of this thread for a pool. It ignores proxies of the environment, and checks each address."""
     sessions: dict[str, requests.Session] = _local.__dict__.setdefault("sessions", {})
     if pool not in sessions:
         session = requests.Session()

@@ -76,6 +76,10 @@ def _in_batches(
     most: int | None = None,
     seconds: float | None = None,
 ) -> Done:
+    """Change the chosen jobs batch by batch, each in a transaction, until none, `most` or `seconds` is left.
+
+    Jobs that another transaction has locked are skipped, so `more` may be True at the end.
+    """
     began, count = time.monotonic(), 0
     while most is None or count < most:
         size = BATCH if most is None else min(BATCH, most - count)

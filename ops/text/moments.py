@@ -107,6 +107,7 @@ def _read(value: Any) -> datetime:
 
 
 def _iso(found: re.Match[str]) -> datetime:
+    """The time that an ISO 8601 match names. Raises ValueError if the day or the time of day does not exist."""
     date, fraction = found["date"].replace("-", ""), (found["fraction"] or "")[:6].ljust(6, "0")
     return datetime(
         int(date[:4]),

@@ -133,8 +133,8 @@ def _end_run_of_dead_worker(job: Job) -> None:
     deaths = leases.worker_deaths(job) + 1
     try:
         if deaths >= MOST_WORKER_DEATHS:
-            told = f"its worker died in each of {deaths} runs: it may have killed them (memory, a crash in a library)"
-            bury_and_alert(job, JobAttempt.Outcome.LOST, WorkerLost.__name__, told)
+            reason = f"its worker died in each of {deaths} runs: it may have killed them (memory, a crash in a library)"
+            bury_and_alert(job, JobAttempt.Outcome.LOST, WorkerLost.__name__, reason)
         elif job.attempts >= attempts_of(job.kind):
             bury_and_alert(job, JobAttempt.Outcome.LOST, WorkerLost.__name__, str(error))
         else:

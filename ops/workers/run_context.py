@@ -68,6 +68,7 @@ def part(name: str) -> Iterator[Run]:
 
 @contextmanager
 def _under_way(run: Run) -> Iterator[Run]:
+    """Make this the current run while the block runs, and end afterwards what is attached to it."""
     with run._ends_with_it:
         token = _current.set(run)
         try:

@@ -97,6 +97,10 @@ def run(handler: BatchHandler, job_id: int, token: uuid.UUID, *, size: int = 1) 
 
 
 def _attempt(handler: BatchHandler, batch: list[Job]) -> str:
+    """Run the handler, and end the jobs and their lane according to its result. Returns the result for the log.
+
+    If a batch fails for good, each of its jobs is tried again alone, because only one of them may be the cause.
+    """
     with http.observed() as calls:
         try:
             with run_context.begin(batch):
@@ -148,6 +152,7 @@ def _lane_after_failure(job: Job, error: Exception, calls: http.Calls) -> bool:
 
 
 def _end_each(batch: list[Job], error: Exception, *, endpoint_at_fault: bool) -> None:
+    """End every job of a failed batch. A job that lost its lease is left to the run that has it now."""
     for job in batch:
         try:
             _end_failed(job, error, endpoint_at_fault=endpoint_at_fault)
@@ -176,6 +181,7 @@ def _end_failed(job: Job, error: Exception, *, endpoint_at_fault: bool) -> None:
 
 
 def _retry_or_bury(job: Job, outcome: JobAttempt.Outcome, error: Exception, *, counts: bool) -> None:
+    """Retry the job, or bury it if its attempts are used up. An attempt that does not count never uses them up."""
     if counts and job.attempts >= dispatch.attempts_of(job.kind):
         dispatch.bury_and_alert(job, outcome, recorded_name(error), str(error))
     else:

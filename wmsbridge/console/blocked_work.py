@@ -80,6 +80,7 @@ def blocked_work() -> BlockedWork:
 
 
 def _parked() -> list[Waiting]:
+    """Parked work by cause, the largest group first. A paused or switched-off warehouse is named."""
     with connection.cursor() as cursor:
         cursor.execute(_PARKED)
         return [

@@ -121,6 +121,7 @@ def _may_see(request: HttpRequest, entry: Entry) -> bool:
 
 
 def _item(request: HttpRequest, entry: Entry) -> dict[str, Any]:
+    """The entry as Unfold needs it, with a badge if there is something to count."""
     item: dict[str, Any] = {
         "title": entry.title,
         "icon": entry.icon,

@@ -100,6 +100,8 @@ class Actors:
     # --- At Shopify ---
 
     def _customer(self) -> None:
+        """Place the next order, unless too many are on their way, and plan what the merchant and the operator do about
+        it."""
         if not self._ordering:
             return
         self._later(OPENING_INTERVAL if len(self.placed) < FIRST_ORDERS else INTERVAL, self._customer)
@@ -162,6 +164,7 @@ class Actors:
                 self._begin(placed, wms_order)
 
     def _begin(self, placed: PlacedOrder, wms_order: WmsOrder) -> None:
+        """Plan what happens to an order at the warehouse: picking, packing and the parcels of its scenario."""
         scenario = placed.scenario
         if scenario.at_warehouse:
             verb, seconds = scenario.at_warehouse

@@ -81,5 +81,6 @@ def _snapshot(
     wms_orders: Mapping[int, list[WmsOrder]],
     shipments: Mapping[int, list[Shipment]],
 ) -> OrderSnapshot:
+    """The snapshot of one order, from the rows that were read for all of them."""
     number = order.id if order else 0
     return OrderSnapshot(placed, order, tuple(wms_orders.get(number, ())), tuple(shipments.get(number, ())))

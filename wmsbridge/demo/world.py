@@ -79,6 +79,7 @@ NORTHERN, SOUTHERN = ("DE", "AT", "PL", "NL"), ("FR", "BE", "ES", "IT")
 
 
 def _variants(first_id: int, prefix: str) -> Iterator[Variant]:
+    """The variants of a store: one for each kind and size, then a kit, a pack, and one that is not mapped."""
     goods = [
         (f"{prefix}-{kind}-{size}", f"{title} {size.lower()}")
         for kind, (title, sizes) in GOODS.items()

@@ -56,6 +56,7 @@ def _postgres_programs(home: Path) -> Path:
 
 
 def _init_postgres(programs: Path, data: Path, log: Path, password: str) -> None:
+    """Make a new cluster. Raises EmbeddedError with the end of the log of initdb."""
     user = server_user()
     shutil.rmtree(data, ignore_errors=True)  # left by a start that was cut short: it has no PG_VERSION yet
     password_file = data.with_name("initdb.password")

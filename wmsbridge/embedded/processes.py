@@ -62,6 +62,7 @@ def end_with_parent(stop: signal.Signals) -> Callable[[], None] | None:
 
 
 def _wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until the server answers. Raises EmbeddedError, with the end of its log, if it ends or takes too long."""
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         try:
@@ -73,6 +74,7 @@ def _wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log
 
 
 def _end(process: subprocess.Popen[bytes], stop: signal.Signals) -> None:
+    """Stop a server with its signal, and kill it if it does not end in time."""
     process.send_signal(stop)
     try:
         process.wait(STOP_SECONDS)

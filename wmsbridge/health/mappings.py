@@ -82,6 +82,7 @@ def _named(found: list[dict[str, Any]]) -> str:
 
 
 def _alert_text(found: list[dict[str, Any]], detail: str, named: str, *, orders: int) -> AlertText:
+    """The text of the alert. It names the shop if only one is affected."""
     return AlertText(
         title=f"{detail} are mapped nowhere",
         meaning=f"Of the order lines of the last 24 hours, {detail} have a SKU that no warehouse of their shop knows. "

@@ -76,6 +76,7 @@ def _parcel(row: dict[str, Any]) -> str:
 
 
 def _detail(row: dict[str, Any], figures: dict[str, float]) -> str:
+    """The line of text about the metric: what waits now, what was reported lately, and what is held."""
     now = (
         f"{figures['untold']:.0f} to be told, {_parcel(row)} for {duration_text(figures['oldest'])}"
         if row["shipment"] is not None

@@ -107,6 +107,7 @@ def _to_do(late: Oldest) -> str:
 
 
 def _fill_in(words: str, late: Oldest) -> str:
+    """Fill the facts about a late SKU into a text."""
     return words.format(
         name=late.name,
         wms=late.wms,

@@ -196,6 +196,8 @@ def _worst(row: dict[str, Any]) -> Worst | None:
 
 
 def _detail(figures: dict[str, float], worst: Worst | None) -> str:
+    """The line of text about the metric: the median, the order that waits longest, and what orders waited for
+    others."""
     now = (
         f"{figures['waiting']:.0f} waiting on us, {worst.name} of {worst.domain} for {duration_text(worst.lag)}"
         if worst

@@ -190,6 +190,7 @@ def _accounts() -> list[Account]:
 
 
 def _parts(accounts: Iterable[Account]) -> dict[Part, float]:
+    """The number of errors by WMS, kind and type, the persisting ones first."""
     return {
         (each.wms, kind, errors.type): float(errors.count)
         for kind in ("permanent", "transient")
@@ -205,6 +206,7 @@ def _detail(accounts: list[Account]) -> str:
 
 
 def _alert_text(failing: list[Account], limit: float) -> AlertText:
+    """The text of the alert about all WMSs that failed. Its cause changes when another set of WMSs fails."""
     meaning = [sentence for each in failing for sentence in _meaning(each, limit)]
     return AlertText(
         title="; ".join(_title(each) for each in failing),

@@ -51,6 +51,7 @@ class _Collector(Collector):
 
 
 def _health() -> Iterator[Metric]:
+    """The six metrics with their further figures, and for each threshold whether it is crossed."""
     measurements = health.measure()
     for each in measurements:
         name = f"{PREFIX}{each.metric.name}"
@@ -117,6 +118,7 @@ def _refused() -> Iterator[Metric]:
 
 
 def _circuits() -> Metric:
+    """Whether the circuit of each lane is open, those that are not closed first."""
     family = Gauge(
         f"{PREFIX}circuit_open", "1 while a lane's circuit is open, 0.5 while it probes.", labels=["lane"]
     )

@@ -35,6 +35,7 @@ def make_missing(**_: Any) -> None:
 
 @transaction.atomic
 def _make(names: Iterable[str]) -> None:
+    """Make the rows of these schedules from their defaults, and let beat read them."""
     rows = [
         PeriodicTask(
             name=name,

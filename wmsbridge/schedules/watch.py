@@ -88,6 +88,7 @@ def _late(rows: dict[str, PeriodicTask]) -> list[Late]:
 
 
 def _raise_late(late: list[Late], *, are_all: bool) -> None:
+    """Raise the alert about late schedules. It says so if none runs, because then beat is the likely cause."""
     facts = [
         f"{each.name} runs every {in_words(int(each.every.total_seconds()))} and "
         f"{'last ran at' if each.ran else 'should have begun at'} {each.since:%d %b %H:%M} UTC. "

@@ -62,6 +62,7 @@ def _renew(request: HttpRequest, user: User) -> HttpResponse:
 
 
 def _switch_off(request: HttpRequest, user: User) -> HttpResponse:
+    """Remove the second factor, if the code or the password is right."""
     form = SwitchOffForm(request.POST, label=OF_EITHER, auto_id="off_%s")
     if not (form.is_valid() and _may_switch_off(request, user, form)):
         return _render(request, off=form)
@@ -107,6 +108,7 @@ def _check_code(form: CodeForm, check: Callable[[str], Any]) -> Any:
 
 
 def _render(request: HttpRequest, *, fresh: list[str] | None = None, **forms: CodeForm) -> HttpResponse:
+    """Show the page in the present state of the person, with forms that have errors, or with fresh recovery codes."""
     user = _person(request)
     row, begun = enrolment.of(user), enrolment.unconfirmed(user)
     context: dict[str, Any] = {

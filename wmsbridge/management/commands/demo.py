@@ -88,6 +88,7 @@ class Command(BaseCommand):
             raise CommandError(f"{len(summary.faults)} things are not as they should be")
 
     def _play(self, data: Path, seconds: float | None) -> Summary:
+        """Set everything up, let the actors play, and return the verdict."""
         began = time.monotonic()
         setup = fleet.prepare(data)
         _log_to(setup.logs / "demo.log")
