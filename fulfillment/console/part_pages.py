@@ -63,13 +63,7 @@ def _page(
 def wms_order(row: WmsOrder) -> PartPage:
     """The page of a WMS order: its lines and shipments; its timeline also has the callbacks about it."""
     lines: list[list[Cell]] = [
-        [
-            line.item_code,
-            line.quantity,
-            line.shipped,
-            line.order_line.label,
-            line.per_unit,
-        ]
+        [line.item_code, line.quantity, line.shipped, line.order_line.label, line.per_unit]
         for line in row.lines.select_related("order_line").order_by("id")
     ]
     shipments: list[list[Cell]] = [
@@ -96,10 +90,22 @@ def wms_order(row: WmsOrder) -> PartPage:
 
 def shipment(row: Shipment) -> PartPage:
     """The page of a shipment: what it contains, what of the order it completes, and its fulfilments."""
+    parts = [link(row.wms_order, f"WMS order, part {row.wms_order.part}")] if row.wms_order else []
+    order = row.wms_order.order if row.wms_order else None
+    subjects = [row.subject, callback_subject(row.connection.slug, row.remote_order_id)]
+    return _page(order, row, [_items(row), _units(row), _calls(row)], links=parts, subjects=subjects)
+
+
+def _items(row: Shipment) -> Section:
     items: list[list[Cell]] = [
         [line.item_code, line.quantity, line.counted, line.quantity - line.counted]
         for line in row.lines.order_by("id")
     ]
+    headers = ["Item", "Units", "Of the order", "Held: not of it"]
+    return Section("Items, as the WMS reported them", headers, items)
+
+
+def _units(row: Shipment) -> Section:
     units: list[list[Cell]] = [
         [
             unit.order_line.title,
@@ -111,6 +117,12 @@ def shipment(row: Shipment) -> PartPage:
         ]
         for unit in row.units.select_related("order_line").order_by("id")
     ]
+    headers = ["Product", "SKU", "Units", "Fulfilled", "Sent again", "Not fulfilled"]
+    return Section("Units it completes", headers, units, empty="None: nothing is counted.")
+
+
+def _calls(row: Shipment) -> Section:
+    """The calls that made, or tried to make, a fulfilment of the shipment."""
     calls: list[list[Cell]] = [
         [
             str(call.shopify_fulfillment_id or ""),
@@ -121,27 +133,8 @@ def shipment(row: Shipment) -> PartPage:
         ]
         for call in row.fulfillments.order_by("id")
     ]
-    sections = [
-        Section(
-            "Items, as the WMS reported them", ["Item", "Units", "Of the order", "Held: not of it"], items
-        ),
-        Section(
-            "Units it completes",
-            ["Product", "SKU", "Units", "Fulfilled", "Sent again", "Not fulfilled"],
-            units,
-            empty="None: nothing is counted.",
-        ),
-        Section(
-            "Fulfilments at Shopify",
-            ["Fulfilment", "State", "Units", "Tracking", "Tried"],
-            calls,
-            empty="None yet.",
-        ),
-    ]
-    parts = [link(row.wms_order, f"WMS order, part {row.wms_order.part}")] if row.wms_order else []
-    order = row.wms_order.order if row.wms_order else None
-    subjects = [row.subject, callback_subject(row.connection.slug, row.remote_order_id)]
-    return _page(order, row, sections, links=parts, subjects=subjects)
+    headers = ["Fulfilment", "State", "Units", "Tracking", "Tried"]
+    return Section("Fulfilments at Shopify", headers, calls, empty="None yet.")
 
 
 def returned_goods(row: Return) -> PartPage:

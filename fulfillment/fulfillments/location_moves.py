@@ -94,30 +94,30 @@ def move(wms_order_pk: WmsOrderPk) -> None:
     order, shop, location = row.order, row.order.shop, row.warehouse.shopify_location_id
     if order.cancelled_at or phase(WmsStatus(row.wms_status)) == CancellationPhase.CANCELLED:
         return
-    work, refused = (
-        our_locations.of(shop).to_ship(queries.fulfillment_orders(shop, order.shopify_order_id)),
-        False,
-    )
-    moved = False
-    for fulfillment_order_id, lines in planned_moves(work, _unfulfilled_units(row), location_id=location):
-        variables = {
-            "id": gid("FulfillmentOrder", fulfillment_order_id),
-            "newLocationId": gid("Location", location),
-            "fulfillmentOrderLineItems": lines
-            and [{"id": gid("FulfillmentOrderLineItem", i), "quantity": units} for i, units in lines.items()],
-        }
-        data = execute(shop, "fulfillment_order_move", variables).data
-        refusal = parse(Payload, data.get("fulfillmentOrderMove"), changes=True).messages
-        refused = refused or bool(refusal)
-        if refusal:
-            alerts.routing.move_refused(row, said=refusal)
-        else:
-            logger.info("fulfillment_order_moved", order=order.id, fulfillment_order=fulfillment_order_id)
-            moved = True
-    if not refused:
+    found = our_locations.of(shop).to_ship(queries.fulfillment_orders(shop, order.shopify_order_id))
+    planned = planned_moves(found, _unfulfilled_units(row), location_id=location)
+    moved = [_make_move(row, each) for each in planned]
+    if all(moved):
         WmsOrder.objects.filter(id=row.id).update(at_location_since=Now())
-    if moved:
-        jobs.orders.read_order(
-            shop, order.shopify_order_id
-        )  # what is committed where, also if no webhook tells of it
+    if any(moved):
+        # The order is read for the new commitments, in case the webhook gets lost.
+        jobs.orders.read_order(shop, order.shopify_order_id)
     mark_due(row.warehouse_id, list(row.lines.values_list("item_code", flat=True)))
+
+
+def _make_move(row: WmsOrder, planned: Move) -> bool:
+    """Make one move to the warehouse's location; if Shopify refuses it, raises an alert and returns False."""
+    fulfillment_order_id, lines = planned
+    variables = {
+        "id": gid("FulfillmentOrder", fulfillment_order_id),
+        "newLocationId": gid("Location", row.warehouse.shopify_location_id),
+        "fulfillmentOrderLineItems": lines
+        and [{"id": gid("FulfillmentOrderLineItem", i), "quantity": units} for i, units in lines.items()],
+    }
+    data = execute(row.order.shop, "fulfillment_order_move", variables).data
+    refusal = parse(Payload, data.get("fulfillmentOrderMove"), changes=True).messages
+    if refusal:
+        alerts.routing.move_refused(row, said=refusal)
+    else:
+        logger.info("fulfillment_order_moved", order=row.order_id, fulfillment_order=fulfillment_order_id)
+    return not refusal

@@ -22,7 +22,7 @@ from shops.models import Shop
 
 
 class Order(models.Model):
-    """A Shopify order as we last read it. Only `fulfillment.orders.sync` and the modules of states write it."""
+    """A Shopify order as we last read it. Only `fulfillment.orders` and the modules of states write it."""
 
     id: OrderPk
     shop = models.ForeignKey(
