@@ -50,8 +50,7 @@ def apply(
         waits_for_this = order.state in (OrderState.HELD, OrderState.READY)
         if address_changed:
             _address_changed(order)
-        anew = deferred_changed or order.state == OrderState.WAITING
-        _proceed(order, verdict, anew=anew, webhook_at=webhook_at)
+        _proceed(order, verdict, deferred_changed=deferred_changed, webhook_at=webhook_at)
         if waits_for_this:
             wake(order_key(order.id))
     else:
@@ -60,13 +59,16 @@ def apply(
         _reread_when_due(order, verdict.deferred.until)
 
 
-def _proceed(order: Order, verdict: readiness.Verdict, *, anew: bool, webhook_at: datetime | None) -> None:
+def _proceed(
+    order: Order, verdict: readiness.Verdict, *, deferred_changed: bool, webhook_at: datetime | None
+) -> None:
     """Have routed what may go, and hold back what a warehouse was given of the other units."""
+    released = deferred_changed or order.state == OrderState.WAITING
     measured = coverage.measure(order)
     if measured.held and cancellation.end_unsent(order):
         measured = coverage.measure(order)
     order_states.mark_ready(
-        order, newly_released=anew, has_uncovered=bool(measured.uncovered), webhook_at=webhook_at
+        order, newly_released=released, has_uncovered=bool(measured.uncovered), webhook_at=webhook_at
     )
     if measured.held and verdict.deferred:
         alerts.orders.order_held_back(order, reason=verdict.deferred.reason, detail=verdict.deferred.detail)
