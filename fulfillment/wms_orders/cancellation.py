@@ -2,7 +2,7 @@
 
 cancellable    not sent yet: it is ended here; sent: the WMS cancels it (if a call is under way, after its answer)
 in progress    the WMS is asked; its order_status callback confirms or declines
-uncancellable  a return is opened, and a person is told
+uncancellable  a return is opened, and a person is alerted
 """
 
 from __future__ import annotations

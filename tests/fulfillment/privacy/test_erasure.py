@@ -95,7 +95,7 @@ def test_the_order_s_page_says_when_it_was_erased(admin_client: Client) -> None:
     erasure.erase_due()
     text = admin_client.get(page).content.decode()
     assert "Main Street 1" not in text
-    assert "data-erased>Erased on" in text
+    assert "data-erased>The address was erased on" in text
 
 
 def sent_and_erased(scene: Scene) -> Any:
