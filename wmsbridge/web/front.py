@@ -42,7 +42,7 @@ class RequestPool:
     executor: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "pool", ThreadPoolExecutor(self.threads, f"web{self.prefix}"))
+        object.__setattr__(self, "executor", ThreadPoolExecutor(self.threads, f"web{self.prefix}"))
 
 
 class Front:
