@@ -14,8 +14,8 @@ from fulfillment.commitments import Given, committed_units
 from fulfillment.models import FulfillmentOrder, Order, ShipmentUnit, WmsOrder, WmsOrderLine
 from inventory.models import Commitment, StockLevel
 from shops.ids import LocationId
-from tests.builders import make_level, make_shipment
-from tests.fulfillment.order_rows import at_warehouse, ordered, place
+from tests.builders import make_level, make_shipment, make_wms_order
+from tests.fulfillment.order_rows import add_line, at_warehouse, ordered, place
 from wms.models import Warehouse
 
 
@@ -203,3 +203,62 @@ def test_an_order_that_was_deleted_commits_nothing_and_the_others_stay(berlin: W
         commitments.recompute(each)
     commitments.forget(order)
     assert Commitment.objects.get().reference == other.wms_orders.get().external_id
+
+
+def fulfilled(row: WmsOrder, units: int, **shipment: Any) -> None:
+    """Shopify has a fulfilment of so many units of the part's first line."""
+    made = make_shipment(row, **shipment)
+    line = row.order.lines.order_by("id").first()
+    assert line is not None
+    ShipmentUnit.objects.create(shipment=made, order_line=line, quantity=units, fulfilled=units)
+
+
+def test_an_order_commits_nothing_of_another_and_its_fulfilments_count_for_it_alone(
+    berlin: Warehouse,
+) -> None:
+    order, other = sent(berlin), sent(berlin)
+    fulfilled(other.wms_orders.get(), 2)
+    commitments.recompute(order)
+    row = Commitment.objects.get()
+    assert (row.reference, row.quantity) == (order.wms_orders.get().external_id, 2)
+
+
+def test_a_fulfilment_of_one_part_takes_nothing_off_another(berlin: Warehouse) -> None:
+    order = sent(berlin, units=3)
+    first = order.wms_orders.get()
+    WmsOrderLine.objects.update(quantity=1)
+    second = make_wms_order(order, berlin, part=2, external_id=f"{first.external_id}-2")
+    WmsOrderLine.objects.create(
+        wms_order=second, order_line=order.lines.get(), item_code="MUG", quantity=2, per_unit=1
+    )
+    fulfilled(first, 1)
+    commitments.recompute(order)
+    row = Commitment.objects.get()
+    assert (row.reference, row.quantity) == (second.external_id, 2)
+
+
+def test_a_fulfilment_of_one_line_takes_nothing_off_another(berlin: Warehouse) -> None:
+    order = sent(berlin)
+    row = order.wms_orders.get()
+    line = add_line(order, variant=12, units=1)
+    WmsOrderLine.objects.create(wms_order=row, order_line=line, item_code="TEE", quantity=1, per_unit=1)
+    fulfilled(row, 2)
+    commitments.recompute(order)
+    assert committed() == {"TEE": 1}
+
+
+def test_a_fulfilment_makes_only_the_items_of_its_own_lines_and_part_due(berlin: Warehouse) -> None:
+    order, other = sent(berlin), sent(berlin)
+    row = order.wms_orders.get()
+    for each, variant, item in ((order, 12, "TEE"), (other, 13, "CAP")):
+        line = add_line(each, variant=variant, units=1)
+        WmsOrderLine.objects.create(
+            wms_order=each.wms_orders.get(), order_line=line, item_code=item, quantity=1, per_unit=1
+        )
+        make_level(berlin, item)
+    StockLevel.objects.update(push_due_since=None)
+    fulfilled(row, 1, wms_shipment_id="S1")
+    commitments.after_fulfillment(row.shipments.get())
+    due = StockLevel.objects.exclude(push_due_since=None).values_list("item_code", flat=True)
+    assert list(due) == ["MUG"]
+    assert committed() == {"MUG": 1, "TEE": 1}

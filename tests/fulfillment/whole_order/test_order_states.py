@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -361,3 +363,27 @@ def test_only_refused_parts_of_the_order_itself_are_refused(berlin: Warehouse) -
     order = with_parts(berlin, "rejected", "cancelled", "accepted")
     with_parts(berlin, "rejected")
     assert [row.part for row in order_states.refused_parts(order)] == [1]
+
+
+def test_what_becomes_of_one_order_becomes_of_no_other(berlin: Warehouse) -> None:
+    order, other = (make_order(berlin.shop) for _ in range(2))
+    before = Order.objects.filter(pk=other.pk).values().get()
+    assert order_states.set_state(order, OrderState.HELD, Reason.NO_WAREHOUSE, "x")
+    order_states.mark_ready(order, newly_released=True, has_uncovered=True)
+    assert Order.objects.filter(pk=other.pk).values().get() == before
+    assert [order_states.lock(each.id).pk for each in (order, other)] == [order.pk, other.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_order_is_locked_until_the_transaction_ends(berlin: Warehouse) -> None:
+    order = make_order(berlin.shop)
+
+    def is_free() -> bool:
+        with psycopg.connect(**connection.get_connection_params()) as other:
+            query = "SELECT 1 FROM fulfillment_order WHERE id = %s FOR UPDATE SKIP LOCKED"
+            return other.execute(query, [order.pk]).fetchone() is not None
+
+    with transaction.atomic():
+        order_states.lock(order.id)
+        assert not is_free()
+    assert is_free()
