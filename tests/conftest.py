@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import django
+import hypothesis
 import pytest
 import redis
 import structlog
@@ -23,6 +24,12 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 
 from wmsbridge import embedded
+
+# A run can be repeated, and a slow machine is no failure. `make fuzz` is what looks for new cases.
+hypothesis.settings.register_profile(
+    "tests", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("tests")
 
 _RUNNING = ExitStack()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shops.ids import ShopPk
@@ -75,7 +75,6 @@ anything = st.recursive(
 KEYS = ["id", "order", "order_id", "order_edit", "fulfillment_order", "fulfillment_order_merges"]
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.sampled_from(sorted(TOPICS)), st.dictionaries(st.sampled_from(KEYS), anything))
 def test_a_body_with_anything_in_it_is_about_a_thing_or_the_shop(topic: str, body: Json) -> None:
     assert subject(topic, body).split(":")[1] == "7"
