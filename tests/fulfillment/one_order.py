@@ -56,7 +56,7 @@ ALERT_OF = {
 }
 PLACES = {
     "before T4": (submission, "begin"),
-    "after T4": (idempotency, "_take"),
+    "after T4": (idempotency, "_acquire"),
     "before T5": (submission, "record_acceptance"),
     "before a refusal is stored": (attempts, "record_refusal"),
     "before it is taken back": (attempts, "mark_not_sent"),
