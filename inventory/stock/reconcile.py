@@ -184,7 +184,7 @@ def _report_unread(connection: Connection, unread: Sequence[str], *, run: Run, d
 
 def _is_reported(connection: Connection, *, cause: str) -> bool:
     """Whether this run already reported unreadable items in the open alert."""
-    opened = alerts.STOCK_ITEMS_UNREAD.opened().filter(subject=connection.lane)
+    opened = alerts.STOCK_ITEMS_UNREAD.opened().filter(subject=connection.subject)
     return opened.filter(causes__contains=[cause]).exists()
 
 
