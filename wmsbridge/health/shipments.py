@@ -1,4 +1,4 @@
-"""Measures how long it takes until Shopify, and so the customer, knows of a parcel that left."""
+"""Measures how long it takes until Shopify, and so the customer, knows of a shipment that left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FEW = 5
 
 # The time of a shipment begins when the WMS sent its first report (or when we got it, if the former was not kept yet).
 # If the shipment was held, or if more was reported of it, its time begins when it went on. Some shipments do not count,
-# because nothing would close their alert: a parcel of a kit that waits for the other parcels, a shipment that waits for
+# because nothing would close their alert: a shipment of a kit that waits for the others, a shipment that waits for
 # a person, and one of a shop that is switched off.
 _TIMES = """
 WITH untold AS (
@@ -70,7 +70,7 @@ def fulfilment_callback_time() -> Reading:
     )
 
 
-def _parcel(row: dict[str, Any]) -> str:
+def _shipment(row: dict[str, Any]) -> str:
     order = f" of order {row['name']} of {row['domain']}" if row["name"] else ""
     return f"{row['shipment']} of {row['slug']}{order}"
 
@@ -78,7 +78,7 @@ def _parcel(row: dict[str, Any]) -> str:
 def _detail(row: dict[str, Any], figures: dict[str, float]) -> str:
     """The line of text about the metric: what waits now, what was reported lately, and what is held."""
     now = (
-        f"{figures['untold']:.0f} to be told, {_parcel(row)} for {duration_text(figures['oldest'])}"
+        f"{figures['untold']:.0f} to be told, {_shipment(row)} for {duration_text(figures['oldest'])}"
         if row["shipment"] is not None
         else "none to be told"
     )
@@ -90,13 +90,13 @@ def _detail(row: dict[str, Any], figures: dict[str, float]) -> str:
 def _alert_text(row: dict[str, Any], figures: dict[str, float], *, usable_median: float) -> AlertText:
     """The text about the oldest shipment that waits, or about the median if that is longer."""
     lately = (
-        f"Of the latest reported parcels, half took {duration_text(figures['median'])} or longer from the WMS's report "
-        "to the fulfilment in Shopify."
+        f"Of the latest reported shipments, half took {duration_text(figures['median'])} or longer from the WMS's "
+        "report to the fulfilment in Shopify."
     )
     if row["shipment"] is not None and figures["oldest"] >= usable_median:
         return AlertText(
-            title=f"parcel {_parcel(row)} has not been reported to Shopify for {duration_text(figures['oldest'])}",
-            meaning="The customer has not been told that it left. The parcels that wait to be reported are "
+            title=f"shipment {_shipment(row)} has not been reported to Shopify for {duration_text(figures['oldest'])}",
+            meaning="The customer has not been told that it left. The shipments that wait to be reported are "
             f"{figures['untold']:.0f} in all. " + (lately if usable_median else "").strip(),
             shop=row["domain"] or "",
             cause=shipment_subject(row["connection_id"], row["shipment"]),
@@ -104,7 +104,7 @@ def _alert_text(row: dict[str, Any], figures: dict[str, float], *, usable_median
     return AlertText(
         title=f"{duration_text(usable_median)} in the median",
         meaning=f"{lately} {figures['untold']:.0f} wait to be reported now. This alert closes by itself with the next "
-        "parcels, at the latest in an hour.",
+        "shipments, at the latest in an hour.",
         action="Compare the times of the latest shipments. If the time from *emitted* to *received* is long, the WMS "
         "sends its callbacks late, or its clock is wrong. If the time from *received* to *fulfilled* is long, look at "
         "the shop's lane.",
@@ -123,6 +123,6 @@ FULFILMENT_CALLBACK_TIME = Metric(
     "reported, begins when it went on. Shipments that are held for a person do not count and are shown apart. Those "
     "of a shop that is switched off do not count either.",
     advice="Look at the shipments that are received or fulfilling, and at the shop's lane. Their customers have "
-    "not been told that the parcel left.",
+    "not been told that the goods left.",
     read=fulfilment_callback_time,
 )

@@ -214,7 +214,7 @@ def test_a_second_factor_is_set_up_and_asked_for_at_the_next_log_in(page: Page, 
     page.get_by_text("ada", exact=True).click()
     page.get_by_role("link", name="Second factor").click()
     page.get_by_role("button", name="Set it up").click()
-    expect(page.get_by_alt_text("QR code with the secret that stands below")).to_be_visible()
+    expect(page.get_by_alt_text("QR code with the secret that is written below")).to_be_visible()
     picture(page, "second-factor")
     key = base64.b32decode((page.locator("[data-secret]").text_content() or "").replace(" ", ""))
     page.fill("[name=code]", f"{totp(key, drift=-1):06d}")

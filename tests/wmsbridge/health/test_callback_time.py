@@ -36,7 +36,7 @@ def ago(**units: float) -> str:
 def emit(
     scene: Scene, order: Json, *, at: str, shipment: str = "S1", event: str = "e1", units: int = 1
 ) -> None:
-    """The WMS's callback about a parcel comes in, emitted at a time of its clock."""
+    """The WMS's callback about a shipment comes in, emitted at a time of its clock."""
     part = scene.row(order).wms_orders.get()
     data = {
         "wmsOrderId": part.remote_id,
@@ -66,7 +66,7 @@ def shopify_down(scene: Scene) -> None:
     scene.shopify.fault("fulfillmentCreate", "503", count=100)
 
 
-def test_a_parcel_of_a_shop_that_is_switched_off_counts_when_it_is_on_again(
+def test_a_shipment_of_a_shop_that_is_switched_off_counts_when_it_is_on_again(
     scene: Scene, watch: Watch
 ) -> None:
     order = sent(scene)
@@ -79,7 +79,7 @@ def test_a_parcel_of_a_shop_that_is_switched_off_counts_when_it_is_on_again(
     assert "has not been reported to Shopify for 2 h" in watch.alerted().title
 
 
-def test_a_parcel_counts_from_the_emission_of_its_first_report(scene: Scene, watch: Watch) -> None:
+def test_a_shipment_counts_from_the_emission_of_its_first_report(scene: Scene, watch: Watch) -> None:
     order = sent(scene, units=2)
     emit(scene, order, at=ago(minutes=30))
     drain()
@@ -90,10 +90,10 @@ def test_a_parcel_counts_from_the_emission_of_its_first_report(scene: Scene, wat
     assert took.total_seconds() == pytest.approx(1800, abs=SOON)
     assert shipment.reported_at > shipment.emitted_at
     assert watch.measured().reading.parts["median"] == pytest.approx(1800, abs=SOON)
-    assert watch.is_well()  # one parcel is no median
+    assert watch.is_well()  # one shipment is no median
 
 
-def test_a_parcel_that_shopify_is_not_told_of_is_told_to_a_person(scene: Scene, watch: Watch) -> None:
+def test_a_shipment_that_shopify_is_not_told_of_is_told_to_a_person(scene: Scene, watch: Watch) -> None:
     order = sent(scene)
     shopify_down(scene)
     emit(scene, order, at=ago(seconds=1))
@@ -101,7 +101,7 @@ def test_a_parcel_that_shopify_is_not_told_of_is_told_to_a_person(scene: Scene, 
     assert watch.is_well()
     pass_time(minutes=3)
     alert = watch.alerted()
-    named = f"parcel S1 of north of order {order['name']} of berlin.myshopify.com"
+    named = f"shipment S1 of north of order {order['name']} of berlin.myshopify.com"
     assert f"{named} has not been reported to Shopify for 3 min" in alert.title
     assert alert.shop == "berlin.myshopify.com"
     assert "customer has not been told" in alert.meaning
@@ -133,13 +133,13 @@ def test_a_clock_that_is_ahead_or_wrong_by_years_counts_from_what_is_possible(sc
     emit(scene, ahead, at="2099-01-01T00:00:00Z", shipment="S1", event="e1")
     emit(scene, wrong, at="2001-01-01T00:00:00Z", shipment="S2", event="e2")
     drain()
-    parcels: Any = Shipment.objects.order_by("wms_shipment_id")
-    first, second = parcels
+    shipments: Any = Shipment.objects.order_by("wms_shipment_id")
+    first, second = shipments
     assert first.emitted_at <= first.received_at
     assert second.emitted_at == scene.row(wrong).wms_orders.get().created_at
 
 
-def test_a_held_parcel_is_kept_apart_and_counts_from_when_it_goes_on(scene: Scene, watch: Watch) -> None:
+def test_a_held_shipment_is_kept_apart_and_counts_from_when_it_goes_on(scene: Scene, watch: Watch) -> None:
     order = sent(scene)
     scene.staff(order, "hold")
     drain()
@@ -168,7 +168,7 @@ def test_more_units_in_a_later_report_count_from_that_report(scene: Scene, watch
     assert watch.measured().reading.parts["oldest"] < 60
 
 
-def test_a_parcel_stored_before_the_emission_was_kept_counts_from_our_receipt(
+def test_a_shipment_stored_before_the_emission_was_kept_counts_from_our_receipt(
     scene: Scene, watch: Watch
 ) -> None:
     part = make_wms_order(make_order(scene.shop, state="at_warehouse"), scene.berlin)
