@@ -15,8 +15,11 @@ FUZZ_BODIES ?= 100000
 FUZZ_SEED ?=
 FUZZ_BATCH ?=
 BENCH_ROWS ?= 10000000
+BENCH_ORDERS ?= 200
+BENCH_ROUNDS ?= 1
+BEFORE ?=
 
-.PHONY: help demo test chaos fuzz bench bench-tables lint format lock clean .venv
+.PHONY: help demo test chaos fuzz bench bench-orders bench-tables lint format lock clean .venv
 
 help:
 	@echo "make demo    the whole product at work against simulated stores and warehouses; Ctrl-C ends it"
@@ -27,6 +30,8 @@ help:
 	@echo "make fuzz    mutated bodies at both doors, and through the jobs that they make, with mutated answers to their calls"
 	@echo "             (FUZZ_BODIES=100000 FUZZ_SEED=7; FUZZ_BATCH=12 plays one batch again)"
 	@echo "make bench   how one shop's backlog, or an endpoint that is down, slows the others; for a machine that is idle"
+	@echo "make bench-orders   what an order costs in CPU, SQL, messages, calls and points, beside another revision if BEFORE names one"
+	@echo "             (BENCH_ORDERS=200 BENCH_ROUNDS=1 BEFORE=<git revision>); for a machine that is idle"
 	@echo "make bench-tables   the plan of every statement that runs all day, at 10,000,000 jobs (BENCH_ROWS; 20 GB of disk)"
 	@echo "make lint    ruff, mypy, the import contract, missing migrations, Django's checks"
 	@echo "make format  let ruff put the code in order"
@@ -77,6 +82,9 @@ bench: .venv
 	$(BIN)/python -m bench.fairness
 	$(BIN)/python -m bench.fairness --bucket standard --of calls
 	$(BIN)/python -m bench.outage
+
+bench-orders: .venv
+	$(BIN)/python -m bench.orders --orders $(BENCH_ORDERS) --rounds $(BENCH_ROUNDS) $(if $(BEFORE),--before $(BEFORE))
 
 bench-tables: .venv
 	$(BIN)/python -m bench.tables --rows $(BENCH_ROWS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,8 @@ class Servers:
     """Both servers. They die with the thread that starts them, so only the main thread may restart them."""
 
     home: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Further settings of Postgres."""
     ports: dict[str, int] = field(default_factory=lambda: {"postgres": free_port(), "valkey": free_port()})
     _running: dict[str, ExitStack] = field(default_factory=dict)
 
@@ -34,7 +36,7 @@ class Servers:
         if name == "valkey":
             running.enter_context(serving_valkey(self.home, port, secrets["redis_password"]))
         else:
-            settings = {"port": str(port), **SETTINGS}
+            settings = {"port": str(port), **SETTINGS, **self.settings}
             running.enter_context(serving_postgres(self.home, secrets["postgres_password"], settings))
         self._running[name] = running
 
@@ -70,11 +72,11 @@ class Servers:
 
 
 @contextmanager
-def throw_away_servers() -> Iterator[Servers]:
-    """Starts both servers in a folder that is removed at the end."""
+def throw_away_servers(settings: Mapping[str, str] | None = None) -> Iterator[Servers]:
+    """Starts both servers in a folder that is removed at the end. `settings`: further ones of Postgres."""
     with ExitStack() as stack:
         stack.enter_context(sigterm_as_exit())
-        servers = Servers(home_for(None, stack))
+        servers = Servers(home_for(None, stack), settings or {})
         for name in servers.ports:
             stack.callback(_stop_if_running, servers, name)
             servers.start(name)
