@@ -7,7 +7,7 @@ is no result backend, no late acknowledgement, and no second attempt to publish 
 import os
 import sys
 
-from celery import Celery
+from celery import Celery, signals
 from django_structlog.celery.steps import DjangoStructLogInitStep
 from kombu import Exchange
 from kombu import Queue as Route
@@ -27,3 +27,8 @@ app.steps["worker"].add(Heartbeat)
 app.steps["worker"].add(Watch)
 app.conf.CELERY_DB_REUSE_MAX = sys.maxsize  # otherwise Celery opens a new connection for each task
 app.autodiscover_tasks()
+
+
+@signals.setup_logging.connect
+def keep_logging(**_: object) -> None:
+    """Keep the logging that Django has set up. Without a receiver, Celery sets the root logger to its own level."""

@@ -31,6 +31,7 @@ def test_a_day_at_two_shops(stack: Stack) -> None:
     people, day = _live_through_a_day(stack)
     assert [story.create_calls(people, placed) for placed in day.at_once] == [1] * len(day.at_once)
     stack.figures.append(f"order lag, a dozen orders at once: {_told(story.lags(*day.at_once))}")
+    assert '"event": "job_run"' in (stack.programs.logs / "orders.log").read_text()
 
 
 def test_orders_one_at_a_time(stack: Stack) -> None:

@@ -92,9 +92,9 @@ def application_running(setup: DemoSetup) -> Iterator[None]:
         stack.enter_context(_child(setup, "web", _granian(setup), lambda: True))
         for name, (queues, concurrency) in WORKERS.items():
             worker = [*_celery(), "worker", "--hostname", f"{name}@demo", "--queues", ",".join(queues)]
-            worker += ["--concurrency", str(concurrency), "--loglevel", "INFO"]
+            worker += ["--concurrency", str(concurrency)]
             stack.enter_context(_child(setup, f"worker-{name}", worker, lambda: True))
-        beat = [*_celery(), "beat", "--loglevel", "INFO"]
+        beat = [*_celery(), "beat"]
         stack.enter_context(_child(setup, "beat", beat, lambda: _all_ready(setup)))
         yield
 

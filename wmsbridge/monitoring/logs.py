@@ -66,6 +66,7 @@ def configuration(*, level: str, rendering: str) -> dict[str, Any]:
             # A line for each wake-up would say nothing. The runner logs the jobs.
             "celery.beat": {"level": logging.WARNING},
             "celery.worker.strategy": {"level": logging.WARNING},
+            "celery.app.trace": {"level": logging.WARNING},  # the runner logs the jobs
             "django.server": {"handlers": [], "level": logging.NOTSET, "propagate": True},
         },
     }

@@ -126,7 +126,7 @@ class Programs:
             granian = str(Path(sys.executable).with_name("granian"))
             return [granian, *command.arguments(host="127.0.0.1", port=self.port, workers=1)]
         if name == "beat":
-            return [*celery, "beat", "--loglevel", "INFO"]
+            return [*celery, "beat"]
         queues, processes = self.workers[name]
         worker = [*celery, "worker", "--hostname", f"{name}@e2e", "--queues", queues]
-        return [*worker, "--concurrency", str(processes), "--loglevel", "INFO"]
+        return [*worker, "--concurrency", str(processes)]
