@@ -12,5 +12,6 @@ class FulfillmentConfig(AppConfig):
     verbose_name = "Fulfilment"
 
     def ready(self) -> None:
-        """Register the names that staff use for orders, for dead letters and lists of jobs."""
+        """Register the names that staff use for orders, and what the webhooks of orders mean."""
         subjects.register_namer(importlib.import_module("fulfillment.console.order_text").names, kind="order")
+        importlib.import_module("fulfillment.orders.topics").register()

@@ -47,7 +47,7 @@ from fulfillment.shipments import cancelled_fulfillments, intake, tracking
 from fulfillment.shopify import queries
 from fulfillment.wms_orders import cancellation, polling, reducing, status_updates, submission
 from ops.queue.kinds import TypedJob
-from ops.workers.runner import handles, handles_batch
+from ops.workers.handlers import handles, handles_batch
 from shops import jobs as shop_jobs
 from shops.jobs import ShopPagePayload, ShopPayload, WebhookPayload
 from shops.models import Shop

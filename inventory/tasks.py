@@ -8,7 +8,7 @@ from inventory import jobs
 from inventory.jobs import CHECK_SCOPE, PUSH, PUSH_MAPPED, RECONCILE, STOCK_REPORTED, ReconcilePayload
 from inventory.push import push_batches, push_due, pushing, scope
 from inventory.stock import levels, reconcile, stock_events
-from ops.workers.runner import handles
+from ops.workers.handlers import handles
 from shops.jobs import ShopPayload
 from shops.models import Shop
 from skumap.jobs import VariantsPayload

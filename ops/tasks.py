@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from celery import shared_task
+import uuid
+
+from celery import Task, current_app, shared_task
 
 from ops.alerting import notifications
 from ops.alerting.jobs import NOTIFY, NotifyPayload
 from ops.doors import reused_ids
 from ops.doors.jobs import IDS_REUSED, IdsReusedPayload
-from ops.queue import retention
+from ops.queue import lanes, retention
 from ops.queue.kinds import TypedJob
-from ops.workers import circuits, dispatch, leases
-from ops.workers.runner import handles, handles_batch
+from ops.workers import circuits, dispatch, lane_worker, leases
+from ops.workers.handlers import handles, handles_batch
+
+
+@shared_task(name=lanes.WORK, bind=True)
+def work(self: Task[..., None], lane: str, queue: str) -> None:
+    """A lane was woken: work it. The id of the message is the lease, by which the main process gives work back."""
+    lanes.clear_wakeup(lane, queue)
+    lane_worker.work(lane, token=uuid.UUID(self.request.id), queues=served_queues())
 
 
 @shared_task(name="ops.dispatch")
 def dispatch_lane(lane: str) -> None:
-    """Serve a lane that was woken."""
-    dispatch.serve(lane)
+    """A message of the version before, which woke a lane."""
+    dispatch.announce(lane)
+
+
+def served_queues() -> list[str]:
+    """The queues of this worker."""
+    return list(current_app.amqp.queues.consume_from)
 
 
 @shared_task(name="ops.sweep")

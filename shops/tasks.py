@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
-from ops.workers.runner import handles
+from ops.workers.handlers import handles
 from shops import alerts, jobs
 from shops.access import installation
 from shops.api import client

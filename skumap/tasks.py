@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from ops.workers.runner import handles
+from ops.workers.handlers import handles
 from shops.jobs import WebhookPayload
 from shops.models import Shop
 from skumap import jobs

@@ -1,8 +1,8 @@
-"""Runs due jobs in this process, as a dispatcher hands them out: the same leases and runner, a list for a broker."""
+"""Runs due jobs in this process, one after the other, as workers do: the same claims and runner, and no broker."""
 
 from __future__ import annotations
 
-from collections import deque
+import uuid
 from datetime import timedelta
 from functools import cache
 from unittest import mock
@@ -13,7 +13,8 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from ops.models import Job, Lane
-from ops.workers import dispatch, leases
+from ops.queue import lanes
+from ops.workers import dispatch, leases, runner, scheduling
 
 BACKOFF = timedelta(minutes=1)
 
@@ -41,23 +42,38 @@ def drain(*, advance: timedelta = timedelta(0), most: int = 500) -> list[str]:
 
 
 def drain_counting(*, most: int = 500, said: dict[str, list[str]] | None = None) -> list[tuple[str, int]]:
-    """As `drain`; returns with each kind how many SQL statements its run took, all of the runner's included.
+    """As `drain`; returns with each kind how many SQL statements its claim and its run took.
 
     `said` is given the statements of the last run of each kind.
     """
     load_tasks()
-    broker: deque[leases.Claimed] = deque()
     ran: list[tuple[str, int]] = []
-    with mock.patch.object(dispatch, "offer", broker.append), mock.patch.object(leases, "backoff", _backoff):
-        while dispatch.sweep() or broker:
-            while broker:
-                claimed = broker.popleft()
+    with mock.patch.object(lanes, "_send"), mock.patch.object(leases, "backoff", _backoff):
+        while due := due_lanes():
+            for lane in due:
                 with CaptureQueriesContext(connection) as queries:
-                    current_app.tasks[claimed.kind](claimed.id, str(claimed.token))
+                    kind = run_next(lane)
+                if kind is None:
+                    continue
                 statements = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
-                ran.append((claimed.kind, len(statements)))
+                ran.append((kind, len(statements)))
                 if said is not None:
-                    said[claimed.kind] = statements
+                    said[kind] = statements
                 if len(ran) > most:
                     raise AssertionError(f"still busy after {most} jobs: {ran[-20:]}")
     return ran
+
+
+def due_lanes() -> list[str]:
+    """What the sweep finds: the lanes with due jobs, once the runs of dead workers are ended."""
+    dispatch.recover()
+    return list(dict.fromkeys(lane for lane, _ in scheduling.due_kinds()))
+
+
+def run_next(lane: str) -> str | None:
+    """Run the next due job of a lane, as a worker does. Returns its kind; None if the lane gives none out."""
+    job = scheduling.claim(lane, token=uuid.uuid4()).job
+    if job is None:
+        return None
+    runner.run(job)
+    return job.kind

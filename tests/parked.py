@@ -10,7 +10,7 @@ from ops.models import Job
 from ops.queue.kinds import JobKind
 from ops.queue.queues import Queue
 from ops.refs import LaneName
-from ops.workers.runner import handles
+from ops.workers.handlers import handles
 
 
 @dataclass(frozen=True)

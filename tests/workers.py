@@ -7,7 +7,8 @@ never resumed: as after SIGKILL, no `finally` of theirs runs while the test last
 
 from __future__ import annotations
 
-from collections import Counter, deque
+import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
@@ -15,11 +16,11 @@ from functools import wraps
 from typing import Any
 from unittest import mock
 
-from celery import current_app
 from greenlet import getcurrent, greenlet
 
-from ops.workers import dispatch, leases, scheduling
-from tests.drain import load_tasks
+from ops.queue import lanes
+from ops.workers import leases, runner, scheduling
+from tests.drain import due_lanes, load_tasks
 
 BACKOFF, LEASE = timedelta(minutes=5), timedelta(days=1)
 MOST = 200
@@ -43,28 +44,26 @@ def _leave(how: str) -> None:
 
 
 class Workers:
-    """`messages`: claimed jobs that are under way to a worker. `hung`: runs that stand still. `ran`: runs by kind."""
+    """`hung`: runs that stand still. `ran`: runs by kind."""
 
     def __init__(self) -> None:
-        self.messages: deque[leases.Claimed] = deque()
         self.hung: list[greenlet] = []
         self.ran: Counter[str] = Counter()
 
     def work(self) -> None:
-        """Dispatch and run what is due, until nothing is left that does not hang."""
+        """Run what is due, until nothing is left that does not hang."""
         before = self.ran.total()
-        while dispatch.sweep() or self.messages:
-            while self.messages:
-                self.take(0)
+        while any(self.serve(lane) for lane in due_lanes()):
             assert self.ran.total() - before < MOST, f"still busy: {self.ran}"
 
-    def take(self, which: int) -> None:
-        """A worker gets one of the messages."""
-        claimed = self.messages[which]
-        del self.messages[which]
-        self.ran[claimed.kind] += 1
-        task = current_app.tasks[claimed.kind]
-        self._switch(greenlet(lambda: task.run(claimed.id, str(claimed.token))))
+    def serve(self, lane: str) -> bool:
+        """A worker takes the next job of a lane and runs it. False if the lane gives none out."""
+        job = scheduling.claim(lane, token=uuid.uuid4()).job
+        if job is None:
+            return False
+        self.ran[job.kind] += 1
+        self._switch(greenlet(lambda: runner.run(job)))
+        return True
 
     def go_on(self, which: int) -> None:
         """A hung run goes on from where it stands."""
@@ -99,8 +98,8 @@ def working() -> Iterator[Workers]:
     load_tasks()
     workers = Workers()
     with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(dispatch, "offer", workers.messages.append))
+        stack.enter_context(mock.patch.object(lanes, "_send"))
         stack.enter_context(mock.patch.object(leases, "backoff", return_value=BACKOFF))
-        for place, name in ((leases, "RUN"), (leases, "PICK_UP"), (scheduling, "PICK_UP")):
-            stack.enter_context(mock.patch.object(place, name, LEASE))
+        for place in (leases, scheduling):
+            stack.enter_context(mock.patch.object(place, "RUN", LEASE))
         yield workers

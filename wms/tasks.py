@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ops.errors import Permanent
-from ops.workers.runner import handles
+from ops.workers.handlers import handles
 from wms.jobs import UNRECOGNISED, CallbackPayload
 
 

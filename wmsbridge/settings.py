@@ -217,8 +217,10 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_BEAT_SCHEDULER = "wmsbridge.schedules.scheduler:Scheduler"
-CELERY_TASK_TIME_LIMIT = 55  # below the lease of 60 s: a run that is killed never overlaps its successor
-CELERY_TASK_SOFT_TIME_LIMIT = 50
+CELERY_TASK_TIME_LIMIT = 57  # below the lease of 60 s: a run that is killed never overlaps its successor
+CELERY_TASK_SOFT_TIME_LIMIT = (
+    52  # a handler has 50 s, also in the last run of a turn (ops.workers.lane_worker)
+)
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_DISABLE_PREFETCH = True  # no message waits at a busy worker while another has a free process
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 5_000

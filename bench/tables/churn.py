@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable
 
 import psycopg
@@ -85,7 +86,7 @@ def _churn(changes: int) -> None:
 
 
 def _claim() -> str:
-    statements = plans.explain(lambda: scheduling.claim(LANE), big=frozenset())
+    statements = plans.explain(lambda: scheduling.claim(LANE, token=uuid.uuid4()), big=frozenset())
     slowest = max(statements, key=lambda each: each.ms)
     return f"{sum(each.ms for each in statements):.2f} ms, {slowest.pages:,} pages"
 

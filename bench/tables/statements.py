@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -96,16 +97,16 @@ def _queue(found: Sample) -> list[Call]:
         Call("enqueue coalesced, new subject", _enqueue("a-new-key", coalesce=True)),
         Call("enqueue coalesced, done before", _enqueue(done.key, coalesce=True, lane=done.lane_id)),
         Call("enqueue coalesced, waits already", _enqueue(waiting.key, coalesce=True, lane=waiting.lane_id)),
-        Call("claim, 20,000 wait in the lane", lambda: scheduling.claim(found.deep_lane)),
-        Call("claim, an empty lane", lambda: scheduling.claim("internal")),
+        Call("claim, 20,000 wait in the lane", lambda: _claim(found.deep_lane)),
+        Call("claim, an empty lane", lambda: _claim("internal")),
         Call(
-            "start, claim a batch, finish",
+            "claim, claim a batch, finish",
             lambda: _run(found.deep_lane, lambda job: leases.finish(_token(job))),
         ),
-        Call("start, retry", lambda: _run(found.deep_lane, _retry)),
-        Call("lanes with due jobs", scheduling.lanes_with_due_jobs),
+        Call("claim, retry", lambda: _run(found.deep_lane, _retry)),
+        Call("lanes with due jobs", scheduling.due_kinds),
+        Call("due jobs of a lane", lambda: scheduling.due_kinds(found.deep_lane)),
         Call("runs whose worker died", leases.expired_runs),
-        Call("jobs nobody picked up", leases.not_started),
         Call("recheck parked", _recheck_parked, CHORE),
         Call("wake, a SKU", lambda: jobs.wake(ParkKey("sku:8:7"))),
         Call("wake, a shop", lambda: jobs.wake(ParkKey("shop:8")), CHORE),
@@ -131,11 +132,14 @@ def _token(job: Job) -> Any:
     return job.lease_token
 
 
+def _claim(lane: str) -> Job | None:
+    return scheduling.claim(lane, token=uuid.uuid4()).job
+
+
 def _run(lane: str, end: Callable[[Job], object]) -> None:
-    claimed = scheduling.claim(lane)[0]
-    job = leases.start(claimed.id, claimed.token)
+    job = _claim(lane)
     if job is None:
-        raise RuntimeError("the job was not started")
+        raise RuntimeError("nothing was claimed")
     leases.claim_batch(job, limit=5)
     end(job)
 

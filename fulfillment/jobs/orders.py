@@ -9,8 +9,9 @@ from fulfillment.refs import fulfillment_order_subject, order_subject
 from fulfillment.shopify.queries import ORDERS_PER_READ
 from ops.models import Priority
 from ops.queue.jobs import is_pending
-from ops.queue.kinds import AT_ONCE, JobKind
+from ops.queue.kinds import AT_ONCE, JobKind, Work
 from ops.queue.queues import Queue
+from ops.refs import LaneName
 from shops.ids import FulfillmentOrderId, ShopifyOrderId, ShopPk
 from shops.jobs import SCOPES
 from shops.models import Shop
@@ -37,6 +38,26 @@ READ_ORDERS = JobKind(
 )
 
 
+def reading(
+    shop_pk: ShopPk,
+    shopify_order_id: ShopifyOrderId,
+    *,
+    lane: LaneName,
+    delay: timedelta = AT_ONCE,
+    priority: Priority = Priority.HIGH,
+) -> Work[ShopifyOrderPayload]:
+    """The reading of an order at Shopify. Several webhooks about the order lead to one reading."""
+    return Work(
+        READ_ORDERS,
+        ShopifyOrderPayload(shop_pk, shopify_order_id),
+        key=f"read:{shop_pk}:{shopify_order_id}",
+        lane=lane,
+        subject=order_subject(shop_pk, shopify_order_id),
+        priority=priority,
+        delay=delay,
+    )
+
+
 def read_order(
     shop: Shop,
     shopify_order_id: ShopifyOrderId,
@@ -44,15 +65,8 @@ def read_order(
     delay: timedelta = AT_ONCE,
     priority: Priority = Priority.HIGH,
 ) -> None:
-    """Have an order read at Shopify; several webhooks about it lead to one reading."""
-    READ_ORDERS.enqueue(
-        ShopifyOrderPayload(shop.id, shopify_order_id),
-        key=f"read:{shop.id}:{shopify_order_id}",
-        lane=shop.lane,
-        subject=order_subject(shop.id, shopify_order_id),
-        priority=priority,
-        delay=delay,
-    )
+    """Have an order read at Shopify."""
+    reading(shop.id, shopify_order_id, lane=shop.lane, delay=delay, priority=priority).enqueue()
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,17 @@ from datetime import timedelta
 from typing import Any
 
 from fulfillment import jobs
+from fulfillment.jobs.webhooks import ORDER_CHANGED
 from fulfillment.models import FulfillmentOrder
 from fulfillment.refs import parse_order
-from ops.queue.kinds import AT_ONCE, TypedJob
+from ops.doors import deliveries
+from ops.doors.deliveries import Delivery
+from ops.queue.kinds import AT_ONCE, TypedJob, Work
+from ops.refs import Subject
 from shops.ids import FulfillmentOrderId, ShopifyOrderId
 from shops.jobs import WebhookPayload
 from shops.models import Shop
+from shops.refs import shop_lane
 
 IMMEDIATE_TOPICS = frozenset(
     {
@@ -50,6 +55,34 @@ def named_fulfillment_orders(body: Any) -> list[FulfillmentOrderId]:
     return list(found)
 
 
+def reading_meant(webhook: WebhookPayload, delivery: Delivery, subject: Subject) -> Work[Any] | None:
+    """The reading that a webhook means, if its order is its subject. The webhook is stored with it and needs no run."""
+    found = parse_order(subject)
+    if found is None or found.shop_pk != webhook.shop or _says_cancelled(webhook):
+        return None
+    return jobs.orders.reading(
+        webhook.shop,
+        found.shopify_order_id,
+        lane=shop_lane(delivery.sender),
+        delay=_delay(webhook.topic),
+    )
+
+
+def register() -> None:
+    """Have the webhooks of orders stored together with the readings that they mean."""
+    for kind in ORDER_CHANGED:
+        deliveries.register_meaning(kind.name, reading_meant)
+
+
+def _delay(topic: str) -> timedelta:
+    return AT_ONCE if topic in IMMEDIATE_TOPICS else DEBOUNCE
+
+
+def _says_cancelled(webhook: WebhookPayload) -> bool:
+    """Whether a fulfilment was cancelled. A reading of the order may not show that, so the fulfilments are read too."""
+    return webhook.topic == "fulfillments/update" and webhook.body.get("status") == "cancelled"
+
+
 def orders_changed(webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
     """Have the orders read that these webhooks of one topic are about.
 
@@ -57,8 +90,7 @@ def orders_changed(webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
     """
     first = webhooks[0].payload
     shop = Shop.objects.get(id=first.shop)
-    if first.topic == "fulfillments/update":
-        _check_cancelled_fulfillments(shop, webhooks)
+    _check_cancelled_fulfillments(shop, webhooks)
     order_ids: set[ShopifyOrderId] = set()
     without_subject = []
     for each in webhooks:
@@ -66,16 +98,15 @@ def orders_changed(webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
             order_ids.add(order_id)
         else:
             without_subject.append(each.payload.body)
-    delay = AT_ONCE if first.topic in IMMEDIATE_TOPICS else DEBOUNCE
     for shopify_order_id in order_ids | _orders_by_fulfillment_orders(shop, without_subject):
-        jobs.orders.read_order(shop, shopify_order_id, delay=delay)
+        jobs.orders.read_order(shop, shopify_order_id, delay=_delay(first.topic))
 
 
 def _check_cancelled_fulfillments(shop: Shop, webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
     """Have an order's fulfilments read if one was cancelled, because a reading of the order may not show that."""
     for each in webhooks:
         order_id = _order_of(shop, each)
-        if order_id is not None and each.payload.body.get("status") == "cancelled":
+        if order_id is not None and _says_cancelled(each.payload):
             jobs.shipments.check_fulfillments(shop, order_id)
 
 

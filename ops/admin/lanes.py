@@ -11,7 +11,8 @@ from unfold.decorators import display
 
 from ops.admin.console import ConsoleAdmin
 from ops.models import Lane
-from ops.queue import depth, lanes
+from ops.queue import depth
+from ops.workers import dispatch
 
 
 @admin.register(Lane)
@@ -53,7 +54,7 @@ class LaneAdmin(ConsoleAdmin):
     def save_model(self, request: HttpRequest, obj: Lane, form: ModelForm[Lane], change: bool) -> None:
         """Write only the fields that a person may change, because the circuit may change meanwhile."""
         Lane.objects.filter(pk=obj.pk).update(concurrency=obj.concurrency, paused=obj.paused)
-        transaction.on_commit(lambda: lanes.send_wakeup(obj.name))
+        transaction.on_commit(lambda: dispatch.announce(obj.name))
 
     @display(description="Circuit", label={"closed": "success", "open": "danger", "half_open": "warning"})
     def circuit_state(self, lane: Lane) -> tuple[str, str]:

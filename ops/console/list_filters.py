@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 
 from ops.models import Job
-from ops.workers import dispatch
+from ops.workers import handlers
 
 DAY = timedelta(days=1)
 
@@ -142,7 +142,7 @@ class KindFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """All kinds that have a task. Without any, Django would drop the filter and show all jobs."""
-        return [(kind, kind) for kind in dispatch.kinds()]
+        return [(kind, kind) for kind in handlers.kinds()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
         """The jobs of the chosen kind."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
@@ -19,7 +20,7 @@ from django.db import transaction
 from ops.doors import reused_ids
 from ops.doors.refusals import Door
 from ops.models import Job
-from ops.queue.kinds import EventKind
+from ops.queue.kinds import EventKind, Work
 from ops.refs import LaneName, Subject
 
 
@@ -58,6 +59,17 @@ class Delivery:
         return f"{self.door}:{self.sender}:{self.event_id}"
 
 
+Meaning = Callable[[Any, Delivery, Subject], Work[Any] | None]
+"""Returns the work that a delivery means, from its payload and its subject; None if only a run can tell."""
+
+_MEANINGS: dict[str, Meaning] = {}
+
+
+def register_meaning(event: str, meaning: Meaning) -> None:
+    """Let deliveries of this event kind be stored together with the work that they mean, so that they need no run."""
+    _MEANINGS[event] = meaning
+
+
 def digest(content: Any) -> str:
     """A digest of parsed JSON, of 32 hexadecimal digits. It does not depend on whitespace or on the order of names."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
@@ -75,7 +87,10 @@ def keep(
     """
     found = digest(delivery.content)
     stored = replace(payload, digest=found)
-    enqueue = partial(event.enqueue, stored, lane=delivery.lane, subject=subject, partition=partition)
+    meaning = _MEANINGS.get(event.name)
+    work = meaning(payload, delivery, subject) if meaning else None
+    put = partial(event.enqueue_meaning, work) if work else event.enqueue
+    enqueue = partial(put, stored, lane=delivery.lane, subject=subject, partition=partition)
     job_id = enqueue(key=delivery.key)
     if job_id is not None:
         return Outcome.STORED, job_id

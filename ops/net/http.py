@@ -6,7 +6,7 @@ Nothing here knows a vendor. The caller decides what a 4xx means.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -38,15 +38,19 @@ class Calls:
     """The result of observing calls. `answered` says that an endpoint gave a proper answer to one of them."""
 
     answered: bool = False
+    before_each: Callable[[], None] = lambda: None
 
 
 _observed: ContextVar[Calls | None] = ContextVar("observed", default=None)
 
 
 @contextmanager
-def observed() -> Iterator[Calls]:
-    """Observe all calls that are made in the block, by any function. The yielded object has the result."""
-    calls = Calls()
+def observed(before_each: Callable[[], None] = lambda: None) -> Iterator[Calls]:
+    """Observe all calls that are made in the block, by any function. The yielded object has the result.
+
+    `before_each` is called before each of them.
+    """
+    calls = Calls(before_each=before_each)
     token = _observed.set(calls)
     try:
         yield calls
@@ -137,6 +141,8 @@ def send(
     """
     _refuse_in_transaction(what)
     _refuse_strange_headers(headers or {}, what=what)
+    if calls := _observed.get():
+        calls.before_each()
     try:
         targets.check(url)
         with deadlines.within(min(longest or LONGEST_CALL_SECONDS, LONGEST_CALL_SECONDS)):

@@ -29,9 +29,7 @@ _ONCE = _INSERT + " ON CONFLICT (key) DO NOTHING RETURNING id"
 
 # A second request for the same work is the same job. If the job waits, nothing is added. If it runs, it runs once more
 # afterwards. If it is done, dead or parked, it becomes ready again.
-_COALESCED = (
-    _INSERT
-    + """
+_ON_KNOWN_KEY = """
 ON CONFLICT (key) DO UPDATE SET
     payload = EXCLUDED.payload,
     priority = CASE WHEN ops_job.state IN ('done', 'dead') THEN EXCLUDED.priority
@@ -48,7 +46,29 @@ ON CONFLICT (key) DO UPDATE SET
     state = CASE WHEN ops_job.state = 'running' THEN ops_job.state ELSE 'ready' END
 RETURNING id
 """
-)
+
+_COALESCED = _INSERT + _ON_KNOWN_KEY
+
+# ORDER BY: two transactions that make the same two lanes must do so in the same order.
+_EVENT = """
+WITH lanes AS (
+    INSERT INTO ops_lane (name, concurrency)
+    SELECT DISTINCT name, concurrency
+    FROM (VALUES (%(event_lane)s, %(event_concurrency)s), (%(lane)s, %(concurrency)s)) AS named (name, concurrency)
+    ORDER BY name ON CONFLICT (name) DO NOTHING),
+event AS (
+    INSERT INTO ops_job (kind, lane_id, key, payload, subject, share, priority, state, run_at, finished_at)
+    VALUES (%(event_kind)s, %(event_lane)s, %(event_key)s, %(event_payload)s, %(event_subject)s, %(event_partition)s,
+            %(event_priority)s, 'done', now(), now())
+    ON CONFLICT (key) DO NOTHING RETURNING id),
+work AS (
+    INSERT INTO ops_job (kind, lane_id, key, payload, subject, share, priority, state, run_at)
+    SELECT %(kind)s, %(lane)s, %(key)s, %(payload)s::jsonb, %(subject)s, %(partition)s, %(priority)s, 'ready',
+           now() + %(delay)s
+    FROM event
+"""
+
+_MEANT = "".join((_EVENT, _ON_KNOWN_KEY, ") SELECT id FROM event"))
 
 
 def enqueue(
@@ -71,7 +91,43 @@ def enqueue(
     serves several shops): the partitions take turns. `payload` must not hold more than the job needs. Returns the
     job's id.
     """
-    row: dict[str, Any] = {
+    row = row_of(
+        kind,
+        key=key,
+        lane=lane,
+        payload=payload,
+        subject=subject,
+        partition=partition,
+        priority=priority,
+        delay=delay,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_COALESCED if coalesce else _ONCE, row)
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    if not delay:
+        transaction.on_commit(partial(lanes.send_wakeup, lane, kind))
+    return int(found[0])
+
+
+Row = dict[str, Any]
+"""A job as it is stored, from column or parameter to value."""
+
+
+def row_of(
+    kind: str,
+    *,
+    key: str,
+    lane: LaneName,
+    payload: dict[str, Any] | None = None,
+    subject: Subject = NO_SUBJECT,
+    partition: str = "",
+    priority: Priority = Priority.NORMAL,
+    delay: timedelta = timedelta(0),
+) -> Row:
+    """Return a job as it is stored; see `enqueue`."""
+    return {
         "kind": kind,
         "lane": lane,
         "concurrency": lanes.initial_concurrency(lane),
@@ -82,13 +138,22 @@ def enqueue(
         "priority": int(priority),
         "delay": delay,
     }
+
+
+def enqueue_meant(event: Row, work: Row) -> int | None:
+    """Store an event as a job that is done, and with the same statement the coalesced work that it means.
+
+    If the key of the event is known, it is a duplicate: nothing changes and None is returned. Returns the id of the
+    event's job.
+    """
+    row = {f"event_{name}": value for name, value in event.items()} | work
     with connection.cursor() as cursor:
-        cursor.execute(_COALESCED if coalesce else _ONCE, row)
+        cursor.execute(_MEANT, row)
         found = cursor.fetchone()
     if found is None:
         return None
-    if not delay:
-        transaction.on_commit(partial(lanes.send_wakeup, lane))
+    if not work["delay"]:
+        transaction.on_commit(partial(lanes.send_wakeup, work["lane"], work["kind"]))
     return int(found[0])
 
 
@@ -146,12 +211,12 @@ def wake(*keys: ParkKey) -> int:
         cursor.execute(
             "UPDATE ops_job SET parked_on = '{}', run_at = now()"
             # Only ready jobs park. A condition on the state lets the planner choose another index than job_waits_for.
-            " WHERE parked_on <> '{}' AND parked_on && %s::varchar[] RETURNING lane_id",
+            " WHERE parked_on <> '{}' AND parked_on && %s::varchar[] RETURNING lane_id, kind",
             [list(keys)],
         )
-        woken = [lane for (lane,) in cursor.fetchall()]
-        for lane in set(woken):
-            transaction.on_commit(partial(lanes.send_wakeup, lane))
+        woken = cursor.fetchall()
+        for lane, kind in set(woken):
+            transaction.on_commit(partial(lanes.send_wakeup, lane, kind))
     return len(woken)
 
 
@@ -178,10 +243,10 @@ def replay(job_ids: Iterable[int]) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             "UPDATE ops_job SET state = 'ready', attempts = 0, run_at = now(), finished_at = NULL"
-            " WHERE id = ANY(%s) AND state = 'dead' RETURNING lane_id",
+            " WHERE id = ANY(%s) AND state = 'dead' RETURNING lane_id, kind",
             [list(job_ids)],
         )
-        replayed = [lane for (lane,) in cursor.fetchall()]
-        for lane in set(replayed):
-            transaction.on_commit(partial(lanes.send_wakeup, lane))
+        replayed = cursor.fetchall()
+        for lane, kind in set(replayed):
+            transaction.on_commit(partial(lanes.send_wakeup, lane, kind))
     return len(replayed)

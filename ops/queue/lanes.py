@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
@@ -14,7 +18,7 @@ from kombu.exceptions import OperationalError
 
 from ops import redis
 from ops.models import Circuit, Lane
-from ops.queue.queues import Queue
+from ops.queue.queues import Queue, queue_of
 from ops.refs import endpoint_of, is_inbound, parts_of
 
 logger = structlog.get_logger(__name__)
@@ -28,8 +32,11 @@ that has just come back is not overloaded."""
 
 FIRST_OPEN = timedelta(seconds=10)
 LONGEST_OPEN = timedelta(seconds=30)
-WAKEUP_SECONDS = 5
+WAKEUP_SECONDS = 10
 """A lost wake-up blocks further wake-ups of its lane for at most this long. The sweep finds the jobs in any case."""
+
+WORK = "ops.work"
+"""The Celery task that works a lane."""
 
 
 DEFAULT_CONCURRENCY, LOCAL_CONCURRENCY = 4, 2
@@ -46,28 +53,75 @@ def shop_of(name: str) -> str | None:
     return parts[0] if parts else None
 
 
-def _wakeup_key(name: str) -> str:
-    return f"wmsbridge:awake:{name}"
+def _wakeup_key(name: str, queue: str) -> str:
+    return f"wmsbridge:awake:{queue}:{name}"
 
 
-def send_wakeup(name: str) -> None:
-    """Tell a dispatcher that a lane has due jobs. This writes to Redis, and may be lost."""
+@dataclass
+class Wakeups:
+    """The lanes that were woken in a block, in order, each with the queues of the jobs that are due there."""
+
+    lanes: dict[str, set[Queue]] = field(default_factory=dict)
+
+    def add(self, name: str, queue: Queue) -> None:
+        """Note that a lane was woken."""
+        self.lanes.setdefault(name, set()).add(queue)
+
+    def send(self) -> None:
+        """Tell workers of all these lanes now."""
+        self.take(queues=())
+
+    def take(self, *, queues: Collection[str]) -> list[str]:
+        """Return the lanes that are woken for these queues, which the caller looks after. Other workers are told of the
+        rest.
+        """
+        woken, self.lanes = self.lanes, {}
+        for name, concerned in woken.items():
+            for queue in concerned.difference(queues):
+                _send(name, queue)
+        return [name for name, concerned in woken.items() if concerned.intersection(queues)]
+
+
+_kept: ContextVar[Wakeups | None] = ContextVar("kept", default=None)
+
+
+@contextmanager
+def kept_wakeups() -> Iterator[Wakeups]:
+    """Keep the wake-ups that are sent inside the block, by whatever function: the caller looks after those lanes."""
+    wakeups = Wakeups()
+    token = _kept.set(wakeups)
+    try:
+        yield wakeups
+    finally:
+        _kept.reset(token)
+
+
+def send_wakeup(name: str, kind: str) -> None:
+    """Tell a worker that a lane has a due job of this kind. This writes to Redis, and may be lost."""
+    if (kept := _kept.get()) is not None:
+        kept.add(name, queue_of(kind))
+    else:
+        _send(name, queue_of(kind))
+
+
+def _send(name: str, queue: Queue) -> None:
+    """One message at a time is under way for a lane and a queue, however many jobs are due."""
     if not redis.available():
         return
     try:
-        if redis.client().set(_wakeup_key(name), "1", nx=True, ex=WAKEUP_SECONDS):
-            current_app.send_task("ops.dispatch", args=[name], queue=str(Queue.DISPATCH), retry=False)
+        if redis.client().set(_wakeup_key(name, queue), "1", nx=True, ex=WAKEUP_SECONDS):
+            current_app.send_task(WORK, args=[name, str(queue)], queue=str(queue), retry=False)
     except (redis.RedisError, OperationalError):
         redis.failed()
         logger.info("wake_lost", lane=name)
 
 
-def clear_wakeup(name: str) -> None:
-    """Let the next job wake the lane again. A dispatcher calls this before it looks, so that no job is missed."""
+def clear_wakeup(name: str, queue: str) -> None:
+    """Let the next job wake the lane again. A worker calls this before it looks, so that no job is missed."""
     if not redis.available():
         return
     try:
-        redis.client().delete(_wakeup_key(name))
+        redis.client().delete(_wakeup_key(name, queue))
     except redis.RedisError:
         redis.failed()
 

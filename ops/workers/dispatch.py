@@ -1,26 +1,17 @@
-"""Sends claimed jobs to their Celery tasks, and recovers jobs whose message or worker was lost."""
+"""Tells workers of lanes with due jobs, and recovers jobs whose worker was lost."""
 
 from __future__ import annotations
 
 import uuid
-from functools import cache
-from typing import TYPE_CHECKING
 
 import structlog
-from celery import current_app
 from django.db import transaction
-from kombu.exceptions import OperationalError
 
-from ops import redis
 from ops.alerting import own_alerts
 from ops.alerting.jobs import NOTIFY
 from ops.models import Job, JobAttempt
 from ops.queue import lanes, subjects
-from ops.queue.kinds import DEFAULT_ATTEMPTS, JobKind
-from ops.workers import leases, scheduling
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from ops.workers import handlers, leases, scheduling
 
 logger = structlog.get_logger(__name__)
 
@@ -32,71 +23,12 @@ class WorkerLost(Exception):
     """The process that ran a job died."""
 
 
-class NoOwner(Exception):
-    """This worker has no task for the kind of the job."""
-
-
-def attempts_of(kind: str) -> int:
-    """How many attempts a job of this kind has."""
-    known = _kind_of(kind)
-    return known.attempts if known else DEFAULT_ATTEMPTS
-
-
-def kinds() -> dict[str, JobKind[DataclassInstance]]:
-    """Every job kind that this version has a handler for, by name."""
-    _load_handlers()
-    found = {name: _kind_of(name) for name in sorted(current_app.tasks)}
-    return {name: kind for name, kind in found.items() if kind}
-
-
-@cache
-def _load_handlers() -> None:
-    """Import the modules with handlers. Only a worker has imported them at its start."""
-    current_app.loader.import_default_modules()
-
-
-def kind_named(name: str) -> JobKind[DataclassInstance] | None:
-    """The declaration of a kind; None when this version has no handler for it."""
-    _load_handlers()
-    return _kind_of(name)
-
-
-def _kind_of(name: str) -> JobKind[DataclassInstance] | None:
-    return getattr(current_app.tasks.get(name), "job_kind", None)
-
-
-def serve(lane: str) -> int:
-    """Claim the jobs that a lane may run now and send them to workers. Returns how many."""
-    lanes.clear_wakeup(lane)
-    claimed = scheduling.claim(lane)
-    for job in claimed:
-        offer(job)
-    return len(claimed)
-
-
-def offer(claimed: leases.Claimed) -> None:
-    """Send one claimed job to its Celery task. If the message cannot be sent, the sweep sends it again."""
-    kind = _kind_of(claimed.kind)
-    if kind is None:
-        _retry_unknown_kind(claimed)
-        return
-    try:
-        arguments = (claimed.id, str(claimed.token))
-        current_app.tasks[kind.name].apply_async(args=arguments, queue=str(kind.queue), retry=False)
-    except (OperationalError, redis.RedisError):
-        logger.warning("offer_lost", job=claimed.id, kind=claimed.kind)
-
-
-def _retry_unknown_kind(claimed: leases.Claimed) -> None:
-    """During a deployment an older worker gets jobs of newer kinds. They are tried again for some minutes."""
-    job = leases.start(claimed.id, claimed.token)
-    if job is None:
-        return
-    error = NoOwner(f"no task is named {claimed.kind}")
-    if job.attempts >= DEFAULT_ATTEMPTS:
-        bury_and_alert(job, JobAttempt.Outcome.PERMANENT, NoOwner.__name__, str(error))
-    else:
-        leases.retry(job, JobAttempt.Outcome.TRANSIENT, error, counts=True)
+def announce(lane: str | None = None) -> int:
+    """Tell workers of a lane if it has due jobs, or of every lane that has. Returns of how many lanes and kinds."""
+    due = scheduling.due_kinds(lane)
+    for name, kind in due:
+        lanes.send_wakeup(name, kind)
+    return len(due)
 
 
 @transaction.atomic
@@ -117,14 +49,11 @@ def bury_and_alert(job: Job, outcome: JobAttempt.Outcome, error_class: str, erro
 
 
 def recover() -> int:
-    """End the runs of dead workers, and send the jobs again that no worker started. Returns how many."""
+    """End the runs of dead workers. Returns how many."""
     found = leases.expired_runs()
     for job in found:
         _end_run_of_dead_worker(job)
-    again = leases.not_started()
-    for claimed in again:
-        offer(claimed)
-    return len(found) + len(again)
+    return len(found) + leases.release_unstarted()
 
 
 def _end_run_of_dead_worker(job: Job) -> None:
@@ -135,7 +64,7 @@ def _end_run_of_dead_worker(job: Job) -> None:
         if deaths >= MOST_WORKER_DEATHS:
             reason = f"its worker died in each of {deaths} runs: it may have killed them (memory, a crash in a library)"
             bury_and_alert(job, JobAttempt.Outcome.LOST, WorkerLost.__name__, reason)
-        elif job.attempts >= attempts_of(job.kind):
+        elif job.attempts >= handlers.attempts_of(job.kind):
             bury_and_alert(job, JobAttempt.Outcome.LOST, WorkerLost.__name__, str(error))
         else:
             leases.retry(job, JobAttempt.Outcome.LOST, error, counts=True)
@@ -151,12 +80,10 @@ def recover_lease(token: uuid.UUID) -> int:
     jobs = leases.jobs_of_lease(token)
     for job in jobs:
         _end_run_of_dead_worker(job)
-    for lane in {job.lane_id for job in jobs}:
-        lanes.send_wakeup(lane)
+        lanes.send_wakeup(job.lane_id, job.kind)
     return len(jobs)
 
 
 def sweep() -> int:
-    """Recover lost jobs, then serve every lane with due jobs in turn. Returns how many jobs were recovered or sent."""
-    moved = recover()
-    return moved + sum(serve(lane) for lane in scheduling.lanes_with_due_jobs())
+    """Recover lost jobs, then announce every lane with due jobs. Returns how many of both there were."""
+    return recover() + announce()

@@ -1,7 +1,8 @@
-"""What happens to a job after the claim: it is started, perhaps with a batch, and its run ends in one of several ways.
+"""What happens to a job after the claim: others may join it as a batch, and its run ends in one of several ways.
 
 Every statement that ends a run requires the lease token that the run began with (fencing). So a run that lost its lease
-changes nothing. A job is *running* from the claim on; `started_at` is set when a worker really starts it.
+changes nothing. A worker has one token for all runs of a turn, one after the other: whoever notices its death finds the
+jobs that it was at by that token.
 """
 
 from __future__ import annotations
@@ -9,21 +10,17 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from ops.errors import Blocked, recorded_name
 from ops.models import Job, JobAttempt
 from ops.queue.jobs import RECHECK_PARKED, lock_keys
 from ops.text.masking import mask_text
-
-PICK_UP = timedelta(seconds=15)
-"""A dispatched job may wait in the broker for this long. Then it is sent again, with the same token."""
 
 RUN = timedelta(seconds=60)
 """The lease of a run. Celery's hard time limit is shorter, so a live run never outlives its lease."""
@@ -53,30 +50,9 @@ RETURNING id
 # Only the next few due jobs are searched: the planner underestimates the due jobs of one kind and would read them all.
 _WINDOW = 4
 
-_START = """
-UPDATE ops_job SET started_at = now(), lease_until = now() + %(run)s, attempts = attempts + 1
-WHERE id = %(id)s AND state = 'running' AND lease_token = %(token)s AND started_at IS NULL
-RETURNING *
-"""
-
 
 class LeaseLost(Exception):
     """Another run has the lease of this job now, so the result of this run is discarded."""
-
-
-@dataclass(frozen=True)
-class Claimed:
-    """A job that was taken out of its lane and must be sent to its Celery task."""
-
-    id: int
-    kind: str
-    token: uuid.UUID
-
-
-def start(job_id: int, token: uuid.UUID) -> Job | None:
-    """Start a dispatched run, only once. The attempt is counted and committed. None if another message was first."""
-    started = Job.objects.raw(_START, {"id": job_id, "token": token, "run": RUN})
-    return next(iter(started), None)
 
 
 def claim_batch(job: Job, *, limit: int) -> list[Job]:
@@ -231,7 +207,7 @@ def bury(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) ->
 
 
 def jobs_of_lease(token: uuid.UUID) -> list[Job]:
-    """The jobs under this lease, started or not."""
+    """The jobs under this lease."""
     return list(Job.objects.filter(state=Job.State.RUNNING, lease_token=token))
 
 
@@ -246,23 +222,18 @@ def worker_deaths(job: Job) -> int:
 
 
 def expired_runs(limit: int = 200) -> list[Job]:
-    """Jobs whose worker died: they were started, and their lease is over."""
+    """Jobs whose worker died: their lease is over."""
     overdue = Job.objects.filter(state=Job.State.RUNNING, lease_until__lt=Now(), started_at__isnull=False)
     return list(overdue.order_by("lease_until")[:limit])
 
 
-def not_started(limit: int = 500) -> list[Claimed]:
-    """Dispatched jobs that no worker started, because their message was lost or waits. They keep their token."""
-    overdue = Q(state=Job.State.RUNNING, lease_until__lt=Now(), started_at__isnull=True)
-    ids = list(Job.objects.filter(overdue).order_by("lease_until").values_list("id", flat=True)[:limit])
-    parameters: list[Any] = [PICK_UP, ids]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE ops_job SET lease_until = now() + %s WHERE id = ANY(%s) AND state = 'running'"
-            " AND started_at IS NULL AND lease_until < now() RETURNING id, kind, lease_token",
-            parameters,
-        )
-        return [Claimed(*row) for row in cursor.fetchall()]
+def release_unstarted(token: uuid.UUID | None = None) -> int:
+    """Make those jobs due again that the version before claimed and no worker of it began: of this lease, or of all
+    leases that are over. Returns how many.
+    """
+    claimed = Job.objects.filter(state=Job.State.RUNNING, started_at__isnull=True)
+    ours = claimed.filter(lease_token=token) if token else claimed.filter(lease_until__lt=Now())
+    return ours.update(state=Job.State.READY, lease_token=None, lease_until=None)
 
 
 def recheck_parked(limit: int = 500) -> int:

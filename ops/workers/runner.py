@@ -1,4 +1,4 @@
-"""The Celery task around the handler of a job. It decides what becomes of the job and its lane.
+"""What happens around the handler of a job. It decides what becomes of the job and its lane.
 
 The only broad `except` of the product is here.
 """
@@ -6,12 +6,8 @@ The only broad `except` of the product is here.
 from __future__ import annotations
 
 import time
-import uuid
-from collections.abc import Callable
-from typing import Any
 
 import structlog
-from celery import shared_task
 from django.db import InterfaceError, OperationalError, close_old_connections
 
 from ops.errors import (
@@ -27,63 +23,29 @@ from ops.errors import (
 from ops.models import Job, JobAttempt
 from ops.net import http
 from ops.queue import lanes
-from ops.queue.kinds import JobKind, P, TypedJob
-from ops.workers import circuits, dispatch, leases, run_context
+from ops.queue.lanes import Wakeups
+from ops.workers import circuits, dispatch, handlers, leases, run_context
 
 logger = structlog.get_logger(__name__)
 
-BatchHandler = Callable[[list[Job]], None]
+
+class NoOwner(Exception):
+    """This worker has no handler for the kind of the job."""
 
 
-def handles(kind: JobKind[P]) -> Callable[[Callable[[P], None]], Callable[[P], None]]:
-    """Make a function the handler of a job kind: the Celery task of that name runs it.
+def run(first: Job) -> Wakeups:
+    """Run a claimed job, with the further jobs of its batch, and end them according to what the handler did.
 
-    The handler gets the payload, is called outside any transaction, must be safe to run again, and ends within 50 s.
+    Returns the wake-ups of the run that are not sent yet: the caller looks after those lanes.
     """
-
-    def decorate(handler: Callable[[P], None]) -> Callable[[P], None]:
-        bind(kind, lambda batch: handler(kind.read(batch[0].payload)))
-        return handler
-
-    return decorate
-
-
-def handles_batch(
-    kind: JobKind[P],
-) -> Callable[[Callable[[list[TypedJob[P]]], None]], Callable[[list[TypedJob[P]]], None]]:
-    """As `handles`, for a handler that takes up to `kind.batch_size` due jobs of one lane and priority at once.
-
-    If a batch fails, its jobs are tried again one by one, so that no job dies of the permanent error of another.
-    """
-
-    def decorate(handler: Callable[[list[TypedJob[P]]], None]) -> Callable[[list[TypedJob[P]]], None]:
-        bind(kind, lambda batch: handler([kind.typed(job) for job in batch]))
-        return handler
-
-    return decorate
-
-
-def bind(kind: JobKind[P], handler: BatchHandler) -> None:
-    """Make the Celery task of this job kind, which carries its declaration."""
-
-    def task(job_id: int, token: str) -> None:
-        run(handler, job_id, uuid.UUID(token), size=kind.batch_size)
-
-    options: dict[str, Any] = {"name": kind.name, "job_kind": kind}
-    shared_task(**options)(task)
-
-
-def run(handler: BatchHandler, job_id: int, token: uuid.UUID, *, size: int = 1) -> None:
-    """Run one dispatched job, with the further jobs of its batch, and end them according to what the handler did."""
-    first = leases.start(job_id, token)
-    if first is None:
-        logger.info("run_superseded", job=job_id)
-        return
-    batch = [first, *leases.claim_batch(first, limit=size - 1)]
+    batch = [first, *leases.claim_batch(first, limit=handlers.batch_size_of(first.kind) - 1)]
     began = time.monotonic()
-    with structlog.contextvars.bound_contextvars(job=first.id, kind=first.kind, subject=first.subject):
+    with (
+        structlog.contextvars.bound_contextvars(job=first.id, kind=first.kind, subject=first.subject),
+        lanes.kept_wakeups() as wakeups,
+    ):
         try:
-            outcome = _attempt(handler, batch)
+            outcome = _attempt(batch, wakeups)
         except leases.LeaseLost:
             outcome = "lease_lost"
         logger.info(
@@ -93,18 +55,19 @@ def run(handler: BatchHandler, job_id: int, token: uuid.UUID, *, size: int = 1) 
             attempt=first.attempts,
             seconds=round(time.monotonic() - began, 3),
         )
-    dispatch.serve(first.lane_id)
+    return wakeups
 
 
-def _attempt(handler: BatchHandler, batch: list[Job]) -> str:
+def _attempt(batch: list[Job], wakeups: Wakeups) -> str:
     """Run the handler, and end the jobs and their lane according to its result. Returns the result for the log.
 
-    If a batch fails for good, each of its jobs is tried again alone, because only one of them may be the cause.
+    If a batch fails for good, each of its jobs is tried again alone, because only one of them may be the cause. What
+    the handler made due before a call is announced before the call, which may take a while. Raises LeaseLost.
     """
-    with http.observed() as calls:
+    with http.observed(before_each=wakeups.send) as calls:
         try:
             with run_context.begin(batch):
-                handler(batch)
+                _handler_of(batch[0])(batch)
         except Exception as raised:  # noqa: BLE001
             error = _translate(raised)
             endpoint_at_fault = _lane_after_failure(batch[0], error, calls)
@@ -119,6 +82,14 @@ def _attempt(handler: BatchHandler, batch: list[Job]) -> str:
     assert batch[0].lease_token is not None  # noqa: S101
     leases.finish(batch[0].lease_token)
     return "done"
+
+
+def _handler_of(job: Job) -> handlers.BatchHandler:
+    """Raises NoOwner. During a deployment an older worker gets jobs of newer kinds."""
+    handler = handlers.handler_of(job.kind)
+    if handler is None:
+        raise NoOwner(f"no task is named {job.kind}")
+    return handler
 
 
 def _translate(raised: Exception) -> Exception:
@@ -171,6 +142,10 @@ def _end_failed(job: Job, error: Exception, *, endpoint_at_fault: bool) -> None:
             leases.park(job, error)
         case Permanent():
             dispatch.bury_and_alert(job, JobAttempt.Outcome.PERMANENT, recorded_name(error), str(error))
+        case NoOwner() if job.attempts >= handlers.attempts_of(job.kind):
+            dispatch.bury_and_alert(job, JobAttempt.Outcome.PERMANENT, recorded_name(error), str(error))
+        case NoOwner():
+            leases.retry(job, JobAttempt.Outcome.TRANSIENT, error, counts=True)
         case UnknownOutcome():
             _retry_or_bury(job, JobAttempt.Outcome.UNKNOWN, error, counts=not endpoint_at_fault)
         case Transient():
@@ -182,7 +157,7 @@ def _end_failed(job: Job, error: Exception, *, endpoint_at_fault: bool) -> None:
 
 def _retry_or_bury(job: Job, outcome: JobAttempt.Outcome, error: Exception, *, counts: bool) -> None:
     """Retry the job, or bury it if its attempts are used up. An attempt that does not count never uses them up."""
-    if counts and job.attempts >= dispatch.attempts_of(job.kind):
+    if counts and job.attempts >= handlers.attempts_of(job.kind):
         dispatch.bury_and_alert(job, outcome, recorded_name(error), str(error))
     else:
         leases.retry(job, outcome, error, counts=counts)

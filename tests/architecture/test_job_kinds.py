@@ -20,7 +20,7 @@ from ops.errors import Permanent
 from ops.queue.kinds import EventKind, JobKind
 from ops.queue.queues import Queue
 from ops.text.masking import mask_personal
-from ops.workers import dispatch
+from ops.workers import handlers
 from tests.architecture.layers import APPS, ROOT, sources
 
 DECLARING = [
@@ -49,8 +49,8 @@ def _of_ours(kind: str) -> bool:
 
 
 def test_every_job_task_has_one_declaration_and_every_declaration_a_task() -> None:
-    assert {kind for kind in dispatch.kinds() if _of_ours(kind)} == set(JOBS)
-    assert all(dispatch.kinds()[name] is kind for name, kind in JOBS.items())
+    assert {kind for kind in handlers.kinds() if _of_ours(kind)} == set(JOBS)
+    assert all(handlers.kinds()[name] is kind for name, kind in JOBS.items())
     names = [each.name for each in EVENTS if isinstance(each, JobKind)]
     assert sorted(names) == sorted(set(names))
 

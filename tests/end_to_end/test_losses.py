@@ -37,7 +37,6 @@ def test_losing_all_of_valkey_while_orders_flow_loses_no_order(
         for queue in ("submission", "callbacks"):
             until(partial(redis_server.llen, f"celery:{queue}"), what=f"messages in {queue}")
         redis_server.flushall()
-    _a_quarter_of_a_minute_passes()
     people.wait_for(*late, seconds=45)
     stack.settles(Checker.parcels, seconds=45)
     assert [create_calls(people, placed) for placed in (*early, *late)] == [1] * 8
@@ -63,17 +62,9 @@ def test_a_worker_killed_while_a_warehouse_takes_an_order(stack: Stack) -> None:
     assert list(stack.checker().orders()) == []
 
 
-def _a_quarter_of_a_minute_passes() -> None:
-    """What was sent to a worker and not begun is sent again after 15 s; a test need not wait for that: it is now."""
-    sent = Job.objects.filter(state=Job.State.RUNNING, started_at__isnull=True)
-    assert sent.update(lease_until=Now() - timedelta(seconds=1))
-
-
 def _a_minute_passes(*orders: Placed) -> None:
     """The dead worker's leases and claims end after 60 s; a test need not wait for that: here they end now."""
-    dead = Job.objects.filter(
-        state=Job.State.RUNNING, started_at__isnull=False, kind__startswith="fulfillment."
-    )
+    dead = Job.objects.filter(state=Job.State.RUNNING, kind__startswith="fulfillment.")
     assert dead.update(lease_until=Now() - timedelta(seconds=1)) >= len(orders)
     for placed in orders:
         idempotency.forget(

@@ -12,7 +12,7 @@ import json
 import random
 import time
 import traceback
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -36,11 +36,12 @@ from django.urls import reverse
 from inventory.models import StockLevel
 from ops.errors import JobError
 from ops.models import Job, Lane
-from ops.workers import dispatch, leases, runner
+from ops.queue import lanes
+from ops.workers import leases, runner
 from shops.budget import points
 from shops.models import Shop
 from skumap import jobs as skumap_jobs
-from tests.drain import BACKOFF, load_tasks
+from tests.drain import BACKOFF, due_lanes, load_tasks, run_next
 from tests.fuzz import stage
 from tests.fuzz.bodies import Delivery, delivery
 from tests.fuzz.far_ends import FarEnds
@@ -232,22 +233,20 @@ def _tick() -> None:
 
 
 def _work(played: Played) -> None:
-    broker: deque[leases.Claimed] = deque()
     with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(dispatch, "offer", broker.append))
+        stack.enter_context(mock.patch.object(lanes, "_send"))
         stack.enter_context(mock.patch.object(leases, "backoff", return_value=BACKOFF))
         for count in itertools.count():
-            if not (broker or dispatch.sweep()):
+            if not (due := due_lanes()):
                 return
             if count > 50 * SIZE:
                 played.note("the jobs never end", str(played.runs))
                 return
-            while broker:
-                claimed = broker.popleft()
-                played.runs[claimed.kind] += 1
+            for lane in due:
                 began = time.process_time()
-                current_app.tasks[claimed.kind](claimed.id, str(claimed.token))
-                _within_time(began, f"run of {claimed.kind}", played)
+                if kind := run_next(lane):
+                    played.runs[kind] += 1
+                    _within_time(began, f"run of {kind}", played)
 
 
 def _waits_pass() -> None:

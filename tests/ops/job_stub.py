@@ -11,7 +11,7 @@ from ops.models import Job
 from ops.net import http
 from ops.queue.kinds import JobKind
 from ops.queue.queues import Queue
-from ops.workers.runner import bind
+from ops.workers.handlers import bind
 
 KIND, BATCH_KIND = "test.acts", "test.acts_on_many"
 Act = Callable[[list[Job]], object]

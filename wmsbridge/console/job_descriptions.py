@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ops.models import Job
-from ops.workers import dispatch
+from ops.workers import handlers
 
 UNKNOWN_WORK = "do something that this installation does not know"
 
@@ -38,13 +38,13 @@ class DeadLetter:
 
 def work_of(kind: str) -> str:
     """What jobs of this kind do. It completes the sentence «Its work is to …»."""
-    known = dispatch.kind_named(kind)
+    known = handlers.kind_named(kind)
     return known.work if known else UNKNOWN_WORK
 
 
 def dead_letter(job: Job) -> DeadLetter:
     """Describe a dead job for people who do not know the code."""
-    known = dispatch.kind_named(job.kind)
+    known = handlers.kind_named(job.kind)
     what_then, remedy = TO_DO.get(job.error_class, BUG_TO_DO), ""
     if known and job.error_class == "Permanent":
         remedy = known.remedy

@@ -10,7 +10,7 @@ from fulfillment.jobs.orders import FIND_ORDER, READ_ORDERS
 from fulfillment.jobs.shipments import MOVE
 from fulfillment.jobs.wms_orders import ROUTE, SUBMIT
 from ops.queue.queues import Queue
-from ops.workers import dispatch
+from ops.workers import handlers
 from wmsbridge.console import job_descriptions
 from wmsbridge.health.measuring import AlertText, Metric, Part, Reading, Unit, rows
 
@@ -37,7 +37,7 @@ class DeadLetters:
     @property
     def is_submission(self) -> bool:
         """Whether the kind is work between the webhook of an order and its warehouse: all kinds of that queue are."""
-        known = dispatch.kind_named(self.kind)
+        known = handlers.kind_named(self.kind)
         return known is not None and known.queue == Queue.SUBMISSION
 
     @property

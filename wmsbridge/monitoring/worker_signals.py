@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -11,6 +10,7 @@ from billiard.exceptions import WorkerLostError
 from celery import signals
 from django.db import InterfaceError, OperationalError, close_old_connections, connections
 
+from ops.queue import lanes
 from ops.workers import dispatch
 from wmsbridge.schedules import watch
 
@@ -34,16 +34,16 @@ def note_run(sender: Any, **_: object) -> None:
     watch.note_run(sender.name)
 
 
-def give_back(exception: BaseException, args: Sequence[Any] = (), **_: object) -> None:
+def give_back(sender: Any, task_id: str, exception: BaseException, **_: object) -> None:
     """Give the job of a child process back that died during its run. Celery calls this in the main process at once.
 
-    The message of a job has its id and its lease token. If the database is away too, the lease ends by itself.
+    The id of the message is the lease token of the run. If the database is away too, the lease ends by itself.
     """
-    if not isinstance(exception, WorkerLostError) or len(args) != 2:
+    if not isinstance(exception, WorkerLostError) or sender.name != lanes.WORK:
         return
     try:
-        dispatch.recover_lease(uuid.UUID(args[1]))
+        dispatch.recover_lease(uuid.UUID(task_id))
     except (OperationalError, InterfaceError):
-        logger.warning("lost_work_not_given_back", job=args[0])
+        logger.warning("lost_work_not_given_back", message=task_id)
     finally:
         connections.close_all()  # the next child process must not inherit them

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from ops.models import Job, Lane
 from ops.queue import dead_letters
 from ops.text.masking import mask_text
-from ops.workers import dispatch
+from ops.workers import handlers
 
 MOST_LISTED = 100
 SELECTING = ("id", "kind", "lane", "error_class", "subject", "since", "until", "all")
@@ -94,7 +94,7 @@ def _require_known(options: dict[str, Any]) -> None:
     like "nothing to do"."""
     kind, lane = options["kind"], options["lane"]
     dead = Job.objects.filter(state=Job.State.DEAD)
-    known = list(dispatch.kinds())
+    known = list(handlers.kinds())
     # Dead letters of an older version may have a kind that this version does not have.
     if kind is not None and kind not in known and not dead.filter(kind=kind).exists():
         raise CommandError(f"there is no job kind {kind}{_nearest(kind, known)}")

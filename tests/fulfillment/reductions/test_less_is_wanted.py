@@ -148,7 +148,8 @@ def test_units_that_are_added_again_go_out_once(scene: Scene) -> None:
 
 def test_a_lost_answer_to_a_reduction_is_asked_again_the_same(scene: Scene) -> None:
     order = scene.arrive((MUG, 3))
-    scene.wms.fault("PUT /north/orders/*", "timeout_after", delay=0.1)
+    # The second reading of the order has it asked once more at once.
+    scene.wms.fault("PUT /north/orders/*", "timeout_after", delay=0.1, count=2)
     reduce_to(scene, order, 2)
     drain()
     assert WmsOrder.objects.get().change_request == "less_asked"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -24,8 +25,7 @@ def put(key: str = "k", *, lane: str = "shop:a", **options: Any) -> int | None:
 
 
 def start(lane: str = "shop:a") -> Job:
-    (claimed,) = scheduling.claim(lane)
-    job = leases.start(claimed.id, claimed.token)
+    job = scheduling.claim(lane, token=uuid.uuid4()).job
     assert job is not None
     return job
 

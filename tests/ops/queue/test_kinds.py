@@ -13,7 +13,7 @@ from ops.queue.jobs import first_seen, is_busy, is_pending
 from ops.queue.kinds import EventKind, JobKind, TypedJob
 from ops.queue.queues import Queue
 from ops.refs import LaneName, Subject
-from ops.workers.runner import handles, handles_batch
+from ops.workers.handlers import handles, handles_batch
 from tests.builders import make_job
 from tests.drain import drain
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any, ClassVar
 from unittest import mock
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from django.db.models import F
@@ -23,7 +23,7 @@ from ops.errors import Blocked, EndpointFailed, Permanent, Scope, Throttled, Tra
 from ops.models import Circuit, Job, Lane
 from ops.queue import jobs
 from ops.refs import LaneName, ParkKey
-from ops.workers import dispatch, leases
+from ops.workers import dispatch, leases, scheduling
 from tests import workers
 from tests.ops import job_stub
 from tests.steps import Steps, drawn, same_every_time, seeds
@@ -37,9 +37,8 @@ ENDS = (
 )
 STEPS: Steps = {
     "work_comes": (4, (["xyz", "XYZ", "a", "b", "c", "xy", "X", "Z later"],)),
-    "the_lane_is_served": (6, ([1, 2], range(4))),
-    "a_message_arrives": (4, (which, [False, True])),
-    "a_message_is_lost": (1, (which,)),
+    "the_lane_is_served": (10, ([1, 2, 3],)),
+    "a_worker_dies_before_its_run": (1, ()),
     "a_run_ends": (12, (which, ENDS)),
     "a_lease_runs_out": (2, (which,)),
     "one_given_up_comes_back": (3, (which, ENDS)),
@@ -146,13 +145,21 @@ class Jobs(RuleBasedStateMachine):
             if known.state in ("done", "dead"):
                 known.state, known.attempts = "ready", 0
 
-    def the_lane_is_served(self, dispatchers: int, arrive: int) -> None:
+    def the_lane_is_served(self, times: int) -> None:
+        for _ in range(times):
+            before, room = self.leases(), self.room()
+            self.workers.serve(self.name)
+            self.claims_are_fair(before, room)
+            self.note_begun()
+
+    def a_worker_dies_before_its_run(self) -> bool:
+        """The claim is committed, and nothing else happens until the lease ends."""
         before, room = self.leases(), self.room()
-        for _ in range(dispatchers):
-            dispatch.serve(self.name)
+        job = scheduling.claim(self.name, token=uuid4()).job
         self.claims_are_fair(before, room)
-        for _ in range(arrive):
-            self.a_message_arrives(0, False)
+        if job is not None:
+            self.known[job.key].attempts += 1
+        return job is not None
 
     def leases(self) -> set[UUID | None]:
         return {job.lease_token for job in self.rows(state="running")}
@@ -173,18 +180,6 @@ class Jobs(RuleBasedStateMachine):
             assert (known.state, known.parked) == ("ready", False)
             known.state = "running"
 
-    def a_message_arrives(self, number: int, twice: bool) -> bool:
-        if not self.workers.messages:
-            return False
-        at = number % len(self.workers.messages)
-        if twice:
-            self.workers.messages.append(self.workers.messages[at])
-        before, room = self.leases(), self.room()
-        self.workers.take(at)
-        self.note_begun()
-        self.claims_are_fair(before, room)
-        return True
-
     def note_begun(self) -> None:
         for run in self.begun:
             self.runs.append(run)
@@ -193,17 +188,9 @@ class Jobs(RuleBasedStateMachine):
                 self.known[key].attempts += 1
         self.begun = []
 
-    def a_message_is_lost(self, number: int) -> bool:
-        if not self.workers.messages:
-            self.the_lane_is_served(1, 0)
-        if not self.workers.messages:
-            return False
-        del self.workers.messages[number % len(self.workers.messages)]
-        return True
-
     def a_run_ends(self, number: int, how: str) -> bool:
         if not self.runs:
-            self.the_lane_is_served(1, 1)
+            self.the_lane_is_served(1)
         if not self.runs:
             return False
         run = self.runs.pop(number % len(self.runs))
@@ -214,18 +201,11 @@ class Jobs(RuleBasedStateMachine):
             blameless = in_doubt or Lane.objects.get(name=self.name).circuit == Circuit.OPEN
             for key in run.keys:
                 self.model_end(self.known[key], how, blameless=blameless, several=len(run.keys) > 1)
-        self.note_claims(run)
         return True
 
     def end(self, run: Run, how: str) -> None:
         run.ending = how
-        at = self.workers.hung.index(run.worker)
-        self.before, self.room_before = self.leases() - {run.token}, self.room()
-        self.workers.go_on(at)
-
-    def note_claims(self, run: Run) -> None:
-        """The end of a run serves its lane anew; by then the circuit may have closed."""
-        self.claims_are_fair(self.before | {run.token}, max(self.room_before, self.room()))
+        self.workers.go_on(self.workers.hung.index(run.worker))
 
     def model_end(self, known: Known, how: str, *, blameless: bool, several: bool) -> None:
         again, known.rerun = known.rerun, False
@@ -245,7 +225,7 @@ class Jobs(RuleBasedStateMachine):
         known.owed = known.owed or known.state == "ready"
 
     def a_lease_runs_out(self, number: int) -> bool:
-        """Of a worker that died, hangs, or never got its message."""
+        """Of a worker that died or hangs."""
         tokens = sorted(self.leases(), key=str)
         if not tokens:
             return False
@@ -254,7 +234,7 @@ class Jobs(RuleBasedStateMachine):
 
     def loses_its_lease(self, token: UUID | None) -> None:
         Job.objects.filter(lease_token=token).update(lease_until=Now() - DAY)
-        begun = [job.key for job in self.rows(lease_token=token, started_at__isnull=False)]
+        begun = [job.key for job in self.rows(lease_token=token)]
         dispatch.recover()
         for key in begun:
             self.model_end(self.known[key], "lost", blameless=False, several=False)
@@ -271,20 +251,14 @@ class Jobs(RuleBasedStateMachine):
         run = self.given_up.pop(number % len(self.given_up))
         before = {job.key: self.standing(job) for job in self.rows(key__in=run.keys)}
         self.end(run, how)
-        for job in self.rows(key__in=run.keys):
-            if job.started_at is None or job.state != "running":
-                job.state = "ready" if job.lease_token not in self.before else job.state
-            assert self.standing(job)[1:] == before[job.key][1:]
-        self.note_claims(run)
+        assert {job.key: self.standing(job) for job in self.rows(key__in=run.keys)} == before
         return True
 
     def standing(self, job: Job) -> tuple[object, ...]:
         return (job.state, job.attempts, job.rerun, job.error_class, job.parked_on, job.finished_at)
 
     def a_sweep(self) -> None:
-        before, room = self.leases(), self.room()
         dispatch.sweep()
-        self.claims_are_fair(before, room)
 
     def time_passes(self) -> None:
         Job.objects.filter(lane=self.name, state="ready").update(run_at=F("run_at") - 2 * DAY)
@@ -386,9 +360,7 @@ class Jobs(RuleBasedStateMachine):
                 self.a_lease_runs_out(0)
                 self.time_passes()
                 self.the_cause_goes()
-                self.the_lane_is_served(1, 0)
-                while self.workers.messages:
-                    self.a_message_arrives(0, False)
+                self.the_lane_is_served(1)
             assert {job.state for job in self.rows()} <= {"done", "dead"}
             assert not any(known.owed for known in self.known.values() if known.state != "dead")
         finally:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.db import connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
@@ -15,7 +16,7 @@ from ops.queue import jobs, lanes
 from ops.queue.kinds import DEFAULT_ATTEMPTS
 from ops.refs import LaneName, ParkKey
 from ops.workers import dispatch, leases, scheduling
-from tests.drain import drain
+from tests.drain import drain, run_next
 from tests.ops.job_stub import BATCH_KIND, KIND, acts, raising
 
 pytestmark = pytest.mark.django_db
@@ -26,6 +27,16 @@ def put(*keys: str, kind: str = KIND, lane: str = "shop:a") -> None:
         jobs.enqueue(kind, key=key, lane=LaneName(lane))
 
 
+def claim(lane: str = "shop:a") -> Job | None:
+    return scheduling.claim(lane, token=uuid.uuid4()).job
+
+
+def claimed() -> Job:
+    job = claim()
+    assert job is not None
+    return job
+
+
 def expire_leases() -> None:
     Job.objects.filter(state="running").update(lease_until=Now() - timedelta(seconds=1))
 
@@ -33,62 +44,69 @@ def expire_leases() -> None:
 def test_a_lane_gives_out_no_more_than_its_concurrency() -> None:
     put("a", "b", "c", "d", "e", "f")
     Lane.objects.update(concurrency=2)
-    assert len(scheduling.claim("shop:a")) == 2
-    assert scheduling.claim("shop:a") == []
+    assert [bool(claim()) for _ in range(3)] == [True, True, False]
 
 
 def test_a_paused_lane_gives_out_nothing_and_loses_nothing() -> None:
     put("a")
     Lane.objects.update(paused=True)
-    assert scheduling.claim("shop:a") == []
+    assert claim() is None
     Lane.objects.update(paused=False)
     assert drain() == [KIND]
 
 
-def test_claiming_takes_a_look_and_two_statements_whatever_the_backlog() -> None:
+def test_a_claim_takes_two_statements_whatever_the_backlog() -> None:
     put(*[f"k{n}" for n in range(40)])
     with CaptureQueriesContext(connection) as queries:
-        scheduling.claim("shop:a")
-    assert [q["sql"].split()[0] for q in queries if "SAVEPOINT" not in q["sql"]] == [
-        "SELECT",
-        "UPDATE",
-        "WITH",
-    ]
+        claim()
+    said = [q["sql"].split()[0] for q in queries if "SAVEPOINT" not in q["sql"]]
+    assert said == ["UPDATE", "WITH"]
 
 
-def test_a_lane_with_nothing_due_costs_one_read(django_assert_num_queries: Any) -> None:
+def test_a_lane_with_nothing_due_costs_one_statement_that_locks_nothing() -> None:
     put("a")
     drain()
-    with django_assert_num_queries(1):
-        assert scheduling.claim("shop:a") == []
+    served_at = Lane.objects.get().served_at
+    with CaptureQueriesContext(connection) as queries:
+        assert claim() is None
+    assert len([q for q in queries if "SAVEPOINT" not in q["sql"]]) == 1
+    assert Lane.objects.get().served_at == served_at
 
 
-def test_a_dispatched_job_starts_once_however_often_its_message_comes() -> None:
+def test_a_claim_begins_the_run_and_counts_the_attempt() -> None:
     put("a")
-    (claimed,) = scheduling.claim("shop:a")
-    assert leases.start(claimed.id, claimed.token) is not None
-    assert leases.start(claimed.id, claimed.token) is None
-    assert leases.start(claimed.id, uuid.uuid4()) is None
+    token = uuid.uuid4()
+    job = scheduling.claim("shop:a", token=token).job
+    assert job is not None
+    assert (job.state, job.attempts, job.lease_token) == ("running", 1, token)
+    assert job.started_at is not None
+    stored = Job.objects.get()
+    assert (stored.state, stored.attempts, stored.lease_token) == ("running", 1, token)
 
 
-def test_a_message_that_was_lost_is_offered_again_with_the_same_token() -> None:
+@pytest.mark.parametrize("ends", ["its message comes", "its lease ends"])
+def test_what_the_version_before_claimed_and_did_not_begin_is_due_again(ends: str) -> None:
     put("a")
-    (claimed,) = scheduling.claim("shop:a")
-    assert leases.not_started() == []
-    expire_leases()
-    assert leases.not_started() == [claimed]
-    assert leases.start(claimed.id, claimed.token) is not None
+    token = uuid.uuid4()
+    Job.objects.update(state="running", lease_token=token, lease_until=Now() + timedelta(minutes=1))
+    drain()
+    assert Job.objects.get().state == "running"
+    if ends == "its message comes":
+        current_app.tasks[KIND](Job.objects.get().id, str(token))
+    else:
+        expire_leases()
+    assert drain() == [KIND]
+    assert not JobAttempt.objects.exists()
 
 
 def test_a_run_that_lost_its_lease_changes_nothing() -> None:
     put("a")
-    (claimed,) = scheduling.claim("shop:a")
-    job = leases.start(claimed.id, claimed.token)
-    assert job is not None
+    job = claimed()
+    assert job.lease_token is not None
     expire_leases()
     dispatch.recover()
     with pytest.raises(leases.LeaseLost):
-        leases.finish(claimed.token)
+        leases.finish(job.lease_token)
     with pytest.raises(leases.LeaseLost):
         leases.reschedule(job, wait=timedelta(0), reason="late")
     assert Job.objects.get().state == "ready"
@@ -98,8 +116,7 @@ def test_a_job_that_kills_its_worker_again_and_again_ends_as_a_dead_letter() -> 
     put("a")
     for _ in range(3):
         Job.objects.filter(state="ready").update(run_at=Now())
-        (claimed,) = scheduling.claim("shop:a")
-        leases.start(claimed.id, claimed.token)
+        claimed()
         expire_leases()
         dispatch.recover()
     assert (Job.objects.get(key="a").state, Job.objects.get(key="a").error_class) == ("dead", "WorkerLost")
@@ -135,7 +152,7 @@ def test_a_kind_that_nobody_owns_is_a_dead_letter_not_a_loop() -> None:
     for attempt in range(DEFAULT_ATTEMPTS):  # a newer worker may come during a deployment
         assert Job.objects.get(key="x").attempts == attempt
         Job.objects.update(run_at=Now())
-        dispatch.serve("internal")
+        run_next("internal")
     assert (Job.objects.get(key="x").state, Job.objects.get(key="x").error_class) == ("dead", "NoOwner")
 
 
@@ -145,9 +162,8 @@ def test_back_off_grows_and_is_capped() -> None:
 
 
 def run(key: str) -> Job:
-    """Claim and start the one due job."""
-    (claimed,) = scheduling.claim(Job.objects.get(key=key).lane_id)
-    job = leases.start(claimed.id, claimed.token)
+    """Claim the one due job."""
+    job = claim(Job.objects.get(key=key).lane_id)
     assert job is not None
     return job
 
@@ -189,6 +205,6 @@ def test_a_worker_with_a_wrong_clock_gives_jobs_the_database_s_time(monkeypatch:
     lanes.record_failure("shop:a")
     Lane.objects.update(failures=10)
     lanes.record_failure("shop:a")
-    assert scheduling.claim("shop:a") == []
+    assert claim() is None
     assert Job.objects.filter(run_at__gt=Now(), run_at__lt=Now() + timedelta(minutes=2)).exists()
     assert Lane.objects.get().open_until.year > 2001  # type: ignore[union-attr]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -28,9 +29,14 @@ def put(*keys: str, partition: str = "", priority: Priority = Priority.NORMAL, l
         jobs.enqueue(KIND, key=key, lane=LaneName(lane), partition=partition, priority=priority)
 
 
-def claimed(count: int = 1) -> list[str]:
-    """Keys of the next jobs, each claimed by a look of its own, as runs end one by one."""
-    return [Job.objects.get(id=each.id).key for _ in range(count) for each in scheduling.claim(LANE)]
+def claim() -> Job | None:
+    """What a worker takes."""
+    return scheduling.claim(LANE, token=uuid.uuid4()).job
+
+
+def claimed() -> list[str]:
+    """The keys of the jobs that workers take, one after the other, until the lane gives out none."""
+    return [job.key for job in iter(claim, None)]
 
 
 def finish(job: Job) -> None:
@@ -82,7 +88,14 @@ def test_a_claim_looks_at_shares_and_not_at_the_backlog() -> None:
     assert most_rows(plan["Plan"]) < 30
 
 
-VALUES: dict[str, Any] = {"lane": LANE, "slots": 4, "below": 100, "pick_up": MINUTE}
+VALUES: dict[str, Any] = {
+    "lane": LANE,
+    "slots": 4,
+    "below": 100,
+    "token": uuid.uuid4(),
+    "run": MINUTE,
+    "others": [],
+}
 
 
 def most_rows(node: dict) -> int:
@@ -94,7 +107,7 @@ def most_rows(node: dict) -> int:
 def test_one_failure_puts_the_endpoint_in_doubt_and_one_answer_ends_that() -> None:
     put("a", "b", "c")
     lanes.record_failure(LANE)
-    assert claimed(2) == ["a"]
+    assert claimed() == ["a"]
     lanes.record_answer(LANE)
     assert claimed() == ["b", "c"]
 
@@ -106,7 +119,7 @@ def test_after_an_outage_a_lane_comes_back_slowly() -> None:
     Lane.objects.update(open_until=Now() - MINUTE)
     under_way = []
     for _ in range(1 + 3 * lanes.ANSWERS_PER_STEP):
-        scheduling.claim(LANE)
+        claimed()
         running = Job.objects.filter(state="running")
         under_way.append(running.count())
         finish(running.order_by("id")[0])
@@ -130,9 +143,9 @@ def test_a_budget_that_is_used_up_holds_what_is_no_more_important() -> None:
     put("normal1", "normal2")
     put("high", priority=Priority.HIGH)
     lanes.throttle_priority(LANE, priority=Priority.NORMAL, wait=MINUTE)
-    assert scheduling.lanes_with_due_jobs() == [LANE]
+    assert scheduling.due_kinds() == [(LANE, KIND)]
     assert claimed() == ["high"]
-    assert scheduling.lanes_with_due_jobs() == []
+    assert scheduling.due_kinds() == []
     Lane.objects.update(throttled_until=Now() - MINUTE)
     assert claimed() == ["normal1", "normal2", "low"]
 
@@ -165,12 +178,13 @@ def test_a_hold_of_the_important_covers_the_less_important_and_not_the_other_way
 
 def test_the_work_of_a_killed_worker_is_given_back_at_once() -> None:
     put("a")
-    (message,) = scheduling.claim(LANE)
-    leases.start(message.id, message.token)
-    assert dispatch.recover_lease(message.token) == 1
+    lost = claim()
+    assert lost is not None
+    assert lost.lease_token is not None
+    assert dispatch.recover_lease(lost.lease_token) == 1
     job = Job.objects.get()
     assert (job.state, job.attempts, job.history.get().outcome) == ("ready", 1, JobAttempt.Outcome.LOST)
-    assert dispatch.recover_lease(message.token) == 0
+    assert dispatch.recover_lease(lost.lease_token) == 0
 
 
 def test_a_replayed_poison_gets_its_runs_anew() -> None:
@@ -179,9 +193,10 @@ def test_a_replayed_poison_gets_its_runs_anew() -> None:
         for _ in range(dispatch.MOST_WORKER_DEATHS):
             assert Job.objects.get().state == "ready"
             Job.objects.update(run_at=Now())
-            (message,) = scheduling.claim(LANE)
-            leases.start(message.id, message.token)
-            dispatch.recover_lease(message.token)
+            lost = claim()
+            assert lost is not None
+            assert lost.lease_token is not None
+            dispatch.recover_lease(lost.lease_token)
         assert Job.objects.get(key="poison").state == "dead"
         Job.objects.exclude(key="poison").delete()
         jobs.replay([Job.objects.get().id])

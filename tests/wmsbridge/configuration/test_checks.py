@@ -42,7 +42,7 @@ def test_an_age_of_less_than_a_day_is_an_error(settings: Any) -> None:
     assert [found.id for found in checks.every_age_is_at_least_a_day()] == ["wmsbridge.E005"]
 
 
-@pytest.mark.parametrize(("seconds", "found"), [(55, ["wmsbridge.E006"]), (56, [])])
+@pytest.mark.parametrize(("seconds", "found"), [(57, ["wmsbridge.E006"]), (58, [])])
 def test_no_order_is_missed_before_the_worker_that_sends_it_must_be_over(
     settings: Any, seconds: int, found: list[str]
 ) -> None:

@@ -15,7 +15,6 @@ from django.test import Client
 from django.utils.text import capfirst
 
 from ops.models import Alert
-from ops.workers import dispatch
 from tests.builders import (
     make_connection,
     make_job,
@@ -25,6 +24,7 @@ from tests.builders import (
     make_warehouse,
     make_wms_order,
 )
+from tests.drain import run_next
 
 pytestmark = pytest.mark.django_db
 
@@ -121,7 +121,7 @@ def test_pages_and_lists_name_an_order_with_its_shop(admin_client: Client) -> No
 def test_a_dead_letter_is_told_by_the_order_and_its_shop(admin_client: Client) -> None:
     order = make_order(make_shop(), name="#1008")
     make_job("nobody.knows", subject=order.subject, attempts=99)
-    dispatch.serve("wms:north")
+    run_next("wms:north")
     alert = Alert.objects.get(kind="dead_letter")
     assert alert.title == "Dead letter: nobody.knows for order #1008 of berlin.myshopify.com"
     assert alert.shop == "berlin.myshopify.com"
