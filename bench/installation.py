@@ -10,16 +10,15 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import django
-import yaml
 from django.core.management import call_command
 
+from bench.orders.revision import this_tree
 from tests.chaos.faults.servers import throw_away_servers
 from tests.end_to_end.installation import world
 from tests.end_to_end.installation.stack import Stack, running_stack
 from tests.end_to_end.installation.world import ITEMS
 from tests.world import Sandbox, sandbox_process
 
-COMPOSE = Path(__file__).resolve().parents[1] / "docker-compose.yml"
 PLENTY = 10_000_000
 """There are this many units on every shelf, so that no order waits for stock."""
 
@@ -33,15 +32,11 @@ Fleet = Mapping[str, tuple[str, int]]
 """The queues and the number of processes of each worker."""
 
 
-def deployed_fleet(compose: Path = COMPOSE) -> Fleet:
+def deployed_fleet() -> Fleet:
     """The workers as docker-compose.yml deploys them."""
-    commands = {
-        name: service.get("command", [])
-        for name, service in yaml.safe_load(compose.read_text())["services"].items()
-    }
     return {
         name: (_option(command, "--queues"), int(_option(command, "--concurrency")))
-        for name, command in commands.items()
+        for name, command in this_tree().commands().items()
         if "--queues" in command
     }
 

@@ -90,7 +90,7 @@ def measure_orders(stack: Stack, shop: Shop, country: str, *, every: float, orde
 def wait_for(stack: Stack, paid: Iterable[Placed], *, seconds: float = WAIT_SECONDS) -> int:
     """Wait until a WMS has each of these orders, at most this many seconds. Returns how many are missing."""
     wanted, deadline = {_name(placed) for placed in paid}, time.monotonic() + seconds
-    while missing := len(wanted - arrivals(stack).keys()):
+    while missing := len(wanted - arrivals(stack.wms).keys()):
         if time.monotonic() > deadline:
             break
         time.sleep(LOOK_EVERY)
@@ -99,15 +99,15 @@ def wait_for(stack: Stack, paid: Iterable[Placed], *, seconds: float = WAIT_SECO
 
 def lags(stack: Stack, paid: Mapping[Placed, float]) -> Lags:
     """The lags of all these orders. An order that is at no WMS counts with its time until now."""
-    at_wms, now = arrivals(stack), time.time()
+    at_wms, now = arrivals(stack.wms), time.time()
     taken = sorted(at_wms.get(_name(placed), now) - since for placed, since in paid.items())
     return Lags(taken, missing=sum(_name(placed) not in at_wms for placed in paid))
 
 
-def arrivals(stack: Stack) -> dict[str, float]:
+def arrivals(wms: End) -> dict[str, float]:
     """The first time at which each order existed at a WMS."""
     found: dict[str, float] = {}
-    for books in stack.wms.get("/books")["connections"].values():
+    for books in wms.get("/books")["connections"].values():
         for order in books["orders"]:
             name = order["externalOrderId"].rsplit(":", 1)[0]
             at = datetime.fromisoformat(order["created_at"]).timestamp()

@@ -54,14 +54,14 @@ def push(shop_pk: ShopPk, *, lane: LaneName, delay: timedelta = AT_ONCE) -> None
     It is as urgent as orders and has a partition of its own, because in a flash sale old stock at Shopify is the worst
     fault.
     """
-    PUSH.enqueue(
+    PUSH.new(
         ShopPayload(shop_pk),
         key=f"{PUSH.name}:{shop_pk}",
         lane=lane,
         subject=stock_subject(shop_pk),
         partition="stock",
         delay=delay,
-    )
+    ).enqueue()
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ RECONCILE = JobKind(
 
 def reconcile(connection: Connection, *, full: bool = False) -> None:
     """Enqueue the connection's only reconciliation job; each page is a run of it."""
-    RECONCILE.enqueue(
+    RECONCILE.new(
         ReconcilePayload(connection.id, full),
         key=f"{RECONCILE.name}:{connection.pk}",
         lane=connection.lane,
         subject=reconcile_subject(connection.slug),
-    )
+    ).enqueue()

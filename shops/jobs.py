@@ -133,7 +133,7 @@ def removal_is_examined(shop: Shop) -> bool:
 
 
 def _enqueue(kind: EventKind[P], payload: P, shop: Shop, *, lane: LaneName) -> None:
-    kind.enqueue(payload, key=_key(kind, shop), lane=lane, subject=shop_subject(shop.domain))
+    kind.new(payload, key=_key(kind, shop), lane=lane, subject=shop_subject(shop.domain)).enqueue()
 
 
 def _key(kind: EventKind[P], shop: Shop) -> str:

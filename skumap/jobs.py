@@ -63,33 +63,33 @@ VERIFY = JobKind(
 
 def verify(shop: Shop, variants: Sequence[VariantId]) -> None:
     """Have these variants read at Shopify, all with one request, and compared with their mappings."""
-    VERIFY.enqueue(
+    VERIFY.new(
         VerifyPayload(shop.id, variants=tuple(variants), adopt=False),
         key=f"{VERIFY.name}:{shop.pk}:look:{_digest(variants)}",
         lane=shop.lane,
         subject=shop_subject(shop.domain),
-    )
+    ).enqueue()
 
 
 def adopt(shop: Shop, variants: Sequence[VariantId]) -> None:
     """Have these variants read at Shopify, all with one request, and what it shows written to their mappings."""
-    VERIFY.enqueue(
+    VERIFY.new(
         VerifyPayload(shop.id, variants=tuple(variants), adopt=True),
         key=f"{VERIFY.name}:{shop.pk}:adopt:{_digest(variants)}",
         lane=shop.lane,
         subject=shop_subject(shop.domain),
-    )
+    ).enqueue()
 
 
 def verify_all(shop: Shop, *, after: int = 0, delay: timedelta = AT_ONCE) -> None:
     """Have all mapped variants of a shop read, a page per job, beginning behind `after`."""
-    VERIFY.enqueue(
+    VERIFY.new(
         VerifyPayload(shop.id, after=after),
         key=f"{VERIFY.name}:{shop.pk}:all:{after}",
         lane=shop.lane,
         subject=shop_subject(shop.domain),
         delay=delay,
-    )
+    ).enqueue()
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,11 @@ WAKE = JobKind(
 
 def wake(shop: Shop, variants: Sequence[VariantId]) -> None:
     """Let what waits for mappings of these variants go on, in a transaction of its own."""
-    WAKE.enqueue(
+    WAKE.new(
         VariantsPayload(shop.id, tuple(variants)),
         key=f"{WAKE.name}:{shop.pk}:{_digest(variants)}",
         lane=INTERNAL,
-    )
+    ).enqueue()
 
 
 MAPPED = EventKind("skumap.mapped", VariantsPayload, priority=Priority.HIGH)
@@ -125,12 +125,12 @@ MAPPED = EventKind("skumap.mapped", VariantsPayload, priority=Priority.HIGH)
 
 def mapped(shop: Shop, variants: Sequence[VariantId]) -> None:
     """Say that these variants were mapped. The job runs once the mappings are there to be read."""
-    MAPPED.enqueue(
+    MAPPED.new(
         VariantsPayload(shop.id, tuple(variants)),
         key=f"{MAPPED.name}:{shop.pk}:{_digest(variants)}",
         lane=INTERNAL,
         subject=stock_subject(shop.id),
-    )
+    ).enqueue()
 
 
 def _digest(numbers: Sequence[int]) -> str:

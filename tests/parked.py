@@ -28,7 +28,7 @@ def waits(_: Nothing) -> None:
 
 def park(*keys: str) -> int:
     """A job that waits under the keys; returns its id."""
-    job_id = WAITS.enqueue(Nothing(), key="waits:" + "+".join(keys), lane=LaneName("internal"))
+    job_id = WAITS.new(Nothing(), key="waits:" + "+".join(keys), lane=LaneName("internal")).enqueue()
     assert job_id is not None
     Job.objects.filter(pk=job_id).update(parked_on=list(keys), parked_since=Now())
     return job_id

@@ -72,12 +72,12 @@ STOCK_SCOPE_CHANGED = EventKind("wms.stock_scope_changed", WarehousePayload)
 
 def stock_scope_changed(warehouse: WarehousePk) -> None:
     """Say that what is followed of a warehouse's stock may have changed."""
-    STOCK_SCOPE_CHANGED.enqueue(
+    STOCK_SCOPE_CHANGED.new(
         WarehousePayload(warehouse),
         key=f"{STOCK_SCOPE_CHANGED.name}:{warehouse}",
         lane=INTERNAL,
         subject=warehouse_subject(warehouse),
-    )
+    ).enqueue()
 
 
 WAREHOUSES_CHANGED = EventKind("wms.warehouses_changed", ShopPagePayload)
@@ -86,9 +86,9 @@ WAREHOUSES_CHANGED = EventKind("wms.warehouses_changed", ShopPagePayload)
 
 def warehouses_changed(shop: Shop, *, after: int | None = None) -> None:
     """Say that the shop's warehouses were changed: from its first order on, or behind one."""
-    WAREHOUSES_CHANGED.enqueue(
+    WAREHOUSES_CHANGED.new(
         ShopPagePayload(shop.id, after),
         key=f"{WAREHOUSES_CHANGED.name}:{shop.pk}",
         lane=shop.inbox_lane,
         subject=shop_subject(shop.domain),
-    )
+    ).enqueue()

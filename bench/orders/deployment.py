@@ -3,50 +3,40 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import requests
 
 from bench.orders.revision import Revision
 from tests.end_to_end.installation import world
+from tests.end_to_end.installation.programs import Programs
+from tests.end_to_end.installation.waiting import until
 from tests.world import Sandbox
 from wmsbridge.embedded.places import free_port
-from wmsbridge.embedded.processes import end_with_parent
 
 PLENTY = 10_000_000
 """Units on every shelf, so that no order waits for stock."""
-STOP_SECONDS = 20.0
 READY_SECONDS = 120.0
 
 
-@dataclass
+@dataclass(frozen=True)
 class Deployment:
-    """The running programs of one revision, and where to reach them."""
+    """The programs of one revision, and where to reach its web server."""
 
     revision: Revision
-    sandbox: Sandbox
-    environment: Mapping[str, str]
-    logs: Path
-    port: int = field(default_factory=free_port)
-    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-
-    @property
-    def web(self) -> str:
-        """The address of the web server."""
-        return f"http://127.0.0.1:{self.port}"
+    programs: Programs
+    web: str
 
     def manage(self, *arguments: str) -> None:
         """Runs a command of the product. Raises RuntimeError with what it printed if it fails."""
         done = subprocess.run(
             [self.revision.program("python"), "manage.py", *arguments],
             cwd=self.revision.folder,
-            env=self._environment(),
+            env=self.programs.environment,
             capture_output=True,
             text=True,
             check=False,
@@ -56,38 +46,12 @@ class Deployment:
                 f"manage.py {arguments[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
             )
 
-    def start(self) -> None:
-        """Starts the web server, beat and every worker, each in a process group of its own."""
-        for name, command in self.revision.commands().items():
-            with (self.logs / f"{name}.log").open("wb") as log:
-                self.running[name] = subprocess.Popen(
-                    self._command(name, command),
-                    cwd=self.revision.folder,
-                    env={**self._environment(), "PROGRAM": name},
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                    preexec_fn=end_with_parent(signal.SIGTERM),
-                )
-
-    def stop(self) -> None:
-        """Ends every program, by force if it does not end in time."""
-        for process in self.running.values():
-            process.terminate()
-        for process in self.running.values():
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-
     def wait_until_ready(self) -> None:
         """Waits until /readyz answers 200. Raises RuntimeError with the ends of the logs if it does not in time."""
-        deadline = time.monotonic() + READY_SECONDS
-        while not self._is_ready():
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{self.revision.name} did not get ready:\n{self._log_ends()}")
-            time.sleep(0.5)
+        try:
+            until(self._is_ready, what="/readyz", seconds=READY_SECONDS)
+        except AssertionError as error:
+            raise RuntimeError(f"{self.revision.name}: {error}\n{self.programs.tails()}") from error
 
     def _is_ready(self) -> bool:
         try:
@@ -95,32 +59,33 @@ class Deployment:
         except requests.RequestException:
             return False
 
-    def _command(self, name: str, command: list[str]) -> list[str]:
-        """The deployed command with this tree's program, a free port, and a name for the worker that no other has."""
-        told = [self.revision.program(command[0]), *command[1:]]
+
+def _commands(revision: Revision, port: int) -> dict[str, list[str]]:
+    """The deployed commands with this tree's programs, a free port, and a name for each worker that no other has."""
+    found = {}
+    for name, (program, *arguments) in revision.commands().items():
+        words = [word.replace("worker@%h", f"{name}@bench") for word in arguments]
         if name == "web":
-            told[told.index("--host") + 1] = "127.0.0.1"
-            told[told.index("--port") + 1] = str(self.port)
-        return [word.replace("worker@%h", f"{name}@bench") for word in told]
+            words[words.index("--host") + 1] = "127.0.0.1"
+            words[words.index("--port") + 1] = str(port)
+        # The name is for whoever counts statements, see statement_counter.
+        found[name] = ["env", f"PROGRAM={name}", revision.program(program), *words]
+    return found
 
-    def _environment(self) -> dict[str, str]:
-        return {
-            **os.environ,
-            **self.environment,
-            **world.secrets(),
-            "DJANGO_SETTINGS_MODULE": "wmsbridge.settings",
-            "SHOPIFY_ADMIN_URL": self.sandbox.shopify.root + "/{domain}",
-            "PUBLIC_URL": self.web,
-            "EMAIL_URL": "dummymail://",
-            "LOG_LEVEL": "INFO",
-            "LOG_FORMAT": "json",
-            "TMPDIR": str(self.logs),
-        }
 
-    def _log_ends(self) -> str:
-        return "\n".join(
-            f"--- {log.name}\n{log.read_text()[-1500:]}" for log in sorted(self.logs.glob("*.log"))
-        )
+def _environment(servers: Mapping[str, str], sandbox: Sandbox, web: str, logs: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        **servers,
+        **world.secrets(),
+        "DJANGO_SETTINGS_MODULE": "wmsbridge.settings",
+        "SHOPIFY_ADMIN_URL": sandbox.shopify.root + "/{domain}",
+        "PUBLIC_URL": web,
+        "EMAIL_URL": "dummymail://",
+        "LOG_LEVEL": "INFO",
+        "LOG_FORMAT": "json",
+        "TMPDIR": str(logs),
+    }
 
 
 @contextmanager
@@ -137,18 +102,23 @@ def deployed(
     """
     logs = folder / "logs"
     logs.mkdir(parents=True)
-    deployment = Deployment(revision, sandbox, environment, logs)
-    _open_accounts(sandbox, deployment.web, bucket)
+    port = free_port()
+    web = f"http://127.0.0.1:{port}"
+    programs = Programs(
+        logs, _environment(environment, sandbox, web, logs), _commands(revision, port), revision.folder
+    )
+    deployment = Deployment(revision, programs, web)
+    _open_accounts(sandbox, web, bucket)
     deployment.manage("migrate", "--no-input")
-    _load(deployment, folder)
-    deployment.start()
+    _load(deployment, sandbox, folder)
+    programs.start_all()
     try:
         deployment.wait_until_ready()
         deployment.manage("register_webhooks")
         deployment.manage("reconcile", "--full")
         yield deployment
     finally:
-        deployment.stop()
+        programs.stop_all()
 
 
 def _open_accounts(sandbox: Sandbox, web: str, bucket: Mapping[str, int]) -> None:
@@ -162,9 +132,9 @@ def _open_accounts(sandbox: Sandbox, web: str, bucket: Mapping[str, int]) -> Non
         sandbox.wms.post("/connections", connection)
 
 
-def _load(deployment: Deployment, folder: Path) -> None:
+def _load(deployment: Deployment, sandbox: Sandbox, folder: Path) -> None:
     config = folder / "wmsbridge.toml"
-    config.write_text(world.config_toml(deployment.sandbox.wms.root))
+    config.write_text(world.config_toml(sandbox.wms.root))
     deployment.manage("load_config", str(config))
     for shop in world.SHOPS:
         skus = folder / "skus.csv"

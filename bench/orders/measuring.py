@@ -16,6 +16,7 @@ from bench.orders.deployment import Deployment, deployed
 from bench.orders.processes import Groups, children_named, cpu_seconds, resident_bytes
 from bench.orders.revision import Revision
 from tests.chaos.faults.servers import throw_away_servers
+from tests.end_to_end.installation.waiting import until
 from tests.world import sandbox_process
 
 WARM_UP_ORDERS = 20
@@ -75,7 +76,9 @@ def measure(revision: Revision, plan: Plan, *, count_statements: bool = False) -
         notes.mkdir()
         environment = {**servers.urls.environment(), **(_counting(notes) if count_statements else {})}
         with deployed(revision, sandbox, environment, folder, plan.bucket) as deployment:
-            counters = Counters(servers.urls.database_url, servers.urls.redis_url, sandbox, deployment.logs)
+            counters = Counters(
+                servers.urls.database_url, servers.urls.redis_url, sandbox, deployment.programs.logs
+            )
             return _measured(deployment, counters, plan, notes)
 
 
@@ -112,11 +115,9 @@ def _full_circle(
     wanted = traffic.fulfillments(sandbox) + orders
     began = time.monotonic()
     paid = traffic.place(sandbox, orders, within=within)
-    traffic.wait_until(
-        lambda: traffic.fulfillments(sandbox) >= wanted, what=f"{orders} fulfilments", seconds=patience
-    )
+    until(lambda: traffic.fulfillments(sandbox) >= wanted, what=f"{orders} fulfilments", seconds=patience)
     seconds = time.monotonic() - began
-    traffic.wait_until(
+    until(
         lambda: bool(sandbox.shopify.get("/idle?seconds=5")["idle"]) and counters.waiting_jobs() == 0,
         what="the last job",
         seconds=patience,
@@ -125,7 +126,7 @@ def _full_circle(
 
 
 def _groups(deployment: Deployment) -> Groups:
-    programs = {name: process.pid for name, process in deployment.running.items()}
+    programs = {name: deployment.programs.pid(name) for name in deployment.programs.commands}
     return {
         "web": [programs["web"]],
         "workers": [pid for name, pid in programs.items() if name not in {"web", "beat"}],

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
+from bench import lag
 from bench.lag import Lags
 from tests.end_to_end.installation.world import BERLIN, LYON, SHOPS, Shop
 from tests.world import Sandbox
@@ -14,8 +14,6 @@ from tests.world import Sandbox
 COUNTRIES = {BERLIN.domain: "DE", LYON.domain: "FR"}
 WAREHOUSE_PACE = {"pick_after": 0.5, "pack_after": 0.5, "ship_after": 0.5, "parts": 1}
 """Seconds between two steps of a simulated warehouse."""
-LOOK_EVERY = 1.0
-
 
 Placed = tuple[str, int]
 """A shop's domain and the id of an order there."""
@@ -54,15 +52,6 @@ def _place_one(sandbox: Sandbox, shop: Shop) -> int:
     return int(sandbox.shopify.post(f"/shops/{shop.domain}/orders", body)["id"])
 
 
-def wait_until(done: Callable[[], bool], *, what: str, seconds: float) -> None:
-    """Looks once a second. Raises RuntimeError if it is not done in time."""
-    deadline = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"after {seconds:.0f} s still waiting: {what}")
-        time.sleep(LOOK_EVERY)
-
-
 def fulfillments(sandbox: Sandbox) -> int:
     """Returns how many fulfilments Shopify has. This is cheap, so it can be asked while something is measured."""
     return int(sandbox.shopify.get("/counts")["made"].get("fulfillments/create", 0))
@@ -70,11 +59,7 @@ def fulfillments(sandbox: Sandbox) -> int:
 
 def arrivals(sandbox: Sandbox, paid: Mapping[Placed, float]) -> Arrivals:
     """Returns how long each of these orders took. Raises KeyError if one is at no WMS."""
-    at_wms: dict[str, float] = {}
-    for books in sandbox.wms.get("/books")["connections"].values():
-        for order in books["orders"]:
-            name = order["externalOrderId"].rsplit(":", 1)[0]
-            at_wms[name] = datetime.fromisoformat(order["created_at"]).timestamp()
+    at_wms = lag.arrivals(sandbox.wms)
     arrived = {placed: at_wms["wms:order:{}:{}".format(*placed)] for placed in paid}
     return Arrivals(
         lags=Lags(sorted(arrived[placed] - paid[placed] for placed in paid)),

@@ -38,14 +38,14 @@ def _enqueue(
     key: str, *, coalesce: bool = False, lane: str = "shop:shop-3.myshopify.com"
 ) -> Callable[[], object]:
     payload = {"shop": 4, "order": 5}
-    return lambda: jobs.enqueue(
+    return lambda: jobs.NewJob(
         "fulfillment.read_orders",
         key=key,
         lane=LaneName(lane),
         payload=payload,
         subject=Subject("order:4:5"),
         coalesce=coalesce,
-    )
+    ).enqueue()
 
 
 def _doors(found: Sample) -> list[Call]:

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from fulfillment.refs import fulfillment_order_subject, order_subject
 from fulfillment.shopify.queries import ORDERS_PER_READ
 from ops.models import Priority
-from ops.queue.jobs import is_pending
-from ops.queue.kinds import AT_ONCE, JobKind, Work
+from ops.queue.jobs import NewJob, is_pending
+from ops.queue.kinds import AT_ONCE, JobKind
 from ops.queue.queues import Queue
 from ops.refs import LaneName
 from shops.ids import FulfillmentOrderId, ShopifyOrderId, ShopPk
@@ -45,10 +45,9 @@ def reading(
     lane: LaneName,
     delay: timedelta = AT_ONCE,
     priority: Priority = Priority.HIGH,
-) -> Work[ShopifyOrderPayload]:
+) -> NewJob:
     """The reading of an order at Shopify. Several webhooks about the order lead to one reading."""
-    return Work(
-        READ_ORDERS,
+    return READ_ORDERS.new(
         ShopifyOrderPayload(shop_pk, shopify_order_id),
         key=f"read:{shop_pk}:{shopify_order_id}",
         lane=lane,
@@ -89,12 +88,12 @@ FIND_ORDER = JobKind(
 
 def find_order(shop: Shop, fulfillment_order_id: FulfillmentOrderId) -> None:
     """Have Shopify asked which order a fulfilment order belongs to, then have that order read."""
-    FIND_ORDER.enqueue(
+    FIND_ORDER.new(
         FulfillmentOrderPayload(shop.id, fulfillment_order_id),
         key=f"find-order:{shop.id}:{fulfillment_order_id}",
         lane=shop.lane,
         subject=fulfillment_order_subject(shop.id, fulfillment_order_id),
-    )
+    ).enqueue()
 
 
 @dataclass(frozen=True)
@@ -135,12 +134,12 @@ BACKFILL = JobKind(
 
 def backfill(shop: Shop, feed: str, progress: BackfillProgress | None = None) -> None:
     """Have the next page of a feed read; without `progress` the first one after the watermark. One job per feed."""
-    BACKFILL.enqueue(
+    BACKFILL.new(
         BackfillPayload(shop.id, feed, progress),
         key=_backfill_key(shop, feed),
         lane=shop.lane,
         subject=shop_pk_subject(shop.id),
-    )
+    ).enqueue()
 
 
 def backfill_pending(shop: Shop, feed: str) -> bool:

@@ -37,10 +37,10 @@ ANNOUNCE_RETURN = JobKind(
 
 def announce_return(row: Return) -> None:
     """Have a return announced to its warehouse."""
-    ANNOUNCE_RETURN.enqueue(
+    ANNOUNCE_RETURN.new(
         ReturnPayload(row.id),
         key=f"return:{row.external_id}",
         lane=row.wms_order.warehouse.connection.lane,
         partition=partition_of(row.wms_order),
         subject=row.wms_order.order.subject,
-    )
+    ).enqueue()

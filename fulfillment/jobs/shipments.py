@@ -40,13 +40,13 @@ FULFILL = JobKind(
 
 def fulfill(order: Order) -> None:
     """Have fulfilments made of the order's shipments: one job per order, so that two shipments never race."""
-    FULFILL.enqueue(
+    FULFILL.new(
         OrderPayload(order.id),
         key=f"fulfil:{order.id}",
         lane=order.shop.lane,
         subject=order.subject,
         partition=SHIPMENTS,
-    )
+    ).enqueue()
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,13 @@ UPDATE_TRACKING = JobKind(
 
 def update_tracking(shipment: Shipment, order: Order) -> None:
     """Have a corrected tracking number sent to Shopify."""
-    UPDATE_TRACKING.enqueue(
+    UPDATE_TRACKING.new(
         ShipmentPayload(shipment.id),
         key=f"tracking:{shipment.id}",
         lane=order.shop.lane,
         subject=order.subject,
         partition=SHIPMENTS,
-    )
+    ).enqueue()
 
 
 COMPARE = JobKind(
@@ -89,13 +89,13 @@ COMPARE = JobKind(
 
 def check_fulfillments(shop: Shop, shopify_order_id: ShopifyOrderId) -> None:
     """Have the order's fulfilments read, to see whether one of ours was cancelled in Shopify."""
-    COMPARE.enqueue(
+    COMPARE.new(
         ShopifyOrderPayload(shop.id, shopify_order_id),
         key=f"compare:{shop.id}:{shopify_order_id}",
         lane=shop.lane,
         subject=order_subject(shop.id, shopify_order_id),
         partition=SHIPMENTS,
-    )
+    ).enqueue()
 
 
 MOVE = JobKind(
@@ -110,12 +110,12 @@ MOVE = JobKind(
 
 def move(wms_order: WmsOrder) -> None:
     """Have Shopify's fulfilment orders moved to the location of the chosen warehouse."""
-    MOVE.enqueue(
+    MOVE.new(
         WmsOrderPayload(wms_order.id),
         key=_move_key(wms_order),
         lane=wms_order.order.shop.lane,
         subject=wms_order.order.subject,
-    )
+    ).enqueue()
 
 
 def move_pending(wms_order: WmsOrder) -> bool:

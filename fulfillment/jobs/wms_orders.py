@@ -61,9 +61,9 @@ ROUTE = JobKind(
 
 def route(order: Order) -> None:
     """Have the order's uncovered units routed to a warehouse, in the inbox lane: it needs no call to Shopify."""
-    ROUTE.enqueue(
+    ROUTE.new(
         OrderPayload(order.id), key=f"route:{order.id}", lane=order.shop.inbox_lane, subject=order.subject
-    )
+    ).enqueue()
 
 
 SUBMIT = JobKind(
@@ -116,13 +116,13 @@ def reduce(wms_order: WmsOrder) -> None:
 
 def _at_the_wms(kind: JobKind[WmsOrderPayload], wms_order: WmsOrder, *, key: str) -> None:
     """Enqueue a job that calls the WMS, in the lane of its connection and the partition of the order's shop."""
-    kind.enqueue(
+    kind.new(
         WmsOrderPayload(wms_order.id),
         key=key,
         lane=wms_order.warehouse.connection.lane,
         partition=partition_of(wms_order),
         subject=wms_order.order.subject,
-    )
+    ).enqueue()
 
 
 @dataclass(frozen=True)
@@ -145,13 +145,13 @@ EXPECT_SHIPMENT = JobKind(
 
 def expect_shipment(wms_order: WmsOrder, *, all_of_it: bool) -> None:
     """Have it checked, after a while, whether a shipment was reported of an order that the WMS called shipped."""
-    EXPECT_SHIPMENT.enqueue(
+    EXPECT_SHIPMENT.new(
         ExpectShipmentPayload(wms_order.id, all_of_it),
         key=f"expect:{wms_order.external_id}:{'all' if all_of_it else 'part'}",
         lane=wms_order.warehouse.connection.inbox_lane,
         subject=wms_order.order.subject,
         delay=SHIPMENT_GRACE,
-    )
+    ).enqueue()
 
 
 EXPECT_CANCELLATION = JobKind(
@@ -166,13 +166,13 @@ EXPECT_CANCELLATION = JobKind(
 
 def expect_cancellation(wms_order: WmsOrder) -> None:
     """Have it checked, after a while, whether the WMS answered a request to cancel."""
-    EXPECT_CANCELLATION.enqueue(
+    EXPECT_CANCELLATION.new(
         WmsOrderPayload(wms_order.id),
         key=f"expect-cancellation:{wms_order.external_id}",
         lane=wms_order.warehouse.connection.inbox_lane,
         subject=wms_order.order.subject,
         delay=CANCELLATION_GRACE,
-    )
+    ).enqueue()
 
 
 @dataclass(frozen=True)
@@ -194,12 +194,12 @@ LOOK_UP = JobKind(
 
 def look_up(connection: Connection) -> None:
     """Have a WMS asked about orders of which it has reported nothing for a while: one job per connection."""
-    LOOK_UP.enqueue(
+    LOOK_UP.new(
         ConnectionPayload(connection.id),
         key=_look_up_key(connection),
         lane=connection.lane,
         subject=connection_subject(connection.slug),
-    )
+    ).enqueue()
 
 
 def look_up_pending(connection: Connection) -> bool:

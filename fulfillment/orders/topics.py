@@ -13,7 +13,8 @@ from fulfillment.models import FulfillmentOrder
 from fulfillment.refs import parse_order
 from ops.doors import deliveries
 from ops.doors.deliveries import Delivery
-from ops.queue.kinds import AT_ONCE, TypedJob, Work
+from ops.queue.jobs import NewJob
+from ops.queue.kinds import AT_ONCE, TypedJob
 from ops.refs import Subject
 from shops.ids import FulfillmentOrderId, ShopifyOrderId
 from shops.jobs import WebhookPayload
@@ -55,7 +56,7 @@ def named_fulfillment_orders(body: Any) -> list[FulfillmentOrderId]:
     return list(found)
 
 
-def reading_meant(webhook: WebhookPayload, delivery: Delivery, subject: Subject) -> Work[Any] | None:
+def reading_meant(webhook: WebhookPayload, delivery: Delivery, subject: Subject) -> NewJob | None:
     """The reading that a webhook means, if its order is its subject. The webhook is stored with it and needs no run."""
     found = parse_order(subject)
     if found is None or found.shop_pk != webhook.shop or _says_cancelled(webhook):

@@ -39,10 +39,10 @@ NOTIFY = JobKind(
 
 def notify(alert: int, channel: Channel, *, again: bool) -> None:
     """Enqueue the message about an alert. `again` is for further occurrences, which are collected for a while."""
-    NOTIFY.enqueue(
+    NOTIFY.new(
         NotifyPayload(alert, channel.name),
         key=f"notify:{alert}:{channel.name}{':again' if again else ''}",
         lane=channel.lane,
         subject=alert_subject(alert),
         delay=AGAIN_AFTER if again else AT_ONCE,
-    )
+    ).enqueue()

@@ -20,7 +20,8 @@ from django.db import transaction
 from ops.doors import reused_ids
 from ops.doors.refusals import Door
 from ops.models import Job
-from ops.queue.kinds import EventKind, Work
+from ops.queue.jobs import NewJob
+from ops.queue.kinds import EventKind
 from ops.refs import LaneName, Subject
 
 
@@ -59,7 +60,7 @@ class Delivery:
         return f"{self.door}:{self.sender}:{self.event_id}"
 
 
-Meaning = Callable[[Any, Delivery, Subject], Work[Any] | None]
+Meaning = Callable[[Any, Delivery, Subject], NewJob | None]
 """Returns the work that a delivery means, from its payload and its subject; None if only a run can tell."""
 
 _MEANINGS: dict[str, Meaning] = {}
@@ -89,16 +90,15 @@ def keep(
     stored = replace(payload, digest=found)
     meaning = _MEANINGS.get(event.name)
     work = meaning(payload, delivery, subject) if meaning else None
-    put = partial(event.enqueue_meaning, work) if work else event.enqueue
-    enqueue = partial(put, stored, lane=delivery.lane, subject=subject, partition=partition)
-    job_id = enqueue(key=delivery.key)
+    new = partial(event.new, stored, lane=delivery.lane, subject=subject, partition=partition)
+    job_id = new(key=delivery.key).enqueue(meaning=work)
     if job_id is not None:
         return Outcome.STORED, job_id
     known = Job.objects.filter(key=delivery.key).order_by().values_list("payload__digest", flat=True).first()
     if known == found:
         return Outcome.DUPLICATE, None
     with transaction.atomic():
-        job_id = enqueue(key=f"{delivery.key}#{found}")
+        job_id = new(key=f"{delivery.key}#{found}").enqueue(meaning=work)
         if job_id is not None and known is not None:
             reused_ids.report_reuse(
                 delivery.door, delivery.sender, event_id=delivery.event_id, lane=delivery.lane

@@ -33,10 +33,10 @@ IDS_REUSED = JobKind(
 
 def report_reused_ids(event: IdsReusedPayload, *, delay: timedelta) -> None:
     """Enqueue the job that raises or closes the alert about a sender. There is one job per sender, in its lane."""
-    IDS_REUSED.enqueue(
+    IDS_REUSED.new(
         event,
         key=f"ids-reused:{event.door}:{event.sender}",
         lane=event.lane,
         subject=sender_subject(event.door, event.sender),
         delay=delay,
-    )
+    ).enqueue()

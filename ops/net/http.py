@@ -37,8 +37,8 @@ _local = threading.local()
 class Calls:
     """The result of observing calls. `answered` says that an endpoint gave a proper answer to one of them."""
 
+    before_each: Callable[[], None]
     answered: bool = False
-    before_each: Callable[[], None] = lambda: None
 
 
 _observed: ContextVar[Calls | None] = ContextVar("observed", default=None)
@@ -50,7 +50,7 @@ def observed(before_each: Callable[[], None] = lambda: None) -> Iterator[Calls]:
 
     `before_each` is called before each of them.
     """
-    calls = Calls(before_each=before_each)
+    calls = Calls(before_each)
     token = _observed.set(calls)
     try:
         yield calls

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -71,90 +72,60 @@ work AS (
 _MEANT = "".join((_EVENT, _ON_KNOWN_KEY, ") SELECT id FROM event"))
 
 
-def enqueue(
-    kind: str,
-    *,
-    key: str,
-    lane: LaneName,
-    payload: dict[str, Any] | None = None,
-    subject: Subject = NO_SUBJECT,
-    partition: str = "",
-    priority: Priority = Priority.NORMAL,
-    delay: timedelta = timedelta(0),
-    coalesce: bool = False,
-) -> int | None:
-    """Store one durable unit of work in the caller's transaction, with one statement. Its lane wakes after the commit.
+@dataclass(frozen=True)
+class NewJob:
+    """One durable unit of work that can be stored.
 
-    `key` identifies the work for ever. `coalesce=False`: a known key is a duplicate, nothing changes and None is
-    returned. `coalesce=True`: there is one row per key; a job that is done, dead or parked becomes ready again, and one
-    that runs will run once more. `partition` says for whom the job is, if the lane serves several (as that of a WMS
-    serves several shops): the partitions take turns. `payload` must not hold more than the job needs. Returns the
-    job's id.
+    `key` identifies the work for ever. `coalesce=False`: a known key is a duplicate, and nothing changes.
+    `coalesce=True`: there is one row per key; a job that is done, dead or parked becomes ready again, and one that runs
+    will run once more. `partition` says for whom the job is, if the lane serves several (as that of a WMS serves
+    several shops): the partitions take turns. `payload` must not hold more than the job needs.
     """
-    row = row_of(
-        kind,
-        key=key,
-        lane=lane,
-        payload=payload,
-        subject=subject,
-        partition=partition,
-        priority=priority,
-        delay=delay,
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(_COALESCED if coalesce else _ONCE, row)
-        found = cursor.fetchone()
-    if found is None:
-        return None
-    if not delay:
-        transaction.on_commit(partial(lanes.send_wakeup, lane, kind))
-    return int(found[0])
 
+    kind: str
+    _: KW_ONLY
+    key: str
+    lane: LaneName
+    payload: Mapping[str, object] = field(default_factory=dict)
+    subject: Subject = NO_SUBJECT
+    partition: str = ""
+    priority: Priority = Priority.NORMAL
+    delay: timedelta = timedelta(0)
+    coalesce: bool = False
 
-Row = dict[str, Any]
-"""A job as it is stored, from column or parameter to value."""
+    def enqueue(self, *, meaning: NewJob | None = None) -> int | None:
+        """Store it in the caller's transaction, with one statement. Its lane wakes after the commit.
 
+        With `meaning` it is an event that is done at once: the coalesced work that it means is stored by the same
+        statement, unless the event is a duplicate. Returns the id of the job, or None if it is a duplicate.
+        """
+        if meaning:
+            work, statement = meaning, _MEANT
+            row = {f"event_{name}": value for name, value in self._row().items()} | meaning._row()
+        else:
+            work, statement = self, _COALESCED if self.coalesce else _ONCE
+            row = self._row()
+        with connection.cursor() as cursor:
+            cursor.execute(statement, row)
+            found = cursor.fetchone()
+        if found is None:
+            return None
+        if not work.delay:
+            transaction.on_commit(partial(lanes.send_wakeup, work.lane, work.kind))
+        return int(found[0])
 
-def row_of(
-    kind: str,
-    *,
-    key: str,
-    lane: LaneName,
-    payload: dict[str, Any] | None = None,
-    subject: Subject = NO_SUBJECT,
-    partition: str = "",
-    priority: Priority = Priority.NORMAL,
-    delay: timedelta = timedelta(0),
-) -> Row:
-    """Return a job as it is stored; see `enqueue`."""
-    return {
-        "kind": kind,
-        "lane": lane,
-        "concurrency": lanes.initial_concurrency(lane),
-        "key": key,
-        "payload": json.dumps(payload or {}, cls=DjangoJSONEncoder),
-        "subject": subject[:300],
-        "partition": partition[:300],
-        "priority": int(priority),
-        "delay": delay,
-    }
-
-
-def enqueue_meant(event: Row, work: Row) -> int | None:
-    """Store an event as a job that is done, and with the same statement the coalesced work that it means.
-
-    If the key of the event is known, it is a duplicate: nothing changes and None is returned. Returns the id of the
-    event's job.
-    """
-    row = {f"event_{name}": value for name, value in event.items()} | work
-    with connection.cursor() as cursor:
-        cursor.execute(_MEANT, row)
-        found = cursor.fetchone()
-    if found is None:
-        return None
-    if not work["delay"]:
-        transaction.on_commit(partial(lanes.send_wakeup, work["lane"], work["kind"]))
-    return int(found[0])
+    def _row(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "lane": self.lane,
+            "concurrency": lanes.initial_concurrency(self.lane),
+            "key": self.key,
+            "payload": json.dumps(self.payload, cls=DjangoJSONEncoder),
+            "subject": self.subject[:300],
+            "partition": self.partition[:300],
+            "priority": int(self.priority),
+            "delay": self.delay,
+        }
 
 
 def is_pending(*keys: str, kinds: Collection[str] = (), lane: str = "") -> bool:

@@ -10,13 +10,13 @@ from dataclasses import KW_ONLY, dataclass, fields, is_dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from keyword import iskeyword
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from ops.errors import Permanent
 from ops.models import Job, Priority
-from ops.queue.jobs import Row, enqueue, enqueue_meant, row_of
+from ops.queue.jobs import NewJob
 from ops.queue.queues import Queue, declare
 from ops.refs import NO_SUBJECT, LaneName, Subject
 from ops.text.untrusted import misfits
@@ -46,7 +46,7 @@ class EventKind(Generic[P]):
     priority: Priority = Priority.NORMAL
     coalesces: bool = True
 
-    def enqueue(
+    def new(
         self,
         payload: P,
         *,
@@ -56,9 +56,9 @@ class EventKind(Generic[P]):
         partition: str = "",
         priority: Priority | None = None,
         delay: timedelta = AT_ONCE,
-    ) -> int | None:
-        """Enqueue a job of this kind in the caller's transaction. Returns its id, or None if its key is a duplicate."""
-        return enqueue(
+    ) -> NewJob:
+        """A job of this kind. It is not stored before it is enqueued."""
+        return NewJob(
             self.name,
             key=key,
             lane=lane,
@@ -69,24 +69,6 @@ class EventKind(Generic[P]):
             delay=delay,
             coalesce=self.coalesces,
         )
-
-    def enqueue_meaning(
-        self, work: Work[Any], payload: P, *, key: str, lane: LaneName, subject: Subject, partition: str = ""
-    ) -> int | None:
-        """Store such an event as done, and with the same statement the coalesced work that it means.
-
-        Returns the id of the event's job, or None if its key is a duplicate: then the work is not put in either.
-        """
-        event = row_of(
-            self.name,
-            key=key,
-            lane=lane,
-            payload=self.write(payload),
-            subject=subject,
-            partition=partition,
-            priority=self.priority,
-        )
-        return enqueue_meant(event, work.row())
 
     def write(self, payload: P) -> dict[str, object]:
         """The payload as JSON. A field whose default is None is left out while it is None."""
@@ -163,43 +145,6 @@ class JobKind(EventKind[P]):
             remedy=remedy,
             replay_helps=replay_helps,
             batch_size=batch_size,
-        )
-
-
-@dataclass(frozen=True)
-class Work(Generic[P]):
-    """One piece of coalesced work: it is enqueued by itself, or together with an event that means it."""
-
-    kind: JobKind[P]
-    payload: P
-    _: KW_ONLY
-    key: str
-    lane: LaneName
-    subject: Subject
-    priority: Priority
-    delay: timedelta = AT_ONCE
-
-    def enqueue(self) -> int | None:
-        """Put it in, in the caller's transaction. Returns the id of its job."""
-        return self.kind.enqueue(
-            self.payload,
-            key=self.key,
-            lane=self.lane,
-            subject=self.subject,
-            priority=self.priority,
-            delay=self.delay,
-        )
-
-    def row(self) -> Row:
-        """Return it as it is stored."""
-        return row_of(
-            self.kind.name,
-            key=self.key,
-            lane=self.lane,
-            payload=self.kind.write(self.payload),
-            subject=self.subject,
-            priority=self.priority,
-            delay=self.delay,
         )
 
 

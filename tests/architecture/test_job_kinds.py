@@ -136,17 +136,15 @@ def test_a_row_that_does_not_fit_is_a_dead_letter_that_says_why(
     assert len(str(refused.value)) < 2000
 
 
-def test_work_is_enqueued_by_its_declaration_only() -> None:
-    """`enqueue` of the queue takes a kind as a string: only the declarations call it."""
-    callers = []
-    for file in sources(*APPS):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module == "ops.queue.jobs":
-                callers += [file for name in node.names if name.name == "enqueue"]
-            elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("enqueue"):
-                named = [each.value for each in node.args if isinstance(each, ast.Constant)]
-                assert named == [], f"{file}:{node.lineno} enqueues {named}"
-    assert [str(file.relative_to(ROOT)) for file in callers] == ["ops/queue/kinds.py"]
+def test_a_job_is_made_by_its_declaration_only() -> None:
+    """`NewJob` takes a kind as a string: only the declarations make one."""
+    makers = {
+        str(file.relative_to(ROOT))
+        for file in sources(*APPS)
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "NewJob"
+    }
+    assert makers == {"ops/queue/kinds.py"}
 
 
 def test_no_module_names_a_job_kind_that_a_declaration_names() -> None:

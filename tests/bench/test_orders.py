@@ -16,6 +16,7 @@ from bench.orders.processes import children_named, cpu_seconds, family, resident
 from bench.orders.report import statements, table
 from bench.orders.revision import checked_out, this_tree
 from bench.orders.traffic import Arrivals
+from tests.chaos.outcome.cpu_meter import all_stats
 
 BURN = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\n"
 PARENT_OF_ONE_THAT_ENDED = f"""
@@ -82,10 +83,10 @@ def test_a_family_has_grandchildren_and_nobody_else() -> None:
         try:
             assert process.stdout is not None
             process.stdout.readline()
-            assert len(family(process.pid)) == 3
-            assert process.pid in family(os.getpid())
+            assert len(family(process.pid, all_stats())) == 3
+            assert process.pid in family(os.getpid(), all_stats())
         finally:
-            for pid in family(process.pid)[::-1]:
+            for pid in family(process.pid, all_stats())[::-1]:
                 os.kill(pid, 9)
 
 

@@ -215,7 +215,7 @@ class OneOrder:
 
     def report(self, order: dict[str, Any]) -> None:
         """The callback may be faster than our own call's return."""
-        jobs.enqueue(
+        jobs.NewJob(
             "wms.order_status",
             key=f"told:{next(numbers)}",
             lane=self.connection.inbox_lane,
@@ -224,7 +224,7 @@ class OneOrder:
                 "occurred_at": timezone.now().isoformat(),
                 "data": {"wmsOrderId": order["id"], "status": order["status"]},
             },
-        )
+        ).enqueue()
 
     # What people do
 

@@ -209,7 +209,7 @@ class Scene:
         """A WMS callback is stored, as its receiver would, and everything due is done."""
         connection = (self.berlin if slug == "north" else self.lyon).connection
         event = f"e{next(self._numbers)}"
-        jobs.enqueue(
+        jobs.NewJob(
             f"wms.{kind}",
             key=f"wms:{slug}:{event}",
             lane=connection.inbox_lane,
@@ -219,7 +219,7 @@ class Scene:
                 "occurred_at": at,
                 "data": data,
             },
-        )
+        ).enqueue()
         drain()
 
     def ship(

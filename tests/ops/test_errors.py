@@ -79,7 +79,7 @@ def run(error: Exception, *, after: Act | None = None) -> Job:
             after(batch)
         raise error
 
-    jobs.enqueue(KIND, key="a", lane=LaneName(LANE), priority=Priority.NORMAL)
+    jobs.NewJob(KIND, key="a", lane=LaneName(LANE), priority=Priority.NORMAL).enqueue()
     acts.append(act)
     drain()
     return Job.objects.get(key="a")

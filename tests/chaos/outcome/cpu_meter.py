@@ -36,19 +36,32 @@ class CpuMeter(threading.Thread):
 
     def look(self) -> None:
         """Notes the CPU seconds of every process below this one."""
-        found = {int(each.name): stat for each in Path("/proc").glob("[0-9]*") if (stat := _stat(each))}
+        found = all_stats()
         names: dict[int, str | None] = {os.getpid(): "harness"}
         for pid, stat in found.items():
             if name := _program(pid, found, names):
                 self.used[pid, stat[19]] = name, (int(stat[11]) + int(stat[12])) / TICKS
 
 
-def _stat(process: Path) -> list[str] | None:
-    """Returns the fields of /proc/<pid>/stat from `state` on, which proc(5) counts from 3."""
+def all_stats() -> dict[int, list[str]]:
+    """Returns the fields of /proc/<pid>/stat of every process, from `state` on, which proc(5) counts from 3."""
+    pids = (int(each.name) for each in Path("/proc").glob("[0-9]*"))
+    return {pid: fields for pid in pids if (fields := _stat(pid))}
+
+
+def _stat(pid: int) -> list[str]:
     try:
-        return (process / "stat").read_text().rpartition(")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return None
+        return []
+
+
+def command_line(pid: int) -> list[str]:
+    """Returns the words of a process's command; none if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []
 
 
 def _program(pid: int, found: dict[int, list[str]], names: dict[int, str | None]) -> str | None:
@@ -62,9 +75,8 @@ def _program(pid: int, found: dict[int, list[str]], names: dict[int, str | None]
 
 def _name(pid: int) -> str:
     """Returns the name of a program, taken from its command line."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-    except OSError:
+    words = command_line(pid)
+    if not words:
         return "gone"
     if "--hostname" in words:
         return words[words.index("--hostname") + 1].partition("@")[0]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wmsbridge.embedded.processes import end_with_parent
-from wmsbridge.web import command
+from wmsbridge.web.command import arguments
 
 ROOT = Path(__file__).resolve().parents[3]
 STOP_SECONDS = 15.0
@@ -27,16 +27,17 @@ class Programs:
     """Starts, kills and stops processes; each appends to a log of its name."""
 
     logs: Path
-    environment: dict[str, str]
-    port: int
-    workers: Mapping[str, tuple[str, int]] = field(default_factory=lambda: WORKERS)
+    environment: Mapping[str, str]
+    commands: Mapping[str, Sequence[str]]
+    """Name -> command, in the order of the start."""
+    folder: Path = ROOT
     skewed: set[str] = field(default_factory=set)
     """Workers whose clock is wrong, see tests.chaos.faults.skewed_worker."""
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start_all(self) -> None:
-        """Web server, every worker, beat."""
-        for name in ("web", *self.workers, "beat"):
+        """Start every one of them."""
+        for name in self.commands:
             self.start(name)
 
     def start(self, name: str) -> None:
@@ -44,7 +45,7 @@ class Programs:
         with (self.logs / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
                 self._command(name),
-                cwd=ROOT,
+                cwd=self.folder,
                 env=self.environment,
                 stdout=log,
                 stderr=log,
@@ -119,14 +120,25 @@ class Programs:
     def _lines(self, log: Path) -> list[str]:
         return log.read_text(errors="replace").splitlines()
 
-    def _command(self, name: str) -> Sequence[str]:
-        module = "tests.chaos.faults.skewed_worker" if name in self.skewed else "celery"
-        celery = [sys.executable, "-m", module, "--app", "wmsbridge"]
-        if name == "web":
-            granian = str(Path(sys.executable).with_name("granian"))
-            return [granian, *command.arguments(host="127.0.0.1", port=self.port, workers=1)]
-        if name == "beat":
-            return [*celery, "beat"]
-        queues, processes = self.workers[name]
-        worker = [*celery, "worker", "--hostname", f"{name}@e2e", "--queues", queues]
-        return [*worker, "--concurrency", str(processes)]
+    def _command(self, name: str) -> list[str]:
+        command = list(self.commands[name])
+        if name in self.skewed:
+            command[command.index("celery")] = "tests.chaos.faults.skewed_worker"
+        return command
+
+
+def commands(port: int, workers: Mapping[str, tuple[str, int]] = WORKERS) -> dict[str, Sequence[str]]:
+    """Web server, every worker, beat. `workers`: name -> its queues, its processes."""
+    granian = str(Path(sys.executable).with_name("granian"))
+    celery = [sys.executable, "-m", "celery", "--app", "wmsbridge"]
+    return {
+        "web": [granian, *arguments(host="127.0.0.1", port=port, workers=1)],
+        **{
+            name: [
+                *(*celery, "worker", "--hostname", f"{name}@e2e"),
+                *("--queues", queues, "--concurrency", str(processes)),
+            ]
+            for name, (queues, processes) in workers.items()
+        },
+        "beat": [*celery, "beat"],
+    }

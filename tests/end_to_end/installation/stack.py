@@ -19,7 +19,7 @@ from django.test import override_settings
 
 from tests.end_to_end.checker import Checker, Place
 from tests.end_to_end.installation import world
-from tests.end_to_end.installation.programs import WORKERS, Programs
+from tests.end_to_end.installation.programs import WORKERS, Programs, commands
 from tests.end_to_end.installation.waiting import until, until_none
 from tests.end_to_end.installation.world import BASIS, SHOPS, Product, Shop
 from tests.world import End, Sandbox, sandbox_process
@@ -127,7 +127,7 @@ def running_stack(
     logs.mkdir()
     with start_sandbox() as sandbox:
         web = f"http://127.0.0.1:{port}"
-        programs = Programs(logs, _environment(web, sandbox), port, workers)
+        programs = Programs(logs, _environment(web, sandbox), commands(port, workers))
         stack = Stack(web, sandbox.shopify, sandbox.wms, programs, folder)
         programs.start_all()
         try:

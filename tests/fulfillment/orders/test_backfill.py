@@ -305,13 +305,13 @@ def test_a_subscription_that_shopify_removed_is_made_again_and_what_it_missed_is
 def uninstall(scene: Scene) -> None:
     """The merchant removes the app: Shopify's last webhook says so."""
     scene.shopify.post(f"/shops/{DOMAIN}/uninstall")
-    jobs.enqueue(
+    jobs.NewJob(
         "shopify.app/uninstalled",
         key="shopify:gone",
         lane=scene.shop.inbox_lane,
         payload={"shop": scene.shop.id, "topic": "app/uninstalled", "body": {}},
         subject=Subject(f"shop:{scene.shop.id}"),
-    )
+    ).enqueue()
 
 
 def open_alerts() -> list[str]:

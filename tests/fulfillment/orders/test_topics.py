@@ -19,9 +19,9 @@ pytestmark = pytest.mark.django_db
 
 def webhook(scene: Scene, topic: str, *, subject: str = "", body: Any = None, key: str = "w1") -> None:
     payload = {"shop": scene.shop.id, "topic": topic, "body": body or {}}
-    jobs.enqueue(
+    jobs.NewJob(
         f"shopify.{topic}", key=key, lane=scene.shop.inbox_lane, payload=payload, subject=Subject(subject)
-    )
+    ).enqueue()
 
 
 def test_a_prompt_topic_has_the_order_read_at_once(scene: Scene) -> None:

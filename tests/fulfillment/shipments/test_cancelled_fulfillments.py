@@ -157,7 +157,7 @@ def test_a_webhook_alone_is_enough(scene: Scene) -> None:
     (ours,) = scene.fulfillments(order)
     scene.shopify.post(f"/shops/berlin.myshopify.com/orders/{order['id']}/fulfill", {})
     scene.cancel_fulfillment(ours)
-    jobs.enqueue(
+    jobs.NewJob(
         "shopify.fulfillments/update",
         key="shopify:test",
         lane=scene.shop.inbox_lane,
@@ -167,7 +167,7 @@ def test_a_webhook_alone_is_enough(scene: Scene) -> None:
             "body": {"id": ours["id"], "order_id": order["id"], "status": "cancelled"},
         },
         subject=Subject(f"order:{scene.shop.id}:{order['id']}"),
-    )
+    ).enqueue()
     drain(advance=LATER)
     assert Shipment.objects.get().state == ShipmentState.CANCELLED
 

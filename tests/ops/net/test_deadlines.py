@@ -179,7 +179,7 @@ def test_answers_that_drip_open_the_circuit(server: Server, monkeypatch: pytest.
     monkeypatch.setattr(http, "LONGEST_CALL_SECONDS", 0.2)
     server.manner = MANNERS["dripping body"]
     for key in "abcdef":
-        jobs.enqueue(KIND, key=key, lane=LaneName("wms:north"), subject=Subject(key))
+        jobs.NewJob(KIND, key=key, lane=LaneName("wms:north"), subject=Subject(key)).enqueue()
     acts.extend([lambda _: call(server)] * 6)
     drain()
     acts.clear()

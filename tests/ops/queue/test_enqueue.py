@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 
 def put(key: str = "k", *, lane: str = "shop:a", **options: Any) -> int | None:
-    return jobs.enqueue(KIND, key=key, lane=LaneName(lane), **options)
+    return jobs.NewJob(KIND, key=key, lane=LaneName(lane), **options).enqueue()
 
 
 def start(lane: str = "shop:a") -> Job:

@@ -77,9 +77,9 @@ def put(
     kind: EventKind[Payload], key: str = "k", *, order: int = 7, priority: Priority | None = None
 ) -> int | None:
     payload = Payload(order, 8, Page(NOON), lines=(1, 2))
-    return kind.enqueue(
+    return kind.new(
         payload, key=key, lane=LaneName("internal"), subject=Subject("order:1:7"), priority=priority
-    )
+    ).enqueue()
 
 
 def test_the_owner_of_an_event_gets_what_its_sender_put_in() -> None:

@@ -57,7 +57,9 @@ def test_an_erased_job_is_still_the_memory_of_a_duplicate() -> None:
     old = done(29, key="shopify:berlin:wh-1")
     retention.prune()
     assert (
-        jobs.enqueue("shopify.orders/paid", key=old.key, lane=LaneName("shop:berlin/in"), payload=BODY)
+        jobs.NewJob(
+            "shopify.orders/paid", key=old.key, lane=LaneName("shop:berlin/in"), payload=BODY
+        ).enqueue()
         is None
     )
 
@@ -65,13 +67,13 @@ def test_an_erased_job_is_still_the_memory_of_a_duplicate() -> None:
 def test_a_subject_that_was_done_begins_anew_with_a_payload_of_its_own() -> None:
     old = done(8, key="read:1:7", lane_id="wms:north")
     retention.prune()
-    jobs.enqueue(
+    jobs.NewJob(
         "fulfillment.read_orders",
         key="read:1:7",
         lane=LaneName("wms:north"),
         payload={"order": 7},
         coalesce=True,
-    )
+    ).enqueue()
     old.refresh_from_db()
     assert (old.state, old.payload) == ("ready", {"order": 7})
 

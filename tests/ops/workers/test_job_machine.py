@@ -134,7 +134,7 @@ class Jobs(RuleBasedStateMachine):
     def enqueue(self, letter: str, delay: timedelta) -> None:
         once, key = letter in "abc", f"{self.name}:{letter}"
         kind = job_stub.BATCH_KIND if letter.isupper() else job_stub.KIND
-        added = jobs.enqueue(kind, key=key, lane=LaneName(self.name), delay=delay, coalesce=not once)
+        added = jobs.NewJob(kind, key=key, lane=LaneName(self.name), delay=delay, coalesce=not once).enqueue()
         known = self.known.get(key)
         assert (added is None) == (once and known is not None)
         if known is None:
@@ -389,7 +389,7 @@ def test_an_outage_of_hours_costs_no_attempt_and_no_job() -> None:
     down = job_stub.raising(EndpointFailed("down"))
     with workers.working() as staff, mock.patch.object(job_stub, "_act", down):
         for number in range(8):
-            jobs.enqueue(job_stub.KIND, key=f"k{number}", lane=LaneName(lane.name))
+            jobs.NewJob(job_stub.KIND, key=f"k{number}", lane=LaneName(lane.name)).enqueue()
         for _ in range(60):
             staff.work()
             Job.objects.update(run_at=F("run_at") - DAY)
@@ -409,7 +409,7 @@ def test_an_outage_of_hours_costs_no_attempt_and_no_job() -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", [job_stub.KIND, job_stub.BATCH_KIND])
 def test_a_job_that_kills_its_workers_ends_as_a_dead_letter(kind: str) -> None:
-    jobs.enqueue(kind, key="poison", lane=LaneName("lane:poison"))
+    jobs.NewJob(kind, key="poison", lane=LaneName("lane:poison")).enqueue()
     with workers.working() as staff, mock.patch.object(job_stub, "_act", side_effect=lambda _: workers.die()):
         for _ in range(12):
             staff.work()

@@ -41,7 +41,7 @@ def sent() -> Iterator[list[tuple[str, str]]]:
 
 
 def put(key: str, lane: LaneName = A, *, kind: str = KIND, **options: Any) -> None:
-    jobs.enqueue(kind, key=key, lane=lane, **options)
+    jobs.NewJob(kind, key=key, lane=lane, **options).enqueue()
 
 
 def running(*further: tuple[str, LaneName]) -> Any:

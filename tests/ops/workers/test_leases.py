@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 def put(*keys: str, kind: str = KIND, lane: str = "shop:a") -> None:
     for key in keys:
-        jobs.enqueue(kind, key=key, lane=LaneName(lane))
+        jobs.NewJob(kind, key=key, lane=LaneName(lane)).enqueue()
 
 
 def claim(lane: str = "shop:a") -> Job | None:
@@ -148,7 +148,7 @@ def test_jobs_of_a_failed_batch_are_tried_one_by_one() -> None:
 
 
 def test_a_kind_that_nobody_owns_is_a_dead_letter_not_a_loop() -> None:
-    jobs.enqueue("nobody.knows", key="x", lane=LaneName("internal"))
+    jobs.NewJob("nobody.knows", key="x", lane=LaneName("internal")).enqueue()
     for attempt in range(DEFAULT_ATTEMPTS):  # a newer worker may come during a deployment
         assert Job.objects.get(key="x").attempts == attempt
         Job.objects.update(run_at=Now())
@@ -169,7 +169,7 @@ def run(key: str) -> Job:
 
 
 def look_at(key: str, **how: Any) -> None:
-    jobs.enqueue(KIND, key=key, lane=LaneName("shop:a"), coalesce=True, **how)
+    jobs.NewJob(KIND, key=key, lane=LaneName("shop:a"), coalesce=True, **how).enqueue()
 
 
 def test_a_notice_during_a_run_that_dies_is_a_job_of_its_own() -> None:

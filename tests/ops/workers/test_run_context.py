@@ -83,7 +83,7 @@ def test_a_run_of_jobs_is_named_by_the_first_one_and_knows_how_many_there_are(ki
         seen.append((run.name, run.kind, run.size))
 
     for key in ("a", "b", "c"):
-        jobs.enqueue(kind, key=key, lane=LaneName("wms:north"))
+        jobs.NewJob(kind, key=key, lane=LaneName("wms:north")).enqueue()
     Lane.objects.update(concurrency=1)
     acts.extend([look] * 3)
     drain()

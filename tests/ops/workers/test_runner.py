@@ -20,7 +20,7 @@ LATER = timedelta(minutes=10)
 
 def put(*keys: str, lane: str = "wms:north") -> None:
     for key in keys:
-        jobs.enqueue(KIND, key=key, lane=LaneName(lane), subject=Subject(f"about:{key}"))
+        jobs.NewJob(KIND, key=key, lane=LaneName(lane), subject=Subject(f"about:{key}")).enqueue()
 
 
 def test_a_transient_error_is_tried_again_until_attempts_are_used_up() -> None:
@@ -165,7 +165,7 @@ def raise_os_error(*_: object, **__: object) -> None:
 
 def test_a_permanent_error_of_a_batch_kills_only_the_job_it_is_about() -> None:
     for key in ("a", "b", "c"):
-        jobs.enqueue(BATCH_KIND, key=key, lane=LaneName("wms:north"))
+        jobs.NewJob(BATCH_KIND, key=key, lane=LaneName("wms:north")).enqueue()
     Lane.objects.update(concurrency=1)
 
     def refuse_b(batch: list[Job]) -> None:
@@ -181,7 +181,7 @@ def test_a_permanent_error_of_a_batch_kills_only_the_job_it_is_about() -> None:
 
 def test_a_job_of_a_batch_that_lost_its_lease_does_not_keep_the_others_running() -> None:
     for key in ("a", "b", "c"):
-        jobs.enqueue(BATCH_KIND, key=key, lane=LaneName("wms:north"))
+        jobs.NewJob(BATCH_KIND, key=key, lane=LaneName("wms:north")).enqueue()
     Lane.objects.update(concurrency=1)
 
     def lose_the_first(batch: list[Job]) -> None:

@@ -26,7 +26,7 @@ MINUTE = timedelta(minutes=1)
 
 def put(*keys: str, partition: str = "", priority: Priority = Priority.NORMAL, lane: str = LANE) -> None:
     for key in keys:
-        jobs.enqueue(KIND, key=key, lane=LaneName(lane), partition=partition, priority=priority)
+        jobs.NewJob(KIND, key=key, lane=LaneName(lane), partition=partition, priority=priority).enqueue()
 
 
 def claim() -> Job | None:

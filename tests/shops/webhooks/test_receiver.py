@@ -329,7 +329,7 @@ def test_a_redis_that_never_answers_costs_less_than_a_second(client: Client) -> 
     assert time.monotonic() - began < 1.0
 
 
-@pytest.mark.parametrize("broken", ["ops.queue.kinds.enqueue_meant", "shops.webhooks.views._shop"])
+@pytest.mark.parametrize("broken", ["ops.queue.jobs.NewJob.enqueue", "shops.webhooks.views._shop"])
 def test_without_the_database_it_answers_503(client: Client, broken: str) -> None:
     with mock.patch(broken, side_effect=OperationalError("server closed the connection")):
         assert deliver(client).status_code == 503

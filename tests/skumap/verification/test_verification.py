@@ -53,9 +53,9 @@ def variant(number: int = 11, sku: str | None = "MUG-1", item: int | None = 1011
 
 
 def deliver(shop: Any, topic: str, body: dict[str, Any]) -> None:
-    jobs.enqueue(
+    jobs.NewJob(
         f"shopify.{topic}", key=f"test:{topic}", lane=shop.inbox_lane, payload={"shop": shop.pk, "body": body}
-    )
+    ).enqueue()
     drain()
 
 

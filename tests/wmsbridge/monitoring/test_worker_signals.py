@@ -23,7 +23,7 @@ def lease() -> uuid.UUID:
     """Of a turn whose run is under way."""
     load_tasks()
     token = uuid.uuid4()
-    jobs.enqueue(KIND, key="a", lane=LaneName("shop:a"))
+    jobs.NewJob(KIND, key="a", lane=LaneName("shop:a")).enqueue()
     assert scheduling.claim("shop:a", token=token).job
     return token
 
