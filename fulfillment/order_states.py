@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
 import structlog
+from django.db import connection
 from django.db.models import (
     Case,
     DateTimeField,
     DurationField,
-    Exists,
     ExpressionWrapper,
     F,
     OuterRef,
-    Q,
     QuerySet,
     Subquery,
-    Value,
     When,
 )
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce, Greatest, Least, Now
+from django.db.models.functions import Now
 
 from fulfillment import alerts, coverage
-from fulfillment.models import Order, Shipment, WmsOrder
+from fulfillment.models import Order, WmsOrder
 from fulfillment.models.states import OrderState, Reason, ShipmentState
 from fulfillment.readiness import DEFERRING_REASONS
 from fulfillment.refs import OrderPk
@@ -61,6 +60,53 @@ ABOUT_UNCOVERED_UNITS = frozenset(
 """Reasons about units that no warehouse was given yet. News of other parts of the order do not end them."""
 
 
+_REPORTED = [str(ShipmentState.CLOSED), str(ShipmentState.FULFILLED)]
+"""States of a shipment of which Shopify knows everything that it shall know."""
+
+_NEEDS_PERSON = (ShipmentState.HELD, ShipmentState.CANCELLED)
+"""States of a shipment that a person has to look at before Shopify knows of it."""
+
+# A wait for Shopify ended when its webhook came, if that was earlier than now.
+_SET_STATE = """
+UPDATE fulfillment_order
+   SET state = %(state)s, reason = %(reason)s, reason_detail = %(detail)s,
+       state_since = CASE WHEN %(moves)s THEN statement_timestamp() ELSE state_since END,
+       waited_at_shopify = waited_at_shopify + CASE WHEN %(waited)s
+           THEN GREATEST(LEAST(%(webhook_at)s, statement_timestamp()) - state_since, interval '0')
+           ELSE interval '0' END,
+       waited_for_person = waited_for_person + CASE WHEN %(held)s
+           THEN GREATEST(statement_timestamp() - state_since, interval '0') ELSE interval '0' END,
+       owed_from = CASE WHEN %(stops_lag)s THEN NULL ELSE owed_from END
+ WHERE id = %(id)s
+"""
+
+_MARK_READY = """
+UPDATE fulfillment_order AS this
+   SET ready_at = CASE WHEN %(newly_released)s THEN statement_timestamp()
+                       ELSE COALESCE(ready_at, statement_timestamp()) END,
+       owed_from = CASE WHEN %(has_uncovered)s THEN COALESCE(owed_from, CASE
+           WHEN EXISTS (SELECT FROM wms_order_map WHERE order_id = this.id AND accepted_at IS NOT NULL)
+           THEN CASE WHEN state = ANY(%(waits)s) THEN state_since
+                     ELSE LEAST(%(webhook_at)s, statement_timestamp()) END - waited_at_shopify - waited_for_person
+           ELSE received_at END) END
+ WHERE id = %(id)s
+"""
+
+# Each part of the order, with each of its shipments that has units of which Shopify does not know yet. Units that
+# Shopify no longer asks for do not count once it knows the shipment by its other units.
+_PARTS = """
+SELECT part.wms_status, part.rest_unwanted, shipment.wms_shipment_id, shipment.reason, shipment.state
+FROM wms_order_map AS part
+LEFT JOIN fulfillment_shipment AS shipment
+  ON shipment.wms_order_id = part.id AND shipment.state <> ALL(%(reported)s)
+ AND EXISTS (SELECT FROM fulfillment_shipmentunit AS unit
+             WHERE unit.shipment_id = shipment.id AND unit.quantity > unit.told + unit.sent_again
+                   + CASE WHEN shipment.shopify_fulfillment_id IS NULL THEN 0 ELSE unit.unwanted END)
+WHERE part.order_id = %(order)s
+ORDER BY shipment.id
+"""
+
+
 def refused_parts(order: Order) -> QuerySet[WmsOrder]:
     """The parts of an order that a WMS refused. A person decides about them.
 
@@ -90,23 +136,6 @@ def own_clock(at: Combinable) -> Combinable:
     return ExpressionWrapper(shown, output_field=DateTimeField())
 
 
-def _webhook_time(webhook_at: datetime | None) -> Combinable:
-    """The time of the webhook that announced what was just read; the present if there was none."""
-    return Least(Value(webhook_at, output_field=DateTimeField()), Now()) if webhook_at else Now()
-
-
-def _total_wait(total: str, state: OrderState, *, same: Q, until: Combinable) -> Case:
-    """The total time that an order waited in `state`, at the moment when it leaves the state or its reason changes."""
-    stretch = ExpressionWrapper(until - F("state_since"), output_field=DurationField())
-    nothing = Value(timedelta(), output_field=DurationField())
-    return Case(
-        When(same, then=F(total)),
-        When(state=state, then=F(total) + Greatest(stretch, nothing)),
-        default=F(total),
-        output_field=DurationField(),
-    )
-
-
 def set_state(
     order: Order,
     state: OrderState,
@@ -115,34 +144,40 @@ def set_state(
     *,
     webhook_at: datetime | None = None,
 ) -> bool:
-    """Put a locked order into a state; returns whether anything changed.
+    """Put a locked order into a state; returns whether anything changed. No statement is run if nothing does.
 
     `state_since` begins anew only if the state or the reason changes, not if only the detail does. The wait that ends
     is added up. A wait for Shopify ended when its webhook came (`webhook_at`); the time since then counts as ours.
     """
-    same = Q(state=state, reason=reason)
-    stopped = {"lag_started_at": None} if state in NOTHING_TO_SEND else {}
-    changed = (
-        Order.objects.filter(id=order.id)
-        .exclude(same, reason_detail=detail)
-        .update(
-            state=state,
-            reason=reason,
-            reason_detail=detail,
-            state_since=Case(When(same, then=F("state_since")), default=Now()),
-            waited_at_shopify=_total_wait(
-                "waited_at_shopify", OrderState.WAITING, same=same, until=_webhook_time(webhook_at)
-            ),
-            waited_for_person=_total_wait("waited_for_person", OrderState.HELD, same=same, until=Now()),
-            **stopped,
-        )
-    )
+    before, moves = OrderState(order.state), (order.state, order.reason) != (state, reason)
+    if not moves and order.reason_detail == detail:
+        return False
+    row: dict[str, Any] = {
+        "id": order.id,
+        "state": str(state),
+        "reason": str(reason),
+        "detail": detail,
+        "moves": moves,
+        "waited": moves and before == OrderState.WAITING,
+        "held": moves and before == OrderState.HELD,
+        "webhook_at": webhook_at,
+        "stops_lag": state in NOTHING_TO_SEND,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_SET_STATE, row)
     order.state, order.reason, order.reason_detail = state, reason, detail
-    if changed:
-        if state in (OrderState.SHIPPED, *NOTHING_TO_SEND):
-            close_kinds(_ALERTS_ABOUT_OPEN_WORK, order.subject)
-        logger.info("order_state", order=order.id, shop=order.shop_id, state=state, reason=reason)
-    return bool(changed)
+    _close_answered_alerts(order, before)
+    logger.info("order_state", order=order.id, shop=order.shop_id, state=state, reason=reason)
+    return True
+
+
+def _close_answered_alerts(order: Order, before: OrderState) -> None:
+    """Close the alerts whose question the new state answers. That no warehouse can be given the order ends with its
+    hold."""
+    if order.state in (OrderState.SHIPPED, *NOTHING_TO_SEND):
+        close_kinds((*_ALERTS_ABOUT_OPEN_WORK, *alerts.routing.NOT_ROUTED), order.subject)
+    elif before == OrderState.HELD and order.state != OrderState.HELD:
+        close_kinds(alerts.routing.NOT_ROUTED, order.subject)
 
 
 def mark_ready(
@@ -159,12 +194,18 @@ def mark_ready(
     has confirmed yet starts with its first webhook; that of a later part starts with the webhook that releases the
     part.
     """
-    since = Now() if newly_released else Coalesce("ready_at", Now())
-    confirmed = Exists(WmsOrder.objects.filter(order=OuterRef("pk"), accepted_at__isnull=False))
-    begins = Case(When(confirmed, then=own_clock(_webhook_time(webhook_at))), default=F("received_at"))
-    Order.objects.filter(id=order.id).update(
-        ready_at=since, lag_started_at=Coalesce("lag_started_at", begins) if has_uncovered else None
-    )
+    lag_runs = order.lag_started_at is not None
+    if order.ready_at and not newly_released and lag_runs == has_uncovered:
+        return
+    row = {
+        "id": order.id,
+        "newly_released": newly_released,
+        "has_uncovered": has_uncovered,
+        "webhook_at": webhook_at,
+        "waits": [str(state) for state in WAITS_FOR_OTHERS],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_MARK_READY, row)
 
 
 def stop_lag(order: Order) -> None:
@@ -192,16 +233,18 @@ def derive_state(order: Order) -> None:
 
     If everything that was sent is shipped, but a deferred part is still to come, the order waits for that part.
     """
-    rows = WmsOrder.objects.filter(order=order).values_list("wms_status", "remainder_unwanted")
-    statuses = {str(WmsStatus.SHIPPED) if is_complete else status for status, is_complete in rows}
+    with connection.cursor() as cursor:
+        cursor.execute(_PARTS, {"order": order.id, "reported": _REPORTED})
+        rows = cursor.fetchall()
+    statuses = {str(WmsStatus.SHIPPED) if is_complete else status for status, is_complete, *_ in rows}
     live = statuses - {str(status) for status in ENDED}
     if order.cancelled_at and not live:
         set_state(order, OrderState.CANCELLED)
     elif live and not _stays_held(order):
         state = _state_of_live(live)
         shipped = state in (OrderState.SHIPPED, OrderState.PARTIALLY_SHIPPED)
-        unreported = _unreported_shipments(order) if shipped else []
-        reasons = [reason for reason, held in unreported if held]
+        unreported = [(name, why, held) for *_, name, why, held in rows if name and shipped]
+        reasons = [f"{name}: {why}"[:500] for name, why, held in unreported if held in _NEEDS_PERSON]
         if reasons:
             set_state(order, OrderState.PARTIALLY_SHIPPED, Reason.SHIPMENT_HELD, "; ".join(reasons))
         elif unreported:
@@ -233,26 +276,6 @@ def _stays_held(order: Order) -> bool:
         return order.state == OrderState.HELD
     about_uncovered = order.reason in ABOUT_UNCOVERED_UNITS and not order.cancelled_at
     return about_uncovered and bool(coverage.measure(order).uncovered)
-
-
-def _unreported_shipments(order: Order) -> list[tuple[str, bool]]:
-    """Shipments with units that Shopify does not know of yet: a text with the reason, and whether the shipment is held.
-
-    Units that Shopify no longer asks for do not count once it knows the shipment by its other units.
-    """
-    accounted_for = (
-        F("units__fulfilled")
-        + F("units__sent_again")
-        + Case(When(shopify_fulfillment_id__isnull=False, then=F("units__unwanted")), default=0)
-    )
-    shipments = Shipment.objects.filter(wms_order__order=order, units__quantity__gt=accounted_for)
-    shipments = shipments.exclude(state__in=[ShipmentState.CLOSED, ShipmentState.FULFILLED])
-    shipments = shipments.distinct().order_by("id")
-    rows = shipments.values_list("wms_shipment_id", "reason", "state")
-    return [
-        (f"{name}: {reason}"[:500], state in (ShipmentState.HELD, ShipmentState.CANCELLED))
-        for name, reason, state in rows
-    ]
 
 
 def _set_state_with_requests(order: Order, state: OrderState) -> None:

@@ -22,7 +22,6 @@ from fulfillment.wms_order_states import NOT_ENDED
 from fulfillment.wms_orders import attempts
 from inventory import reservations
 from inventory.reservations import Need
-from ops.alerting.kinds import close_kinds
 from ops.errors import Blocked, Transient
 from ops.refs import ParkKey
 from shops.ids import VariantId
@@ -249,11 +248,10 @@ def _reserve_and_make(order: Order, found: RoutingPlan) -> WmsOrder | None:
 
 
 def _record_routing(order: Order, row: WmsOrder, found: RoutingPlan) -> None:
-    """Store the decision, close the alerts that it answers, and request the submission."""
+    """Store the decision, end the hold that it answers, and request the submission."""
     Order.objects.filter(id=order.id).update(routing=found.decision.as_json(), lag_started_at=None)
     if order.state in (OrderState.HELD, OrderState.READY):
         order_states.set_state(order, OrderState.READY)
-    close_kinds(alerts.routing.NOT_ROUTED, order.subject)
     jobs.wms_orders.submit(row)
     logger.info("order_routed", order=order.id, shop=order.shop_id, warehouse=row.warehouse_id, part=row.part)
 

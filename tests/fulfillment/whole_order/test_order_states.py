@@ -12,6 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from fulfillment import order_states
+from fulfillment.alerts import routing
 from fulfillment.models import FulfillmentOrder, Order, ShipmentUnit, WmsOrder, WmsOrderLine
 from fulfillment.models.states import OrderState, Reason
 from ops.models import Alert
@@ -357,6 +358,34 @@ def test_a_lag_is_stopped_for_its_order_alone(berlin: Warehouse) -> None:
     order, other = (make_order(berlin.shop, lag_started_at=timezone.now()) for _ in range(2))
     order_states.stop_lag(order)
     assert (now(order).lag_started_at, now(other).lag_started_at) == (None, other.lag_started_at)
+
+
+def test_what_changes_nothing_writes_nothing(berlin: Warehouse, django_assert_num_queries: Any) -> None:
+    since = timezone.now() - HOUR
+    order = with_parts(berlin, "accepted", ready_at=since, lag_started_at=since, state_since=since)
+    with django_assert_num_queries(0):
+        assert not order_states.set_state(order, OrderState.AT_WAREHOUSE)
+        order_states.mark_ready(order, has_uncovered=True)
+    with django_assert_num_queries(1):  # the states of its parts
+        order_states.derive_state(order)
+    assert now(order).state_since == since
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "closed"),
+    [
+        (OrderState.HELD, Reason.NO_ADDRESS, False),
+        (OrderState.READY, Reason.NONE, True),
+        (OrderState.WAITING, Reason.UNPAID, True),
+    ],
+)
+def test_the_alert_that_no_warehouse_can_send_it_ends_with_the_hold(
+    berlin: Warehouse, state: OrderState, reason: Reason, closed: bool
+) -> None:
+    order = make_order(berlin.shop, state="held", reason="no_warehouse")
+    routing.no_warehouse(order)
+    order_states.set_state(order, state, reason)
+    assert Alert.objects.get().state == ("closed" if closed else "open")
 
 
 def test_only_refused_parts_of_the_order_itself_are_refused(berlin: Warehouse) -> None:
