@@ -205,9 +205,18 @@ def test_the_verdicts_of_an_order_that_is_held_are_stored_too(berlin: Warehouse)
     assert outcomes(order) == [("stock", "MUG: 10 of 11")]
 
 
-@pytest.mark.parametrize("kind", ["no_warehouse", "custom_line", "product_deleted"])
-def test_what_held_the_order_is_no_alert_any_more_once_it_goes(berlin: Warehouse, kind: str) -> None:
-    order = ordered(berlin.shop)
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("no_warehouse", "no_warehouse"),
+        ("custom_line", "unmapped_sku"),
+        ("product_deleted", "product_deleted"),
+    ],
+)
+def test_what_held_the_order_is_no_alert_any_more_once_it_goes(
+    berlin: Warehouse, kind: str, reason: str
+) -> None:
+    order = ordered(berlin.shop, state="held", reason=reason)
     for subject in (order.subject, Subject("order:1:1")):
         Alert.objects.create(kind=kind, subject=subject, title="It waits", meaning="x", action="x")
     routed(order)
