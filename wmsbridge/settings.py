@@ -111,6 +111,8 @@ MIDDLEWARE = [
     "wmsbridge.web.headers.policies",
     "wmsbridge.web.unread.misdirected",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "wmsbridge.web.doors.straight_to_the_doors",  # what follows is for people
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -119,7 +121,6 @@ MIDDLEWARE = [
     "wmsbridge.second_factor.guard.second_factor",
     "django_structlog.middlewares.RequestMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, NoReturn
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -72,8 +74,8 @@ class AlwaysJson(BaseContentNegotiation):
 class SignedWebhookView(APIView):
     """The view of a door. Only the signature of the raw body decides who may post.
 
-    It is a view of Django REST framework, so that /api/schema/ describes the doors. What that framework does for people
-    is switched off here: log-in and permissions, its pages, and its choice of a format.
+    It is a view of Django REST framework, so that /api/schema/ describes the doors. That framework answers only what is
+    no POST. What it does for people is switched off: log-in and permissions, its pages, and its choice of a format.
     """
 
     http_method_names = ["post"]  # OPTIONS would describe the view
@@ -82,24 +84,40 @@ class SignedWebhookView(APIView):
     renderer_classes = [JSONRenderer]
     content_negotiation_class = AlwaysJson
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Give a POST to `post` as it came."""
+        if request.method == "POST":
+            return self.post(request, *args, **kwargs)
+        return super().dispatch(request, *args, **kwargs)
 
-def bounded_body(request: Request) -> bytes:
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Store what was sent, or refuse it."""
+        raise NotImplementedError
+
+
+def answer(content: Mapping[str, str], *, status: int = 200) -> HttpResponse:
+    """The answer to a sender, in JSON."""
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    return HttpResponse(body, status=status, headers=headers)
+
+
+def bounded_body(request: HttpRequest) -> bytes:
     """Read the raw body; b"" if there is none. A body that says that it is too large is not read.
 
     Raises Refusal: 413 if it is too large, 400 if it is cut off or its length is unreadable, 411 if its end cannot be
     found.
     """
-    http_request = request._request
-    length = http_request.META.get("CONTENT_LENGTH") or ""
-    if not length and "HTTP_TRANSFER_ENCODING" in http_request.META:
-        return _chunked_body(http_request)
+    length = request.META.get("CONTENT_LENGTH") or ""
+    if not length and "HTTP_TRANSFER_ENCODING" in request.META:
+        return _chunked_body(request)
     length = length or "0"
     if not length.isdecimal():
         raise Refusal(400, "Content-Length is not a number", Why.BROKEN_OFF)
     if len(length) > 18 or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
         raise Refusal(413, "body too large", Why.TOO_LARGE)
     try:
-        raw = bytes(http_request.read(int(length)))
+        raw = bytes(request.read(int(length)))
     except OSError as error:
         raise Refusal(400, "body was cut off", Why.BROKEN_OFF) from error
     if len(raw) != int(length):

@@ -7,12 +7,11 @@ from typing import Any
 
 import structlog
 from django.db import DataError, InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework.request import Request
-from rest_framework.response import Response
 
-from ops.doors import deliveries, refusals, signed_webhooks
+from ops.doors import deliveries, refusals, senders, signed_webhooks
 from ops.doors.deliveries import Delivery, Outcome
 from ops.doors.refusals import Why
 from ops.doors.signed_webhooks import Refusal, SignedWebhookView, bounded_body, require_signature
@@ -31,6 +30,8 @@ _DOMAIN = re.compile(r"[a-z0-9.-]{1,255}")
 _WORD = re.compile(r"[\x21-\x7e]{1,200}")
 """The form of topic and webhook id: printable and without spaces, because both become part of keys and kinds."""
 
+_READ = ("id", "domain", "webhook_secret", "webhook_secret_previous", "client_secret")
+
 
 class WebhookView(SignedWebhookView):
     """Receives the webhooks of all shops."""
@@ -48,9 +49,9 @@ class WebhookView(SignedWebhookView):
             503: OpenApiResponse(description="It could not be stored; send it again."),
         },
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Store one webhook: one SELECT, one INSERT, and a wake-up in Redis after the commit."""
-        domain = request.headers.get("X-Shopify-Shop-Domain", "").lower()
+        domain = _header(request, "Shop-Domain").lower()
         try:
             return _receive(request, domain=domain)
         except Refusal as refusal:
@@ -60,12 +61,12 @@ class WebhookView(SignedWebhookView):
             return _refuse(503, domain=domain, reason=f"could not be stored: {type(error).__name__}")
 
 
-def _receive(request: Request, *, domain: str) -> Response:
+def _receive(request: HttpRequest, *, domain: str) -> HttpResponse:
     """Verify and store a webhook. Raises Refusal with the status of the answer."""
     raw = bounded_body(request)
     if not domain:
         raise Refusal(400, "X-Shopify-Shop-Domain is missing", Why.UNKNOWN_SENDER)
-    signature = request.headers.get("X-Shopify-Hmac-Sha256", "")
+    signature = _header(request, "Hmac-Sha256")
     shop = _shop(domain) or signed_webhooks.refuse_unknown(raw, signature)
     if not raw:
         raise Refusal(401, signed_webhooks.NOT_SIGNED, Why.NO_SIGNATURE)
@@ -79,15 +80,14 @@ def _receive(request: Request, *, domain: str) -> Response:
     except DataError as error:
         raise Refusal(400, "body cannot be stored", Why.CONTENT, detail="it cannot be stored") from error
     logger.info("webhook_received", shop=domain, topic=topic, webhook=webhook_id, outcome=outcome, job=job_id)
-    return Response({"status": outcome})
+    return signed_webhooks.answer({"status": outcome})
 
 
 def _shop(domain: str) -> Shop | None:
     """Return the shop, even if it is switched off, because its webhooks are kept. Only secrets needed here are read."""
     if not _DOMAIN.fullmatch(domain):
         return None
-    fields = ("id", "domain", "webhook_secret", "webhook_secret_previous", "client_secret")
-    return Shop.objects.filter(domain=domain).only(*fields).first()
+    return senders.read(Shop, domain, by="domain", fields=_READ)
 
 
 def _secrets(shop: Shop) -> list[str]:
@@ -99,9 +99,14 @@ def _secrets(shop: Shop) -> list[str]:
         raise Refusal(503, "the secret of this shop cannot be read", None) from error
 
 
-def _word(request: Request, header: str) -> str:
+def _header(request: HttpRequest, name: str) -> str:
+    """Return a header of Shopify; "" if it is missing."""
+    return str(request.META.get(f"HTTP_X_SHOPIFY_{name.upper().replace('-', '_')}", ""))
+
+
+def _word(request: HttpRequest, header: str) -> str:
     """Return a required header. Raises Refusal if it is missing or malformed."""
-    value = request.headers.get(f"X-Shopify-{header}", "")
+    value = _header(request, header)
     if not _WORD.fullmatch(value):
         reason = f"X-Shopify-{header} is missing or malformed"
         raise Refusal(400, reason, Why.HEADER, detail=reason)
@@ -109,7 +114,7 @@ def _word(request: Request, header: str) -> str:
 
 
 def _store(
-    request: Request, shop: Shop, *, topic: str, webhook_id: str, body: dict[str, Any]
+    request: HttpRequest, shop: Shop, *, topic: str, webhook_id: str, body: dict[str, Any]
 ) -> tuple[Outcome, int | None]:
     """Store it with one INSERT; more is needed only if the webhook id is known. See `ops.doors.deliveries`.
 
@@ -131,12 +136,12 @@ def _store(
     )
 
 
-def _short(request: Request, header: str) -> str:
+def _short(request: HttpRequest, header: str) -> str:
     """Return an optional header; "" if it is missing or malformed."""
-    value = request.headers.get(f"X-Shopify-{header}", "")
+    value = _header(request, header)
     return value if _WORD.fullmatch(value) else ""
 
 
-def _refuse(status: int, *, domain: str, reason: str) -> Response:
+def _refuse(status: int, *, domain: str, reason: str) -> HttpResponse:
     logger.warning("webhook_refused", shop=domain[:255], status=status, reason=reason)
-    return Response({"error": reason}, status=status)
+    return signed_webhooks.answer({"error": reason}, status=status)

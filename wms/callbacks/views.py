@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
 from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework.request import Request
-from rest_framework.response import Response
 
-from ops.doors import deliveries, refusals, signed_webhooks
+from ops.doors import deliveries, refusals, senders, signed_webhooks
 from ops.doors.deliveries import Delivery, Outcome
 from ops.doors.refusals import Why
 from ops.doors.signed_webhooks import Refusal, SignedWebhookView, bounded_body, require_signature
@@ -29,6 +30,7 @@ from wms.refs import callback_subject
 logger = structlog.get_logger(__name__)
 
 SIGNATURE_HEADER = "X-WMS-Signature"
+_READ = ("id", "slug", "callback_secret", "callback_secret_previous", "time_zone")
 
 
 class CallbackView(SignedWebhookView):
@@ -45,9 +47,9 @@ class CallbackView(SignedWebhookView):
             503: OpenApiResponse(description="It could not be stored; send it again."),
         },
     )
-    def post(self, request: Request, slug: str) -> Response:
+    def post(self, request: HttpRequest, *args: Any, slug: str, **kwargs: Any) -> HttpResponse:
         """Store one event: one SELECT, one INSERT, and one Redis write after the commit."""
-        signature = request.headers.get(SIGNATURE_HEADER, "")
+        signature = request.META.get("HTTP_X_WMS_SIGNATURE", "")
         try:
             return _receive(slug, bounded_body(request), signature=signature)
         except Refusal as refusal:
@@ -57,17 +59,17 @@ class CallbackView(SignedWebhookView):
             return _refuse(503, slug=slug, error=f"could not be stored: {type(error).__name__}")
 
 
-def _receive(slug: str, body: bytes, *, signature: str) -> Response:
-    connection = (
-        Connection.objects.filter(slug=slug)
-        .only("id", "slug", "callback_secret", "callback_secret_previous", "time_zone")
-        .first()
-    )
-    if connection is None:
-        signed_webhooks.refuse_unknown(body, signature)
+def _receive(slug: str, body: bytes, *, signature: str) -> HttpResponse:
+    connection = _connection(slug) or signed_webhooks.refuse_unknown(body, signature)
     require_signature(body, signature, _secrets(connection))
     envelope = _read(body, connection)
     return _answer(_store(connection, envelope), connection=connection, envelope=envelope)
+
+
+def _connection(slug: str) -> Connection | None:
+    """Return the connection, even if it is switched off, because its callbacks are kept. Only what is needed is
+    read."""
+    return senders.read(Connection, slug, by="slug", fields=_READ)
 
 
 def _read(body: bytes, connection: Connection) -> Envelope:
@@ -115,7 +117,9 @@ def _store(connection: Connection, envelope: Envelope) -> tuple[Outcome, int | N
     )
 
 
-def _answer(stored: tuple[Outcome, int | None], *, connection: Connection, envelope: Envelope) -> Response:
+def _answer(
+    stored: tuple[Outcome, int | None], *, connection: Connection, envelope: Envelope
+) -> HttpResponse:
     outcome, job_id = stored
     logger.info(
         "callback_received",
@@ -125,9 +129,9 @@ def _answer(stored: tuple[Outcome, int | None], *, connection: Connection, envel
         outcome=outcome,
         job=job_id,
     )
-    return Response({"status": outcome})
+    return signed_webhooks.answer({"status": outcome})
 
 
-def _refuse(status: int, *, slug: str, error: str) -> Response:
+def _refuse(status: int, *, slug: str, error: str) -> HttpResponse:
     logger.warning("callback_refused", connection=slug, status=status, error=error)
-    return Response({"error": error}, status=status)
+    return signed_webhooks.answer({"error": error}, status=status)

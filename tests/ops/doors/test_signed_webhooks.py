@@ -6,17 +6,17 @@ import io
 from typing import Any
 
 import pytest
+from django.http import HttpRequest
 from django.test import RequestFactory
-from rest_framework.request import Request
 
 from ops.doors.signed_webhooks import Refusal, bounded_body
 
 
-def _request(body: bytes, **environ: Any) -> Request:
+def _request(body: bytes, **environ: Any) -> HttpRequest:
     request = RequestFactory().generic("POST", "/webhooks/shopify/", b"", HTTP_TRANSFER_ENCODING="chunked")
     request.META.pop("CONTENT_LENGTH", None)
     request.META.update({"wsgi.input": io.BytesIO(body), **environ})
-    return Request(request)
+    return request
 
 
 def test_chunks_are_read_whole_where_the_server_tells_their_end() -> None:

@@ -163,7 +163,7 @@ def test_a_body_too_large_is_refused_unread(north: Connection, settings: Any) ->
 def test_a_database_that_is_down_asks_to_send_it_again(north: Connection) -> None:
     with mock.patch("ops.queue.jobs.NewJob.enqueue", side_effect=OperationalError("gone")):
         assert deliver(envelope()).status_code == 503
-    with mock.patch.object(Connection.objects, "filter", side_effect=OperationalError("gone")):
+    with mock.patch("wms.callbacks.views._connection", side_effect=OperationalError("gone")):
         assert deliver(envelope()).status_code == 503
     assert deliver(envelope()).status_code == 200
 
