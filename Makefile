@@ -18,8 +18,9 @@ BENCH_ROWS ?= 10000000
 BENCH_ORDERS ?= 200
 BENCH_ROUNDS ?= 1
 BEFORE ?=
+DOOR_ROUNDS ?= 7
 
-.PHONY: help demo test chaos fuzz bench bench-orders bench-tables lint format lock clean .venv
+.PHONY: help demo test chaos fuzz bench bench-orders bench-doors bench-tables lint format lock clean .venv
 
 help:
 	@echo "make demo    the whole product at work against simulated stores and warehouses; Ctrl-C ends it"
@@ -32,6 +33,8 @@ help:
 	@echo "make bench   how one shop's backlog, or an endpoint that is down, slows the others; for a machine that is idle"
 	@echo "make bench-orders   what an order costs in CPU, SQL, messages, calls and points, beside another revision if BEFORE names one"
 	@echo "             (BENCH_ORDERS=200 BENCH_ROUNDS=1 BEFORE=<git revision>); for a machine that is idle"
+	@echo "make bench-doors    what a webhook costs at the door, beside a bare Django view, and beside BEFORE if it is set"
+	@echo "             (DOOR_ROUNDS=7); for a machine that is idle"
 	@echo "make bench-tables   the plan of every statement that runs all day, at 10,000,000 jobs (BENCH_ROWS; 20 GB of disk)"
 	@echo "make lint    ruff, mypy, the import contract, missing migrations, Django's checks"
 	@echo "make format  let ruff put the code in order"
@@ -85,6 +88,9 @@ bench: .venv
 
 bench-orders: .venv
 	$(BIN)/python -m bench.orders --orders $(BENCH_ORDERS) --rounds $(BENCH_ROUNDS) $(if $(BEFORE),--before $(BEFORE))
+
+bench-doors: .venv
+	$(BIN)/python -m bench.doors --rounds $(DOOR_ROUNDS) $(if $(BEFORE),--before $(BEFORE))
 
 bench-tables: .venv
 	$(BIN)/python -m bench.tables --rows $(BENCH_ROWS)
