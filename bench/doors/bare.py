@@ -19,7 +19,6 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
-from psycopg.types.json import Jsonb
 
 TABLE = (
     "CREATE TABLE bare_event (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, key varchar(255) NOT NULL UNIQUE,"
@@ -34,13 +33,9 @@ def receive(request: HttpRequest) -> HttpResponse:
     signature = base64.b64encode(hmac.new(_SECRET, body, hashlib.sha256).digest()).decode()
     if not hmac.compare_digest(signature, request.headers.get("X-Shopify-Hmac-Sha256", "")):
         return JsonResponse({"error": "signature does not match"}, status=401)
-    row = [
-        request.headers["X-Shopify-Webhook-Id"],
-        request.headers["X-Shopify-Topic"],
-        Jsonb(json.loads(body)),
-    ]
+    key, topic = (request.headers[f"X-Shopify-{name}"] for name in ("Webhook-Id", "Topic"))
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT, row)
+        cursor.execute(_INSERT, [key, topic, json.dumps(json.loads(body))])
     response = JsonResponse({"status": "stored"})
     response["Content-Length"] = str(len(response.content))
     return response

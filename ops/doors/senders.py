@@ -18,7 +18,7 @@ def read(model: type[M], name: str, *, by: str, fields: Collection[str]) -> M | 
     """
     columns = [each for each in model._meta.concrete_fields if each.name in fields]
     row = _first_row(
-        f"SELECT {', '.join(each.column for each in columns)} FROM {model._meta.db_table} WHERE {by} = %s",  # noqa: S608
+        f"SELECT {', '.join(str(each.column) for each in columns)} FROM {model._meta.db_table} WHERE {by} = %s",  # noqa: S608
         name,
     )
     if row is None:
@@ -32,7 +32,7 @@ def read(model: type[M], name: str, *, by: str, fields: Collection[str]) -> M | 
 
 def _first_row(statement: str, name: str) -> Sequence[Any] | None:
     fresh = connection.connection is None
-    connection.health_check_done = True
+    connection.health_check_done = True  # type: ignore[attr-defined]  # the stubs lack it
     try:
         return _row(statement, name)
     except (OperationalError, InterfaceError):
