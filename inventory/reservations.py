@@ -21,9 +21,9 @@ from datetime import datetime
 
 import structlog
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Case, Exists, F, IntegerField, OuterRef, QuerySet, Subquery, Sum, Value, When
-from django.db.models.functions import Coalesce, Greatest, Now
+from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from inventory import commitments
@@ -33,6 +33,10 @@ from inventory.stock.locking import LockedLevel, Place
 from wms.models import Connection, Warehouse
 
 logger = structlog.get_logger(__name__)
+
+_CONFIRM = """
+UPDATE inventory_reservation SET accepted_at = statement_timestamp() WHERE reference = %s AND accepted_at IS NULL
+"""
 
 PENDING, NETTED = Reservation.State.PENDING, Reservation.State.NETTED
 
@@ -97,17 +101,28 @@ def never_reported(places: Iterable[Place]) -> frozenset[Place]:
     return frozenset((w, item) for w, item in asked if w in named and item not in named[w])
 
 
+def reserve_new(reference: str, needs: Iterable[Need]) -> list[Shortage]:
+    """Reserve these needs for a `reference` that has no reservation yet; or change nothing and return what is short.
+
+    A need at an unknown level is short. The locks are kept in any case. Raises ValueError if a need is below 1. Takes
+    three statements, whatever the number of needs.
+    """
+    wanted = _wanted(needs)
+    levels = locking.lock(places=wanted.keys())
+    shortages = _shortages(wanted, levels, {})
+    if not shortages:
+        ids = {level.place: level.id for level in levels}
+        effects.reserve(reference, {ids[place]: units for place, units in wanted.items()}, pools=levels)
+    return shortages
+
+
 def reserve(reference: str, needs: Iterable[Need]) -> list[Shortage]:
     """Reserve exactly these needs (units not shipped yet) for `reference`; or change nothing and return what is short.
 
     It is safe to repeat. A need at an unknown level is short. If anything is short, no lock is kept. Raises ValueError
     if a need is below 1.
     """
-    wanted: Counter[Place] = Counter()
-    for need in needs:
-        if need.quantity < 1:
-            raise ValueError(f"a need of {need.quantity} × {need.item_code}")
-        wanted[need.warehouse_id, need.item_code] += need.quantity
+    wanted = _wanted(needs)
     with transaction.atomic():
         levels = locking.lock(places=wanted.keys(), references=[reference])
         existing = {row.level_id: row for row in _open_rows(reference)}
@@ -122,10 +137,21 @@ def reserve(reference: str, needs: Iterable[Need]) -> list[Shortage]:
     return []
 
 
+def _wanted(needs: Iterable[Need]) -> Counter[Place]:
+    """The needs by place. Raises ValueError if one is below 1."""
+    wanted: Counter[Place] = Counter()
+    for need in needs:
+        if need.quantity < 1:
+            raise ValueError(f"a need of {need.quantity} × {need.item_code}")
+        wanted[need.warehouse_id, need.item_code] += need.quantity
+    return wanted
+
+
 def confirm(reference: str) -> int:
     """Note that the WMS accepted the order, so that quantities valid from now on are net of it. Returns the rows."""
-    unconfirmed = Reservation.objects.filter(reference=reference, accepted_at__isnull=True)
-    return unconfirmed.update(accepted_at=Now())
+    with connection.cursor() as cursor:
+        cursor.execute(_CONFIRM, [reference])
+        return int(cursor.rowcount)
 
 
 def release(*references: str) -> int:

@@ -222,7 +222,7 @@ def _reserve_and_make(order: Order, found: RoutingPlan) -> WmsOrder | None:
         attempts.hold_for_refusal(order, refused.outcome_detail)  # a replay would send its units, too
         return None
     needs = [Need(chosen.id, item, units) for item, units in sorted(chosen.needs.items())]
-    if reservations.reserve(external_id, needs):
+    if reservations.reserve_new(external_id, needs):
         raise Transient("another order took the stock between the look and the lock")
     row = WmsOrder.objects.create(
         order=order,

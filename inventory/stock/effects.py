@@ -5,8 +5,9 @@ The callers hold the locks of the levels (`inventory.stock.locking`). Waking tak
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -38,6 +39,41 @@ UPDATE inventory_cache
  WHERE id = ANY(%(ids)s)
 """
 
+# What _RECOUNT and _MARK do, at once. The sum does not see the new rows yet: one statement sees one state of the
+# tables.
+_RESERVE = """
+WITH new AS (
+    INSERT INTO inventory_reservation (level_id, reference, quantity, state)
+    SELECT level_id, %(reference)s, quantity, 'held'
+    FROM unnest(%(levels)s::bigint[], %(units)s::int[]) AS need (level_id, quantity)
+    RETURNING level_id, quantity)
+UPDATE inventory_cache AS level SET updated_at = now(),
+    reserved = COALESCE(
+        (SELECT sum(quantity) FROM inventory_reservation WHERE level_id = level.id AND state = 'held'), 0)
+        + COALESCE((SELECT quantity FROM new WHERE new.level_id = level.id), 0),
+    promised_at = CASE WHEN level.id = ANY(%(levels)s) AND (promised_at > now() - interval '1 hour') IS NOT TRUE
+                       THEN now() ELSE promised_at END,
+    push_due_since = CASE WHEN push_compares THEN now() ELSE COALESCE(push_due_since, now()) END,
+    push_compares = false, push_marked_at = clock_timestamp()
+WHERE level.id = ANY(%(pools)s)
+"""
+
+
+def reserve(reference: str, units: Mapping[int, int], *, pools: Collection[LockedLevel]) -> None:
+    """Reserve units (by level id) for a reference that has no reservation yet, and mark the pools for a push.
+
+    One query, and one per shop. Nobody has more free units by it, so nobody is woken.
+    """
+    row: dict[str, Any] = {
+        "reference": reference,
+        "levels": list(units),
+        "units": list(units.values()),
+        "pools": [level.id for level in pools],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_RESERVE, row)
+    _request_push(pools)
+
 
 def recount(level_ids: Collection[int], *, sold: Collection[int] = ()) -> dict[int, int]:
     """Set `reserved` to the sum of the pending reservations, and return it by level id. One query.
@@ -64,6 +100,10 @@ def _mark(levels: Collection[LockedLevel], *, compares: bool) -> None:
         return
     with connection.cursor() as cursor:
         cursor.execute(_MARK, {"ids": [level.id for level in levels], "compares": compares})
+    _request_push(levels)
+
+
+def _request_push(levels: Collection[LockedLevel]) -> None:
     for shop_id, lane in sorted({(level.shop_id, level.shop_lane) for level in levels}):
         jobs.push(shop_id, lane=lane, delay=PUSH_DELAY)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from datetime import timedelta
 from typing import Any
@@ -74,6 +75,38 @@ def test_it_is_all_or_nothing(berlin: Warehouse) -> None:
     assert reserve(berlin, MUG=4, CUP=2) == [Shortage(berlin.pk, "CUP", wanted=2, free=1)]
     assert (rows(), free(berlin, "MUG"), free(berlin, "CUP")) == ([], 10, 1)
     assert not Job.objects.exists()
+
+
+def test_a_new_order_takes_three_statements_and_tells_both_shops_of_the_shelf(
+    berlin: Warehouse, twin: Warehouse, django_assert_num_queries: Any
+) -> None:
+    for place, item in itertools.product((berlin, twin), ("MUG", "CUP")):
+        make_level(place, item, 10, push_compares=True, push_due_since=timezone.now() - SECOND)
+    needs = [Need(berlin.pk, item, 4) for item in ("MUG", "CUP")]
+    with django_assert_num_queries(4):  # one for each shop that hears of it
+        assert reservations.reserve_new("order-1", needs) == []
+    assert rows() == [("order-1", item, 4, "held") for item in ("CUP", "MUG")]
+    assert (free(berlin), free(twin)) == (6, 6)
+    levels = StockLevel.objects.order_by("warehouse_id", "item_code")
+    assert [level.reserved for level in levels] == [4, 4, 0, 0]
+    assert [level.promised_at is not None for level in levels] == [True, True, False, False]
+    assert not any(level.push_compares for level in levels)
+    assert Job.objects.filter(kind="inventory.push").count() == 2
+
+
+def test_a_new_order_that_is_short_reserves_nothing(berlin: Warehouse) -> None:
+    make_level(berlin, "MUG", 10)
+    make_level(berlin, "CUP", 1)
+    needs = [Need(berlin.pk, "MUG", 4), Need(berlin.pk, "CUP", 2)]
+    assert reservations.reserve_new("order-1", needs) == [Shortage(berlin.pk, "CUP", wanted=2, free=1)]
+    assert (rows(), free(berlin, "MUG"), Job.objects.count()) == ([], 10, 0)
+
+
+def test_an_order_that_has_reservations_is_no_new_one(berlin: Warehouse) -> None:
+    make_level(berlin, available=10)
+    reserve(berlin, MUG=4)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        reservations.reserve_new("order-1", [Need(berlin.pk, "MUG", 4)])
 
 
 def test_needs_of_one_item_add_up(berlin: Warehouse) -> None:

@@ -99,7 +99,7 @@ class Shelf(RuleBasedStateMachine):
 
     def order(self, units: int, shop: int, steps: int) -> None:
         free, reference = self.free(), f"order-{next(numbers)}"
-        short = reservations.reserve(reference, [Need(self.warehouses[shop].pk, "MUG", units)])
+        short = reservations.reserve_new(reference, [Need(self.warehouses[shop].pk, "MUG", units)])
         assert bool(short) == (units > free)
         if not short:
             self.orders.append(Order(reference, units, accepted=steps > 0))
