@@ -14,6 +14,7 @@ wakes. So call only one of them in a transaction, once, and after all other lock
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -76,11 +77,14 @@ def free_expression() -> Greatest:
 
 
 def free(warehouse_ids: Iterable[int], item_codes: Iterable[str]) -> dict[Place, int]:
-    """Return the free units of every combination of warehouse and item; an unknown level has 0. One query."""
-    warehouses, items = set(warehouse_ids), set(item_codes)
-    rows = StockLevel.objects.filter(warehouse_id__in=warehouses, item_code__in=items)
-    known = rows.annotate(free=free_expression()).values_list("warehouse_id", "item_code", "free")
-    return {(w, i): 0 for w in warehouses for i in items} | {(w, i): units for w, i, units in known}
+    """Return the free units of every combination of warehouse and item; an unknown level has 0. One query
+    at most."""
+    places = set(itertools.product(warehouse_ids, item_codes))
+    levels = locking.look(places) if places else []
+    units = locking.free_units(levels)
+    return dict.fromkeys(places, 0) | {
+        level.place: units[level.id] for level in levels if level.place in places
+    }
 
 
 def never_reported(places: Iterable[Place]) -> frozenset[Place]:

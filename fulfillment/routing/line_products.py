@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fulfillment import alerts
 from fulfillment.models import Order, OrderLine
 from shops.ids import VariantId
-from skumap.mappings.resolve import Resolution, resolve, variants_of_skus
+from skumap.mappings.resolve import Component, Resolution, resolve, variants_of_skus
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,16 @@ class Identified:
 
     variants: Mapping[int, VariantId]
     resolution: Resolution
+
+    def components(self, line: int, warehouse_pk: int) -> tuple[Component, ...]:
+        """The items of a line at a warehouse; none if the line has no variant or no mapping there."""
+        variant = self.variants.get(line)
+        return () if variant is None else self.resolution.components(variant, warehouse_pk)
+
+    def is_unmapped(self, line: int) -> bool:
+        """Whether a line is mapped at no warehouse. A line without a variant never is mapped."""
+        variant = self.variants.get(line)
+        return variant is None or bool(self.resolution.unmapped([variant]))
 
 
 def identify(shop_id: int, lines: Sequence[OrderLine], *, warehouses: Iterable[int]) -> Identified:

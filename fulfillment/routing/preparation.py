@@ -17,16 +17,14 @@ from fulfillment.models import Order, OrderLine, WmsOrder, WmsOrderLine
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.order_states import PERSON_DECIDES
 from fulfillment.refs import OrderPk, order_key, part_external_id
-from fulfillment.routing import choice, line_products
+from fulfillment.routing import choice, line_products, wms_order_making
 from fulfillment.wms_order_states import NOT_ENDED
 from fulfillment.wms_orders import attempts
 from inventory import reservations
 from inventory.reservations import Need
 from ops.errors import Blocked, Transient
 from ops.refs import ParkKey
-from shops.ids import VariantId
 from shops.refs import shop_key
-from skumap.mappings.resolve import Component, Resolution
 from skumap.refs import sku_key, variant_key
 from skumap.verification.review import report_unmapped
 from wms.ids import WarehousePk
@@ -50,15 +48,13 @@ class RoutingPlan:
     units: Mapping[int, int]
     lines: Mapping[int, OrderLine]
     warehouses: Mapping[WarehousePk, Warehouse]
-    variants: Mapping[int, VariantId]
-    resolution: Resolution
+    products: line_products.Identified
     decision: choice.Decision
 
     @property
     def unmapped(self) -> list[OrderLine]:
         """Lines that are mapped at no warehouse. A custom line never is."""
-        missing = self.resolution.unmapped(self.variants.values())
-        return [self.lines[i] for i in self.units if i not in self.variants or self.variants[i] in missing]
+        return [self.lines[i] for i in self.units if self.products.is_unmapped(i)]
 
     @property
     def is_routable(self) -> bool:
@@ -90,8 +86,7 @@ def plan(order: Order) -> RoutingPlan | None:
         units=measured.uncovered,
         lines=measured.lines,
         warehouses=warehouses,
-        variants=known.variants,
-        resolution=known.resolution,
+        products=known,
         decision=_decide(candidates, country=order.country),
     )
 
@@ -113,17 +108,6 @@ def _decide(candidates: Sequence[choice.Candidate], *, country: str) -> choice.D
     return choice.decide(informed, country=country)
 
 
-def _components(
-    line_id: int,
-    warehouse_pk: WarehousePk,
-    *,
-    variants: Mapping[int, VariantId],
-    resolution: Resolution,
-) -> tuple[Component, ...]:
-    """The items of a line at a warehouse; none if the line has no variant or no mapping there."""
-    return resolution.components(variants[line_id], warehouse_pk) if line_id in variants else ()
-
-
 def _needs(
     measured: coverage.Coverage, warehouse_pk: WarehousePk, known: line_products.Identified
 ) -> tuple[dict[str, int], tuple[str, ...]]:
@@ -132,7 +116,7 @@ def _needs(
     needs: dict[str, int] = {}
     unmapped = []
     for line_id, units in measured.uncovered.items():
-        components = _components(line_id, warehouse_pk, variants=known.variants, resolution=known.resolution)
+        components = known.components(line_id, warehouse_pk)
         if not components:
             unmapped.append(measured.lines[line_id].label)
         for component in components:
@@ -213,7 +197,10 @@ def still_blocked(order_pk: OrderPk) -> bool:
 
 
 def _reserve_and_make(order: Order, found: RoutingPlan) -> WmsOrder | None:
-    """Reserve the stock and make the WMS order; None if a refused part must be decided first."""
+    """Reserve the stock, make the WMS order and request its submission; None if a refused part must be decided first.
+
+    The decision is stored, and the hold that it answers ends.
+    """
     chosen = found.decision.chosen
     assert chosen is not None and chosen.needs is not None  # noqa: S101, PT018
     part = (order.wms_orders.aggregate(last=Max("part"))["last"] or 0) + 1
@@ -224,36 +211,35 @@ def _reserve_and_make(order: Order, found: RoutingPlan) -> WmsOrder | None:
     needs = [Need(chosen.id, item, units) for item, units in sorted(chosen.needs.items())]
     if reservations.reserve_new(external_id, needs):
         raise Transient("another order took the stock between the look and the lock")
-    row = WmsOrder.objects.create(
+    row = WmsOrder(
         order=order,
         part=part,
         warehouse=found.warehouses[chosen.id],
         external_id=external_id,
         lag_started_at=order.lag_started_at or order_states.read_own_clock(order),
     )
-    WmsOrderLine.objects.bulk_create(
+    wms_order_making.store(row, _lines(row, found), decision=found.decision)
+    commitments.recompute(order)
+    if order.state in (OrderState.HELD, OrderState.READY):
+        order_states.set_state(order, OrderState.READY)
+    jobs.wms_orders.submit(row)
+    logger.info("order_routed", order=order.id, shop=order.shop_id, warehouse=row.warehouse_id, part=part)
+    return row
+
+
+def _lines(row: WmsOrder, found: RoutingPlan) -> list[WmsOrderLine]:
+    """The items that the warehouse of a new WMS order is to send."""
+    return [
         WmsOrderLine(
             wms_order=row,
-            order_line_id=line_id,
+            order_line=found.lines[line_id],
             item_code=component.wms_item_code,
             quantity=units * component.quantity,
             per_unit=component.quantity,
         )
         for line_id, units in found.units.items()
-        for component in _components(line_id, chosen.id, variants=found.variants, resolution=found.resolution)
-    )
-    commitments.recompute(order)
-    _record_routing(order, row, found)
-    return row
-
-
-def _record_routing(order: Order, row: WmsOrder, found: RoutingPlan) -> None:
-    """Store the decision, end the hold that it answers, and request the submission."""
-    Order.objects.filter(id=order.id).update(routing=found.decision.as_json(), lag_started_at=None)
-    if order.state in (OrderState.HELD, OrderState.READY):
-        order_states.set_state(order, OrderState.READY)
-    jobs.wms_orders.submit(row)
-    logger.info("order_routed", order=order.id, shop=order.shop_id, warehouse=row.warehouse_id, part=row.part)
+        for component in found.products.components(line_id, row.warehouse.id)
+    ]
 
 
 def wake_keys(order: Order, found: RoutingPlan) -> list[ParkKey]:
@@ -275,8 +261,8 @@ def wake_keys(order: Order, found: RoutingPlan) -> list[ParkKey]:
 
 def _key_of_line(order: Order, found: RoutingPlan, line_id: int) -> ParkKey:
     """The park key of a line's mapping: by its variant, or by its SKU if it has none."""
-    if line_id in found.variants:
-        return variant_key(order.shop.id, found.variants[line_id])
+    if (variant := found.products.variants.get(line_id)) is not None:
+        return variant_key(order.shop.id, variant)
     return sku_key(order.shop.id, found.lines[line_id].sku)
 
 

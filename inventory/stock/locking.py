@@ -121,14 +121,22 @@ def free_units(levels: Iterable[LockedLevel], *, reserved: dict[int, int] | None
     return {level.id: max(0, level.quantity - taken[level.pool]) for level in levels}
 
 
+def look(places: Collection[Place]) -> list[LockedLevel]:
+    """The pools of these places as `lock` returns them, but not locked. One query."""
+    return _levels(_COLUMNS + _POOLS, _named(places, ()))
+
+
 def lock(*, places: Collection[Place] = (), references: Collection[str] = ()) -> list[LockedLevel]:
     """Lock the pools of these places and of all reservations of `references`. One query; inside a transaction."""
-    arguments: dict[str, Any] = {
+    return _levels(_COLUMNS + _POOLS + _IN_ORDER, _named(places, references))
+
+
+def _named(places: Collection[Place], references: Collection[str]) -> dict[str, Any]:
+    return {
         "warehouses": [warehouse for warehouse, _ in places],
         "items": [item for _, item in places],
         "references": list(references),
     }
-    return _locked(_COLUMNS + _POOLS + _IN_ORDER, arguments)
 
 
 def lock_or_create(
@@ -150,15 +158,15 @@ def lock_or_create(
         " WHERE place.connection_id = %(connection)s AND place.wms_warehouse_code = %(code)s"
         " AND level.item_code = ANY(%(items)s)"
     )
-    return _locked(_COLUMNS + where + _IN_ORDER, arguments)
+    return _levels(_COLUMNS + where + _IN_ORDER, arguments)
 
 
 def lock_ids(level_ids: Collection[int]) -> list[LockedLevel]:
     """Lock only these levels, not their pools: enough where nothing is reserved."""
-    return _locked(_COLUMNS + " WHERE level.id = ANY(%(ids)s)" + _IN_ORDER, {"ids": list(level_ids)})
+    return _levels(_COLUMNS + " WHERE level.id = ANY(%(ids)s)" + _IN_ORDER, {"ids": list(level_ids)})
 
 
-def _locked(query: str, arguments: dict[str, Any]) -> list[LockedLevel]:
+def _levels(query: str, arguments: dict[str, Any]) -> list[LockedLevel]:
     with connection.cursor() as cursor:
         cursor.execute(query, arguments)
         return [LockedLevel(*row) for row in cursor.fetchall()]

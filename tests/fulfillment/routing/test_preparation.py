@@ -431,7 +431,9 @@ def test_stock_that_another_order_took_meanwhile_is_looked_for_again(
     berlin: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = ordered(berlin.shop)
-    monkeypatch.setattr(reservations, "reserve_new", lambda *_: [Shortage(berlin.pk, "MUG", wanted=2, free=1)])
+    monkeypatch.setattr(
+        reservations, "reserve_new", lambda *_: [Shortage(berlin.pk, "MUG", wanted=2, free=1)]
+    )
     with pytest.raises(Transient):
         preparation.prepare(order.id)
     assert not WmsOrder.objects.exists()
