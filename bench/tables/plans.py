@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,14 @@ from django.db import connection, transaction
 
 BIG = 200_000
 """A table with this many rows must not be scanned. The planner is right to scan a smaller one."""
+
+_AUTO_EXPLAIN = {
+    "auto_explain.log_min_duration": "0",
+    "auto_explain.log_nested_statements": "on",
+    "auto_explain.log_analyze": "on",
+    "auto_explain.log_format": "json",
+    "client_min_messages": "log",
+}
 
 _EXPLAINED = re.compile(r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH)\b", re.IGNORECASE)
 
@@ -49,7 +58,7 @@ class Recorder:
         return execute(sql, params, many, context)
 
     def _explain(self, sql: str, params: Any) -> ExplainedStatement:
-        with connection.connection.cursor() as cursor:
+        with connection.connection.cursor() as cursor, _plans_inside_functions() as inside:
             cursor.execute("SAVEPOINT explained")
             # There is no commit, which would check the foreign keys. Their checks are a part of the cost.
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -58,7 +67,7 @@ class Recorder:
             cursor.execute("ROLLBACK TO SAVEPOINT explained")
             cursor.execute("RELEASE SAVEPOINT explained")
         plan = answer[0]
-        nodes = list(_nodes(plan["Plan"]))
+        nodes = [node for each in (plan, *inside) for node in _nodes(each["Plan"])]
         return ExplainedStatement(
             sql=" ".join(sql.split()),
             ms=plan["Planning Time"] + plan["Execution Time"],
@@ -73,6 +82,28 @@ class Recorder:
                 and node["Relation Name"] in self.big
             ),
         )
+
+
+@contextmanager
+def _plans_inside_functions() -> Iterator[list[Mapping[str, Any]]]:
+    """The plans of the statements that functions run within the block; EXPLAIN shows only the call of a function."""
+    plans: list[Mapping[str, Any]] = []
+
+    def note(message: Any) -> None:
+        _, found, plan = (message.message_primary or "").partition("plan:\n")
+        if found:
+            plans.append(json.loads(plan))
+
+    raw = connection.connection
+    raw.add_notice_handler(note)
+    raw.execute("LOAD 'auto_explain'")
+    for name, value in _AUTO_EXPLAIN.items():
+        raw.execute(f"SET {name} = {value}")
+    try:
+        yield plans
+    finally:
+        raw.execute("SET auto_explain.log_min_duration = -1")
+        raw.remove_notice_handler(note)
 
 
 def _nodes(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from ops.queue import lanes
 from ops.queue.queues import kinds_beside
@@ -25,22 +25,25 @@ def work(lane: str, *, token: uuid.UUID, queues: Collection[str]) -> int:
     `token`: the lease of all the runs. `queues`: those that this worker serves; kinds of others are left to others.
     """
     ends, runs, others = time.monotonic() + SLICE_SECONDS, 0, kinds_beside(queues)
-    waiting = [lane]
+    waiting, untold = [lane], list[str]()
     while waiting and (not runs or time.monotonic() < ends):
-        claimed = scheduling.claim(waiting[0], token=token, others=others)
-        if claimed.for_others:
-            lanes.send_wakeup(waiting[0], claimed.for_others)
         own = waiting.pop(0)
+        claimed = scheduling.claim(own, token=token, others=others)
+        if claimed.for_others:
+            lanes.send_wakeup(own, claimed.for_others)
         if claimed.job is None:
             continue
-        _leave(waiting)
-        woken = runner.run(claimed.job).take(queues=queues)
+        _leave(each for each in untold if each in waiting)
+        wakeups = runner.run(claimed.job, has_mates=claimed.has_mates, lane_troubled=claimed.lane_troubled)
+        woken = wakeups.take(queues=queues)
         waiting = list(dict.fromkeys([*woken, own, *waiting]))
+        # A lane that is not full is told of by its claim, and by whoever wakes it. Into a full one nobody else gets.
+        untold = [*woken, own] if claimed.lane_full else woken
         runs += 1
     _leave(waiting)
     return runs
 
 
-def _leave(waiting: Collection[str]) -> None:
-    for lane in waiting:
+def _leave(lanes_left: Iterable[str]) -> None:
+    for lane in lanes_left:
         dispatch.announce(lane)

@@ -44,7 +44,7 @@ WHERE id = ANY (ARRAY (
     ORDER BY run_at, id
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED))
-RETURNING id
+RETURNING *
 """
 
 # Only the next few due jobs are searched: the planner underestimates the due jobs of one kind and would read them all.
@@ -72,10 +72,7 @@ def claim_batch(job: Job, *, limit: int) -> list[Job]:
         "window": _WINDOW * limit,
         "run": RUN,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM_BATCH, row)
-        ids = [job_id for (job_id,) in cursor.fetchall()]
-    return list(Job.objects.filter(id__in=ids).order_by("priority", "run_at", "id")) if ids else []
+    return sorted(Job.objects.raw(_CLAIM_BATCH, row), key=lambda mate: (mate.run_at, mate.id))
 
 
 def finish(token: uuid.UUID) -> None:

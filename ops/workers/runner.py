@@ -33,19 +33,22 @@ class NoOwner(Exception):
     """This worker has no handler for the kind of the job."""
 
 
-def run(first: Job) -> Wakeups:
+def run(first: Job, *, has_mates: bool = True, lane_troubled: bool = True) -> Wakeups:
     """Run a claimed job, with the further jobs of its batch, and end them according to what the handler did.
 
+    `has_mates`, `lane_troubled`: what the claim said, see `scheduling.Claimed`.
     Returns the wake-ups of the run that are not sent yet: the caller looks after those lanes.
     """
-    batch = [first, *leases.claim_batch(first, limit=handlers.batch_size_of(first.kind) - 1)]
+    batch = [first]
+    if has_mates:
+        batch += leases.claim_batch(first, limit=handlers.batch_size_of(first.kind) - 1)
     began = time.monotonic()
     with (
         structlog.contextvars.bound_contextvars(job=first.id, kind=first.kind, subject=first.subject),
         lanes.kept_wakeups() as wakeups,
     ):
         try:
-            outcome = _attempt(batch, wakeups)
+            outcome = _attempt(batch, wakeups, lane_troubled=lane_troubled)
         except leases.LeaseLost:
             outcome = "lease_lost"
         logger.info(
@@ -58,7 +61,7 @@ def run(first: Job) -> Wakeups:
     return wakeups
 
 
-def _attempt(batch: list[Job], wakeups: Wakeups) -> str:
+def _attempt(batch: list[Job], wakeups: Wakeups, *, lane_troubled: bool) -> str:
     """Run the handler, and end the jobs and their lane according to its result. Returns the result for the log.
 
     If a batch fails for good, each of its jobs is tried again alone, because only one of them may be the cause. What
@@ -78,7 +81,8 @@ def _attempt(batch: list[Job], wakeups: Wakeups) -> str:
                 endpoint_at_fault=endpoint_at_fault,
             )
             return recorded_name(error)
-    _lane_after_calls(batch[0].lane_id, calls)
+    if lane_troubled:
+        _lane_after_calls(batch[0].lane_id, calls)
     assert batch[0].lease_token is not None  # noqa: S101
     leases.finish(batch[0].lease_token)
     return "done"

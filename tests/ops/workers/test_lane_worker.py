@@ -104,6 +104,16 @@ def test_a_lane_that_is_left_is_announced_before_the_next_run_begins(sent: list[
     assert seen == [[(A, "maintenance")]]
 
 
+def test_a_lane_that_is_left_with_free_slots_was_told_of_by_its_claim(sent: list[tuple[str, str]]) -> None:
+    put("read 1")
+    put("read 2")
+    sent.clear()
+    seen: list[list[tuple[str, str]]] = []
+    acts.extend([running(("submit", B)), lambda _: seen.append(list(sent))])
+    work()
+    assert seen == [[(A, "maintenance")]]
+
+
 def test_what_a_run_made_due_does_not_wait_for_its_next_call(sent: list[tuple[str, str]]) -> None:
     def act(batch: list[Job]) -> None:
         put("submit", B)
