@@ -176,7 +176,7 @@ REQUIRE_SECOND_FACTOR = env.bool("REQUIRE_SECOND_FACTOR", default=False)
 
 # --- Database: it alone decides ---
 
-_database: dict[str, Any] = env.db_url("DATABASE_URL", engine="django.db.backends.postgresql")
+_database: dict[str, Any] = env.db_url("DATABASE_URL", engine="wmsbridge.postgres")
 # No statement of ours takes long. One that hangs must free its worker and its locks by itself.
 _limits = {
     "statement_timeout": env.int("DB_STATEMENT_TIMEOUT_MS", default=30_000),
