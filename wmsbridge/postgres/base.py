@@ -16,13 +16,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def close_if_health_check_failed(self) -> None:
         """As Django's, but silence is health."""
-        if (
-            self.connection is not None
-            and not self.health_check_done
-            and _is_silent(self.connection.fileno())
-        ):
-            self.health_check_done = True
-        super().close_if_health_check_failed()
+        if self.connection is None or not _is_silent(self.connection.fileno()):
+            super().close_if_health_check_failed()
 
 
 def _is_silent(descriptor: int) -> bool:
