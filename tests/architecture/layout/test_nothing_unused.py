@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.architecture.layers import APPS, ROOT, sources
 
 FOUND_BY_FRAMEWORKS = re.compile(
-    r"wmsbridge/(settings|urls)\.py|.*/apps\.py|.*/formats/.*|.*/management/commands/.*"
+    r"wmsbridge/(settings|urls|postgres/base)\.py|.*/apps\.py|.*/formats/.*|.*/management/commands/.*"
 )
 """Modules whose names Django looks up."""
 
