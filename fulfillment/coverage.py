@@ -116,20 +116,23 @@ def covered_units(order: Order) -> dict[int, int]:
 
 
 def _fulfilled_units(order: Order) -> dict[int, int]:
-    """Units of our fulfilments that Shopify counted as fulfilled when the order was last read, by order line.
+    """Units of our fulfilments that Shopify counted as fulfilled when the order was last read, by order line, and those
+    that we have taken off that reading since.
 
     Units of a closed shipment count too: a person decided that Shopify has them by another fulfilment.
     """
-    tried_before = Q(shipment__attempt_at__isnull=True) | Q(shipment__attempt_at__lte=order.read_at)
+    known = (
+        Q(shipment__attempt_at__isnull=True)
+        | Q(shipment__attempt_at__lte=order.read_at)
+        | Q(shipment__subtracted_from=order.read_at)
+    )
     closed = Q(shipment__state=ShipmentState.CLOSED)
     fulfilled = Case(
         When(closed, then=F("quantity") - F("sent_again")),
         default=F("fulfilled"),
         output_field=IntegerField(),
     )
-    rows = ShipmentUnit.objects.filter(
-        tried_before, closed | Q(fulfilled__gt=0), shipment__wms_order__order=order
-    )
+    rows = ShipmentUnit.objects.filter(known, closed | Q(fulfilled__gt=0), shipment__wms_order__order=order)
     return dict(rows.values_list("order_line").annotate(units=Sum(fulfilled)))
 
 

@@ -1,24 +1,28 @@
-"""Makes Shopify fulfilments of shipments, exactly once. Shopify takes no idempotency key, so we read before we write.
+"""Makes Shopify fulfilments of shipments, exactly once. Shopify takes no idempotency key, so in doubt we read first.
 
-Every attempt reads the order's fulfilments and fulfilment orders again, because their ids change. If the fulfilment is
-there already, it is adopted; otherwise it is created. Units that Shopify asks for are fulfilled at once, and the others
+Without doubt, one call is made by what the last reading says. If there is any doubt, for example about an earlier
+attempt, or if Shopify refuses that call, the order's fulfilments and fulfilment orders are read. A fulfilment that is
+there already is adopted, and the others are created. Units that Shopify asks for are fulfilled at once, and the others
 are held. Each attempt is committed with its units and its tracking before the call.
 """
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Self
 
-from django.db import transaction
-from django.db.models import F, Q
+import structlog
+from django.db import connection, transaction
+from django.db.models import F
 from django.db.models.functions import Now
 from pydantic import model_validator
 
 from fulfillment.fulfillments import location_moves
 from fulfillment.fulfillments.adoption import adopt_existing, known_ids, units_by_others
+from fulfillment.fulfillments.last_reading import known_call
 from fulfillment.fulfillments.recording import record, units_as_json
 from fulfillment.models import Fulfillment, Order, Shipment
 from fulfillment.models.states import FulfillmentState, ShipmentState
@@ -27,7 +31,7 @@ from fulfillment.shipments import cancelled_fulfillments, held_shipments, reques
 from fulfillment.shipments.requested_units import Call, FulfillmentPlan, HeldUnits, RequestedUnits
 from fulfillment.shipments.tracking import tracking_input
 from fulfillment.shopify import our_locations, queries
-from ops.errors import Throttled, Transient, UnknownOutcome
+from ops.errors import Permanent, Throttled, Transient, UnknownOutcome
 from ops.models import Priority
 from shops.api.client import execute
 from shops.api.gids import gid
@@ -35,8 +39,20 @@ from shops.api.shapes import FulfillmentGid, Payload, Shape, parse
 from shops.ids import FulfillmentOrderId, ShopifyLineId
 from shops.models import Shop
 
+logger = structlog.get_logger(__name__)
+
 SETTLE_TIME = timedelta(seconds=30)
 """After a lost answer Shopify may still work on the request. Only after this time does "not there" mean "not made"."""
+
+_RECORD_ATTEMPT = """
+WITH tried AS (
+    UPDATE fulfillment_shipment SET state = 'fulfilling', attempt_at = statement_timestamp()
+     WHERE id = %(shipment)s AND state = %(state)s AND attempt_at IS NOT DISTINCT FROM %(attempt_at)s
+    RETURNING id, attempt_at)
+INSERT INTO fulfillment_fulfillment (shipment_id, state, units, tracking)
+SELECT id, 'telling', %(units)s::jsonb, %(tracking)s::jsonb FROM tried
+RETURNING id, (SELECT attempt_at FROM tried)
+"""
 
 
 class _FulfillmentRef(Shape):
@@ -61,15 +77,37 @@ def fulfill(order_pk: OrderPk) -> None:
 
     Raises what `shops.api.client.execute` raises, and Throttled during the settle time after a lost answer.
     """
-    order = Order.objects.select_related("shop").get(id=order_pk)
     waiting = Shipment.objects.filter(
-        wms_order__order=order, state__in=[ShipmentState.RECEIVED, ShipmentState.FULFILLING]
-    ).select_related("wms_order__warehouse")
-    for shipment in waiting.order_by("id"):
-        _fulfill_shipment(order.shop, order, shipment)
+        wms_order__order=order_pk, state__in=[ShipmentState.RECEIVED, ShipmentState.FULFILLING]
+    ).select_related("wms_order__warehouse", "wms_order__order__shop")
+    for shipment in waiting.prefetch_related("wms_order__lines").order_by("id"):
+        assert shipment.wms_order is not None  # noqa: S101
+        order = shipment.wms_order.order
+        if not _fulfill_by_last_reading(order, shipment):
+            _fulfill_by_new_reading(order.shop, order, shipment)
 
 
-def _fulfill_shipment(shop: Shop, order: Order, shipment: Shipment) -> None:
+def _fulfill_by_last_reading(order: Order, shipment: Shipment) -> bool:
+    """Make the fulfilment by what the last reading of the order says; returns False if Shopify must be read first.
+
+    A refusal says that the reading is out of date. So it is no error, and Shopify is read then, too.
+    """
+    call = known_call(order, shipment)
+    if call is None:
+        return False
+    try:
+        attempt, refusal = _create(order.shop, shipment, call, by_last_reading=True)
+    except Permanent as error:
+        # Shopify may refuse outdated ids like this. Whoever comes next finds the attempt, and reads.
+        raise Transient("Shopify did not take what the last reading says") from error
+    if refusal:
+        _void_attempt(attempt)
+        logger.info("fulfillment_reading_outdated", order=order.id, shipment=shipment.id, said=refusal)
+        shipment.refresh_from_db()
+    return not refusal
+
+
+def _fulfill_by_new_reading(shop: Shop, order: Order, shipment: Shipment) -> None:
     """Adopt or create the fulfilments of one shipment, and hold the units for which there can be none."""
     taken = known_ids(order)
     known = queries.fulfillments(shop, order.shopify_order_id, expected=len(taken) + 1)
@@ -139,7 +177,9 @@ def _create_all(shop: Shop, order: Order, shipment: Shipment, planned: Fulfillme
     calls, refused = deque(planned.calls), list[HeldUnits]()
     while calls:
         call = calls.popleft()
-        refusal = _create(shop, order, shipment, call)
+        attempt, refusal = _create(shop, shipment, call)
+        if refusal:
+            _judge_refusal(shop, order, call, attempt, messages=refusal)
         shipment.refresh_from_db()
         if not refusal:
             continue
@@ -153,17 +193,31 @@ def _create_all(shop: Shop, order: Order, shipment: Shipment, planned: Fulfillme
 
 
 @transaction.atomic
-def _record_attempt(shipment: Shipment, call: Call) -> Fulfillment:
-    """Record the attempt. Raises Transient if another attempt began or ended since the shipment was read."""
-    first = Q(attempt_at__isnull=True) if shipment.attempt_at is None else Q(attempt_at=shipment.attempt_at)
-    as_read = Shipment.objects.filter(first, id=shipment.id, state=shipment.state)
-    if not as_read.update(state=ShipmentState.FULFILLING, attempt_at=Now()):
-        raise Transient("the shipment was changed while Shopify was read")
-    shipment.refresh_from_db()
+def _record_next_attempt(shipment: Shipment, call: Call) -> Fulfillment:
+    """As `_record_attempt`, after a reading by which an earlier attempt came to nothing."""
     shipment.fulfillments.filter(state=FulfillmentState.IN_FLIGHT).update(state=FulfillmentState.VOID)
-    return Fulfillment.objects.create(
-        shipment=shipment, units=units_as_json(call.units), tracking=tracking_input(shipment)
-    )
+    return _record_attempt(shipment, call)
+
+
+def _record_attempt(shipment: Shipment, call: Call) -> Fulfillment:
+    """Record the attempt, with one statement. Raises Transient if another one began or ended since the shipment was
+    read."""
+    units, tracking = units_as_json(call.units), tracking_input(shipment)
+    row: dict[str, Any] = {
+        "shipment": shipment.id,
+        "state": shipment.state,
+        "attempt_at": shipment.attempt_at,
+        "units": json.dumps(units),
+        "tracking": json.dumps(tracking),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_RECORD_ATTEMPT, row)
+        recorded = cursor.fetchone()
+    if recorded is None:
+        raise Transient("the shipment was changed while Shopify was read")
+    number, shipment.attempt_at = recorded
+    shipment.state = ShipmentState.FULFILLING
+    return Fulfillment(id=number, shipment=shipment, units=units, tracking=tracking)
 
 
 def fulfillment_input(call: Call, tracking: Mapping[str, Any], *, notify: bool) -> dict[str, Any]:
@@ -188,48 +242,45 @@ def fulfillment_input(call: Call, tracking: Mapping[str, Any], *, notify: bool) 
     }
 
 
-def _create(shop: Shop, order: Order, shipment: Shipment, call: Call) -> str:
-    """Make one fulfilment; returns why Shopify refused it, "" if it was made."""
-    attempt = _record_attempt(shipment, call)
+def _create(
+    shop: Shop, shipment: Shipment, call: Call, *, by_last_reading: bool = False
+) -> tuple[Fulfillment, str]:
+    """Make one fulfilment; returns the attempt, and why Shopify refused it, "" if it was made."""
+    tried_before = shipment.attempt_at
+    attempt = (_record_attempt if by_last_reading else _record_next_attempt)(shipment, call)
     given = fulfillment_input(call, attempt.tracking, notify=shop.notify_customer)
     try:
         data = execute(shop, "fulfillment_create", {"fulfillment": given}, priority=Priority.HIGH).data
     except UnknownOutcome:
         raise
     except (Transient, Throttled):
-        _void_attempt(shipment, attempt)
+        _void_attempt(attempt, never_tried=tried_before is None)
         raise
     payload = parse(FulfillmentCreatePayload, data.get("fulfillmentCreate"), changes=True)
-    if payload.fulfillment:
-        record(attempt, payload.fulfillment.id)
-        return ""
-    return _judge_refusal(shop, order, shipment, call, attempt, messages=payload.messages)
+    if payload.fulfillment is None:
+        return attempt, payload.messages or "without a reason"
+    record(attempt, payload.fulfillment.id, picks=call.picks)
+    return attempt, ""
 
 
-def _judge_refusal(
-    shop: Shop,
-    order: Order,
-    shipment: Shipment,
-    call: Call,
-    attempt: Fulfillment,
-    *,
-    messages: str,
-) -> str:
-    """Why Shopify refused the call. Raises Transient if the cause is that its fulfilment orders changed meanwhile."""
+def _judge_refusal(shop: Shop, order: Order, call: Call, attempt: Fulfillment, *, messages: str) -> None:
+    """Record that Shopify refused the call. Raises Transient if its fulfilment orders changed meanwhile."""
     requested = _requested_units(shop, order)
-    _void_attempt(shipment, attempt)
+    _void_attempt(attempt)
     if not requested_units.is_still_open(call, requested):
         raise Transient(f"the fulfilment orders changed while they were fulfilled: {messages}")
-    return messages or "without a reason"
 
 
 @transaction.atomic
-def _void_attempt(shipment: Shipment, attempt: Fulfillment) -> None:
-    """Record that nothing came of the attempt, so that the next one need not wait for the settle time."""
+def _void_attempt(attempt: Fulfillment, *, never_tried: bool = False) -> None:
+    """Record that nothing came of the attempt, so that the next one need not wait for the settle time.
+
+    `never_tried`: it was the first one and was not sent, so the shipment is as it was before.
+    """
     this_attempt = Shipment.objects.filter(
-        id=shipment.id, state=ShipmentState.FULFILLING, attempt_at=shipment.attempt_at
+        id=attempt.shipment_id, state=ShipmentState.FULFILLING, attempt_at=attempt.shipment.attempt_at
     )
-    this_attempt.update(state=ShipmentState.RECEIVED)
+    this_attempt.update(state=ShipmentState.RECEIVED, **({"attempt_at": None} if never_tried else {}))
     Fulfillment.objects.filter(id=attempt.id, state=FulfillmentState.IN_FLIGHT).update(
         state=FulfillmentState.VOID
     )

@@ -2,88 +2,165 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import structlog
-from django.db import transaction
-from django.db.models import F
-from django.db.models.functions import Coalesce, Least, Now
+from django.db import connection, transaction
 
 from fulfillment import commitments, jobs, order_states
-from fulfillment.models import Fulfillment, Shipment
-from fulfillment.models.states import FulfillmentState, ShipmentState
+from fulfillment.models import Fulfillment, Order, Shipment
+from fulfillment.models.states import FulfillmentState
 from fulfillment.shipments import held_shipments
+from fulfillment.shipments.requested_units import Pick
 from fulfillment.shipments.tracking import tracking_input
 from shops.ids import FulfillmentId, ShopifyLineId
 
 logger = structlog.get_logger(__name__)
 
+# Nothing is changed if another row has the fulfilment: then it is recorded already.
+_CONFIRM = """
+WITH confirmed AS (
+    UPDATE fulfillment_fulfillment SET state = 'told', shopify_fulfillment_id = %(fulfillment)s
+     WHERE id = %(attempt)s
+       AND NOT EXISTS (SELECT FROM fulfillment_fulfillment WHERE shopify_fulfillment_id = %(fulfillment)s)
+    RETURNING shipment_id, units),
+counted AS (
+    UPDATE fulfillment_shipmentunit AS unit
+       SET told = LEAST(unit.told + made.quantity::int, unit.quantity - unit.sent_again)
+      FROM confirmed, jsonb_each_text(confirmed.units) AS made (line, quantity), order_line_items AS item
+     WHERE unit.shipment_id = confirmed.shipment_id AND item.id = unit.order_line_id
+       AND item.shopify_line_id = made.line::bigint)
+SELECT FROM confirmed
+"""
 
-@transaction.atomic
-def record(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId) -> bool:
+# All units or none. A line that no longer asks for as many units as before the call was read anew meanwhile, so what is
+# stored may be without the units already.
+_SUBTRACT = """
+WITH taken AS (
+    SELECT line.id, line.fulfillment_order_id AS work_id, pick.quantity
+      FROM unnest(%(works)s::bigint[], %(lines)s::bigint[], %(asked)s::int[], %(quantities)s::int[])
+           AS pick (work, line, asked, quantity)
+      JOIN fulfillment_fulfillmentorder AS work
+        ON work.order_id = %(order)s AND work.shopify_fulfillment_order_id = pick.work
+      JOIN fulfillment_fulfillmentorderline AS line
+        ON line.fulfillment_order_id = work.id AND line.shopify_line_id = pick.line
+       AND line.remaining_quantity = pick.asked),
+complete AS (SELECT FROM taken HAVING count(*) = %(picks)s),
+lowered AS (
+    UPDATE fulfillment_fulfillmentorderline AS line SET remaining_quantity = line.remaining_quantity - taken.quantity
+      FROM complete, taken WHERE line.id = taken.id)
+UPDATE fulfillment_fulfillmentorder AS work
+   SET status = CASE
+       WHEN (SELECT sum(remaining_quantity) FROM fulfillment_fulfillmentorderline WHERE fulfillment_order_id = work.id)
+          = (SELECT sum(quantity) FROM taken WHERE work_id = work.id) THEN 'CLOSED'
+       WHEN work.status = 'OPEN' THEN 'IN_PROGRESS' ELSE work.status END
+  FROM complete WHERE work.id IN (SELECT work_id FROM taken)
+"""
+
+# While units are unfulfilled, a held or cancelled shipment stays so. Once all are fulfilled, units that do not belong
+# to the order keep the shipment held, for a person to decide.
+_UPDATE_SHIPMENT = """
+UPDATE fulfillment_shipment AS shipment
+   SET state = CASE WHEN facts.more AND shipment.state IN ('cancelled', 'held') THEN shipment.state
+                    WHEN facts.in_flight THEN 'fulfilling'
+                    WHEN facts.more THEN 'received'
+                    WHEN facts.misfits THEN 'held' ELSE 'fulfilled' END,
+       reason = CASE WHEN facts.more AND shipment.state IN ('cancelled', 'held') THEN shipment.reason
+                     WHEN NOT facts.more AND facts.misfits THEN shipment.reason ELSE '' END,
+       shopify_fulfillment_id = COALESCE(shipment.shopify_fulfillment_id, %(fulfillment)s),
+       fulfilled_at = COALESCE(shipment.fulfilled_at, statement_timestamp()),
+       subtracted_from = CASE WHEN shipment.fulfilled_at IS NULL THEN %(subtracted_from)s::timestamptz END
+  FROM (SELECT
+        EXISTS (SELECT FROM fulfillment_shipmentunit
+                 WHERE shipment_id = %(id)s AND quantity > told + sent_again) AS more,
+        EXISTS (SELECT FROM fulfillment_fulfillment WHERE shipment_id = %(id)s AND state = 'telling') AS in_flight,
+        EXISTS (SELECT FROM fulfillment_shipmentline WHERE shipment_id = %(id)s AND quantity > counted) AS misfits)
+       AS facts,
+       (SELECT reason <> '' OR held_for <> '' OR went_on_at IS NOT NULL OR fulfilled_at IS NOT NULL AS stopped
+          FROM fulfillment_shipment WHERE id = %(id)s) AS before
+ WHERE shipment.id = %(id)s
+RETURNING facts.more OR facts.misfits, before.stopped,
+          shipment.tracking_number, shipment.tracking_numbers, shipment.tracking_urls, shipment.carrier_code
+"""
+
+
+def record(
+    attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId, *, picks: Collection[Pick] = ()
+) -> bool:
     """Store which Shopify fulfilment an attempt became; returns False if that is stored already.
 
-    It is stored even if the attempt was voided meanwhile: Shopify has the fulfilment, so it counts.
+    It is stored even if the attempt was voided meanwhile: Shopify has the fulfilment, so it counts. `picks`: what it
+    took, which is then taken off the stored fulfilment orders, so that they need not be read for that.
     """
-    shipment = Shipment.objects.select_related("wms_order__warehouse").get(id=attempt.shipment_id)
-    assert shipment.wms_order is not None  # noqa: S101
-    order = order_states.lock_of(shipment.wms_order)
-    if Fulfillment.objects.filter(shopify_fulfillment_id=shopify_fulfillment_id).exists():
-        return False
-    _store(attempt, shopify_fulfillment_id)
-    for line, quantity in attempt.units.items():
-        shipment.units.filter(order_line__shopify_line_id=int(line)).update(
-            fulfilled=Least(F("fulfilled") + quantity, F("quantity") - F("sent_again"))
-        )
-    shipment.refresh_from_db()
-    _update_shipment(shipment, shopify_fulfillment_id)
-    commitments.after_fulfillment(shipment)
-    order_states.derive_state(order)
-    if attempt.tracking != tracking_input(shipment):
-        jobs.shipments.update_tracking(shipment, order)
+    with transaction.atomic():
+        shipment = attempt.shipment
+        assert shipment.wms_order is not None  # noqa: S101
+        order = order_states.lock_of(shipment.wms_order)
+        if attempt.pk is None:
+            _store_adopted(attempt)
+        if not _confirm(attempt, shopify_fulfillment_id):
+            # An adopted fulfilment that is known needs no row of its own.
+            transaction.set_rollback(True)
+            return False
+        subtracted = bool(picks) and _subtract(order, picks)
+        _update_shipment(order, shipment, shopify_fulfillment_id, subtracted=subtracted)
+        commitments.after_fulfillment(shipment)
+        order_states.derive_state(order)
+        if attempt.tracking != tracking_input(shipment):
+            jobs.shipments.update_tracking(shipment, order)
     logger.info("shipment_fulfilled", shipment=shipment.id, fulfillment=shopify_fulfillment_id)
     return True
 
 
-def _store(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId) -> None:
-    """Confirm the attempt. An adopted fulfilment had no attempt: it gets a row, and voids the attempt in flight."""
-    confirmed = {"state": FulfillmentState.CONFIRMED, "shopify_fulfillment_id": shopify_fulfillment_id}
-    if attempt.pk is not None:
-        Fulfillment.objects.filter(id=attempt.pk).update(**confirmed)
-        return
+def _store_adopted(attempt: Fulfillment) -> None:
+    """An adopted fulfilment had no attempt: it gets a row, and voids the attempt in flight."""
     in_flight = Fulfillment.objects.filter(shipment=attempt.shipment, state=FulfillmentState.IN_FLIGHT)
     in_flight.update(state=FulfillmentState.VOID)
-    Fulfillment.objects.create(
-        shipment=attempt.shipment, units=attempt.units, tracking=attempt.tracking, **confirmed
-    )
+    attempt.save()
 
 
-def _update_shipment(shipment: Shipment, shopify_fulfillment_id: FulfillmentId) -> None:
-    """Set the shipment's state after a fulfilment of some of its units.
+def _confirm(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId) -> bool:
+    """Confirm the attempt, and count its units as fulfilled; returns False if the fulfilment is known already."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CONFIRM, {"attempt": attempt.pk, "fulfillment": shopify_fulfillment_id})
+        return cursor.fetchone() is not None
 
-    While units are unfulfilled, a held or cancelled shipment stays so. Once all are fulfilled, units that do not belong
-    to the order keep the shipment held, for a person to decide.
-    """
-    more = bool(held_shipments.unfulfilled_units(shipment))
-    in_flight = shipment.fulfillments.filter(state=FulfillmentState.IN_FLIGHT).exists()
-    misfits = not more and bool(held_shipments.misfit_units(shipment))
-    state = (
-        ShipmentState.FULFILLING
-        if in_flight
-        else ShipmentState.RECEIVED
-        if more
-        else ShipmentState.HELD
-        if misfits
-        else ShipmentState.FULFILLED
-    )
-    kept = (ShipmentState.CANCELLED, ShipmentState.HELD) if more else ()
-    Shipment.objects.filter(id=shipment.id).update(
-        state=shipment.state if shipment.state in kept else state,
-        reason=shipment.reason if misfits or shipment.state in kept else "",
-        shopify_fulfillment_id=Coalesce("shopify_fulfillment_id", shopify_fulfillment_id),
-        fulfilled_at=Coalesce("fulfilled_at", Now()),
-    )
-    if not more and not misfits:
+
+def _subtract(order: Order, picks: Collection[Pick]) -> bool:
+    """Take the fulfilled units off what the order asked for at its last reading; returns whether that was done."""
+    named: dict[str, Any] = {
+        "order": order.id,
+        "works": [each.fulfillment_order_id for each in picks],
+        "lines": [each.fulfillment_order_line_id for each in picks],
+        "asked": [each.asked for each in picks],
+        "quantities": [each.quantity for each in picks],
+        "picks": len(picks),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_SUBTRACT, named)
+        return bool(cursor.rowcount)
+
+
+def _update_shipment(
+    order: Order, shipment: Shipment, shopify_fulfillment_id: FulfillmentId, *, subtracted: bool
+) -> None:
+    """Set the shipment's state after a fulfilment of some of its units, and read its present tracking."""
+    named = {
+        "id": shipment.id,
+        "fulfillment": shopify_fulfillment_id,
+        "subtracted_from": order.read_at if subtracted else None,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_UPDATE_SHIPMENT, named)
+        unfinished, was_stopped, *tracking = cursor.fetchone()
+    (
+        shipment.tracking_number,
+        shipment.tracking_numbers,
+        shipment.tracking_urls,
+        shipment.carrier_code,
+    ) = tracking
+    if was_stopped and not unfinished:
         held_shipments.close_held_alert(shipment)
 
 

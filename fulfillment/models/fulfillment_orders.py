@@ -10,7 +10,8 @@ from shops.ids import FulfillmentOrderId, FulfillmentOrderLineId, LocationId
 
 
 class FulfillmentOrder(models.Model):
-    """Shopify's request to send goods from one location, as we last read it. Its id may change, so no write uses it."""
+    """Shopify's request to send goods from one location, as we last read it. Its id may change, so nothing is tied to
+    it, and a call that names it must bear a refusal."""
 
     order = models.ForeignKey(
         Order,

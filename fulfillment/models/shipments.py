@@ -123,6 +123,12 @@ class Shipment(models.Model):
         blank=True,
         help_text="The last try to make a fulfilment in Shopify began at this time; it is empty before the first.",
     )
+    subtracted_from = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="The order was read at this time, and the units of this shipment's fulfilment were taken off what it "
+        "asked for then. It is empty if they were not.",
+    )
     held_fingerprint = models.CharField(
         max_length=64,
         blank=True,

@@ -63,7 +63,7 @@ def _complete_units(parts: Mapping[int, _Component]) -> int:
 
 def shipments_of_same_units(shipment: Shipment) -> Sequence[Shipment]:
     """The other shipments that brought items of the units that this shipment completes, the oldest first."""
-    lines = list(WmsOrderLine.objects.filter(wms_order_id=shipment.wms_order_id))
+    lines = list(shipment.wms_order.lines.all()) if shipment.wms_order else []
     if len({line.order_line_id for line in lines}) == len(lines) and all(x.per_unit == 1 for x in lines):
         return []
     counts = ShipmentCount.objects.filter(shipment__wms_order_id=shipment.wms_order_id).order_by("id")

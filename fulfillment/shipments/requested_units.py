@@ -44,12 +44,13 @@ class RequestedUnits:
 
 @dataclass(frozen=True)
 class Pick:
-    """Units of one line of a fulfilment order that a fulfilment takes."""
+    """Units of one line of a fulfilment order that a fulfilment takes. `asked`: the line asked for so many before."""
 
     fulfillment_order_id: FulfillmentOrderId
     fulfillment_order_line_id: FulfillmentOrderLineId
     line_id: ShopifyLineId
     quantity: int
+    asked: int
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,8 @@ def plan(
         take = min(left.get(each.line_id, 0), each.units)
         if take:
             group = picks.setdefault((each.location_id, each.method), [])
-            group.append(Pick(each.fulfillment_order_id, each.fulfillment_order_line_id, each.line_id, take))
+            ids = each.fulfillment_order_id, each.fulfillment_order_line_id, each.line_id
+            group.append(Pick(*ids, quantity=take, asked=each.units))
             left[each.line_id] -= take
             remaining[index] -= take
     return FulfillmentPlan(

@@ -25,6 +25,9 @@ FAULTS = (
     *("hangs_before", "hangs_after", "dies_before", "dies_late", "dies_after"),
 )
 """What can befall a `fulfillmentCreate`. `late`: it is carried out after its time-out; `dies_late`: after its death."""
+WORK, WORK_LINE = 1, 2
+"""The ids of its one fulfilment order, and of the line of that."""
+
 LAST_PAGE = {"hasNextPage": False, "endCursor": None}
 
 
@@ -34,11 +37,15 @@ def gid(kind: str, number: int) -> str:
 
 @dataclass
 class FakeShopify:
-    """`left`: units of the one line that its one fulfilment order still asks for; `made`: the fulfilments."""
+    """`left`: units of the one line that its one fulfilment order still asks for; `made`: the fulfilments.
+
+    `reads`: how often it was asked for anything.
+    """
 
     line: int
     location: int
     left: int
+    reads: int = 0
     faults: list[str] = field(default_factory=list)
     made: list[Json] = field(default_factory=list)
     on_its_way: list[Json] = field(default_factory=list)
@@ -56,6 +63,7 @@ class FakeShopify:
 
     def execute(self, _: Shop, operation: str, variables: Json, **__: Any) -> Answer:
         """As `shops.api.client.execute`."""
+        self.reads += operation != "fulfillment_create"
         return Answer(dict(getattr(self, operation)(variables)), served_at=None)
 
     def arrive(self) -> None:
@@ -67,9 +75,12 @@ class FakeShopify:
         return {"order": {"fulfillments": self.made}}
 
     def fulfillment_orders_page(self, _: Json) -> Json:
-        line = {"id": gid("FulfillmentOrderLineItem", 2), "lineItem": {"id": gid("LineItem", self.line)}}
+        line = {
+            "id": gid("FulfillmentOrderLineItem", WORK_LINE),
+            "lineItem": {"id": gid("LineItem", self.line)},
+        }
         work = {
-            "id": gid("FulfillmentOrder", 1),
+            "id": gid("FulfillmentOrder", WORK),
             "status": "OPEN" if self.left else "CLOSED",
             "updatedAt": "2027-01-01T00:00:00Z",
             "assignedLocation": {"location": {"id": gid("Location", self.location)}},
@@ -110,8 +121,11 @@ class FakeShopify:
 
     def _make(self, variables: Json) -> Json:
         wanted = variables["fulfillment"]
-        (lines,) = [each["fulfillmentOrderLineItems"] for each in wanted["lineItemsByFulfillmentOrder"]]
-        units = sum(line["quantity"] for line in lines)
+        (work,) = wanted["lineItemsByFulfillmentOrder"]
+        (line,) = work["fulfillmentOrderLineItems"]
+        ids, units = (work["fulfillmentOrderId"], line["id"]), line["quantity"]
+        if ids != (gid("FulfillmentOrder", WORK), gid("FulfillmentOrderLineItem", WORK_LINE)):
+            return {"fulfillment": None, "userErrors": [{"message": "Fulfillment order does not exist."}]}
         if units > self.left:
             return {"fulfillment": None, "userErrors": [{"message": "more than it asks for"}]}
         self.left -= units

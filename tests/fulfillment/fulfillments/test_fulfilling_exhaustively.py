@@ -13,37 +13,48 @@ from django.db.models.functions import Now
 
 from fulfillment import jobs
 from fulfillment.fulfillments import creation
-from fulfillment.models import Order, Shipment, ShipmentLine, ShipmentUnit
+from fulfillment.models import (
+    FulfillmentOrder,
+    FulfillmentOrderLine,
+    Order,
+    Shipment,
+    ShipmentLine,
+    ShipmentUnit,
+)
 from fulfillment.models.states import ShipmentState
 from fulfillment.shipments import held_shipments, intake
 from ops.models import Alert, Job, Lane
 from ops.workers import dispatch, leases
 from tests import workers
 from tests.builders import make_connection, make_shipment, make_shop, make_warehouse
-from tests.fulfillment.fake_shopify import FAULTS, FakeShopify
+from tests.fulfillment.fake_shopify import FAULTS, WORK, WORK_LINE, FakeShopify
 from tests.fulfillment.order_rows import at_warehouse
 from tests.fulfillment.scene import LATER
 
 pytestmark = pytest.mark.django_db
 numbers = itertools.count(1)
 PLACES = {
-    "before the attempt is recorded": (creation, "_record_attempt", "ok"),
-    "before the answer is recorded": (creation, "record", "ok"),
-    "before it is taken back": (creation, "_void_attempt", "throttled"),
-    "before a refusal is recorded": (held_shipments, "hold_shipment", "refused"),
-    "once all is recorded": (leases, "finish", "ok"),
-    "before the retry": (leases, "retry", "timeout_after"),
+    "before the attempt is recorded": (creation, "_record_attempt", ["ok"]),
+    "before the answer is recorded": (creation, "record", ["ok"]),
+    "before it is taken back": (creation, "_void_attempt", ["throttled"]),
+    "before a refused one is taken back": (creation, "_void_attempt", ["refused"]),
+    "before a refusal is recorded": (held_shipments, "hold_shipment", ["refused", "refused"]),
+    "once all is recorded": (leases, "finish", ["ok"]),
+    "before the retry": (leases, "retry", ["timeout_after"]),
 }
-"""Where a worker stops, and the outcome without which it does not come there."""
+"""Where a worker stops, and the outcomes of its calls without which it does not come there."""
 
-ENDS = [(fault, "", "") for fault in FAULTS]
-ENDS += [(fault, at, befalls) for at, (*_, fault) in PLACES.items() for befalls in ("die", "hang")]
+ENDS = [([fault], "", "") for fault in FAULTS]
+ENDS += [(faults, at, befalls) for at, (*_, faults) in PLACES.items() for befalls in ("die", "hang")]
+
+READINGS = {"none": None, "true": (WORK, WORK_LINE), "outdated": (WORK + 10, WORK_LINE + 10)}
+"""What the last reading of the order said: the ids of the fulfilment order and its line, if it saw them."""
 
 
 class TwoShipments:
     """Two equal shipments of an order, without tracking: nothing tells one from the other at Shopify."""
 
-    def __init__(self, staff: workers.Workers) -> None:
+    def __init__(self, staff: workers.Workers, *, reading: str) -> None:
         self.staff, number = staff, next(numbers)
         shop = make_shop(f"shop-{number}.myshopify.com")
         warehouse = make_warehouse(shop, make_connection(f"wms-{number}"))
@@ -54,6 +65,11 @@ class TwoShipments:
             ShipmentLine.objects.create(shipment=shipment, item_code="MUG", quantity=1, counted=1)
             ShipmentUnit.objects.create(shipment=shipment, order_line=line, quantity=1)
         self.shopify = FakeShopify(line.shopify_line_id, warehouse.shopify_location_id, left=3)
+        if seen := READINGS[reading]:
+            FulfillmentOrder.objects.filter(order=self.order).update(
+                shopify_fulfillment_order_id=seen[0], location_id=warehouse.shopify_location_id
+            )
+            FulfillmentOrderLine.objects.filter(order_line=line).update(shopify_line_id=seen[1])
         Job.objects.all().delete()
         jobs.shipments.fulfill(self.order)
 
@@ -110,14 +126,22 @@ def nobody_reads_alerts(settings: Any) -> None:
     settings.ALERT_EMAILS = []
 
 
+@pytest.mark.parametrize("reading", READINGS)
 @pytest.mark.parametrize("second", ["ok", "late", "dies_after"])
-def test_each_shipment_is_fulfilled_once_wherever_the_first_attempt_ends(second: str) -> None:
-    for fault, at, befalls in ENDS:
+def test_each_shipment_is_fulfilled_once_wherever_the_first_attempt_ends(second: str, reading: str) -> None:
+    for faults, at, befalls in ENDS:
         with workers.working() as staff:
-            two = TwoShipments(staff)
-            two.work(fault, at=at, befalls=befalls)
+            two = TwoShipments(staff, reading=reading)
+            two.work(*faults, at=at, befalls=befalls)
             two.is_given_up()
             two.work(second)
             if staff.hung:
                 two.a_hung_one_goes_on()
             two.settle()
+
+
+def test_nothing_is_read_where_nothing_is_in_doubt() -> None:
+    with workers.working() as staff:
+        two = TwoShipments(staff, reading="true")
+        two.work()
+    assert (len(two.shopify.made), two.shopify.reads) == (2, 0)

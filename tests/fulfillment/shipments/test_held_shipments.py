@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from fulfillment import jobs
 from fulfillment.console.sections import page_of
 from fulfillment.models import Fulfillment, Shipment, ShipmentLine, ShipmentUnit
 from fulfillment.models.states import OrderState, Reason, ShipmentState
@@ -208,6 +209,7 @@ def test_a_lost_answer_in_the_middle_of_two_fulfillments_doubles_neither(scene: 
     data = {"fulfillmentOrderMove": {"userErrors": [{"message": "not stocked there"}]}}
     refused = Answer(data, served_at=None)
     order = spread(scene, 3, elsewhere=1)
+    jobs.orders.read_order(scene.shop, order["id"], delay=LATER)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fulfillment.fulfillments.location_moves.execute", lambda *_, **__: refused)
         scene.shopify.fault("fulfillmentCreate", fault, delay=0.1)
