@@ -7,10 +7,13 @@ import resource
 
 from django.conf import settings
 
+from wmsbridge.wsgi import application as wsgi  # first, because it sets Django up
+
+# isort: split
 from wmsbridge.web import unread
 from wmsbridge.web.bodies import Bounds, Memory
 from wmsbridge.web.front import Front, RequestPool
-from wmsbridge.wsgi import application as wsgi
+from wmsbridge.web.wakeups import wakes_later
 
 MB = 1024 * 1024
 DOOR_SECONDS = 10.0
@@ -39,6 +42,7 @@ application = Front(
             bounds=_door,
             memory=Memory(max(64 * MB, 4 * _door.most_bytes)),
             on_refusal=unread.count,
+            application=wakes_later(wsgi),
         ),
         RequestPool("/healthz", threads=1, bounds=Bounds(0, DOOR_SECONDS), memory=Memory(0)),
         RequestPool(

@@ -101,7 +101,11 @@ def _new_database(servers: Servers, name: str) -> str:
 
 def _started(site: Site) -> Site:
     site.programs.start_all()
-    until(lambda: _listens(site.port), what=site.name, seconds=START_SECONDS)
+    try:
+        until(lambda: _listens(site.port), what=site.name, seconds=START_SECONDS)
+    except AssertionError as error:
+        site.programs.stop_all()
+        raise RuntimeError(f"{site.name} does not start: {site.programs.tails()}") from error
     return site
 
 

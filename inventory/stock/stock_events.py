@@ -38,7 +38,7 @@ def apply(event: StockEvent) -> levels.Applied | None:
     Redis forgot the event, it changes nothing: equal and older quantities have no effect.
     Raises Permanent if the data is outside the contract.
     """
-    content = deliveries.digest([event.occurred_at.isoformat(), event.data])
+    content = deliveries.digest([event.occurred_at.isoformat()], event.data)
     with guard(RetentionWindow.STOCK, f"{event.connection_id}:{event.event_id}:{content}") as known:
         if known.state is GuardState.DONE:
             return None

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import partial
 from typing import Any, TypeVar
 
 from django.db import transaction
@@ -20,7 +19,7 @@ from django.db import transaction
 from ops.doors import reused_ids
 from ops.doors.refusals import Door
 from ops.models import Job
-from ops.queue.jobs import NewJob
+from ops.queue.jobs import NewJob, Written
 from ops.queue.kinds import EventKind
 from ops.refs import LaneName, Subject
 
@@ -45,13 +44,14 @@ D = TypeVar("D", bound=DeliveredPayload)
 
 @dataclass(frozen=True)
 class Delivery:
-    """What a sender sent us. `content` identifies the event if it comes again: its type and its parsed body, without
-    anything that may differ between two attempts of the sender."""
+    """What a sender sent us. `heading` and the parsed `body` identify the event if it comes again: neither has anything
+    that may differ between two attempts of the sender."""
 
     door: Door
     sender: str  # a shop's domain, a connection's slug
     event_id: str
-    content: Any
+    heading: Sequence[str]  # its type, for example
+    body: Any
     lane: LaneName
 
     @property
@@ -71,10 +71,24 @@ def register_meaning(event: str, meaning: Meaning) -> None:
     _MEANINGS[event] = meaning
 
 
-def digest(content: Any) -> str:
-    """A digest of parsed JSON, of 32 hexadecimal digits. It does not depend on whitespace or on the order of names."""
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+def digest(heading: Sequence[str], body: Any) -> str:
+    """A digest of parsed JSON with its heading, of 32 hexadecimal digits. It does not depend on whitespace or on the
+    order of names."""
+    return _digest(heading, _canonical(body))
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _digest(heading: Sequence[str], canonical_body: str) -> str:
+    whole = f"{_canonical([*heading])[:-1]},{canonical_body}]"
+    return hashlib.sha256(whole.encode()).hexdigest()[:32]
+
+
+def _with(payload: Mapping[str, object], body: object, *, written: str) -> dict[str, object]:
+    """The payload with the body as it was written for the digest, so that it is written once."""
+    return {name: Written(written) if part is body else part for name, part in payload.items()}
 
 
 def keep(
@@ -86,19 +100,26 @@ def keep(
     a key of both, and staff are alerted that the sender reuses its ids. If the stored event has no digest, its content
     is not known. Then the event is processed once more, which does no harm, and raises no alert.
     """
-    found = digest(delivery.content)
-    stored = replace(payload, digest=found)
+    body = _canonical(delivery.body)
+    found = _digest(delivery.heading, body)
+    job = event.new(
+        replace(payload, digest=found),
+        key=delivery.key,
+        lane=delivery.lane,
+        subject=subject,
+        partition=partition,
+    )
+    job = replace(job, payload=_with(job.payload, delivery.body, written=body))
     meaning = _MEANINGS.get(event.name)
     work = meaning(payload, delivery, subject) if meaning else None
-    new = partial(event.new, stored, lane=delivery.lane, subject=subject, partition=partition)
-    job_id = new(key=delivery.key).enqueue(meaning=work)
+    job_id = job.enqueue(meaning=work)
     if job_id is not None:
         return Outcome.STORED, job_id
     known = Job.objects.filter(key=delivery.key).order_by().values_list("payload__digest", flat=True).first()
     if known == found:
         return Outcome.DUPLICATE, None
     with transaction.atomic():
-        job_id = new(key=f"{delivery.key}#{found}").enqueue(meaning=work)
+        job_id = replace(job, key=f"{delivery.key}#{found}").enqueue(meaning=work)
         if job_id is not None and known is not None:
             reused_ids.report_reuse(
                 delivery.door, delivery.sender, event_id=delivery.event_id, lane=delivery.lane

@@ -50,13 +50,11 @@ RETURNING id
 
 _COALESCED = _INSERT + _ON_KNOWN_KEY
 
-# ORDER BY: two transactions that make the same two lanes must do so in the same order.
+# Two transactions that make the same two lanes must do so in the same order: `enqueue` sorts them.
 _EVENT = """
 WITH lanes AS (
     INSERT INTO ops_lane (name, concurrency)
-    SELECT DISTINCT name, concurrency
-    FROM (VALUES (%(event_lane)s, %(event_concurrency)s), (%(lane)s, %(concurrency)s)) AS named (name, concurrency)
-    ORDER BY name ON CONFLICT (name) DO NOTHING),
+    VALUES (%(first)s, %(first_concurrency)s), (%(second)s, %(second_concurrency)s) ON CONFLICT (name) DO NOTHING),
 event AS (
     INSERT INTO ops_job (kind, lane_id, key, payload, subject, share, priority, state, run_at, finished_at)
     VALUES (%(event_kind)s, %(event_lane)s, %(event_key)s, %(event_payload)s, %(event_subject)s, %(event_partition)s,
@@ -70,6 +68,13 @@ work AS (
 """
 
 _MEANT = "".join((_EVENT, _ON_KNOWN_KEY, ") SELECT id FROM event"))
+
+
+@dataclass(frozen=True)
+class Written:
+    """A part of a payload that is JSON already, so that a large one is written once."""
+
+    json: str
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,10 @@ class NewJob:
         if meaning:
             work, statement = meaning, _MEANT
             row = {f"event_{name}": value for name, value in self._row().items()} | meaning._row()
+            row["first"], row["second"] = sorted([self.lane, work.lane])
+            row |= {
+                f"{name}_concurrency": lanes.initial_concurrency(row[name]) for name in ("first", "second")
+            }
         else:
             work, statement = self, _COALESCED if self.coalesce else _ONCE
             row = self._row()
@@ -120,12 +129,20 @@ class NewJob:
             "lane": self.lane,
             "concurrency": lanes.initial_concurrency(self.lane),
             "key": self.key,
-            "payload": json.dumps(self.payload, cls=DjangoJSONEncoder),
+            "payload": _json_of(self.payload),
             "subject": self.subject[:300],
             "partition": self.partition[:300],
             "priority": int(self.priority),
             "delay": self.delay,
         }
+
+
+def _json_of(payload: Mapping[str, object]) -> str:
+    written = {name: part.json for name, part in payload.items() if isinstance(part, Written)}
+    plain = {name: part for name, part in payload.items() if name not in written}
+    fields = [json.dumps(plain, cls=DjangoJSONEncoder)[1:-1]] if plain else []
+    fields += [f"{json.dumps(name)}: {text}" for name, text in written.items()]
+    return f"{{{', '.join(fields)}}}"
 
 
 def is_pending(*keys: str, kinds: Collection[str] = (), lane: str = "") -> bool:

@@ -123,7 +123,9 @@ def _store(
     """
     return deliveries.keep(
         event_of(topic),
-        Delivery(refusals.Door.SHOPIFY, shop.domain, webhook_id, content=[topic, body], lane=shop.inbox_lane),
+        Delivery(
+            refusals.Door.SHOPIFY, shop.domain, webhook_id, heading=[topic], body=body, lane=shop.inbox_lane
+        ),
         WebhookPayload(
             shop=shop.id,
             topic=topic,

@@ -101,7 +101,8 @@ def _store(connection: Connection, envelope: Envelope) -> tuple[Outcome, int | N
             refusals.Door.WMS,
             connection.slug,
             envelope.event_id,
-            content=[envelope.type, envelope.occurred_at.isoformat(), envelope.data],
+            heading=[envelope.type, envelope.occurred_at.isoformat()],
+            body=envelope.data,
             lane=connection.inbox_lane,
         ),
         CallbackPayload(

@@ -13,6 +13,9 @@ Receive = Callable[[], Awaitable[Message]]
 FREE_BYTES = 64 * 1024
 """Every body may use this much memory. It is so little that all connections together can use it."""
 
+UNPACED = float("inf")
+"""No time is added for what was sent."""
+
 
 class Refused(Exception):
     """The request is answered with a status, and the application does not get it."""
@@ -33,7 +36,7 @@ class Bounds:
 
     most_bytes: int
     seconds: float
-    bytes_per_second: float = float("inf")
+    bytes_per_second: float = UNPACED
 
 
 class Memory:
@@ -89,7 +92,8 @@ async def read(receive: Receive, headers: Mapping[bytes, bytes], *, bounds: Boun
     try:
         async with asyncio.timeout_at(began + bounds.seconds) as limit:
             while await _more(receive, bounds, into):
-                limit.reschedule(began + bounds.seconds + into.size / bounds.bytes_per_second)
+                if bounds.bytes_per_second != UNPACED:
+                    limit.reschedule(began + bounds.seconds + into.size / bounds.bytes_per_second)
     except TimeoutError as error:
         raise Refused(408, "the body was sent too slowly") from error
     return into.whole()

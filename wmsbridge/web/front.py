@@ -30,8 +30,8 @@ LONGEST_QUEUE_SECONDS = 15.0
 class RequestPool:
     """The threads for one kind of request, the limits of its bodies, and the memory for all of them.
 
-    `on_refusal` is called in a thread, with the scope and the status of a request that was refused before the
-    application got it.
+    `application` serves them, if another than that of the front does. `on_refusal` is called in a thread, with the
+    scope and the status of a request that was refused before the application got it.
     """
 
     prefix: str
@@ -39,6 +39,7 @@ class RequestPool:
     bounds: Bounds
     memory: Memory
     on_refusal: Callable[[Mapping[str, Any], int], None] | None = None
+    application: Application | None = None
     executor: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,13 +79,17 @@ class Front:
     async def _answer(self, request_pool: RequestPool, scope: Mapping[str, Any], body: bytes) -> Answer:
         latest = time.monotonic() + LONGEST_QUEUE_SECONDS
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(request_pool.executor, self._work, scope, body, latest)
+        return await loop.run_in_executor(
+            request_pool.executor, self._work, request_pool, scope, body, latest
+        )
 
-    def _work(self, scope: Mapping[str, Any], body: bytes, latest: float) -> Answer:
+    def _work(
+        self, request_pool: RequestPool, scope: Mapping[str, Any], body: bytes, latest: float
+    ) -> Answer:
         """Answer a request, in a thread of the pool. Raises Refused if the request waited for too long."""
         if time.monotonic() > latest:
             raise Refused(503, "too many requests at once")
-        return answer(self._application, environ_of(scope, body))
+        return answer(request_pool.application or self._application, environ_of(scope, body))
 
 
 async def _send(send: Send, answer: Answer) -> None:
