@@ -6,14 +6,12 @@ This is computed anew whenever one side changes: after a reading of the order, a
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import F, IntegerField, OuterRef, Subquery, Sum
-from django.db.models.functions import Coalesce
-
-from fulfillment.models import FulfillmentOrderLine, Order, Shipment, ShipmentUnit, WmsOrderLine
+from fulfillment.models import Order, Shipment, WmsOrderLine, order_rows
+from fulfillment.models.order_rows import OrderRows
 from fulfillment.wms_order_states import ENDED
 from inventory import commitments
 from inventory.stock.levels import mark_due
@@ -21,6 +19,10 @@ from inventory.stock.locking import Place
 
 COMMITTED = ("OPEN", "IN_PROGRESS", "SCHEDULED", "ON_HOLD")
 """Shopify counts the remaining units of fulfilment orders in these states as committed at their location."""
+
+
+Commitments = dict[str, dict[Place, int]]
+"""External id -> place -> committed item units."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,13 @@ def recompute(order: Order) -> None:
     Takes two statements, or one if no warehouse has any units. Call it in the transaction that changed the order, and
     after everything else that locks stock levels.
     """
-    given = list(_given(order))
-    if given:
-        commitments.note(committed_units(given))
+    if units := of(order_rows.read(order)):
+        commitments.note(units)
+
+
+def of(rows: OrderRows) -> Commitments:
+    """Which units of an order are committed, by its rows. Pure."""
+    return committed_units(_given(rows))
 
 
 def forget(order: Order) -> None:
@@ -53,8 +59,8 @@ def forget(order: Order) -> None:
     commitments.forget(*order.wms_orders.values_list("external_id", flat=True))
 
 
-def committed_units(given: Iterable[Given]) -> dict[str, dict[Place, int]]:
-    """External id -> place -> committed item units. Pure.
+def committed_units(given: Iterable[Given]) -> Commitments:
+    """Compute which units are committed. Pure.
 
     The units that Shopify has at a location are spread over the parts there, in their order. Each part gets at most its
     units that have no fulfilment yet.
@@ -66,7 +72,7 @@ def committed_units(given: Iterable[Given]) -> dict[str, dict[Place, int]]:
         outstanding[key] = max(outstanding[key], -(-each.units // each.per_unit) - each.fulfilled)
     left = {(each.location, each.order_line): each.remaining for each in given}
     taken: dict[tuple[str, int], int] = {}
-    found: dict[str, dict[Place, int]] = {each.reference: {} for each in given}
+    found: Commitments = {each.reference: {} for each in given}
     for each in given:
         key = each.reference, each.order_line
         if key not in taken:
@@ -93,40 +99,26 @@ def after_fulfillment(shipment: Shipment) -> None:
     recompute(shipment.wms_order.order)
 
 
-def _given(order: Order) -> Iterable[Given]:
-    """Read what the order's parts were given, beside what Shopify has of each line at the warehouse's location."""
-    at_location = FulfillmentOrderLine.objects.filter(
-        order_line=OuterRef("order_line"),
-        fulfillment_order__status__in=COMMITTED,
-        fulfillment_order__location_id=OuterRef("wms_order__warehouse__shopify_location_id"),
-    )
-    fulfilled = ShipmentUnit.objects.filter(
-        shipment__wms_order=OuterRef("wms_order"),
-        order_line=OuterRef("order_line"),
-    )
-    remaining = at_location.order_by().values("order_line").annotate(sum=Sum("remaining_quantity"))
-    units_fulfilled = fulfilled.order_by().values("order_line").annotate(sum=Sum("fulfilled"))
-    rows = (
-        WmsOrderLine.objects.filter(wms_order__order=order)
-        .annotate(
-            part=F("wms_order__external_id"),
-            status=F("wms_order__wms_status"),
-            warehouse=F("wms_order__warehouse_id"),
-            location=F("wms_order__warehouse__shopify_location_id"),
-            remaining=Coalesce(Subquery(remaining.values("sum"), output_field=IntegerField()), 0),
-            fulfilled=Coalesce(Subquery(units_fulfilled.values("sum"), output_field=IntegerField()), 0),
-        )
-        .order_by("wms_order__part", "id")
-    )
-    for row in rows:
-        given = row.shipped if row.status in ENDED else row.quantity
+def _given(rows: OrderRows) -> Iterable[Given]:
+    """What the order's parts were given, beside what Shopify has of each line at the warehouse's location."""
+    remaining: Counter[tuple[int | None, int]] = Counter()
+    for asked in rows.requests:
+        if asked.fulfillment_order.status in COMMITTED:
+            remaining[asked.fulfillment_order.location_id, asked.order_line_id] += asked.remaining_quantity
+    fulfilled: Counter[tuple[int | None, int]] = Counter()
+    for unit in rows.sent:
+        fulfilled[unit.shipment.wms_order_id, unit.order_line_id] += unit.fulfilled
+    for row in rows.given:
+        part = row.wms_order
+        units = row.shipped if part.wms_status in ENDED else row.quantity
+        location = part.warehouse.shopify_location_id
         yield Given(
-            reference=row.part,
+            reference=part.external_id,
             order_line=row.order_line_id,
-            place=(row.warehouse, row.item_code),
-            location=row.location,
+            place=(part.warehouse_id, row.item_code),
+            location=location,
             per_unit=row.per_unit,
-            units=max(given - row.sent_again * row.per_unit, 0),
-            fulfilled=row.fulfilled,
-            remaining=row.remaining,
+            units=max(units - row.sent_again * row.per_unit, 0),
+            fulfilled=fulfilled[part.id, row.order_line_id],
+            remaining=remaining[location, row.order_line_id],
         )

@@ -7,21 +7,22 @@ They stand for as many of the units that Shopify asks for, first for those that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from django.db.models import Case, F, IntegerField, Q, QuerySet, Sum, When
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 
 from fulfillment.models import (
     FulfillmentOrder,
-    FulfillmentOrderLine,
     Order,
     OrderLine,
     ShipmentUnit,
     WmsOrder,
     WmsOrderLine,
+    order_rows,
 )
+from fulfillment.models.order_rows import OrderRows
 from fulfillment.models.states import ShipmentState
 from fulfillment.readiness import FULFILLABLE_STATUSES, OPEN_STATUSES
 from fulfillment.shopify.our_locations import SHIPPED_METHODS
@@ -29,14 +30,6 @@ from fulfillment.wms_order_states import ENDED
 
 Units = Mapping[int, int]
 """Shopify units by order line (our row id)."""
-
-_OURS = Q(
-    fulfillment_order__is_ours=True,
-    fulfillment_order__at_foreign_service=False,
-    fulfillment_order__delivery_method__in=SHIPPED_METHODS,
-)
-_FULFILLABLE = Q(fulfillment_order__status__in=FULFILLABLE_STATUSES)
-_UNFINISHED = Q(fulfillment_order__status__in=OPEN_STATUSES)
 
 
 @dataclass(frozen=True)
@@ -81,32 +74,39 @@ def fulfillment_orders_to_ship(order: Order) -> QuerySet[FulfillmentOrder]:
     )
 
 
+def is_to_ship(work: FulfillmentOrder) -> bool:
+    """Whether our warehouses ship a fulfilment order, as the last reading found."""
+    return work.is_ours and not work.at_foreign_service and work.delivery_method in SHIPPED_METHODS
+
+
 def fulfillable_units(order: Order) -> dict[int, int]:
     """Units that fulfilment orders for us still ask for now, by order line (our row id)."""
-    return {line: wanted.now for line, wanted in _demand(order).items() if wanted.now}
+    return {line: wanted.now for line, wanted in _demand(order_rows.read(order)).items() if wanted.now}
 
 
-def _demand(order: Order) -> dict[int, Demand]:
-    """Sum up the remaining units of the order's fulfilment orders, by order line."""
-    rows = (
-        FulfillmentOrderLine.objects.filter(fulfillment_order__order=order)
-        .values("order_line")
-        .annotate(
-            now=Coalesce(Sum("remaining_quantity", filter=_OURS & _FULFILLABLE), 0),
-            deferred=Coalesce(Sum("remaining_quantity", filter=_OURS & _UNFINISHED & ~_FULFILLABLE), 0),
-            of_anyone=Coalesce(Sum("remaining_quantity", filter=_UNFINISHED), 0),
-        )
-    )
-    return {row["order_line"]: Demand(row["now"], row["deferred"], row["of_anyone"]) for row in rows}
+def _demand(rows: OrderRows) -> dict[int, Demand]:
+    """What Shopify asks for, by order line."""
+    demand: dict[int, Demand] = {}
+    for each in rows.requests:
+        work, units = each.fulfillment_order, each.remaining_quantity
+        known = demand.get(each.order_line_id, Demand())
+        if work.status in OPEN_STATUSES:
+            now, ours = work.status in FULFILLABLE_STATUSES, is_to_ship(work)
+            known = Demand(
+                known.now + (units if ours and now else 0),
+                known.deferred + (units if ours and not now else 0),
+                known.of_anyone + units,
+            )
+        demand[each.order_line_id] = known
+    return demand
 
 
-def covered_units(order: Order) -> dict[int, int]:
+def covered_units(given: Iterable[WmsOrderLine]) -> dict[int, int]:
     """Units that warehouses were given: all units of a live part, and the shipped ones of a part that ended."""
     by_part: dict[tuple[int, int], int] = {}
-    rows = WmsOrderLine.objects.filter(wms_order__order=order).annotate(status=F("wms_order__wms_status"))
-    for row in rows:
-        given = row.shipped if row.status in ENDED else row.quantity
-        units = max(-(-given // row.per_unit) - row.sent_again, 0)
+    for row in given:
+        items = row.shipped if row.wms_order.wms_status in ENDED else row.quantity
+        units = max(-(-items // row.per_unit) - row.sent_again, 0)
         key = (row.wms_order_id, row.order_line_id)
         by_part[key] = max(by_part.get(key, 0), units)
     covered: dict[int, int] = {}
@@ -115,38 +115,40 @@ def covered_units(order: Order) -> dict[int, int]:
     return covered
 
 
-def _fulfilled_units(order: Order) -> dict[int, int]:
+def _fulfilled_units(sent: Iterable[ShipmentUnit], *, read_at: datetime) -> dict[int, int]:
     """Units of our fulfilments that Shopify counted as fulfilled when the order was last read, by order line, and those
     that we have taken off that reading since.
 
     Units of a closed shipment count too: a person decided that Shopify has them by another fulfilment.
     """
-    known = (
-        Q(shipment__attempt_at__isnull=True)
-        | Q(shipment__attempt_at__lte=order.read_at)
-        | Q(shipment__subtracted_from=order.read_at)
-    )
-    closed = Q(shipment__state=ShipmentState.CLOSED)
-    fulfilled = Case(
-        When(closed, then=F("quantity") - F("sent_again")),
-        default=F("fulfilled"),
-        output_field=IntegerField(),
-    )
-    rows = ShipmentUnit.objects.filter(known, closed | Q(fulfilled__gt=0), shipment__wms_order__order=order)
-    return dict(rows.values_list("order_line").annotate(units=Sum(fulfilled)))
+    fulfilled: dict[int, int] = {}
+    for unit in sent:
+        shipment = unit.shipment
+        if (
+            shipment.attempt_at is None
+            or shipment.attempt_at <= read_at
+            or shipment.subtracted_from == read_at
+        ):
+            closed = shipment.state == ShipmentState.CLOSED
+            units = unit.quantity - unit.sent_again if closed else unit.fulfilled
+            fulfilled[unit.order_line_id] = fulfilled.get(unit.order_line_id, 0) + units
+    return fulfilled
 
 
 def measure(order: Order) -> Coverage:
-    """Compare what the order asks for with what warehouses were given. Takes four queries, whatever the order's
-    size."""
-    lines = {
-        line.id: line
-        for line in OrderLine.objects.filter(order=order).order_by("id")
-        if line.requires_shipping and not line.is_gift_card
-    }
-    demand, covered = _demand(order), covered_units(order)
-    fulfilled_by_us = _fulfilled_units(order) if covered else {}
-    return compare(lines, demand=demand, covered=covered, fulfilled_by_us=fulfilled_by_us)
+    """Compare what the order asks for with what warehouses were given. Takes one statement."""
+    return of(order, order_rows.read(order))
+
+
+def of(order: Order, rows: OrderRows) -> Coverage:
+    """The coverage of an order by its rows. Pure."""
+    covered = covered_units(rows.given)
+    return compare(
+        {line.id: line for line in rows.lines if line.requires_shipping and not line.is_gift_card},
+        demand=_demand(rows),
+        covered=covered,
+        fulfilled_by_us=_fulfilled_units(rows.sent, read_at=order.read_at) if covered else {},
+    )
 
 
 def compare(

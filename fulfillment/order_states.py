@@ -241,7 +241,7 @@ def derive_state(order: Order) -> None:
     if order.cancelled_at and not live:
         set_state(order, OrderState.CANCELLED)
     elif live and not _stays_held(order):
-        state = _state_of_live(live)
+        state = state_of_live(live)
         shipped = state in (OrderState.SHIPPED, OrderState.PARTIALLY_SHIPPED)
         unreported = [(name, why, held) for *_, name, why, held in rows if name and shipped]
         reasons = [f"{name}: {why}"[:500] for name, why, held in unreported if held in _NEEDS_PERSON]
@@ -289,7 +289,7 @@ def _set_state_with_requests(order: Order, state: OrderState) -> None:
         set_state(order, state, Reason.CANCEL_ASKED if order.cancelled_at else Reason.EDITED, words)
 
 
-def _state_of_live(live: set[str]) -> OrderState:
+def state_of_live(live: set[str]) -> OrderState:
     """The state of an order by the statuses of its WMS orders that have not ended (at least one)."""
     if live == {WmsStatus.SHIPPED}:
         return OrderState.SHIPPED

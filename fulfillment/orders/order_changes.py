@@ -7,12 +7,16 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from fulfillment import alerts, coverage, jobs, order_states, readiness
+from fulfillment.coverage import Coverage
 from fulfillment.models import Order
-from fulfillment.models.states import OrderState, Reason
+from fulfillment.models.states import OrderState, Reason, ShipmentState
 from fulfillment.order_states import PERSON_DECIDES
+from fulfillment.orders import stored_orders
+from fulfillment.orders.stored_orders import StoredOrder
 from fulfillment.reductions import surplus_review
 from fulfillment.refs import order_key
-from fulfillment.wms_order_states import NOT_AT_THE_WMS, NOT_ENDED, OVER
+from fulfillment.shipments import held_shipments
+from fulfillment.wms_order_states import NOT_AT_THE_WMS
 from fulfillment.wms_orders import attempts, cancellation
 from ops.alerting.kinds import close_kinds
 from ops.queue.jobs import wake
@@ -30,109 +34,161 @@ LONGEST_DELAY = timedelta(days=1)
 def apply(
     order: Order,
     verdict: readiness.Verdict,
+    stored: StoredOrder,
     *,
     address_changed: bool,
     deferred_changed: bool = False,
     webhook_at: datetime | None = None,
-) -> None:
+) -> StoredOrder:
     """Apply a new reading to the work under way. The caller has locked the order; no other system is called.
 
-    `deferred_changed`: the units that may not go yet are not those of the reading before. `webhook_at`: the time of the
-    first webhook about what was read.
+    What has its effect already is not done again. `stored`: what is stored, with the new reading. `deferred_changed`:
+    the units that may not go yet are not those of the reading before. `webhook_at`: the time of the first webhook about
+    what was read. Returns what is stored then.
     """
     if verdict.state == OrderState.CANCELLED:
         cancellation.stop_order(order)
-        return
-    surplus_review.review(order, keep_unsent=verdict.state == OrderState.READY)
+        stored = stored_orders.read(order)
+    else:
+        stored = _apply(
+            order,
+            verdict,
+            stored,
+            address_changed=address_changed,
+            deferred_changed=deferred_changed,
+            webhook_at=webhook_at,
+        )
+    if any(unit.shipment.state == ShipmentState.HELD and unit.unfulfilled for unit in stored.rows.sent):
+        held_shipments.retry_changed(order)
+    return stored
+
+
+def _apply(
+    order: Order,
+    verdict: readiness.Verdict,
+    stored: StoredOrder,
+    *,
+    address_changed: bool,
+    deferred_changed: bool,
+    webhook_at: datetime | None,
+) -> StoredOrder:
+    """Apply a reading of an order that is not cancelled; returns what is stored then."""
+    if stored.has_open(alerts.orders.ORDER_MOVED) or surplus_review.is_due(order, stored.rows):
+        surplus_review.review(order, keep_unsent=verdict.state == OrderState.READY)
+        stored = stored_orders.read(order)
     if (order.state, order.reason) == (OrderState.HELD, Reason.WMS_REJECTED):
         attempts.release_hold_if_decided(order)
     if verdict.state == OrderState.READY:
         waits_for_this = order.state in (OrderState.HELD, OrderState.READY)
         if address_changed:
             _address_changed(order)
-        _proceed(order, verdict, deferred_changed=deferred_changed, webhook_at=webhook_at)
+        stored = _proceed(order, verdict, stored, deferred_changed=deferred_changed, webhook_at=webhook_at)
         if waits_for_this:
             wake(order_key(order.id))
     else:
-        _suspend(order, verdict)
+        stored = _suspend(order, verdict, stored)
     if verdict.deferred and verdict.deferred.until:
         _reread_when_due(order, verdict.deferred.until)
+    return stored
 
 
 def _proceed(
-    order: Order, verdict: readiness.Verdict, *, deferred_changed: bool, webhook_at: datetime | None
-) -> None:
+    order: Order,
+    verdict: readiness.Verdict,
+    stored: StoredOrder,
+    *,
+    deferred_changed: bool,
+    webhook_at: datetime | None,
+) -> StoredOrder:
     """Have routed what may go, and hold back what a warehouse was given of the other units."""
     released = deferred_changed or order.state == OrderState.WAITING
-    measured = coverage.measure(order)
-    if measured.held and cancellation.end_unsent(order):
-        measured = coverage.measure(order)
+    measured = coverage.of(order, stored.rows)
+    if measured.held and (ending := _end_unsent(order, stored)):
+        stored, measured = ending, coverage.of(order, ending.rows)
     order_states.mark_ready(
         order, newly_released=released, has_uncovered=bool(measured.uncovered), webhook_at=webhook_at
     )
     if measured.held and verdict.deferred:
         alerts.orders.order_held_back(order, reason=verdict.deferred.reason, detail=verdict.deferred.detail)
-    else:
+    elif stored.has_open(alerts.orders.ORDER_HELD_BACK):
         alerts.orders.ORDER_HELD_BACK.close(order.subject)
     if order.state == OrderState.HELD and order.reason in PERSON_DECIDES:
-        return
+        return stored
     if not measured.uncovered:
-        order_states.derive_state(order)
-        return
+        _derive_state(order, stored)
+        return stored
     stays_held = order.state == OrderState.HELD and order.reason not in (
         Reason.NO_ADDRESS,
         Reason.NO_LOCATION,
     )
-    begins = order.state == OrderState.WAITING or not order.wms_orders.filter(NOT_ENDED).exists()
+    begins = order.state == OrderState.WAITING or not stored.has_parts
     if not stays_held and begins:
         order_states.set_state(order, OrderState.READY, webhook_at=webhook_at)
     jobs.wms_orders.route(order)
+    return stored
 
 
-def _suspend(order: Order, verdict: readiness.Verdict) -> None:
-    """Nothing of the order may go for now: withdraw what was not sent, and set the state and alert that say why."""
+def _end_unsent(order: Order, stored: StoredOrder) -> StoredOrder | None:
+    """End the parts for which no call was begun; returns what is stored then, or None if there are none."""
+    if not any(part.wms_status == WmsStatus.PENDING for part in stored.rows.wms_orders):
+        return None
     cancellation.end_unsent(order)
-    sent = order.wms_orders.filter(NOT_ENDED).exists()
-    if sent and not _needs_person(order, verdict):
-        _update_held_back_alert(order, verdict)
+    return stored_orders.read(order)
+
+
+def _derive_state(order: Order, stored: StoredOrder) -> None:
+    """Derive the state of the order from its parts, unless it is plain that it has this state."""
+    if not stored.has_derived_state(order):
         order_states.derive_state(order)
-        return
+
+
+def _suspend(order: Order, verdict: readiness.Verdict, stored: StoredOrder) -> StoredOrder:
+    """Nothing of the order may go for now: withdraw what was not sent, and set the state and alert that say why."""
+    stored = _end_unsent(order, stored) or stored
+    measured = coverage.of(order, stored.rows)
+    # A person is needed for units that no warehouse was given yet.
+    needs_person = verdict.state == OrderState.HELD and bool(measured.uncovered)
+    if stored.has_parts and not needs_person:
+        _update_held_back_alert(order, verdict, stored, measured)
+        _derive_state(order, stored)
+        return stored
     if verdict.state == OrderState.NOTHING_TO_SHIP and order.reason == Reason.WMS_CANCELLED:
         _accept_wms_cancellation(order)
-        return
+        return stored
     if order.state == OrderState.HELD and order.reason in PERSON_DECIDES:
-        return
-    if order_states.set_state(order, verdict.state, verdict.reason, verdict.detail):
+        return stored
+    changed = order_states.set_state(order, verdict.state, verdict.reason, verdict.detail)
+    if changed:
         alerts.routing.NO_WAREHOUSE.close(order.subject)
     if verdict.reason == Reason.NO_FULFILLMENT_ORDERS:
         waited = timezone.now() - order.received_at
         jobs.orders.read_order(
             order.shop, order.shopify_order_id, delay=min(max(waited / 4, MIN_REREAD_DELAY), MAX_REREAD_DELAY)
         )
+    is_open = stored.has_open(alerts.orders.ORDER_HELD_BACK)
     if verdict.state != OrderState.HELD:
-        alerts.orders.ORDER_HELD_BACK.close(order.subject)
-    elif verdict.reason == Reason.NO_LOCATION:
-        alerts.orders.order_without_location(order)
-    else:
-        alerts.orders.order_without_address(order)
+        if is_open:
+            alerts.orders.ORDER_HELD_BACK.close(order.subject)
+    elif changed or not is_open:
+        if verdict.reason == Reason.NO_LOCATION:
+            alerts.orders.order_without_location(order)
+        else:
+            alerts.orders.order_without_address(order)
+    return stored
 
 
-def _needs_person(order: Order, verdict: readiness.Verdict) -> bool:
-    """Whether units that no warehouse was given yet wait for a person."""
-    return verdict.state == OrderState.HELD and bool(coverage.measure(order).uncovered)
-
-
-def _update_held_back_alert(order: Order, verdict: readiness.Verdict) -> None:
+def _update_held_back_alert(
+    order: Order, verdict: readiness.Verdict, stored: StoredOrder, measured: Coverage
+) -> None:
     """Open or close the alert about units that a warehouse has and that must not be sent for now.
 
     A hold or a date concerns only the units that it names. Any other reason concerns all units that were not sent.
     """
     if verdict.state == OrderState.NOTHING_TO_SHIP:
         return  # `surplus_review` stops surplus units, and raises the alert about them
-    measured = coverage.measure(order)
-    if measured.held if verdict.reason in readiness.DEFERRING_REASONS else _not_all_sent(order):
+    if measured.held if verdict.reason in readiness.DEFERRING_REASONS else stored.is_at_work:
         alerts.orders.order_held_back(order, reason=verdict.reason, detail=verdict.detail)
-    else:
+    elif stored.has_open(alerts.orders.ORDER_HELD_BACK):
         alerts.orders.ORDER_HELD_BACK.close(order.subject)
 
 
@@ -148,11 +204,6 @@ def _reread_when_due(order: Order, due: datetime) -> None:
     jobs.orders.read_order(
         order.shop, order.shopify_order_id, delay=late if ahead <= NO_TIME else ahead + MIN_REREAD_DELAY
     )
-
-
-def _not_all_sent(order: Order) -> bool:
-    """Whether a warehouse still has something to send of the order."""
-    return order.wms_orders.exclude(wms_status__in=OVER).exists()
 
 
 def _accept_wms_cancellation(order: Order) -> None:

@@ -8,29 +8,44 @@ from typing import NamedTuple
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, Sum
 from django.utils import timezone
 
 from fulfillment import alerts, commitments, readiness
-from fulfillment.models import Fulfillment, FulfillmentOrderLine, Order
-from fulfillment.models.states import FulfillmentState, OrderState, Reason
-from fulfillment.orders import order_changes, rows
+from fulfillment.models import Order, order_rows
+from fulfillment.models.order_rows import OrderRows
+from fulfillment.models.states import OrderState
+from fulfillment.orders import order_changes, rows, stored_orders
 from fulfillment.privacy import erasure
 from fulfillment.refs import order_subject
-from fulfillment.shipments import cancelled_fulfillments, held_shipments
-from fulfillment.shopify import our_locations, queries
+from fulfillment.shipments import cancelled_fulfillments
+from fulfillment.shopify import queries
 from fulfillment.shopify.snapshots import OrderNode
 from inventory.stock import levels
 from ops.models import Priority
-from ops.queue.jobs import first_seen, first_seen_after
+from ops.queue.jobs import first_seen
 from shops.ids import LocationId, ShopifyOrderId, ShopPk, VariantId
 from shops.jobs import WEBHOOKS
 from shops.models import Shop
 
 logger = structlog.get_logger(__name__)
 
+_LOCK = """
+SELECT known.*, (
+    SELECT min(created_at) FROM ops_job
+    WHERE subject = %(subject)s AND starts_with(kind, %(webhooks)s) AND created_at > known.read_at) AS webhook_at
+FROM fulfillment_order AS known WHERE shop_id = %(shop)s AND shopify_order_id = %(number)s FOR UPDATE OF known
+"""
+
 VariantAtLocation = tuple[LocationId | None, VariantId | None]
 """A Shopify location and a Shopify variant, whose stock there is one figure."""
+
+
+class MustBeChecked(Exception):
+    """Our fulfilments of an order must be checked before a reading of the order is stored."""
+
+    def __init__(self, order: Order) -> None:
+        super().__init__(f"the fulfilments of order {order.shopify_order_id}")
+        self.order = order
 
 
 class UnitsAtShopify(NamedTuple):
@@ -55,23 +70,28 @@ def read(
 
     Raises what `shops.api.client.execute` raises.
     """
-    confirmed = Fulfillment.objects.filter(
-        state=FulfillmentState.CONFIRMED,
-        shipment__wms_order__order__shop=OuterRef("pk"),
-        shipment__wms_order__order__shopify_order_id__in=shopify_order_ids,
-    )
-    shop = Shop.objects.annotate(has_fulfillments=Exists(confirmed)).get(id=shop_pk)
+    shop = Shop.objects.get(id=shop_pk)
     found = queries.orders(shop, shopify_order_ids, priority=priority)
-    if shop.has_fulfillments:
-        cancelled_fulfillments.verify(shop, found.values())
     for order_id in shopify_order_ids:
         if order_id in found:
-            _mark_stock_due(shop, store(shop, found[order_id]))
+            _mark_stock_due(shop, store_checked(shop, found[order_id]))
         else:
             alerts.orders.order_unreadable(
                 shop, subject=order_subject(shop.id, order_id), shopify_order_id=order_id
             )
             _mark_stock_due(shop, _forget_commitments(shop, order_id))
+
+
+def store_checked(shop: Shop, node: OrderNode) -> frozenset[VariantAtLocation]:
+    """As `store`. If our fulfilments must be checked first, they are read before the reading is stored.
+
+    Raises what `shops.api.client.execute` raises.
+    """
+    try:
+        return store(shop, node)
+    except MustBeChecked as error:
+        cancelled_fulfillments.check(shop, error.order)
+        return store(shop, node, is_checked=True)
 
 
 @transaction.atomic
@@ -84,7 +104,8 @@ def _forget_commitments(shop: Shop, shopify_order_id: ShopifyOrderId) -> frozens
     if order is None:
         return frozenset()
     commitments.forget(order)
-    return frozenset(key for key, units in _units_at_shopify(order).items() if units.remaining)
+    units_at_shopify = _units_at_shopify(order_rows.read(order))
+    return frozenset(key for key, units in units_at_shopify.items() if units.remaining)
 
 
 def _mark_stock_due(shop: Shop, changed: frozenset[VariantAtLocation]) -> None:
@@ -98,37 +119,44 @@ def _mark_stock_due(shop: Shop, changed: frozenset[VariantAtLocation]) -> None:
 
 
 @transaction.atomic
-def store(shop: Shop, node: OrderNode) -> frozenset[VariantAtLocation]:
+def store(shop: Shop, node: OrderNode, *, is_checked: bool = False) -> frozenset[VariantAtLocation]:
     """Store a reading of an order and apply its consequences, unless we know a newer reading.
+
+    What is stored is read once, and compared with the reading and with what follows from it today. Where nothing
+    differs, nothing is written: a reading without news moves only the time of the last reading.
 
     Returns the variants and locations whose stock is to be compared again after this transaction. Shopify changed their
     figures by itself since the last reading (a move, an edit, a cancellation, a fulfilment by hand), or because of an
-    order that no warehouse was given yet.
+    order that no warehouse was given yet. Raises MustBeChecked, with nothing stored, if our fulfilments of the order
+    must be checked first (`is_checked`: they were).
     """
     order, webhook_at = _locked_row(shop, node)
     if node.updated_at < order.shopify_updated_at:
         logger.info("order_reading_stale", order=order.id, shop=shop.id)
         return frozenset()
-    before = _units_at_shopify(order)
-    locations = our_locations.of(shop)
-    verdict = readiness.verdict(node, shop, locations=locations)
+    stored = stored_orders.read(order)
+    if not is_checked and cancelled_fulfillments.are_doubtful(stored.rows, node):
+        raise MustBeChecked(order)
+    before = _units_at_shopify(stored.rows)
+    verdict = readiness.verdict(node, shop, locations=stored.locations)
     cancelled_now = bool(node.cancelled_at) and not order.cancelled_at
     deferred_before = order.deferred_detail
-    address_changed = rows.write(order, node, verdict, locations=locations)
-    alerts.orders.ORDER_UNREADABLE.close(order.subject)
-    order_changes.apply(
+    address_changed = rows.write(order, node, verdict, stored.rows, locations=stored.locations)
+    after = _units_at_shopify(stored.rows)
+    if stored.has_open(alerts.orders.ORDER_UNREADABLE):
+        alerts.orders.ORDER_UNREADABLE.close(order.subject)
+    stored = order_changes.apply(
         order,
         verdict,
+        stored,
         address_changed=address_changed,
         deferred_changed=bool(deferred_before) and order.deferred_detail != deferred_before,
         webhook_at=webhook_at,
     )
-    held_shipments.retry_changed(order)
     if order.erased_at is not None and verdict.state == OrderState.READY:
         erasure.restore_if_needed(order, rows.address_of(node))
-    commitments.recompute(order)
-    waits = verdict.state != OrderState.READY
-    return _changed(before, _units_at_shopify(order), waits=waits, cancelled_now=cancelled_now)
+    stored.update_commitments()
+    return _changed(before, after, waits=verdict.state != OrderState.READY, cancelled_now=cancelled_now)
 
 
 def _changed(
@@ -145,36 +173,42 @@ def _changed(
     return frozenset(key for key, _ in concerned)
 
 
-def _units_at_shopify(order: Order) -> UnitsByVariant:
-    """The units of an order by location and variant, as its fulfilment orders were last stored."""
-    lines = FulfillmentOrderLine.objects.filter(fulfillment_order__order=order)
-    grouped = lines.values_list("fulfillment_order__location_id", "order_line__shopify_variant_id")
-    # A fulfilment order of another status keeps its remaining quantity.
-    still_open = Q(fulfillment_order__status__in=commitments.COMMITTED)
-    sums = grouped.annotate(
-        total=Sum("total_quantity"),
-        remaining=Sum("remaining_quantity", filter=still_open, default=0),
-        kept=Sum("order_line__quantity"),
-    )
-    return {(location, variant): UnitsAtShopify(*units) for location, variant, *units in sums}
+def _units_at_shopify(found: OrderRows) -> UnitsByVariant:
+    """The units of an order by location and variant, as its fulfilment orders are stored. Pure."""
+    sums: dict[VariantAtLocation, UnitsAtShopify] = {}
+    for each in found.requests:
+        work, line = each.fulfillment_order, each.order_line
+        key = work.location_id, line.shopify_variant_id
+        known = sums.get(key, UnitsAtShopify(0, 0, 0))
+        # A fulfilment order of another status keeps its remaining quantity.
+        is_open = work.status in commitments.COMMITTED
+        sums[key] = UnitsAtShopify(
+            known.total + each.total_quantity,
+            known.remaining + (each.remaining_quantity if is_open else 0),
+            known.kept + line.quantity,
+        )
+    return sums
 
 
 def _locked_row(shop: Shop, node: OrderNode) -> tuple[Order, datetime | None]:
     """The locked row of the order, made if it is new, and the time of the first webhook since the last reading."""
-    subject = order_subject(shop.id, node.id)
-    webhook_at = first_seen_after(subject, kinds=WEBHOOKS, after=OuterRef("read_at"))
-    found = Order.objects.select_for_update(of=("self",)).filter(shop=shop, shopify_order_id=node.id)
-    order = found.annotate(webhook_at=webhook_at).first()
+    order = _lock(shop, node.id)
     if order is None:
-        fresh = Order(
-            shop=shop,
-            shopify_order_id=node.id,
-            name=node.name[:100],
-            reason=Reason.NO_FULFILLMENT_ORDERS,
-            shopify_updated_at=node.updated_at,
-            received_at=first_seen(subject) or timezone.now(),
-        )
+        received_at = first_seen(order_subject(shop.id, node.id)) or timezone.now()
+        fresh = rows.new_order(shop, node, received_at=received_at)
         Order.objects.bulk_create([fresh], ignore_conflicts=True)
-        order = found.annotate(webhook_at=F("received_at")).get()
-    order.shop = shop
-    return order, order.webhook_at
+        order = _lock(shop, node.id)
+        assert order is not None  # noqa: S101
+        return order, order.received_at
+    webhook_at: datetime | None = vars(order)["webhook_at"]
+    return order, webhook_at
+
+
+def _lock(shop: Shop, shopify_order_id: ShopifyOrderId) -> Order | None:
+    """The locked row of an order with its `webhook_at`; None if it was never read."""
+    subject = order_subject(shop.id, shopify_order_id)
+    asked = {"shop": shop.id, "number": shopify_order_id, "subject": subject, "webhooks": WEBHOOKS}
+    order = next(iter(Order.objects.raw(_LOCK, asked)), None)
+    if order is not None:
+        order.shop = shop
+    return order

@@ -25,7 +25,7 @@ def review(order: Order, work: Work) -> None:
 
     The order is locked.
     """
-    parts = [part for part in work.parts if part.row.wms_status in AT_THE_WMS and part.left()]
+    parts = _at_the_wms(work)
     away = {part.row.id: units for part in parts if (units := missing_here(part, parts, work))}
     here = [part.row.id for part in parts if part.row.id not in away and not part.row.at_location_since]
     if here:
@@ -35,6 +35,16 @@ def review(order: Order, work: Work) -> None:
         _raise_alert(order, moved, work, away)
     elif any(part.row.at_location_since for part in work.parts):
         alerts.orders.ORDER_MOVED.close(order.subject)
+
+
+def is_due(work: Work) -> bool:
+    """Whether `review` may find work that was moved away, or a part whose work is at its location only now. Pure."""
+    parts = _at_the_wms(work)
+    return any(not part.row.at_location_since or missing_here(part, parts, work) for part in parts)
+
+
+def _at_the_wms(work: Work) -> list[Part]:
+    return [part for part in work.parts if part.row.wms_status in AT_THE_WMS and part.left()]
 
 
 def missing_here(part: Part, parts: Iterable[Part], work: Work) -> Units:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fulfillment import alerts, jobs
 from fulfillment.models import Order, WmsOrder
+from fulfillment.models.order_rows import OrderRows
 from fulfillment.models.states import ChangeRequest
 from fulfillment.reductions import change_requests, ending, moved_work, surplus, surplus_alert, units_at_work
 from fulfillment.reductions.surplus import Surplus
@@ -57,6 +58,22 @@ def review(order: Order, *, keep_unsent: bool = True) -> None:
     elif had_surplus:
         # The units are wanted again, so nobody shall stop them any more.
         close_kinds([alerts.orders.ORDER_EDITED, *alerts.cancellations.ONLY_A_PERSON_CAN_STOP], order.subject)
+
+
+def is_due(order: Order, rows: OrderRows) -> bool:
+    """Whether `review` may change anything after a new reading, which `rows` show. Pure.
+
+    As long as there is a surplus, each reading counts: the second one confirms what the first one showed.
+    """
+    if order.ready_at is None or order.cancelled_at:
+        return False
+    if order.surplus is not None or order.change_summary:
+        return True
+    work = units_at_work.of(rows)
+    asked = any(
+        part.row.change_request != ChangeRequest.NONE or part.row.remainder_unwanted for part in work.parts
+    )
+    return asked or bool(surplus.measure(work)) or moved_work.is_due(work)
 
 
 def _sent(work: Work) -> list[Part]:

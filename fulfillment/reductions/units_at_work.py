@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from fulfillment import coverage
 from fulfillment.models import FulfillmentOrderLine, Order, OrderLine, WmsOrder, WmsOrderLine
+from fulfillment.models.order_rows import OrderRows
 from fulfillment.readiness import OPEN_STATUSES
-from fulfillment.shopify.our_locations import SHIPPED_METHODS
 from fulfillment.wms_order_states import NEVER_SENT_AGAIN
 from shops.ids import LocationId
 
@@ -83,24 +84,36 @@ def read(order: Order) -> Work:
         .select_related("order_line", "wms_order__warehouse__connection")
         .order_by("wms_order__part", "id")
     )
-    by_part: dict[int, list[WmsOrderLine]] = {}
-    for row in rows:
-        by_part.setdefault(row.wms_order_id, []).append(row)
-    parts = tuple(Part(lines[0].wms_order, tuple(lines)) for lines in by_part.values())
+    parts = _parts(rows)
     for part in parts:
         part.row.order = order
-    return Work(parts, _demand(order, parts) if parts else {})
+    lines = {line.order_line_id for part in parts for line in part.lines}
+    requests = FulfillmentOrderLine.objects.filter(fulfillment_order__order=order, order_line__in=lines)
+    return Work(parts, _demand(parts, requests.select_related("fulfillment_order")) if parts else {})
 
 
-def _demand(order: Order, parts: tuple[Part, ...]) -> dict[int, LineDemand]:
+def of(rows: OrderRows) -> Work:
+    """The work of an order by its rows. Pure. Of the WMS orders and warehouses it has the fields that `rows` have."""
+    parts = _parts(line for line in rows.given if line.wms_order.wms_status not in NEVER_SENT_AGAIN)
+    return Work(parts, _demand(parts, rows.requests))
+
+
+def _parts(lines: Iterable[WmsOrderLine]) -> tuple[Part, ...]:
+    by_part: dict[int, list[WmsOrderLine]] = {}
+    for line in lines:
+        by_part.setdefault(line.wms_order_id, []).append(line)
+    return tuple(Part(its[0].wms_order, tuple(its)) for its in by_part.values())
+
+
+def _demand(parts: Iterable[Part], requests: Iterable[FulfillmentOrderLine]) -> dict[int, LineDemand]:
     """Sum up the remaining units of the fulfilment orders for the lines of these parts."""
     asked = {line.order_line_id: LineDemand(line.order_line) for part in parts for line in part.lines}
-    rows = FulfillmentOrderLine.objects.filter(fulfillment_order__order=order, order_line__in=asked)
-    for row in rows.select_related("fulfillment_order"):
-        work, wants = row.fulfillment_order, asked[row.order_line_id]
+    for row in requests:
+        if (wants := asked.get(row.order_line_id)) is None:
+            continue
+        work = row.fulfillment_order
         wants.known = True
         if work.status in OPEN_STATUSES and row.remaining_quantity:
-            ours = work.is_ours and not work.at_foreign_service and work.delivery_method in SHIPPED_METHODS
-            places = wants.ours if ours else wants.others
+            places = wants.ours if coverage.is_to_ship(work) else wants.others
             places[work.location_id] = places.get(work.location_id, 0) + row.remaining_quantity
     return asked

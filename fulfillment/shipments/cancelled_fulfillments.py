@@ -7,11 +7,12 @@ from collections.abc import Collection
 
 import structlog
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import F
 from django.db.models.functions import Greatest
 
 from fulfillment import alerts, coverage, jobs, order_states
-from fulfillment.models import Fulfillment, Order, Shipment, ShipmentUnit, WmsOrderLine
+from fulfillment.models import Fulfillment, Order, Shipment, WmsOrderLine
+from fulfillment.models.order_rows import OrderRows
 from fulfillment.models.states import FulfillmentState, ShipmentState
 from fulfillment.readiness import OPEN_STATUSES
 from fulfillment.refs import ShipmentPk
@@ -24,36 +25,26 @@ from shops.models import Shop
 logger = structlog.get_logger(__name__)
 
 
-def verify(shop: Shop, found: Collection[OrderNode]) -> None:
-    """Before readings are stored: check our fulfilments if Shopify asks for more units of a line than warehouses owe
-    it.
+def are_doubtful(rows: OrderRows, node: OrderNode) -> bool:
+    """Whether a reading asks for more units of a line than warehouses were given and no fulfilment of ours has. Pure.
 
-    Otherwise units that left would be taken for new ones. Raises what `shops.api.client.execute` raises.
+    Then our fulfilments must be checked before the reading is stored. Otherwise units that left would be taken for new
+    ones.
     """
-    confirmed = Fulfillment.objects.filter(state=FulfillmentState.CONFIRMED)
-    orders = Order.objects.filter(
-        shop=shop,
-        shopify_order_id__in=[node.id for node in found],
-        wms_orders__shipments__fulfillments__in=confirmed,
-    )
-    nodes = {node.id: node for node in found}
-    for order in orders.distinct():
-        if _asks_for_more(order, nodes[order.shopify_order_id]):
-            check(shop, order)
-
-
-def _asks_for_more(order: Order, node: OrderNode) -> bool:
-    """Whether Shopify asks for more units of any line than warehouses were given and no fulfilment has."""
+    fulfilled: dict[int, int] = {}
+    for unit in rows.sent:
+        fulfilled[unit.order_line_id] = fulfilled.get(unit.order_line_id, 0) + unit.fulfilled
+    if not any(fulfilled.values()):
+        return False
     asked: dict[int, int] = {}
     for work in node.fulfillment_orders.nodes:
         for line in work.line_items.nodes if work.status in OPEN_STATUSES else ():
             asked[line.line_item.id] = asked.get(line.line_item.id, 0) + line.remaining_quantity
-    units = ShipmentUnit.objects.filter(shipment__wms_order__order=order, fulfilled__gt=0)
-    fulfilled = units.values("order_line", "order_line__shopify_line_id").annotate(units=Sum("fulfilled"))
-    given = coverage.covered_units(order)
+    given = coverage.covered_units(rows.given)
     return any(
-        asked.get(each["order_line__shopify_line_id"], 0) > given.get(each["order_line"], 0) - each["units"]
-        for each in fulfilled
+        asked.get(line.shopify_line_id, 0) > given.get(line.id, 0) - units
+        for line in rows.lines
+        if (units := fulfilled.get(line.id, 0))
     )
 
 

@@ -26,7 +26,7 @@ from fulfillment.models import (
     WmsOrder,
 )
 from fulfillment.models.states import OrderState, Outcome, Reason, ReturnState
-from fulfillment.orders import order_changes
+from fulfillment.orders import order_changes, stored_orders
 from fulfillment.readiness import READY, Verdict
 from fulfillment.wms_orders import attempts, manual_resolution, submission
 from inventory.models import Reservation, StockLevel
@@ -157,7 +157,7 @@ class OneOrder:
             Order.objects.filter(id=order.id).update(**changed)
             order.refresh_from_db()
             address_changed = "ship_to" in changed
-            order_changes.apply(order, verdict, address_changed=address_changed)
+            order_changes.apply(order, verdict, stored_orders.read(order), address_changed=address_changed)
 
     def the_customer_cancels(self) -> None:
         self.read(Verdict(OrderState.CANCELLED), cancelled_at=timezone.now())
