@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from fulfillment import jobs
 from fulfillment.fulfillments import creation, location_moves
 from fulfillment.jobs.orders import (
     BACKFILL,
@@ -44,7 +43,6 @@ from fulfillment.privacy import erasure, privacy_requests
 from fulfillment.returns import announcements, receipts
 from fulfillment.routing import preparation
 from fulfillment.shipments import cancelled_fulfillments, intake, tracking
-from fulfillment.shopify import queries
 from fulfillment.wms_orders import cancellation, polling, reducing, status_updates, submission
 from ops.queue.kinds import TypedJob
 from ops.workers.handlers import handles, handles_batch
@@ -71,11 +69,8 @@ def read_orders(jobs: list[TypedJob[ShopifyOrderPayload]]) -> None:
 
 @handles(FIND_ORDER)
 def find_order(payload: FulfillmentOrderPayload) -> None:
-    """Ask Shopify which order an unknown fulfilment order belongs to, and have that order read."""
-    shop = Shop.objects.get(id=payload.shop)
-    owner = queries.owner_of_fulfillment_order(shop, payload.fulfillment_order)
-    if owner is not None:
-        jobs.orders.read_order(shop, owner)
+    """Find out which order an unknown fulfilment order belongs to, and have that order read."""
+    topics.find_order(payload.shop, payload.fulfillment_order, payload.noticed_at)
 
 
 @handles(ROUTE)

@@ -68,7 +68,13 @@ def _named(found: Sample) -> None:
     ]
     topics.orders_changed(
         [
-            TypedJob(each, found.shop.inbox_lane, Subject("fulfillment_order:8:1"), priority=Priority.NORMAL)
+            TypedJob(
+                each,
+                found.shop.inbox_lane,
+                Subject("fulfillment_order:8:1"),
+                priority=Priority.NORMAL,
+                created_at=timezone.now(),
+            )
             for each in webhooks
         ]
     )

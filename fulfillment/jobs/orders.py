@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from fulfillment.refs import fulfillment_order_subject, order_subject
 from fulfillment.shopify.queries import ORDERS_PER_READ
 from ops.models import Priority
-from ops.queue.jobs import NewJob, is_pending
+from ops.queue.jobs import NewJob, began_after, is_pending
 from ops.queue.kinds import AT_ONCE, JobKind
 from ops.queue.queues import Queue
 from ops.refs import LaneName
@@ -49,12 +49,16 @@ def reading(
     """The reading of an order at Shopify. Several webhooks about the order lead to one reading."""
     return READ_ORDERS.new(
         ShopifyOrderPayload(shop_pk, shopify_order_id),
-        key=f"read:{shop_pk}:{shopify_order_id}",
+        key=_reading_key(shop_pk, shopify_order_id),
         lane=lane,
         subject=order_subject(shop_pk, shopify_order_id),
         priority=priority,
         delay=delay,
     )
+
+
+def _reading_key(shop_pk: ShopPk, shopify_order_id: ShopifyOrderId) -> str:
+    return f"read:{shop_pk}:{shopify_order_id}"
 
 
 def read_order(
@@ -68,12 +72,19 @@ def read_order(
     reading(shop.id, shopify_order_id, lane=shop.lane, delay=delay, priority=priority).enqueue()
 
 
+def was_read_after(shop: Shop, shopify_order_id: ShopifyOrderId, at: datetime) -> bool:
+    """Whether a reading of the order began after a time, so that it shows what had happened by then. (One that failed
+    is tried again.)"""
+    return began_after(_reading_key(shop.id, shopify_order_id), at)
+
+
 @dataclass(frozen=True)
 class FulfillmentOrderPayload:
-    """A fulfilment order of a shop, by Shopify's id."""
+    """A fulfilment order of a shop, by Shopify's id. `noticed_at`: when the last webhook came that named it."""
 
     shop: ShopPk
     fulfillment_order: FulfillmentOrderId
+    noticed_at: datetime | None = None
 
 
 FIND_ORDER = JobKind(
@@ -81,18 +92,23 @@ FIND_ORDER = JobKind(
     FulfillmentOrderPayload,
     queue=Queue.SUBMISSION,
     priority=Priority.HIGH,
-    work="ask Shopify which order a fulfilment order belongs to",
+    work="find out which order a fulfilment order belongs to, and have it read",
     if_dead="We may not know of a change of that order.",
 )
 
+FIND_DELAY = timedelta(seconds=2)
+"""Shopify reports a new fulfilment order together with its order. A moment later the order is read, and nobody has to
+be asked whose the fulfilment order is."""
 
-def find_order(shop: Shop, fulfillment_order_id: FulfillmentOrderId) -> None:
-    """Have Shopify asked which order a fulfilment order belongs to, then have that order read."""
+
+def find_order(shop: Shop, fulfillment_order_id: FulfillmentOrderId, *, noticed_at: datetime) -> None:
+    """A moment later, have the order read that a fulfilment order belongs to, unless it was read meanwhile."""
     FIND_ORDER.new(
-        FulfillmentOrderPayload(shop.id, fulfillment_order_id),
+        FulfillmentOrderPayload(shop.id, fulfillment_order_id, noticed_at),
         key=f"find-order:{shop.id}:{fulfillment_order_id}",
         lane=shop.lane,
         subject=fulfillment_order_subject(shop.id, fulfillment_order_id),
+        delay=FIND_DELAY,
     ).enqueue()
 
 

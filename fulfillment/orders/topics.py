@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from fulfillment import jobs
 from fulfillment.jobs.webhooks import ORDER_CHANGED
 from fulfillment.models import FulfillmentOrder
 from fulfillment.refs import parse_order
+from fulfillment.shopify import queries
 from ops.doors import deliveries
 from ops.doors.deliveries import Delivery
 from ops.queue.jobs import NewJob
 from ops.queue.kinds import AT_ONCE, TypedJob
 from ops.refs import Subject
-from shops.ids import FulfillmentOrderId, ShopifyOrderId
+from shops.ids import FulfillmentOrderId, ShopifyOrderId, ShopPk
 from shops.jobs import WebhookPayload
 from shops.models import Shop
 from shops.refs import shop_lane
@@ -98,9 +99,27 @@ def orders_changed(webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
         if (order_id := _order_of(shop, each)) is not None:
             order_ids.add(order_id)
         else:
-            without_subject.append(each.payload.body)
+            without_subject.append(each)
     for shopify_order_id in order_ids | _orders_by_fulfillment_orders(shop, without_subject):
         jobs.orders.read_order(shop, shopify_order_id, delay=_delay(first.topic))
+
+
+def find_order(
+    shop_pk: ShopPk, fulfillment_order_id: FulfillmentOrderId, noticed_at: datetime | None
+) -> None:
+    """Have the order of a fulfilment order read that we did not know when a webhook named it, at `noticed_at`.
+
+    By now a webhook of the order itself may have led to a reading. Only else Shopify is asked which order it is.
+    Raises what `shops.api.client.execute` raises.
+    """
+    shop = Shop.objects.get(id=shop_pk)
+    owner = _owners(shop, {fulfillment_order_id}).get(fulfillment_order_id)
+    if owner is None:
+        owner = queries.owner_of_fulfillment_order(shop, fulfillment_order_id)
+    elif noticed_at and jobs.orders.was_read_after(shop, owner, noticed_at):
+        return
+    if owner is not None:
+        jobs.orders.read_order(shop, owner)
 
 
 def _check_cancelled_fulfillments(shop: Shop, webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
@@ -117,18 +136,28 @@ def _order_of(shop: Shop, webhook: TypedJob[WebhookPayload]) -> ShopifyOrderId |
     return found.shopify_order_id if found and found.shop_pk == shop.id else None
 
 
-def _orders_by_fulfillment_orders(shop: Shop, bodies: Sequence[object]) -> set[ShopifyOrderId]:
-    """The orders of the fulfilment orders that the bodies name. Shopify is asked about a body of which we know none."""
-    named = [named_fulfillment_orders(body) for body in bodies]
-    known = dict(
-        FulfillmentOrder.objects.filter(
-            order__shop=shop,
-            shopify_fulfillment_order_id__in={number for numbers in named for number in numbers},
-        ).values_list("shopify_fulfillment_order_id", "order__shopify_order_id")
-        if named
-        else ()
-    )
-    for numbers in named:
-        if numbers and not known.keys() & set(numbers):
-            jobs.orders.find_order(shop, numbers[0])
-    return set(known.values())
+def _orders_by_fulfillment_orders(
+    shop: Shop, webhooks: Sequence[TypedJob[WebhookPayload]]
+) -> set[ShopifyOrderId]:
+    """The orders of the fulfilment orders that the webhooks name, without those that were read after the webhook came.
+
+    If we know none of the fulfilment orders of a webhook, its order is looked for a little later.
+    """
+    named = [(each, named_fulfillment_orders(each.payload.body)) for each in webhooks]
+    owners = _owners(shop, {number for _, numbers in named for number in numbers})
+    last: dict[ShopifyOrderId, datetime] = {}
+    for each, numbers in named:
+        known = {owners[number] for number in numbers if number in owners}
+        for order_id in known:
+            last[order_id] = max(each.created_at, last.get(order_id, each.created_at))
+        if numbers and not known:
+            jobs.orders.find_order(shop, numbers[0], noticed_at=each.created_at)
+    return {order_id for order_id, at in last.items() if not jobs.orders.was_read_after(shop, order_id, at)}
+
+
+def _owners(shop: Shop, numbers: Collection[FulfillmentOrderId]) -> dict[FulfillmentOrderId, ShopifyOrderId]:
+    """The orders of those of these fulfilment orders that we know."""
+    if not numbers:
+        return {}
+    rows = FulfillmentOrder.objects.filter(order__shop=shop, shopify_fulfillment_order_id__in=numbers)
+    return dict(rows.values_list("shopify_fulfillment_order_id", "order__shopify_order_id"))

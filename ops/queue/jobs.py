@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
-from django.db.models import Expression, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Expression, Min, Q, QuerySet
 
 from ops.models import Job, Priority
 from ops.queue import lanes
@@ -151,6 +151,12 @@ def is_pending(*keys: str, kinds: Collection[str] = (), lane: str = "") -> bool:
     return Job.objects.filter(asked, state__in=[Job.State.READY, Job.State.RUNNING]).exists()
 
 
+def began_after(key: str, at: datetime) -> bool:
+    """Whether the last run of the job with this key began after a time by the database's clock, and the job is not
+    dead. A run that failed will be repeated, so what it reads is not older than that time in any case."""
+    return Job.objects.filter(key=key, started_at__gt=at).exclude(state=Job.State.DEAD).exists()
+
+
 def is_busy() -> bool:
     """Whether any job runs, or will run without being woken."""
     return Job.objects.filter(Q(state=Job.State.RUNNING) | Q(state=Job.State.READY, parked_on=[])).exists()
@@ -165,13 +171,6 @@ def first_seen(subject: Subject) -> datetime | None:
     """The time of the first job about the subject, among the jobs that are still stored."""
     found: datetime | None = Job.objects.filter(subject=subject).aggregate(at=Min("created_at"))["at"]
     return found
-
-
-def first_seen_after(subject: Subject, *, kinds: str, after: OuterRef) -> Subquery:
-    """As `first_seen`, but as a part of the caller's statement, for jobs after a time whose kind begins with
-    `kinds`."""
-    later = Job.objects.filter(subject=subject, kind__startswith=kinds, created_at__gt=after)
-    return Subquery(later.order_by().values("subject").values(at=Min("created_at")))
 
 
 def lock_keys(keys: Collection[ParkKey]) -> None:

@@ -93,7 +93,13 @@ class EventKind(Generic[P]):
 
     def typed(self, job: Job) -> TypedJob[P]:
         """A job of this kind with its payload. Raises Permanent as `read` does."""
-        return TypedJob(self.read(job.payload), LaneName(job.lane_id), job.subject, Priority(job.priority))
+        return TypedJob(
+            self.read(job.payload),
+            LaneName(job.lane_id),
+            job.subject,
+            Priority(job.priority),
+            job.created_at,
+        )
 
     @cached_property
     def _parser(self) -> TypeAdapter[P]:
@@ -156,6 +162,7 @@ class TypedJob(Generic[P]):
     lane: LaneName
     subject: Subject
     priority: Priority
+    created_at: datetime
 
 
 def _plain(value: object) -> object:

@@ -2,17 +2,22 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.utils import timezone
 
+from fulfillment.jobs.orders import FIND_DELAY
 from fulfillment.jobs.webhooks import ORDER_TOPICS
+from fulfillment.models import FulfillmentOrder
 from fulfillment.orders.topics import IMMEDIATE_TOPICS, named_fulfillment_orders
+from fulfillment.shopify import queries
 from ops.models import Job
 from ops.queue import jobs
 from ops.refs import Subject
-from tests.drain import drain
-from tests.fulfillment.scene import MUG, Scene
+from tests.drain import drain, run_next
+from tests.fulfillment.scene import DOMAIN, MUG, Scene
+from tests.world import Json
 
 pytestmark = pytest.mark.django_db
 
@@ -47,17 +52,76 @@ def test_a_known_fulfillment_order_names_its_order(scene: Scene) -> None:
     assert drain().count("fulfillment.read_orders") == 1
 
 
-def test_an_unknown_one_is_asked_for_at_shopify(scene: Scene) -> None:
-    order = scene.place((MUG, 1))
+def names_its_work(scene: Scene, order: Json, topic: str = "order_routing_complete", key: str = "w1") -> None:
+    """A webhook comes that names a fulfilment order of the order, and not the order."""
     (work,) = scene.shopify_order(order)["fulfillment_orders"]
     body = {"fulfillment_order": {"id": f"gid://shopify/FulfillmentOrder/{work['id']}"}}
-    webhook(scene, "fulfillment_orders/order_routing_complete", body=body)
-    assert drain()[:3] == [
-        "shopify.fulfillment_orders/order_routing_complete",
-        "fulfillment.find_order",
-        "fulfillment.read_orders",
-    ]
+    webhook(scene, f"fulfillment_orders/{topic}", body=body, key=key)
+
+
+def asked_for_the_owner() -> mock.Mock:
+    """Shopify's answers to the question which order a fulfilment order belongs to."""
+    return mock.patch.object(
+        queries, "owner_of_fulfillment_order", side_effect=queries.owner_of_fulfillment_order
+    )
+
+
+def test_an_unknown_one_is_asked_for_at_shopify_a_moment_later(scene: Scene) -> None:
+    order = scene.place((MUG, 1))
+    names_its_work(scene, order)
+    assert drain() == ["shopify.fulfillment_orders/order_routing_complete"]
+    assert drain(advance=FIND_DELAY)[:2] == ["fulfillment.find_order", "fulfillment.read_orders"]
     assert scene.row(order).state == "at_warehouse"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_whose_order_is_read_meanwhile_costs_no_call_and_no_second_reading(scene: Scene) -> None:
+    order = scene.place((MUG, 1))
+    names_its_work(scene, order)
+    drain()
+    scene.webhook(order)
+    drain()
+    with asked_for_the_owner() as asked:
+        ran = drain(advance=FIND_DELAY)
+    assert "fulfillment.find_order" in ran
+    assert "fulfillment.read_orders" not in ran
+    asked.assert_not_called()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_webhook_that_comes_while_the_reading_is_under_way_has_the_order_read_again(scene: Scene) -> None:
+    """Shopify answered before it put the work on hold, and the answer is stored only after the webhook came."""
+    order = scene.place((MUG, 1))
+    answered = queries.orders
+
+    def and_a_hold_follows(*args: Any, **more: Any) -> Any:
+        found = answered(*args, **more)
+        with mock.patch.object(queries, "orders", answered):
+            scene.shopify.post(f"/shops/{DOMAIN}/orders/{order['id']}/hold", {"reason": "OTHER"})
+            names_its_work(scene, order, "placed_on_hold")
+            run_next(scene.shop.inbox_lane)
+        return found
+
+    scene.webhook(order)
+    with mock.patch.object(queries, "orders", side_effect=and_a_hold_follows):
+        run_next(scene.shop.lane)
+    with asked_for_the_owner() as asked:
+        ran = drain(advance=FIND_DELAY)
+    assert ran.index("fulfillment.find_order") < ran.index("fulfillment.read_orders")
+    asked.assert_not_called()
+    assert FulfillmentOrder.objects.get().status == "ON_HOLD"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_webhook_about_known_work_that_a_reading_shows_already_causes_none(scene: Scene) -> None:
+    order = scene.place((MUG, 1))
+    names_its_work(scene, order)
+    scene.webhook(order)
+    while run_next(scene.shop.lane):
+        pass
+    assert "fulfillment.read_orders" not in drain()
+    names_its_work(scene, order, "placed_on_hold", key="w2")
+    assert drain().count("fulfillment.read_orders") == 1
 
 
 def test_fulfillment_orders_are_found_wherever_a_body_names_them() -> None:
