@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 from unittest import mock
@@ -59,7 +60,7 @@ def names_its_work(scene: Scene, order: Json, topic: str = "order_routing_comple
     webhook(scene, f"fulfillment_orders/{topic}", body=body, key=key)
 
 
-def asked_for_the_owner() -> mock.Mock:
+def asked_for_the_owner() -> AbstractContextManager[mock.Mock]:
     """Shopify's answers to the question which order a fulfilment order belongs to."""
     return mock.patch.object(
         queries, "owner_of_fulfillment_order", side_effect=queries.owner_of_fulfillment_order
