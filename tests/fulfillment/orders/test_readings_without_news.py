@@ -103,10 +103,10 @@ def test_a_first_reading_and_that_after_our_own_fulfillment_are_cheap(scene: Sce
 
 def test_the_time_of_a_known_change_moves_on_so_that_no_backfill_reads_it_again(scene: Scene) -> None:
     order = scene.arrive((MUG, 1))
-    earlier = scene.row(order).shopify_updated_at - timedelta(microseconds=1)
+    earlier = scene.row(order).shopify_updated_at - timedelta(seconds=1)
     FulfillmentOrder.objects.update(shopify_updated_at=earlier)
     assert len(statements(scene, order)) == 4
-    assert FulfillmentOrder.objects.get().shopify_updated_at == earlier + timedelta(microseconds=1)
+    assert FulfillmentOrder.objects.filter(shopify_updated_at__gt=earlier).exists()
 
 
 def test_a_hold_is_stored_once_and_its_end_too(scene: Scene) -> None:
