@@ -127,8 +127,10 @@ def store(shop: Shop, node: OrderNode, *, is_checked: bool = False) -> frozenset
 
     Returns the variants and locations whose stock is to be compared again after this transaction. Shopify changed their
     figures by itself since the last reading (a move, an edit, a cancellation, a fulfilment by hand), or because of an
-    order that no warehouse was given yet. Raises MustBeChecked, with nothing stored, if our fulfilments of the order
-    must be checked first (`is_checked`: they were).
+    order that no warehouse was given yet. What our own fulfilments take off is stored with them already.
+
+    Raises MustBeChecked, with nothing stored, if our fulfilments of the order must be checked first (`is_checked`: they
+    were).
     """
     order, webhook_at = _locked_row(shop, node)
     if node.updated_at < order.shopify_updated_at:

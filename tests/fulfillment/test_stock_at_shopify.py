@@ -69,6 +69,29 @@ def test_after_a_fulfillment_by_hand_shopify_offers_what_the_warehouse_has(scene
     assert available(scene, MUG) == 10
 
 
+def test_after_a_fulfillment_of_ours_it_was_compared_and_its_reading_compares_nothing_again(
+    scene: Scene,
+) -> None:
+    order = scene.arrive((MUG, 2), (GIFT_SET, 1))
+    told()
+    scene.ship(order)
+    assert StockLevel.objects.filter(push_due_since__isnull=False).exists()
+    told()
+    scene.webhook(order)
+    assert drain() == ["fulfillment.read_orders"]
+    assert not StockLevel.objects.filter(push_due_since__isnull=False).exists()
+
+
+def test_what_was_fulfilled_by_hand_beside_a_fulfillment_of_ours_is_compared(scene: Scene) -> None:
+    order = scene.arrive((MUG, 3))
+    scene.ship(order, ("MUG", 1))
+    told()
+    scene.shopify.post(f"/shops/{DOMAIN}/orders/{order['id']}/fulfill", {})
+    scene.webhook(order)
+    drain()
+    assert StockLevel.objects.filter(push_due_since__isnull=False).exists()
+
+
 def test_after_a_cancellation_with_or_without_restock_too(scene: Scene) -> None:
     for restock in (True, False):
         order = unpaid(scene, (GIFT_SET, 2))

@@ -98,7 +98,7 @@ def test_a_first_reading_and_that_after_our_own_fulfillment_are_cheap(scene: Sce
     assert len(statements(scene, order)) == 12
     drain()
     scene.ship(order)
-    assert len(statements(scene, order)) == 10
+    assert len(statements(scene, order)) == 4
 
 
 def test_the_time_of_a_known_change_moves_on_so_that_no_backfill_reads_it_again(scene: Scene) -> None:
