@@ -49,33 +49,24 @@ PERSON_DECIDES = frozenset({Reason.WMS_REJECTED, Reason.WMS_CANCELLED, Reason.OU
 """Reasons that no new reading removes, because staff decide what happens next."""
 
 ABOUT_UNCOVERED_UNITS = frozenset(
-    {
-        Reason.NO_ADDRESS,
-        Reason.NO_LOCATION,
-        Reason.UNMAPPED_SKU,
-        Reason.PRODUCT_DELETED,
-        Reason.NO_WAREHOUSE,
-    }
+    {Reason.NO_ADDRESS, Reason.NO_LOCATION, Reason.UNMAPPED_SKU, Reason.PRODUCT_DELETED, Reason.NO_WAREHOUSE}
 )
 """Reasons about units that no warehouse was given yet. News of other parts of the order do not end them."""
 
 
 _REPORTED = [str(ShipmentState.CLOSED), str(ShipmentState.FULFILLED)]
-"""States of a shipment of which Shopify knows everything that it shall know."""
-
 _NEEDS_PERSON = (ShipmentState.HELD, ShipmentState.CANCELLED)
-"""States of a shipment that a person has to look at before Shopify knows of it."""
+"""Shipments of which Shopify knows all that it shall know, and those that a person has to look at before."""
 
 # A wait for Shopify ended when its webhook came, if that was earlier than now.
 _SET_STATE = """
 UPDATE fulfillment_order
    SET state = %(state)s, reason = %(reason)s, reason_detail = %(detail)s,
        state_since = CASE WHEN %(moves)s THEN statement_timestamp() ELSE state_since END,
-       waited_at_shopify = waited_at_shopify + CASE WHEN %(waited)s
-           THEN GREATEST(LEAST(%(webhook_at)s, statement_timestamp()) - state_since, interval '0')
-           ELSE interval '0' END,
-       waited_for_person = waited_for_person + CASE WHEN %(held)s
-           THEN GREATEST(statement_timestamp() - state_since, interval '0') ELSE interval '0' END,
+       waited_at_shopify = waited_at_shopify
+           + %(waited)s::int * GREATEST(LEAST(%(webhook_at)s, statement_timestamp()) - state_since, interval '0'),
+       waited_for_person = waited_for_person
+           + %(held)s::int * GREATEST(statement_timestamp() - state_since, interval '0'),
        owed_from = CASE WHEN %(stops_lag)s THEN NULL ELSE owed_from END
  WHERE id = %(id)s
 """
@@ -124,6 +115,15 @@ def lock(order_pk: OrderPk) -> Order:
 def lock_of(row: WmsOrder) -> Order:
     """Lock the order of a WMS order. See `lock`."""
     return lock(OrderPk(row.order_id))
+
+
+def locked_with_order(rows: QuerySet[WmsOrder]) -> QuerySet[WmsOrder]:
+    """Have a query lock the WMS orders that it finds, each after its order, and read both as they are then.
+
+    It does what `lock_of` and a second look at the WMS order do, with one statement.
+    """
+    locked = rows.select_for_update(of=("order", "self"), no_key=True)
+    return locked.select_related("order__shop", "warehouse__connection")
 
 
 def own_clock(at: Combinable) -> Combinable:

@@ -13,13 +13,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
 from fulfillment import alerts, coverage, jobs, order_states
 from fulfillment.models import WmsOrder
-from fulfillment.models.states import Outcome
+from fulfillment.models.states import Outcome, Reason
 from fulfillment.privacy import erasure
 from fulfillment.readiness import FULFILLABLE_STATUSES
 from fulfillment.reductions import surplus_review, wms_order_surplus
@@ -47,6 +47,13 @@ from wms.ids import RemoteOrderId
 from wms.vocabulary.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
+
+
+_LINES = """
+SELECT line.item_code, line.quantity, sold.shopify_line_id
+FROM fulfillment_wmsorderline AS line JOIN order_line_items AS sold ON sold.id = line.order_line_id
+WHERE line.wms_order_id = %s ORDER BY line.id
+"""
 
 
 def submit(wms_order_pk: WmsOrderPk) -> None:
@@ -78,11 +85,9 @@ def begin(wms_order_pk: WmsOrderPk) -> Attempt | None:
 
     Raises Blocked if a person must decide, if the warehouse accepts no work, or if Shopify holds the units back.
     """
-    order_pk = WmsOrder.objects.values_list("order_id", flat=True).get(id=wms_order_pk)
-    order = order_states.lock(OrderPk(order_pk))
-    rows = WmsOrder.objects.select_related("warehouse__connection").annotate(age=Now() - F("attempt_at"))
-    row = rows.get(id=wms_order_pk)
-    row.order = order
+    rows = WmsOrder.objects.annotate(age=Now() - F("attempt_at"))
+    row = order_states.locked_with_order(rows).get(id=wms_order_pk)
+    order = row.order
     is_new = row.wms_status != WmsStatus.SUBMITTING
     if row.wms_status not in MAY_BE_SENT or (is_new and (order.cancelled_at or row.remote_id)):
         return None
@@ -164,14 +169,14 @@ def request_of(row: WmsOrder) -> OrderRequest:
     """The request to the WMS: the lines as they were routed, and the address as it was last read."""
     order = row.order
     address = json.loads(order.ship_to) if order.ship_to else {}
+    with connection.cursor() as cursor:
+        cursor.execute(_LINES, [row.id])
+        lines = cursor.fetchall()
     return OrderRequest(
         external_id=row.external_id,
         external_ref=row.external_ref,
         warehouse_code=row.warehouse.wms_warehouse_code,
-        lines=tuple(
-            OrderLineRequest(line.item_code, line.quantity, str(line.order_line.shopify_line_id))
-            for line in row.lines.select_related("order_line").order_by("id")
-        ),
+        lines=tuple(OrderLineRequest(item, units, str(line_id)) for item, units, line_id in lines),
         address=Address(**address),
         shipping_method=order.shipping_method,
     )
@@ -225,8 +230,8 @@ def record_acceptance(
     wms_order_pk: WmsOrderPk, answer: OrderAnswer, *, decided_by_id: int | None = None
 ) -> bool:
     """Store that the WMS has the order; False if that was recorded before."""
-    row = WmsOrder.objects.select_related("warehouse__connection").get(id=wms_order_pk)
-    order = row.order = order_states.lock_of(row)
+    row = order_states.locked_with_order(WmsOrder.objects.all()).get(id=wms_order_pk)
+    order = row.order
     reported = answer.status
     known = reported not in (*UNCONFIRMED, WmsStatus.UNKNOWN)
     status = status_before_shipment(reported) if known else WmsStatus.ACCEPTED
@@ -286,4 +291,7 @@ def _release_waiting_work(row: WmsOrder, remote_id: RemoteOrderId) -> None:
     connection_pk = row.warehouse.connection.id
     alerts.wms_orders.UNKNOWN_WMS_ORDER.close(unknown_order_subject(connection_pk, remote_id))
     wake(arrival_key(connection_pk, remote_id))
-    attempts.outcome_is_known(order, row)
+    if row.outcome == Outcome.UNKNOWN or order.reason == Reason.OUTCOME_UNKNOWN:
+        attempts.outcome_is_known(order, row)
+    else:
+        attempts.release_hold_if_decided(order)
