@@ -122,7 +122,7 @@ def locked_with_order(rows: QuerySet[WmsOrder]) -> QuerySet[WmsOrder]:
 
     It does what `lock_of` and a second look at the WMS order do, with one statement.
     """
-    locked = rows.select_for_update(of=("order", "self"), no_key=True)
+    locked = rows.select_for_update(of=("order", "self"))
     return locked.select_related("order__shop", "warehouse__connection")
 
 

@@ -133,6 +133,11 @@ MOVES: Mapping[Event, Mapping[WmsStatus, tuple[WmsStatus, ...]]] = {
 }
 
 
+def moves(row: WmsOrder, event: Event, *, to: WmsStatus) -> bool:
+    """Whether `event` would move a WMS order, which is locked, to a state."""
+    return row.wms_status in MOVES[event].get(to, ())
+
+
 def advance(
     rows: QuerySet[WmsOrder],
     event: Event,

@@ -52,10 +52,18 @@ UNRECOGNISED = JobKind(
 )
 
 
-def from_callback(type_: str, *, queue: Queue, work: str, if_dead: str) -> JobKind[CallbackPayload]:
+def from_callback(
+    type_: str, *, queue: Queue, work: str, if_dead: str, batch_size: int = 1
+) -> JobKind[CallbackPayload]:
     """The job that an app makes of the callbacks of a type."""
     return JobKind.of(
-        CALLBACKS[type_], queue=queue, work=work, if_dead=if_dead, remedy=CONTRACT, replay_helps=False
+        CALLBACKS[type_],
+        queue=queue,
+        work=work,
+        if_dead=if_dead,
+        remedy=CONTRACT,
+        replay_helps=False,
+        batch_size=batch_size,
     )
 
 

@@ -26,6 +26,7 @@ STATUS_REPORTED = from_callback(
     queue=Queue.CALLBACKS,
     work="record an order's state at the WMS",
     if_dead="The order's state here is out of date.",
+    batch_size=20,
 )
 
 

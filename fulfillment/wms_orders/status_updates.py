@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from fulfillment import alerts, coverage, jobs, order_states
 from fulfillment.models import WmsOrder
-from fulfillment.models.states import ChangeRequest, ShipmentState
+from fulfillment.models.states import ChangeRequest, OrderState, ShipmentState
 from fulfillment.reductions import change_requests, surplus_review
 from fulfillment.refs import WmsOrderPk, arrival_key, unknown_order_subject
 from fulfillment.wms_order_states import (
@@ -23,6 +23,7 @@ from fulfillment.wms_order_states import (
     CancellationPhase,
     Event,
     advance,
+    moves,
     phase,
 )
 from fulfillment.wms_orders import cancellation
@@ -35,6 +36,10 @@ from wms.vocabulary.statuses import WmsStatus
 SOON_KNOWN = timedelta(minutes=30)
 """Our own call is answered within this time. A callback may overtake the answer, and then names an order that we do not
 know yet. Measured by the clock of the WMS."""
+
+
+_SHOW_NO_STEPS = (OrderState.AT_WAREHOUSE, OrderState.PARTIALLY_SHIPPED)
+"""States of an order that are the same at each step of the work in a warehouse."""
 
 
 def wms_order_of(connection_pk: ConnectionPk, remote_id: RemoteOrderId) -> WmsOrder | None:
@@ -79,10 +84,17 @@ def _report_unexplained(
 
 def apply_callback(connection_pk: ConnectionPk, event: OrderStatusEvent, *, occurred_at: datetime) -> None:
     """Apply an order_status callback. Raises Blocked if the order is not known yet."""
-    row = require_wms_order(connection_pk, event.wms_order_id, occurred_at=occurred_at)
-    apply_status(row, event.wms_status, word=event.status, reason=event.reason, occurred_at=occurred_at)
+    with transaction.atomic():
+        rows = WmsOrder.objects.filter(warehouse__connection_id=connection_pk, remote_id=event.wms_order_id)
+        row = order_states.locked_with_order(rows).first()
+        if row is not None:
+            _apply(row, event.wms_status, word=event.status, reason=event.reason, occurred_at=occurred_at)
+    if row is None:
+        row = require_wms_order(connection_pk, event.wms_order_id, occurred_at=occurred_at)
+        apply_status(row, event.wms_status, word=event.status, reason=event.reason, occurred_at=occurred_at)
 
 
+@transaction.atomic
 def apply_status(
     row: WmsOrder, status: WmsStatus, *, word: str, reason: str = "", occurred_at: datetime
 ) -> None:
@@ -91,6 +103,12 @@ def apply_status(
     `occurred_at` is the earliest time at which the status applied. States only move forward, in whatever order the
     reports arrive.
     """
+    row = order_states.locked_with_order(WmsOrder.objects.all()).get(id=row.id)
+    _apply(row, status, word=word, reason=reason, occurred_at=occurred_at)
+
+
+def _apply(row: WmsOrder, status: WmsStatus, *, word: str, reason: str, occurred_at: datetime) -> None:
+    """Apply a status to a WMS order that is locked with its order."""
     if status == WmsStatus.UNKNOWN:
         alerts.wms_orders.unknown_wms_status(row.warehouse.connection, word=word)
     elif status in ENDED:
@@ -104,49 +122,54 @@ def apply_status(
         _advance_status(row, status, reason=reason, occurred_at=occurred_at)
 
 
-@transaction.atomic
 def _record_finished(row: WmsOrder, *, at: datetime) -> None:
     """The WMS sends nothing more of the order, so units that Shopify no longer asks for are not waited for."""
-    order = order_states.lock_of(row)
+    order = row.order
     rows = WmsOrder.objects.filter(NOT_ENDED, id=row.id, finished_at__isnull=True)
     if rows.update(finished_at=at) and order.surplus:
         surplus_review.review(order)
         order_states.derive_state(order)
 
 
-@transaction.atomic
 def _advance_status(row: WmsOrder, status: WmsStatus, *, reason: str, occurred_at: datetime) -> None:
     """Move a WMS order to a step of the work, or take the step as the answer to a request to cancel."""
-    order = order_states.lock_of(row)
-    row.refresh_from_db(fields=["wms_status", "cancel_requested_at"])
     if row.wms_status == WmsStatus.CANCEL_REQUESTED:
-        if status == WmsStatus.CANCEL_REQUESTED:
+        if not _take_as_answer(row, status, reason=reason, occurred_at=occurred_at):
             return
-        if row.cancel_requested_at and occurred_at < row.cancel_requested_at:
-            return
-        if phase(status) == CancellationPhase.CANCELLABLE:
-            # The WMS has not decided yet: the request stays open, and staff are alerted if no answer comes.
-            WmsOrder.objects.filter(id=row.id, change_request=ChangeRequest.CANCEL_DECLINED).update(
-                change_request=ChangeRequest.CANCEL_ASKED
-            )
-            return
-        advance(WmsOrder.objects.filter(id=row.id), Event.NOT_CANCELLED, to=status, at=occurred_at)
-        row.order = order
-        if phase(status) == CancellationPhase.IN_PROGRESS:
-            cancellation.record_declined(row, answer=change_requests.answer_text(status, reason))
-        else:
-            WmsOrder.objects.filter(id=row.id).update(
-                change_request=ChangeRequest.CANCEL_DECLINED,
-                change_answer=change_requests.answer_text(status, reason),
-            )
-        if order.surplus:
-            surplus_review.review(order)
-        change_requests.update_summary(order)
-    elif status in STEPS:
-        advance(WmsOrder.objects.filter(id=row.id), Event.PROGRESSED, to=status, at=occurred_at)
-    order_states.derive_state(order)
+        order_states.derive_state(row.order)
+    else:
+        if status in STEPS and moves(row, Event.PROGRESSED, to=status):
+            advance(WmsOrder.objects.filter(id=row.id), Event.PROGRESSED, to=status, at=occurred_at)
+        if row.order.state not in _SHOW_NO_STEPS:
+            order_states.derive_state(row.order)
     if row.cancel_requested_at and phase(status) == CancellationPhase.UNCANCELLABLE:
         cancellation.handle_too_late(row.id)
+
+
+def _take_as_answer(row: WmsOrder, status: WmsStatus, *, reason: str, occurred_at: datetime) -> bool:
+    """Take a step as the answer to a request to cancel; False if it answers nothing."""
+    if status == WmsStatus.CANCEL_REQUESTED:
+        return False
+    if row.cancel_requested_at and occurred_at < row.cancel_requested_at:
+        return False
+    if phase(status) == CancellationPhase.CANCELLABLE:
+        # The WMS has not decided yet: the request stays open, and staff are alerted if no answer comes.
+        WmsOrder.objects.filter(id=row.id, change_request=ChangeRequest.CANCEL_DECLINED).update(
+            change_request=ChangeRequest.CANCEL_ASKED
+        )
+        return False
+    advance(WmsOrder.objects.filter(id=row.id), Event.NOT_CANCELLED, to=status, at=occurred_at)
+    answer = change_requests.answer_text(status, reason)
+    if phase(status) == CancellationPhase.IN_PROGRESS:
+        cancellation.record_declined(row, answer=answer)
+    else:
+        WmsOrder.objects.filter(id=row.id).update(
+            change_request=ChangeRequest.CANCEL_DECLINED, change_answer=answer
+        )
+    if row.order.surplus:
+        surplus_review.review(row.order)
+    change_requests.update_summary(row.order)
+    return True
 
 
 def check_shipment(wms_order_pk: WmsOrderPk, *, all_of_it: bool) -> None:

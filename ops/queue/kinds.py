@@ -112,7 +112,7 @@ class JobKind(EventKind[P]):
 
     `work` completes «Its work is to …». `if_dead` says in sentences what its death means, and `remedy` what removes the
     usual cause. If `replay_helps` is False, a replay of the same payload fails again. `batch_size` is how many due jobs
-    of one lane its handler takes at once.
+    of one lane one run takes.
     """
 
     _: KW_ONLY

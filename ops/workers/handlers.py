@@ -23,10 +23,13 @@ def handles(kind: JobKind[P]) -> Callable[[Callable[[P], None]], Callable[[P], N
     """Make a function the handler of a job kind.
 
     The handler gets the payload, is called outside any transaction, must be safe to run again, and ends within 50 s.
+
+    A run takes up to `kind.batch_size` due jobs of one lane and priority, and calls the handler for one after the
+    other, in the order in which they became due. Each ends by itself, as if it had run alone.
     """
 
     def decorate(handler: Callable[[P], None]) -> Callable[[P], None]:
-        bind(kind, lambda batch: handler(kind.read(batch[0].payload)))
+        bind(kind, lambda batch: handler(kind.read(batch[0].payload)), takes_batch=False)
         return handler
 
     return decorate
@@ -47,7 +50,7 @@ def handles_batch(
     return decorate
 
 
-def bind(kind: JobKind[P], handler: BatchHandler) -> None:
+def bind(kind: JobKind[P], handler: BatchHandler, *, takes_batch: bool = True) -> None:
     """Register the handler with the Celery task of the kind's name, which carries the declaration too.
 
     No message is sent to that task any more. It gives back what the version before claimed and sent to it.
@@ -56,7 +59,12 @@ def bind(kind: JobKind[P], handler: BatchHandler) -> None:
     def task(job_id: int, token: str) -> None:
         leases.release_unstarted(uuid.UUID(token))
 
-    options: dict[str, Any] = {"name": kind.name, "job_kind": kind, "job_handler": staticmethod(handler)}
+    options: dict[str, Any] = {
+        "name": kind.name,
+        "job_kind": kind,
+        "job_handler": staticmethod(handler),
+        "takes_batch": takes_batch,
+    }
     shared_task(**options)(task)
 
 
@@ -76,6 +84,11 @@ def kind_named(name: str) -> JobKind[DataclassInstance] | None:
 def handler_of(kind: str) -> BatchHandler | None:
     """The handler of a kind; None when this version has none. Call it in a worker, which has imported all of them."""
     return getattr(current_app.tasks.get(kind), "job_handler", None)
+
+
+def takes_batch(kind: str) -> bool:
+    """Whether the handler of a kind takes a batch at once, or its jobs one after the other."""
+    return getattr(current_app.tasks.get(kind), "takes_batch", True)
 
 
 def attempts_of(kind: str) -> int:

@@ -48,7 +48,11 @@ def run(first: Job, *, has_mates: bool = True, lane_troubled: bool = True) -> Wa
         lanes.kept_wakeups() as wakeups,
     ):
         try:
-            outcome = _attempt(batch, wakeups, lane_troubled=lane_troubled)
+            outcomes = _attempts(batch, wakeups, lane_troubled=lane_troubled)
+            if "done" in outcomes:
+                assert first.lease_token is not None  # noqa: S101
+                leases.finish(first.lease_token)
+            outcome = next((each for each in outcomes if each != "done"), "done")
         except leases.LeaseLost:
             outcome = "lease_lost"
         logger.info(
@@ -61,11 +65,22 @@ def run(first: Job, *, has_mates: bool = True, lane_troubled: bool = True) -> Wa
     return wakeups
 
 
+def _attempts(batch: list[Job], wakeups: Wakeups, *, lane_troubled: bool) -> list[str]:
+    """Run the handler for all jobs of the batch at once, or for one after the other, as it was made for."""
+    if len(batch) == 1 or handlers.takes_batch(batch[0].kind):
+        return [_attempt(batch, wakeups, lane_troubled=lane_troubled)]
+    results = []
+    for job in batch:
+        with structlog.contextvars.bound_contextvars(job=job.id, subject=job.subject):
+            results.append(_attempt([job], wakeups, lane_troubled=lane_troubled))
+    return results
+
+
 def _attempt(batch: list[Job], wakeups: Wakeups, *, lane_troubled: bool) -> str:
-    """Run the handler, and end the jobs and their lane according to its result. Returns the result for the log.
+    """Run the handler, and end the jobs if it failed, and their lane. Returns the result for the log.
 
     If a batch fails for good, each of its jobs is tried again alone, because only one of them may be the cause. What
-    the handler made due before a call is announced before the call, which may take a while. Raises LeaseLost.
+    the handler made due before a call is announced before the call, which may take a while.
     """
     with http.observed(before_each=wakeups.send) as calls:
         try:
@@ -83,8 +98,6 @@ def _attempt(batch: list[Job], wakeups: Wakeups, *, lane_troubled: bool) -> str:
             return recorded_name(error)
     if lane_troubled:
         _lane_after_calls(batch[0].lane_id, calls)
-    assert batch[0].lease_token is not None  # noqa: S101
-    leases.finish(batch[0].lease_token)
     return "done"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import responses
 
@@ -13,7 +13,7 @@ from ops.queue.kinds import JobKind
 from ops.queue.queues import Queue
 from ops.workers.handlers import bind
 
-KIND, BATCH_KIND = "test.acts", "test.acts_on_many"
+KIND, BATCH_KIND, EACH_KIND = "test.acts", "test.acts_on_many", "test.acts_on_each"
 Act = Callable[[list[Job]], object]
 acts: list[Act] = []
 """What the next runs do, in order; nothing left = they end well."""
@@ -62,5 +62,7 @@ MANY = JobKind(
     work="do what the test says",
     if_dead="It is a test.",
 )
-for _kind in (ONE, MANY):
-    bind(_kind, act_on)
+EACH = replace(MANY, name=EACH_KIND)
+"""One run does several of them, one after the other."""
+for _kind in (ONE, MANY, EACH):
+    bind(_kind, act_on, takes_batch=_kind is not EACH)

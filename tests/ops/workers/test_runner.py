@@ -7,12 +7,12 @@ from django.core import mail
 from django.db import OperationalError
 
 from ops.alerting.jobs import AGAIN_AFTER
-from ops.errors import EndpointFailed, Permanent, Scope, Throttled, Transient, UnknownOutcome
+from ops.errors import Blocked, EndpointFailed, Permanent, Scope, Throttled, Transient, UnknownOutcome
 from ops.models import Alert, Circuit, Job, JobAttempt, Lane
 from ops.queue import jobs, lanes
-from ops.refs import LaneName, Subject
-from tests.drain import drain
-from tests.ops.job_stub import BATCH_KIND, KIND, acts, answered, raising
+from ops.refs import LaneName, ParkKey, Subject
+from tests.drain import drain, run_next
+from tests.ops.job_stub import BATCH_KIND, EACH_KIND, KIND, acts, answered, raising
 
 pytestmark = pytest.mark.django_db
 LATER = timedelta(minutes=10)
@@ -177,6 +177,39 @@ def test_a_permanent_error_of_a_batch_kills_only_the_job_it_is_about() -> None:
     drain(advance=LATER)
     states = dict(Job.objects.filter(kind=BATCH_KIND).values_list("key", "state"))
     assert states == {"a": "done", "b": "dead", "c": "done"}
+
+
+def test_jobs_that_a_run_does_one_after_the_other_end_each_by_itself() -> None:
+    for key in ("a", "b", "c"):
+        jobs.NewJob(EACH_KIND, key=key, lane=LaneName("wms:north")).enqueue()
+    seen: list[str] = []
+
+    def act(batch: list[Job]) -> None:
+        (job,) = batch
+        seen.append(job.key)
+        if job.key == "a":
+            raise Permanent("a is bad")
+        if job.key == "b":
+            raise Blocked("b waits", on=[ParkKey("cause")], recheck=lambda: True)
+
+    acts.extend([act] * 3)
+    assert run_next("wms:north") == EACH_KIND
+    assert seen == ["a", "b", "c"]
+    rows = Job.objects.filter(kind=EACH_KIND).order_by("id").values_list("state", "parked_on", "attempts")
+    assert list(rows) == [("dead", [], 1), ("ready", ["cause"], 0), ("done", [], 1)]
+
+
+def test_what_one_of_them_lost_keeps_the_others_from_nothing() -> None:
+    for key in ("a", "b"):
+        jobs.NewJob(EACH_KIND, key=key, lane=LaneName("wms:north")).enqueue()
+
+    def lose(batch: list[Job]) -> None:
+        Job.objects.filter(id=batch[0].id).update(state="ready", lease_token=None)
+        raise Transient("busy")
+
+    acts.append(lose)
+    run_next("wms:north")
+    assert dict(Job.objects.values_list("key", "state")) == {"a": "ready", "b": "done"}
 
 
 def test_a_job_of_a_batch_that_lost_its_lease_does_not_keep_the_others_running() -> None:
