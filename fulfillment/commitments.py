@@ -39,13 +39,13 @@ class Given:
     remaining: int  # Shopify units of the line that Shopify has at the warehouse's location
 
 
-def recompute(order: Order) -> None:
+def recompute(order: Order, rows: OrderRows | None = None) -> None:
     """Store in `inventory` which units of the order are committed, and where.
 
-    Takes two statements, or one if no warehouse has any units. Call it in the transaction that changed the order, and
-    after everything else that locks stock levels.
+    Takes one statement if any warehouse has units, and one to read the `rows` of the order if they are not given. Call
+    it in the transaction that changed the order, and after everything else that locks stock levels.
     """
-    if units := of(order_rows.read(order)):
+    if units := of(rows or order_rows.read(order)):
         commitments.note(units)
 
 

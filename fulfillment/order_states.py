@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -117,15 +118,6 @@ def lock_of(row: WmsOrder) -> Order:
     return lock(OrderPk(row.order_id))
 
 
-def locked_with_order(rows: QuerySet[WmsOrder]) -> QuerySet[WmsOrder]:
-    """Have a query lock the WMS orders that it finds, each after its order, and read both as they are then.
-
-    It does what `lock_of` and a second look at the WMS order do, with one statement.
-    """
-    locked = rows.select_for_update(of=("order", "self"))
-    return locked.select_related("order__shop", "warehouse__connection")
-
-
 def own_clock(at: Combinable) -> Combinable:
     """The time on the order's own clock: `at` without all the time that the order waited for Shopify or a person.
 
@@ -228,14 +220,13 @@ def lag_of_part() -> Combinable:
     return ExpressionWrapper(Subquery(clock) - F("lag_started_at"), output_field=DurationField())
 
 
-def derive_state(order: Order) -> None:
+def derive_state(order: Order, *, unshipped: Collection[str] = ()) -> None:
     """Derive the state of a locked order from its WMS orders, unless a person has to decide.
 
     If everything that was sent is shipped, but a deferred part is still to come, the order waits for that part.
+    `unshipped`: the statuses of all its WMS orders, if the caller knows them and none has shipped anything.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_PARTS, {"order": order.id, "reported": _REPORTED})
-        rows = cursor.fetchall()
+    rows = [(status, False, None, None, None) for status in unshipped] or _read_parts(order)
     statuses = {str(WmsStatus.SHIPPED) if is_complete else status for status, is_complete, *_ in rows}
     live = statuses - {str(status) for status in ENDED}
     if order.cancelled_at and not live:
@@ -253,6 +244,12 @@ def derive_state(order: Order) -> None:
             _set_state_of_deferred(order)
         else:
             _set_state_with_requests(order, state)
+
+
+def _read_parts(order: Order) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_PARTS, {"order": order.id, "reported": _REPORTED})
+        return cursor.fetchall()
 
 
 def _set_state_of_deferred(order: Order) -> None:

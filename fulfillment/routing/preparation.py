@@ -9,11 +9,12 @@ from functools import partial
 
 import structlog
 from django.db import transaction
-from django.db.models import Count, Max
+from django.db.models import Count
 from django.db.models.functions import Now, TruncDay
 
 from fulfillment import alerts, commitments, coverage, jobs, order_states
-from fulfillment.models import Order, OrderLine, WmsOrder, WmsOrderLine
+from fulfillment.models import Order, OrderLine, WmsOrder, WmsOrderLine, order_rows
+from fulfillment.models.order_rows import OrderRows
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.order_states import PERSON_DECIDES
 from fulfillment.refs import OrderPk, order_key, part_external_id
@@ -29,6 +30,7 @@ from skumap.refs import sku_key, variant_key
 from skumap.verification.review import report_unmapped
 from wms.ids import WarehousePk
 from wms.models import Warehouse
+from wms.vocabulary.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 
@@ -45,6 +47,7 @@ ROUTABLE = (
 class RoutingPlan:
     """Everything that a routing decision needs and gives. Units are Shopify's, by our order line id."""
 
+    rows: OrderRows
     units: Mapping[int, int]
     lines: Mapping[int, OrderLine]
     warehouses: Mapping[WarehousePk, Warehouse]
@@ -73,7 +76,8 @@ def plan(order: Order) -> RoutingPlan | None:
         or (order.state == OrderState.HELD and order.reason in PERSON_DECIDES | {Reason.NO_ADDRESS})
     ):
         return None
-    measured = coverage.measure(order)
+    rows = order_rows.read(order)
+    measured = coverage.of(order, rows)
     if not measured.uncovered:
         return None
     warehouses = {
@@ -83,6 +87,7 @@ def plan(order: Order) -> RoutingPlan | None:
     known = line_products.identify(order.shop_id, lines, warehouses=warehouses)
     candidates = _candidates(order, measured, warehouses=warehouses, known=known)
     return RoutingPlan(
+        rows=rows,
         units=measured.uncovered,
         lines=measured.lines,
         warehouses=warehouses,
@@ -203,9 +208,11 @@ def _reserve_and_make(order: Order, found: RoutingPlan) -> WmsOrder | None:
     """
     chosen = found.decision.chosen
     assert chosen is not None and chosen.needs is not None  # noqa: S101, PT018
-    part = (order.wms_orders.aggregate(last=Max("part"))["last"] or 0) + 1
+    parts = found.rows.wms_orders
+    part = max((each.part for each in parts), default=0) + 1
     external_id = part_external_id(order.shop.domain, order.shopify_order_id, part)
-    if part > 1 and (refused := order_states.refused_parts(order).first()):
+    if any(each.wms_status == WmsStatus.REJECTED for each in parts):
+        refused = order_states.refused_parts(order)[0]
         attempts.hold_for_refusal(order, refused.outcome_detail)  # a replay would send its units, too
         return None
     needs = [Need(chosen.id, item, units) for item, units in sorted(chosen.needs.items())]
@@ -218,8 +225,7 @@ def _reserve_and_make(order: Order, found: RoutingPlan) -> WmsOrder | None:
         external_id=external_id,
         lag_started_at=order.lag_started_at or order_states.read_own_clock(order),
     )
-    wms_order_making.store(row, _lines(row, found), decision=found.decision)
-    commitments.recompute(order)
+    _store(row, found)
     if order.state in (OrderState.HELD, OrderState.READY):
         order_states.set_state(order, OrderState.READY)
     jobs.wms_orders.submit(row)
@@ -227,9 +233,9 @@ def _reserve_and_make(order: Order, found: RoutingPlan) -> WmsOrder | None:
     return row
 
 
-def _lines(row: WmsOrder, found: RoutingPlan) -> list[WmsOrderLine]:
-    """The items that the warehouse of a new WMS order is to send."""
-    return [
+def _store(row: WmsOrder, found: RoutingPlan) -> None:
+    """Store a new WMS order, with the items that its warehouse is to send and what Shopify has committed of them."""
+    lines = [
         WmsOrderLine(
             wms_order=row,
             order_line=found.lines[line_id],
@@ -240,6 +246,10 @@ def _lines(row: WmsOrder, found: RoutingPlan) -> list[WmsOrderLine]:
         for line_id, units in found.units.items()
         for component in found.products.components(line_id, row.warehouse.id)
     ]
+    wms_order_making.store(row, lines, decision=found.decision)
+    found.rows.wms_orders.append(row)
+    found.rows.given.extend(lines)
+    commitments.recompute(row.order, found.rows)
 
 
 def wake_keys(order: Order, found: RoutingPlan) -> list[ParkKey]:

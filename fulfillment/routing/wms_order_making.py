@@ -48,3 +48,5 @@ def store(row: WmsOrder, lines: Sequence[WmsOrderLine], *, decision: Decision) -
     with connection.cursor() as cursor:
         cursor.execute(_STORE, values)
         (row.id,) = cursor.fetchone()
+    for line in lines:
+        line.wms_order = row

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
@@ -22,13 +23,20 @@ from inventory import reservations
 from ops.errors import Blocked, Transient
 from ops.queue.jobs import wake
 from wms.adapters import capabilities_of
-from wms.adapters.base import Capability, OrderRequest
+from wms.adapters.base import Address, Capability, OrderLineRequest, OrderRequest
 from wms.models import Connection
 from wms.vocabulary.statuses import WmsStatus
 
 SETTLE_TIME = timedelta(seconds=settings.WMS_SETTLE_SECONDS)
 """A WMS without idempotent creation may still process a request that timed out. Only after this long does "not found"
 mean that the order is not there."""
+
+
+_LINES = """
+SELECT line.item_code, line.quantity, sold.shopify_line_id
+FROM fulfillment_wmsorderline AS line JOIN order_line_items AS sold ON sold.id = line.order_line_id
+WHERE line.wms_order_id = %s ORDER BY line.id
+"""
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,23 @@ class Attempt:
     def absence_is_conclusive(self) -> bool:
         """Whether an order that was not found is certainly not there."""
         return not self.outcome_unknown or (self.can(Capability.FIND_ORDER) and not self.settle_time_left)
+
+
+def request_of(row: WmsOrder) -> OrderRequest:
+    """The request to the WMS: the lines as they were routed, and the address as it was last read."""
+    order = row.order
+    address = json.loads(order.ship_to) if order.ship_to else {}
+    with connection.cursor() as cursor:
+        cursor.execute(_LINES, [row.id])
+        lines = cursor.fetchall()
+    return OrderRequest(
+        external_id=row.external_id,
+        external_ref=row.external_ref,
+        warehouse_code=row.warehouse.wms_warehouse_code,
+        lines=tuple(OrderLineRequest(item, units, str(line_id)) for item, units, line_id in lines),
+        address=Address(**address),
+        shipping_method=order.shipping_method,
+    )
 
 
 def _current(attempt: Attempt) -> QuerySet[WmsOrder]:

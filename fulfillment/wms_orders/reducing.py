@@ -23,7 +23,7 @@ from fulfillment.models.states import ChangeRequest
 from fulfillment.reductions import change_requests, ending, surplus_review, wms_order_surplus
 from fulfillment.refs import WmsOrderPk, reduction_key
 from fulfillment.wms_order_states import OVER
-from fulfillment.wms_orders import submission
+from fulfillment.wms_orders import attempts
 from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
 from wms.adapters import adapter_for
 from wms.adapters.base import OrderLineRequest, OrderRequest, UpdateAnswer
@@ -101,7 +101,7 @@ def _request(row: WmsOrder) -> OrderRequest:
     lines = row.lines.select_related("order_line").order_by("id")
     kept = [(line, line.quantity if line.reduce_to is None else line.reduce_to) for line in lines]
     return replace(
-        submission.request_of(row),
+        attempts.request_of(row),
         lines=tuple(
             OrderLineRequest(line.item_code, quantity, str(line.order_line.shopify_line_id))
             for line, quantity in kept

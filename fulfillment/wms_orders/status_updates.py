@@ -23,6 +23,7 @@ from fulfillment.wms_order_states import (
     CancellationPhase,
     Event,
     advance,
+    locked_with_order,
     moves,
     phase,
 )
@@ -86,7 +87,7 @@ def apply_callback(connection_pk: ConnectionPk, event: OrderStatusEvent, *, occu
     """Apply an order_status callback. Raises Blocked if the order is not known yet."""
     with transaction.atomic():
         rows = WmsOrder.objects.filter(warehouse__connection_id=connection_pk, remote_id=event.wms_order_id)
-        row = order_states.locked_with_order(rows).first()
+        row = locked_with_order(rows).first()
         if row is not None:
             _apply(row, event.wms_status, word=event.status, reason=event.reason, occurred_at=occurred_at)
     if row is None:
@@ -103,7 +104,7 @@ def apply_status(
     `occurred_at` is the earliest time at which the status applied. States only move forward, in whatever order the
     reports arrive.
     """
-    row = order_states.locked_with_order(WmsOrder.objects.all()).get(id=row.id)
+    row = locked_with_order(WmsOrder.objects.all()).get(id=row.id)
     _apply(row, status, word=word, reason=reason, occurred_at=occurred_at)
 
 

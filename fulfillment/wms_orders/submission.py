@@ -8,17 +8,17 @@ record_acceptance  one transaction: the answer of the WMS, only while the order 
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import timedelta
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
 from fulfillment import alerts, coverage, jobs, order_states
-from fulfillment.models import WmsOrder
+from fulfillment.models import WmsOrder, order_rows
+from fulfillment.models.order_rows import OrderRows
 from fulfillment.models.states import Outcome, Reason
 from fulfillment.privacy import erasure
 from fulfillment.readiness import FULFILLABLE_STATUSES
@@ -31,6 +31,7 @@ from fulfillment.wms_order_states import (
     UNCONFIRMED,
     Event,
     advance,
+    locked_with_order,
     status_before_shipment,
 )
 from fulfillment.wms_orders import attempts, cancellation
@@ -41,19 +42,12 @@ from ops.errors import Blocked, Permanent, Throttled, Transient, UnknownOutcome
 from ops.idempotency import GuardState, RetentionWindow
 from ops.queue.jobs import wake
 from wms.adapters import adapter_for
-from wms.adapters.base import Address, Capability, OrderAnswer, OrderLineRequest, OrderRequest
+from wms.adapters.base import Capability, OrderAnswer
 from wms.availability import warehouses
 from wms.ids import RemoteOrderId
 from wms.vocabulary.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
-
-
-_LINES = """
-SELECT line.item_code, line.quantity, sold.shopify_line_id
-FROM fulfillment_wmsorderline AS line JOIN order_line_items AS sold ON sold.id = line.order_line_id
-WHERE line.wms_order_id = %s ORDER BY line.id
-"""
 
 
 def submit(wms_order_pk: WmsOrderPk) -> None:
@@ -86,7 +80,7 @@ def begin(wms_order_pk: WmsOrderPk) -> Attempt | None:
     Raises Blocked if a person must decide, if the warehouse accepts no work, or if Shopify holds the units back.
     """
     rows = WmsOrder.objects.annotate(age=Now() - F("attempt_at"))
-    row = order_states.locked_with_order(rows).get(id=wms_order_pk)
+    row = locked_with_order(rows).get(id=wms_order_pk)
     order = row.order
     is_new = row.wms_status != WmsStatus.SUBMITTING
     if row.wms_status not in MAY_BE_SENT or (is_new and (order.cancelled_at or row.remote_id)):
@@ -100,7 +94,7 @@ def begin(wms_order_pk: WmsOrderPk) -> Attempt | None:
         wms_order=row,
         number=row.attempt if outcome_unknown else row.attempt + 1,
         connection=row.warehouse.connection,
-        request=request_of(row),
+        request=attempts.request_of(row),
         age=row.age,
         outcome_unknown=outcome_unknown,
         no_longer_needed=bool(order.cancelled_at or (row.attempt and wms_order_surplus.is_unwanted(row))),
@@ -161,25 +155,8 @@ def without_surplus(attempt: Attempt) -> Attempt:
         row.order = order_states.lock_of(row)
         if attempts.is_current(attempt) and not wms_order_surplus.is_unwanted(row):
             wms_order_surplus.drop_unwanted(row)
-        return replace(attempt, request=request_of(row))
+        return replace(attempt, request=attempts.request_of(row))
     return attempt
-
-
-def request_of(row: WmsOrder) -> OrderRequest:
-    """The request to the WMS: the lines as they were routed, and the address as it was last read."""
-    order = row.order
-    address = json.loads(order.ship_to) if order.ship_to else {}
-    with connection.cursor() as cursor:
-        cursor.execute(_LINES, [row.id])
-        lines = cursor.fetchall()
-    return OrderRequest(
-        external_id=row.external_id,
-        external_ref=row.external_ref,
-        warehouse_code=row.warehouse.wms_warehouse_code,
-        lines=tuple(OrderLineRequest(item, units, str(line_id)) for item, units, line_id in lines),
-        address=Address(**address),
-        shipping_method=order.shipping_method,
-    )
 
 
 def look_up(attempt: Attempt) -> OrderAnswer | None:
@@ -230,14 +207,15 @@ def record_acceptance(
     wms_order_pk: WmsOrderPk, answer: OrderAnswer, *, decided_by_id: int | None = None
 ) -> bool:
     """Store that the WMS has the order; False if that was recorded before."""
-    row = order_states.locked_with_order(WmsOrder.objects.all()).get(id=wms_order_pk)
+    row = locked_with_order(WmsOrder.objects.all()).get(id=wms_order_pk)
     order = row.order
     reported = answer.status
     known = reported not in (*UNCONFIRMED, WmsStatus.UNKNOWN)
     status = status_before_shipment(reported) if known else WmsStatus.ACCEPTED
     ended = status in ENDED
     intended = bool(order.cancelled_at) or (ended and wms_order_surplus.is_unwanted(row))
-    at_location = not _work_is_elsewhere(row)
+    rows = order_rows.read(order)
+    at_location = not _work_is_elsewhere(row, rows)
     recorded = advance(
         WmsOrder.objects.filter(id=row.id),
         Event.FOUND,
@@ -257,26 +235,31 @@ def record_acceptance(
     if ended:
         cancellation.ended_by_wms(row, intended=intended)
     else:
-        _after_acceptance(row, at_location=at_location)
+        _after_acceptance(row, rows, status=status, at_location=at_location)
     _release_waiting_work(row, answer.remote_id)
     logger.info("order_submitted", order=order.id, shop=order.shop_id, wms_order=row.id, status=status)
     return True
 
 
-def _work_is_elsewhere(row: WmsOrder) -> bool:
+def _work_is_elsewhere(row: WmsOrder, rows: OrderRows) -> bool:
     """Whether Shopify asks for units of the order from another location than the warehouse's."""
-    fulfillable = coverage.fulfillment_orders_to_ship(row.order).filter(status__in=FULFILLABLE_STATUSES)
-    return fulfillable.exclude(location_id=row.warehouse.shopify_location_id).exists()
+    return any(
+        work.status in FULFILLABLE_STATUSES and work.location_id != row.warehouse.shopify_location_id
+        for work in rows.fulfillment_orders
+        if coverage.is_to_ship(work)
+    )
 
 
-def _after_acceptance(row: WmsOrder, *, at_location: bool) -> None:
+def _after_acceptance(row: WmsOrder, rows: OrderRows, *, status: WmsStatus, at_location: bool) -> None:
     """Confirm the reservation, and catch up on what changed during the submission: a surplus, a cancellation, a
     move."""
     order = row.order
     reservations.confirm(row.external_id)
     if order.surplus:
         surplus_review.review(order)
-    order_states.derive_state(order)
+    statuses = [status, *(part.wms_status for part in rows.wms_orders if part.id != row.id)]
+    changed = order.surplus or rows.sent or any(part.remainder_unwanted for part in rows.wms_orders)
+    order_states.derive_state(order, unshipped=() if changed else statuses)
     if order.cancelled_at:
         jobs.wms_orders.cancel(row)
     if not at_location:

@@ -193,7 +193,7 @@ def wake(*keys: ParkKey) -> int:
     """
     if not keys:
         return 0
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         lock_keys(keys)
         cursor.execute(
             "UPDATE ops_job SET parked_on = '{}', run_at = now()"
