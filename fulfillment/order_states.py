@@ -249,7 +249,8 @@ def derive_state(order: Order, *, unshipped: Collection[str] = ()) -> None:
 def _read_parts(order: Order) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(_PARTS, {"order": order.id, "reported": _REPORTED})
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def _set_state_of_deferred(order: Order) -> None:

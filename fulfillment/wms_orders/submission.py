@@ -79,8 +79,8 @@ def begin(wms_order_pk: WmsOrderPk) -> Attempt | None:
 
     Raises Blocked if a person must decide, if the warehouse accepts no work, or if Shopify holds the units back.
     """
-    rows = WmsOrder.objects.annotate(age=Now() - F("attempt_at"))
-    row = locked_with_order(rows).get(id=wms_order_pk)
+    rows = locked_with_order(WmsOrder.objects.all()).annotate(age=Now() - F("attempt_at"))
+    row = rows.get(id=wms_order_pk)
     order = row.order
     is_new = row.wms_status != WmsStatus.SUBMITTING
     if row.wms_status not in MAY_BE_SENT or (is_new and (order.cancelled_at or row.remote_id)):
