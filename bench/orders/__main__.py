@@ -26,7 +26,9 @@ def main() -> int:
     plan = Plan(given.orders, BUCKETS[given.bucket], given.idle, given.within)
     counted = Plan(given.count, BUCKETS["large"], idle_seconds=1.0)
     with ExitStack() as stack:
-        revisions = [stack.enter_context(checked_out(commit)) for commit in given.before] + [this_tree()]
+        revisions = [stack.enter_context(checked_out(commit)) for commit in given.before] + [
+            this_tree(small=given.small)
+        ]
         rounds = [_in_turn(revisions, lambda each: measure(each, plan)) for _ in range(given.rounds)]
         _print("What an order costs", table([_calmest(turns) for turns in zip(*rounds, strict=True)]))
         if given.count:
@@ -41,6 +43,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--before", nargs="*", default=[], metavar="REV", help="measured beside this tree, first"
     )
+    parser.add_argument("--small", action="store_true", help="this tree with its docker-compose.small.yml")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--bucket", choices=list(BUCKETS), default="large", help="points of each shop")
     parser.add_argument("--within", type=float, default=0.0, help="seconds in which the orders are placed")

@@ -130,7 +130,7 @@ def _groups(deployment: Deployment) -> Groups:
     return {
         "web": [programs["web"]],
         "workers": [pid for name, pid in programs.items() if name not in {"web", "beat"}],
-        "beat": [programs["beat"]],
+        "beat": [pid for name, pid in programs.items() if name == "beat"],
         **children_named({"Postgres": "/postgres", "Valkey": "valkey-server", "simulators": "sandbox"}),
     }
 

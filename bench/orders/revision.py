@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -20,6 +21,8 @@ class Revision:
 
     name: str
     folder: Path
+    small: bool = False
+    """Whether it is deployed with its docker-compose.small.yml too."""
 
     def program(self, name: str) -> str:
         """Returns the path of a program in the virtual environment of this tree."""
@@ -28,16 +31,23 @@ class Revision:
     def commands(self) -> dict[str, list[str]]:
         """Returns the commands that keep running in production, by the name of their service: web, beat and workers.
 
-        They are read from the tree's own Dockerfile and docker-compose.yml, so that each revision is measured as it
+        They are read from the tree's own Dockerfile and Compose files, so that each revision is measured as it
         is deployed.
         """
-        services = yaml.safe_load((self.folder / "docker-compose.yml").read_text())["services"]
+        services = self._services("docker-compose.yml")
+        if self.small:
+            for name, changes in self._services("docker-compose.small.yml").items():
+                services[name] = {} if "profiles" in changes else services[name] | changes
         celery = {
             name: [str(word) for word in service["command"]]
             for name, service in services.items()
             if service.get("command", [""])[0] == "celery"
         }
         return {"web": services["web"].get("command") or _image_command(self.folder / "Dockerfile"), **celery}
+
+    def _services(self, file: str) -> dict[str, dict[str, Any]]:
+        services: dict[str, dict[str, Any]] = yaml.safe_load((self.folder / file).read_text())["services"]
+        return services
 
 
 def _image_command(dockerfile: Path) -> list[str]:
@@ -47,9 +57,9 @@ def _image_command(dockerfile: Path) -> list[str]:
     return command
 
 
-def this_tree() -> Revision:
+def this_tree(*, small: bool = False) -> Revision:
     """Returns the tree that this module stands in, with whatever is not committed yet."""
-    return Revision("now", ROOT)
+    return Revision("now, small" if small else "now", ROOT, small)
 
 
 @contextmanager

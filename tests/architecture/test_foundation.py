@@ -66,6 +66,18 @@ def test_compose_serves_every_queue_with_exactly_one_kind_of_worker() -> None:
     assert sorted(served) == sorted(Queue)
 
 
+def test_the_small_profile_is_the_same_web_server_and_one_worker_that_does_everything() -> None:
+    changed = yaml.safe_load((ROOT / "docker-compose.small.yml").read_text())["services"]
+    web, worker = changed.pop("web")["command"], changed.pop("worker")["command"]
+    assert web == ["granian", *command.arguments(host="0.0.0.0", port=8000, workers=1)]  # noqa: S104
+    assert sorted(worker[worker.index("--queues") + 1].split(",")) == sorted(Queue)
+    assert "--beat" in worker
+    everything = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    others = {name for name, service in everything.items() if "celery" in service.get("command", [])}
+    assert set(changed) == others - {"worker"}
+    assert all(service == {"profiles": ["apart"]} for service in changed.values())
+
+
 def test_every_service_but_the_one_shot_has_a_health_check_and_is_not_privileged() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     assert {name for name, service in services.items() if "healthcheck" not in service} == {"migrate"}

@@ -52,9 +52,15 @@ def figures(revision: str, *, cpu: Mapping[str, float], statements: Mapping[str,
 def test_every_program_of_the_deployment_is_started() -> None:
     commands = this_tree().commands()
     assert commands["web"][0] == "granian"
-    queues = [word for command in commands.values() for word in command if word in {"submission", "dispatch"}]
-    assert sorted(queues) == ["dispatch", "submission"]
+    words = [part for command in commands.values() for word in command for part in word.split(",")]
+    assert sorted(word for word in words if word in {"submission", "dispatch"}) == ["dispatch", "submission"]
     assert "beat" in commands
+
+
+def test_the_small_deployment_has_a_web_server_and_one_worker() -> None:
+    commands = this_tree(small=True).commands()
+    assert list(commands) == ["web", "worker"]
+    assert commands["web"][commands["web"].index("--workers") + 1] == "1"
 
 
 def test_an_unknown_revision_is_an_error() -> None:
