@@ -176,30 +176,28 @@ def ship(reference: str, quantities: Mapping[str, int], *, shipped_at: datetime 
     """Note that units (by item code) left the warehouse at `shipped_at`, the WMS's time; None means now.
 
     Units beyond the reservations are ignored. Where the level's quantity still contains the units, they stay reserved,
-    as a row of their own, until a quantity arrives without them.
+    as a row of their own, until a quantity arrives without them. Nothing is pushed unless other units are free now.
     """
     now = timezone.now()
-    left = Counter(quantities)
-    with transaction.atomic():
+    at, left = min(shipped_at or now, now), Counter(quantities)
+    with transaction.atomic(savepoint=False):
         levels = {level.id: level for level in locking.lock(references=[reference])}
         smaller: list[Reservation] = []
-        empty: list[Reservation] = []
+        gone: list[Reservation] = []
         in_transit_out: list[Reservation] = []
         for row in _open_rows(reference).order_by("level_id"):
-            level = levels[row.level_id]
-            units = min(row.quantity, left[level.item_code])
+            units = min(row.quantity, left[levels[row.level_id].item_code])
             if units <= 0:
                 continue
-            left[level.item_code] -= units
-            in_transit_out += _still_in_quantity(
-                row, units, level=level, shipped_at=min(shipped_at or now, now)
-            )
-            row.quantity -= units
-            (smaller if row.quantity else empty).append(row)
+            left[levels[row.level_id].item_code] -= units
+            leaving = row if units == row.quantity else _split(row, units, smaller=smaller)
+            still = _is_still_in_quantity(row, level=levels[row.level_id], shipped_at=at)
+            (in_transit_out if still else gone).append(leaving)
         Reservation.objects.bulk_update(smaller, ["quantity"])
-        Reservation.objects.filter(pk__in=[row.pk for row in empty]).delete()
-        Reservation.objects.bulk_create(in_transit_out)
-        _follow_up(levels.values())
+        _store_in_transit_out(in_transit_out, shipped_at=at)
+        Reservation.objects.filter(pk__in=[row.pk for row in gone if row.pk]).delete()
+        if any(row.state == PENDING or levels[row.level_id].counts_on_hand for row in gone):
+            _follow_up(levels.values())
     if +left:
         logger.warning("shipped_more_than_reserved", reference=reference, units=dict(+left))
 
@@ -208,23 +206,34 @@ def _open_rows(*references: str) -> QuerySet[Reservation]:
     return Reservation.objects.filter(reference__in=references, shipped_at__isnull=True)
 
 
-def _still_in_quantity(
-    row: Reservation, units: int, *, level: LockedLevel, shipped_at: datetime
-) -> list[Reservation]:
-    """Return a row that keeps the shipped units reserved if the level's quantity still contains them, else nothing."""
-    accepted_at = row.accepted_at or shipped_at
-    known_from = shipped_at if level.stock_basis == Connection.StockBasis.ON_HAND else accepted_at
-    if row.state == NETTED or (level.observed_at is not None and level.observed_at >= known_from):
-        return []
-    return [
-        Reservation(
-            level_id=row.level_id,
-            reference=row.reference,
-            quantity=units,
-            accepted_at=accepted_at,
-            shipped_at=shipped_at,
-        )
-    ]
+def _split(row: Reservation, units: int, *, smaller: list[Reservation]) -> Reservation:
+    """Take units off a row, and return a row for them that is not stored."""
+    row.quantity -= units
+    smaller.append(row)
+    return Reservation(
+        level_id=row.level_id,
+        reference=row.reference,
+        quantity=units,
+        state=row.state,
+        accepted_at=row.accepted_at,
+    )
+
+
+def _store_in_transit_out(rows: Collection[Reservation], *, shipped_at: datetime) -> None:
+    """Store that the units of these rows left, and stay reserved."""
+    for row in rows:
+        row.accepted_at, row.shipped_at = row.accepted_at or shipped_at, shipped_at
+    if stored := [row.pk for row in rows if row.pk]:
+        accepted_at = Coalesce("accepted_at", Value(shipped_at))
+        Reservation.objects.filter(pk__in=stored).update(accepted_at=accepted_at, shipped_at=shipped_at)
+    if parts := [row for row in rows if not row.pk]:
+        Reservation.objects.bulk_create(parts)
+
+
+def _is_still_in_quantity(row: Reservation, *, level: LockedLevel, shipped_at: datetime) -> bool:
+    """Whether the quantity still contains the units of a row that leave now, so that they stay reserved."""
+    known_from = shipped_at if level.counts_on_hand else row.accepted_at or shipped_at
+    return row.state != NETTED and (level.observed_at is None or level.observed_at < known_from)
 
 
 def _shortages(

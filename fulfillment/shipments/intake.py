@@ -1,81 +1,40 @@
-"""From a shipment callback to a Shipment. Each unit is accounted for: none is dropped, and none is counted twice."""
+"""From a shipment callback to a Shipment, which is stored once however often it is reported."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import structlog
-from django.db import IntegrityError, transaction
-from django.db.models import DateTimeField, Value
-from django.db.models.expressions import Combinable
-from django.db.models.functions import Greatest, Least, Now
+from django.db import connection, transaction
 
-from fulfillment import jobs, order_states
-from fulfillment.models import (
-    Order,
-    Shipment,
-    ShipmentCount,
-    ShipmentLine,
-    ShipmentUnit,
-    WmsOrder,
-    WmsOrderLine,
-)
+from fulfillment import order_states
+from fulfillment.models import Order, Shipment, ShipmentLine, WmsOrder
 from fulfillment.models.states import ShipmentState
 from fulfillment.refs import ShipmentPk
-from fulfillment.shipments import held_shipments, repeated_reports, tracking
-from fulfillment.wms_order_states import ENDED
-from fulfillment.wms_orders import cancellation, status_updates
-from inventory import reservations
+from fulfillment.shipments import repeated_reports, tracking
+from fulfillment.shipments.counting import count_new, count_units
+from fulfillment.wms_orders import status_updates
 from ops import idempotency
 from ops.errors import Throttled, Transient
 from ops.idempotency import GuardState, RetentionWindow
 from wms.callbacks.events import ShipmentEvent
 from wms.ids import ConnectionPk, RemoteShipmentId
 
-logger = structlog.get_logger(__name__)
-
 _SOON = timedelta(seconds=5)
 
+_INSERTED = (
+    *("connection_id", "wms_shipment_id", "wms_order_id", "remote_order_id", "state", "warehouse_code"),
+    *("shipped_at", "reported_at", "tracking_number", "tracking_numbers", "tracking_urls", "carrier_code"),
+)
 
-@dataclass(frozen=True)
-class Allocation:
-    """How a shipment's items fall on the lines of a WMS order. `shipped`: item units by line (our row id). `units`:
-    Shopify units by order line. `misfits`: units by item code that do not fit."""
-
-    shipped: Mapping[int, int]
-    units: Mapping[int, int]
-    misfits: Mapping[str, int]
-
-
-def allocate(lines: Iterable[WmsOrderLine], items: Mapping[str, int]) -> Allocation:
-    """Spread shipped items (WMS units by item code) over the lines, in their order. Pure.
-
-    `units` of the result are the Shopify units that this shipment completes. A unit of a kit is complete with its last
-    item.
-    """
-    rows = list(lines)
-    left = dict(items)
-    shipped: dict[int, int] = {}
-    for row in rows:
-        take = min(left.get(row.item_code, 0), row.quantity - row.shipped)
-        if take > 0:
-            shipped[row.id] = take
-            left[row.item_code] -= take
-    units = {
-        line: now - before
-        for line in dict.fromkeys(row.order_line_id for row in rows)
-        if (now := _complete_units(rows, line, shipped)) > (before := _complete_units(rows, line, {}))
-    }
-    return Allocation(shipped, units, {item: units for item, units in left.items() if units})
-
-
-def _complete_units(rows: list[WmsOrderLine], line: int, shipped: Mapping[int, int]) -> int:
-    """Shopify units of a line that are complete once `shipped` is added: the minimum over its components."""
-    return min(
-        (row.shipped + shipped.get(row.id, 0)) // row.per_unit for row in rows if row.order_line_id == line
-    )
+_INSERT = """
+INSERT INTO fulfillment_shipment (connection_id, wms_shipment_id, wms_order_id, wms_order_ref, state, reason,
+    warehouse_code, shipped_at, reported_at, tracking_number, tracking_numbers, tracking_urls, carrier_code, emitted_at)
+VALUES (%(connection_id)s, %(wms_shipment_id)s, %(wms_order_id)s, %(remote_order_id)s, %(state)s, '',
+    %(warehouse_code)s, %(shipped_at)s, %(reported_at)s, %(tracking_number)s, %(tracking_numbers)s::varchar[],
+    %(tracking_urls)s::text[], %(carrier_code)s,
+    LEAST(GREATEST(%(reported_at)s, %(made_at)s), statement_timestamp()))
+ON CONFLICT (connection_id, wms_shipment_id) DO NOTHING RETURNING id
+"""
 
 
 def receive(connection_pk: ConnectionPk, event: ShipmentEvent, *, occurred_at: datetime) -> None:
@@ -96,131 +55,65 @@ def receive(connection_pk: ConnectionPk, event: ShipmentEvent, *, occurred_at: d
 def record_shipment(row: WmsOrder, event: ShipmentEvent, *, occurred_at: datetime) -> Shipment | None:
     """Store the shipment and count its units; None if it was stored before, so that the report was only compared."""
     order = order_states.lock_of(row)
+    shipment = _insert(row, event, identity=event.wms_shipment_id, occurred_at=occurred_at)
+    if shipment is not None:
+        tracking.report_unusable(order, shipment, event.tracking)
+        count_new(order, shipment, repeated_reports.items(event))
+        return shipment
     known, identity = repeated_reports.find_known(row, event)
-    if known is not None:
-        if repeated_reports.compare_report(order, known, event, occurred_at=occurred_at):
-            count_units(order, known)
+    if known is None:
+        return _store_twin(order, row, event, identity=identity, occurred_at=occurred_at)
+    if repeated_reports.compare_report(order, known, event, occurred_at=occurred_at):
+        count_units(order, known)
+    return None
+
+
+def _insert(
+    row: WmsOrder, event: ShipmentEvent, *, identity: RemoteShipmentId, occurred_at: datetime
+) -> Shipment | None:
+    """Store a shipment without its lines; None if one with this id is stored already.
+
+    The time of its first report is the WMS's time, but not before the WMS order was made, and not in the future.
+    """
+    shipment = Shipment(
+        connection_id=row.warehouse.connection_id,
+        wms_shipment_id=identity,
+        wms_order=row,
+        remote_order_id=event.wms_order_id,
+        warehouse_code=event.warehouse_id,
+        shipped_at=event.shipped_at,
+        reported_at=occurred_at,
+        **tracking.fields_of(event.tracking),
+    )
+    values = {name: getattr(shipment, name) for name in _INSERTED} | {"made_at": row.created_at}
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, values)
+        stored = cursor.fetchone()
+    if stored is None:
         return None
-    shipment = _store(row, event, identity=identity, occurred_at=occurred_at)
-    tracking.report_unusable(order, shipment, event.tracking)
-    if identity != event.wms_shipment_id:
-        repeated_reports.hold_twin(order, shipment, event)
-    else:
-        count_units(order, shipment)
+    shipment.id = stored[0]
     return shipment
 
 
-def _store(
-    row: WmsOrder, event: ShipmentEvent, *, identity: RemoteShipmentId, occurred_at: datetime
+def _store_twin(
+    order: Order,
+    row: WmsOrder,
+    event: ShipmentEvent,
+    *,
+    identity: RemoteShipmentId,
+    occurred_at: datetime,
 ) -> Shipment:
-    """Store a shipment with its lines. Raises Transient if its id was taken in the same moment."""
-    try:
-        with transaction.atomic():
-            shipment = Shipment.objects.create(
-                connection_id=row.warehouse.connection_id,
-                wms_shipment_id=identity,
-                wms_order=row,
-                remote_order_id=event.wms_order_id,
-                warehouse_code=event.warehouse_id,
-                shipped_at=event.shipped_at,
-                emitted_at=_emitted(row, occurred_at),
-                reported_at=occurred_at,
-                **tracking.fields_of(event.tracking),
-            )
-    except IntegrityError as error:
-        raise Transient("the same shipment id was just reported for another order") from error
+    """Store and hold a shipment whose own id is another order's. Raises Transient if that is not so any more."""
+    shipment = _insert(row, event, identity=identity, occurred_at=occurred_at)
+    if shipment is None:
+        raise Transient("the shipment was just reported by another event")
     ShipmentLine.objects.bulk_create(
         ShipmentLine(shipment=shipment, item_code=item, quantity=units)
         for item, units in repeated_reports.items(event).items()
     )
+    tracking.report_unusable(order, shipment, event.tracking)
+    repeated_reports.hold_twin(order, shipment, event)
     return shipment
-
-
-def _emitted(row: WmsOrder, occurred_at: datetime) -> Combinable:
-    """The WMS's time of the report, but not before the WMS order was made, and not in the future."""
-    reported = Value(occurred_at, output_field=DateTimeField())
-    return Least(Greatest(reported, Value(row.created_at, output_field=DateTimeField())), Now())
-
-
-def count_units(order: Order, shipment: Shipment) -> bool:
-    """Count the uncounted units of a shipment on its WMS order, and hold what does not fit. The order is locked.
-
-    This also serves a held shipment that a person wants checked again. Returns whether any unit of it goes on.
-    """
-    row = WmsOrder.objects.select_related("warehouse__connection").get(shipments=shipment)
-    rows = list(WmsOrderLine.objects.filter(wms_order=row).order_by("id"))
-    items = {line.item_code: line.quantity - line.counted for line in shipment.lines.all()}
-    allocation = allocate(rows, items)
-    if allocation.shipped:
-        _store_counts(shipment, rows, allocation)
-        counted = {item: units - allocation.misfits.get(item, 0) for item, units in items.items()}
-        reservations.ship(row.external_id, counted, shipped_at=shipment.shipped_at)
-        complete = all(line.shipped == line.quantity for line in rows)
-        record = status_updates.record_shipped if complete else status_updates.record_partly_shipped
-        record(row, shipped_at=shipment.shipped_at)
-        if row.cancel_requested_at:
-            cancellation.handle_too_late(row.id)
-        if complete and row.wms_status in ENDED:
-            cancellation.release_if_all_shipped(order)
-    goes_on = _set_shipment_state(order, shipment)
-    order_states.derive_state(order)
-    logger.info("shipment_counted", shipment=shipment.id, order=order.id, surplus=dict(allocation.misfits))
-    return goes_on
-
-
-def _store_counts(shipment: Shipment, rows: list[WmsOrderLine], allocation: Allocation) -> None:
-    """Add the counted units to the lines of the WMS order and to the lines and units of the shipment."""
-    taken: dict[str, int] = {}
-    for line in rows:
-        units = allocation.shipped.get(line.id, 0)
-        line.shipped += units
-        taken[line.item_code] = taken.get(line.item_code, 0) + units
-    WmsOrderLine.objects.bulk_update([line for line in rows if line.id in allocation.shipped], ["shipped"])
-    ShipmentCount.objects.bulk_create(
-        ShipmentCount(shipment=shipment, wms_order_line_id=line, quantity=units)
-        for line, units in allocation.shipped.items()
-    )
-    lines = list(shipment.lines.all())
-    for each in lines:
-        each.counted += taken.get(each.item_code, 0)
-    ShipmentLine.objects.bulk_update(lines, ["counted"])
-    there = {unit.order_line_id: unit for unit in shipment.units.all()}
-    grown = []
-    for line_id, units in allocation.units.items():
-        if line_id in there:
-            there[line_id].quantity += units
-            grown.append(there.pop(line_id))
-    ShipmentUnit.objects.bulk_update(grown, ["quantity"])
-    known = {unit.order_line_id for unit in grown}
-    ShipmentUnit.objects.bulk_create(
-        ShipmentUnit(shipment=shipment, order_line_id=line, quantity=units)
-        for line, units in allocation.units.items()
-        if line not in known
-    )
-
-
-def _set_shipment_state(order: Order, shipment: Shipment) -> bool:
-    """Set the state of a shipment after its units were counted; returns whether it goes on. The order is locked."""
-    rows = Shipment.objects.filter(id=shipment.id).exclude(
-        # A shipment that is being reported, or waits for a decision, keeps its state.
-        state__in=[ShipmentState.FULFILLING, ShipmentState.CANCELLED]
-    )
-    misfits = bool(held_shipments.misfit_units(shipment)) or not shipment.lines.exists()
-    unfulfilled = held_shipments.unfulfilled_units(shipment)
-    if unfulfilled:
-        rows.update(state=ShipmentState.RECEIVED, reason="", resumed_at=held_shipments.resumed_at())
-        jobs.shipments.fulfill(order)
-    elif misfits:
-        rows.update(state=ShipmentState.HELD)
-    else:
-        has_units = shipment.units.exists()
-        open_rows = rows.exclude(state=ShipmentState.CLOSED)
-        open_rows.update(state=ShipmentState.FULFILLED if has_units else ShipmentState.PARTIAL_KIT, reason="")
-    if misfits:
-        held_shipments.hold_misfits(order, shipment)
-    elif not unfulfilled:
-        held_shipments.close_held_alert(shipment)
-    return bool(unfulfilled) or not misfits
 
 
 @transaction.atomic

@@ -228,6 +228,23 @@ def test_on_hand_a_shipment_that_the_quantity_knows_already_frees_nothing_twice(
     assert (rows(), free(hamburg)) == ([], 5)
 
 
+@pytest.mark.parametrize(
+    ("place", "seen_ago", "is_pushed"), [("berlin", 60, False), ("hamburg", 60, False), ("hamburg", 0, True)]
+)
+def test_a_shipment_is_pushed_only_if_it_frees_units(
+    place: str, seen_ago: int, is_pushed: bool, request: pytest.FixtureRequest
+) -> None:
+    """`seen_ago`: the quantity is so many seconds old, and the units left 30 seconds ago."""
+    warehouse = request.getfixturevalue(place)
+    seen = timezone.now() - seen_ago * SECOND
+    make_level(warehouse, available=5, observed_at=seen)
+    reserve(warehouse, MUG=3)
+    StockLevel.objects.update(push_due_since=None)
+    reservations.ship("order-1", {"MUG": 3}, shipped_at=timezone.now() - 30 * SECOND)
+    level = StockLevel.objects.get()
+    assert (level.push_due_since is not None, level.reserved) == (is_pushed, 0 if is_pushed else 3)
+
+
 def test_shipping_more_than_reserved_or_unknown_items_changes_only_what_is_known(berlin: Warehouse) -> None:
     make_netted(make_level(berlin, available=5), 3)
     reservations.ship("order-1", {"MUG": 9, "CUP": 1})
@@ -302,7 +319,10 @@ def test_the_number_of_queries_does_not_grow_with_the_needs(berlin: Warehouse, c
     assert len(queries) == 1
     with CaptureQueriesContext(connection) as queries:
         reservations.ship("order-1", dict.fromkeys(items, 1))
-    assert len(queries) == 9, [query["sql"][:60] for query in queries]
+    assert len(queries) == 4, [query["sql"][:60] for query in queries]
+    with CaptureQueriesContext(connection) as queries:
+        reservations.ship("order-1", dict.fromkeys(items, 1))
+    assert len(queries) == 3, [query["sql"][:60] for query in queries]
 
 
 def together(*actions: Any) -> list[Any]:

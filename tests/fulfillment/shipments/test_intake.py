@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from unittest import mock
 
 import pytest
 from django.db.models.functions import Now
@@ -12,12 +13,13 @@ from fulfillment.fulfillments import creation
 from fulfillment.models import Shipment, WmsOrder, WmsOrderLine
 from fulfillment.models.states import OrderState, ShipmentState
 from fulfillment.shipments import intake
-from fulfillment.shipments.intake import allocate
+from fulfillment.shipments.counting import allocate
 from fulfillment.shopify import queries
 from inventory.models import Reservation
 from ops.models import Alert, Job
 from shops.api.client import Answer
-from tests.drain import drain
+from tests.drain import drain, drain_counting
+from tests.fulfillment import scene as scenes
 from tests.fulfillment.scene import GIFT_SET, LATER, LYON, MUG, TEE, Scene
 
 pytestmark = pytest.mark.django_db
@@ -300,3 +302,18 @@ def test_an_order_called_shipped_without_a_shipment_is_told_after_a_while(scene:
     assert Alert.objects.get(kind="shipment_missing").state == "open"
     scene.ship(order)
     assert Alert.objects.get(kind="shipment_missing").state == "closed"
+
+
+def test_a_shipment_and_its_fulfillment_take_few_statements_whatever_is_in_it(scene: Scene) -> None:
+    """With the claim and the end of the run, and without what a run does for a lane that had failures."""
+    counts = []
+
+    def work() -> None:
+        found = dict(drain_counting())
+        counts.append((found["wms.shipment"], found["fulfillment.fulfil"]))
+
+    for lines in ([(MUG, 1)], [(MUG, 1), (TEE, 1)]):
+        order = scene.arrive(*lines)
+        with mock.patch.object(scenes, "drain", work):
+            scene.ship(order)
+    assert counts == [(15, 19), (15, 19)]
