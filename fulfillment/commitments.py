@@ -10,11 +10,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fulfillment.models import Order, Shipment, WmsOrderLine, order_rows
+from fulfillment.models import Order, order_rows
 from fulfillment.models.order_rows import OrderRows
 from fulfillment.wms_order_states import ENDED
 from inventory import commitments
-from inventory.stock.levels import mark_due
 from inventory.stock.locking import Place
 
 COMMITTED = ("OPEN", "IN_PROGRESS", "SCHEDULED", "ON_HOLD")
@@ -81,22 +80,6 @@ def committed_units(given: Iterable[Given]) -> Commitments:
         places = found[each.reference]
         places[each.place] = places.get(each.place, 0) + taken[key] * each.per_unit
     return found
-
-
-def after_fulfillment(shipment: Shipment) -> None:
-    """After a fulfilment of the shipment was recorded: mark its stock for a push, and recompute the commitments.
-
-    All items of the fulfilled lines are marked, also those that left in an earlier shipment: a kit is fulfilled with
-    its last item. This locks stock levels, so call it last.
-    """
-    assert shipment.wms_order is not None  # noqa: S101
-    lines = WmsOrderLine.objects.filter(wms_order=shipment.wms_order)
-    of_units = lines.filter(order_line__in=shipment.units.values("order_line"))
-    items = set(of_units.values_list("item_code", flat=True)) | set(
-        shipment.lines.values_list("item_code", flat=True)
-    )
-    mark_due(shipment.wms_order.warehouse_id, items)
-    recompute(shipment.wms_order.order)
 
 
 def _given(rows: OrderRows) -> Iterable[Given]:

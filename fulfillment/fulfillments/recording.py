@@ -14,6 +14,7 @@ from fulfillment.models.states import FulfillmentState
 from fulfillment.shipments import held_shipments
 from fulfillment.shipments.requested_units import Pick
 from fulfillment.shipments.tracking import tracking_input
+from inventory.stock.levels import mark_due
 from shops.ids import FulfillmentId, ShopifyLineId
 
 logger = structlog.get_logger(__name__)
@@ -59,7 +60,8 @@ UPDATE fulfillment_fulfillmentorder AS work
 """
 
 # While units are unfulfilled, a held or cancelled shipment stays so. Once all are fulfilled, units that do not belong
-# to the order keep the shipment held, for a person to decide.
+# to the order keep the shipment held, for a person to decide. All items of the fulfilled lines are returned, also those
+# that left in an earlier shipment: a kit is fulfilled with its last item.
 _UPDATE_SHIPMENT = """
 UPDATE fulfillment_shipment AS shipment
    SET state = CASE WHEN facts.more AND shipment.state IN ('cancelled', 'held') THEN shipment.state
@@ -81,6 +83,10 @@ UPDATE fulfillment_shipment AS shipment
           FROM fulfillment_shipment WHERE id = %(id)s) AS before
  WHERE shipment.id = %(id)s
 RETURNING facts.more OR facts.misfits, before.stopped,
+          ARRAY(SELECT item_code FROM fulfillment_wmsorderline
+                 WHERE wms_order_id = shipment.wms_order_id AND order_line_id IN (
+                       SELECT order_line_id FROM fulfillment_shipmentunit WHERE shipment_id = %(id)s)
+                 UNION SELECT item_code FROM fulfillment_shipmentline WHERE shipment_id = %(id)s),
           shipment.tracking_number, shipment.tracking_numbers, shipment.tracking_urls, shipment.carrier_code
 """
 
@@ -104,8 +110,9 @@ def record(
             transaction.set_rollback(True)
             return False
         subtracted = bool(picks) and _subtract(order, picks)
-        _update_shipment(order, shipment, shopify_fulfillment_id, subtracted=subtracted)
-        commitments.after_fulfillment(shipment)
+        items = _update_shipment(order, shipment, shopify_fulfillment_id, subtracted=subtracted)
+        mark_due(shipment.wms_order.warehouse_id, items)
+        commitments.recompute(order)
         order_states.derive_state(order)
         if attempt.tracking != tracking_input(shipment):
             jobs.shipments.update_tracking(shipment, order)
@@ -144,8 +151,11 @@ def _subtract(order: Order, picks: Collection[Pick]) -> bool:
 
 def _update_shipment(
     order: Order, shipment: Shipment, shopify_fulfillment_id: FulfillmentId, *, subtracted: bool
-) -> None:
-    """Set the shipment's state after a fulfilment of some of its units, and read its present tracking."""
+) -> list[str]:
+    """Set the shipment's state after a fulfilment of some of its units, and read its present tracking.
+
+    Returns the items whose stock Shopify changed by itself.
+    """
     named = {
         "id": shipment.id,
         "fulfillment": shopify_fulfillment_id,
@@ -153,7 +163,7 @@ def _update_shipment(
     }
     with connection.cursor() as cursor:
         cursor.execute(_UPDATE_SHIPMENT, named)
-        unfinished, was_stopped, *tracking = cursor.fetchone()
+        unfinished, was_stopped, items, *tracking = cursor.fetchone()
     (
         shipment.tracking_number,
         shipment.tracking_numbers,
@@ -162,6 +172,7 @@ def _update_shipment(
     ) = tracking
     if was_stopped and not unfinished:
         held_shipments.close_held_alert(shipment)
+    return list(items)
 
 
 def units_as_json(units: Mapping[ShopifyLineId, int]) -> dict[str, int]:

@@ -105,7 +105,7 @@ def mark_due(warehouse_id: int, item_codes: Collection[str]) -> None:
 
     It takes locks, so call it after everything else that locks levels in the same transaction.
     """
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         effects.mark_for_push(locking.lock(places=[(warehouse_id, item) for item in set(item_codes)]))
 
 

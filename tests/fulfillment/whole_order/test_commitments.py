@@ -11,9 +11,18 @@ from hypothesis import strategies as st
 
 from fulfillment import commitments
 from fulfillment.commitments import Given, committed_units
-from fulfillment.models import FulfillmentOrder, Order, ShipmentUnit, WmsOrder, WmsOrderLine
+from fulfillment.fulfillments import recording
+from fulfillment.models import (
+    Fulfillment,
+    FulfillmentOrder,
+    Order,
+    Shipment,
+    ShipmentUnit,
+    WmsOrder,
+    WmsOrderLine,
+)
 from inventory.models import Commitment, StockLevel
-from shops.ids import LocationId
+from shops.ids import FulfillmentId, LocationId
 from tests.builders import make_level, make_shipment, make_wms_order
 from tests.fulfillment.order_rows import add_line, at_warehouse, ordered, place
 from wms.models import Warehouse
@@ -99,6 +108,15 @@ def sent(berlin: Warehouse, *, at: int | None = None, **changes: Any) -> Order:
     location = LocationId(at or berlin.shopify_location_id)
     FulfillmentOrder.objects.filter(order=order).update(location_id=location)
     return order
+
+
+def record_fulfillment(shipment: Shipment, units: int) -> None:
+    """A call is recorded that made a fulfilment of so many units of the order's first line."""
+    line = shipment.units.get().order_line
+    attempt = Fulfillment.objects.create(
+        shipment=shipment, units={str(line.shopify_line_id): units}, tracking={}
+    )
+    assert recording.record(attempt, FulfillmentId(77))
 
 
 def committed() -> Counter[str]:
@@ -189,9 +207,9 @@ def test_the_items_of_a_fulfilled_shipment_are_due_and_those_of_the_earlier_ship
         make_level(berlin, item)
     shipment = make_shipment(row)
     shipment.lines.create(item_code="LID", quantity=1)
-    ShipmentUnit.objects.create(shipment=shipment, order_line=order.lines.get(), quantity=2, fulfilled=2)
+    ShipmentUnit.objects.create(shipment=shipment, order_line=order.lines.get(), quantity=2)
     StockLevel.objects.update(push_due_since=None)
-    commitments.after_fulfillment(shipment)
+    record_fulfillment(shipment, 2)
     due = StockLevel.objects.exclude(push_due_since=None).values_list("item_code", flat=True)
     assert sorted(due) == ["BOX", "LID", "MUG"]
     assert committed() == {}
@@ -257,8 +275,9 @@ def test_a_fulfilment_makes_only_the_items_of_its_own_lines_and_part_due(berlin:
         )
         make_level(berlin, item)
     StockLevel.objects.update(push_due_since=None)
-    fulfilled(row, 1, wms_shipment_id="S1")
-    commitments.after_fulfillment(row.shipments.get())
+    shipment = make_shipment(row, wms_shipment_id="S1")
+    ShipmentUnit.objects.create(shipment=shipment, order_line=row.lines.earliest("id").order_line, quantity=1)
+    record_fulfillment(shipment, 1)
     due = StockLevel.objects.exclude(push_due_since=None).values_list("item_code", flat=True)
     assert list(due) == ["MUG"]
     assert committed() == {"MUG": 1, "TEE": 1}
