@@ -23,6 +23,7 @@ STOCK_REPORTED = from_callback(
     queue=Queue.INVENTORY,
     work="note a stock figure",
     if_dead="The next figure, or the reconciliation every 15 minutes, makes up for it.",
+    batch_size=50,
 )
 PUSH_MAPPED = JobKind.of(
     MAPPED,

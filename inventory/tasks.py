@@ -8,7 +8,8 @@ from inventory import jobs
 from inventory.jobs import CHECK_SCOPE, PUSH, PUSH_MAPPED, RECONCILE, STOCK_REPORTED, ReconcilePayload
 from inventory.push import push_batches, push_due, pushing, scope
 from inventory.stock import levels, reconcile, stock_events
-from ops.workers.handlers import handles
+from ops.queue.kinds import TypedJob
+from ops.workers.handlers import handles, handles_batch
 from shops.jobs import ShopPayload
 from shops.models import Shop
 from skumap.jobs import VariantsPayload
@@ -16,17 +17,19 @@ from wms.jobs import CallbackPayload, WarehousePayload
 from wms.models import Connection, Warehouse
 
 
-@handles(STOCK_REPORTED)
-def stock_event(callback: CallbackPayload) -> None:
-    """Apply a stock event of a WMS."""
-    stock_events.apply(
+@handles_batch(STOCK_REPORTED)
+def stock_reported(callbacks: list[TypedJob[CallbackPayload]]) -> None:
+    """Apply stock events of a WMS."""
+    events = [
         stock_events.StockEvent(
-            connection_id=callback.connection,
-            event_id=callback.event_id,
-            occurred_at=callback.occurred_at,
-            data=callback.data,
+            connection_id=each.payload.connection,
+            event_id=each.payload.event_id,
+            occurred_at=each.payload.occurred_at,
+            data=each.payload.data,
         )
-    )
+        for each in callbacks
+    ]
+    stock_events.apply(events)
 
 
 @handles(PUSH)

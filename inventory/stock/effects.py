@@ -72,7 +72,7 @@ def reserve(reference: str, units: Mapping[int, int], *, pools: Collection[Locke
     }
     with connection.cursor() as cursor:
         cursor.execute(_RESERVE, row)
-    _request_push(pools)
+    request_push(pools)
 
 
 def recount(level_ids: Collection[int], *, sold: Collection[int] = ()) -> dict[int, int]:
@@ -100,10 +100,11 @@ def _mark(levels: Collection[LockedLevel], *, compares: bool) -> None:
         return
     with connection.cursor() as cursor:
         cursor.execute(_MARK, {"ids": [level.id for level in levels], "compares": compares})
-    _request_push(levels)
+    request_push(levels)
 
 
-def _request_push(levels: Collection[LockedLevel]) -> None:
+def request_push(levels: Collection[LockedLevel]) -> None:
+    """Enqueue one coalesced push per shop, for levels that are marked already. One query per shop."""
     for shop_id, lane in sorted({(level.shop_id, level.shop_lane) for level in levels}):
         jobs.push(shop_id, lane=lane, delay=PUSH_DELAY)
 

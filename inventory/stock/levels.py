@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
 from django.db import connection, transaction
@@ -21,13 +22,22 @@ __all__ = ["Applied", "Observation", "apply", "mark_due"]
 
 logger = structlog.get_logger(__name__)
 
+# Store what is newer. The levels that moved are marked for a push by the same write, as in `effects`.
 _STORE = """
-UPDATE inventory_cache AS level
-SET available = new.available, on_hand = new.on_hand, observed_at = new.observed_at, sequence = new.sequence,
-    updated_at = now()
-FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::timestamptz[], %s::bigint[])
-    AS new (id, available, on_hand, observed_at, sequence)
-WHERE level.id = new.id
+WITH stored AS (
+    UPDATE inventory_cache AS level
+    SET available = new.available, on_hand = new.on_hand, observed_at = new.observed_at, sequence = new.sequence,
+        updated_at = now(),
+        push_due_since = CASE WHEN NOT moved THEN push_due_since WHEN push_compares THEN now()
+                              ELSE COALESCE(push_due_since, now()) END,
+        push_compares = push_compares AND NOT moved,
+        push_marked_at = CASE WHEN moved THEN clock_timestamp() ELSE push_marked_at END
+    FROM unnest(%(ids)s::bigint[], %(available)s::int[], %(on_hand)s::int[], %(observed_at)s::timestamptz[],
+                %(sequence)s::bigint[], %(moved)s::boolean[])
+        AS new (id, available, on_hand, observed_at, sequence, moved)
+    WHERE level.id = new.id),
+known AS (
+    SELECT * FROM unnest(%(valid)s::bigint[], %(valid_at)s::timestamptz[]) AS known (level_id, valid_at)),
 """
 
 _READ = "UPDATE inventory_cache SET read_at = now() WHERE id = ANY(%s)"
@@ -35,7 +45,6 @@ _READ = "UPDATE inventory_cache SET read_at = now() WHERE id = ANY(%s)"
 # An available quantity is net of an order from its acceptance on. So open reservations become netted ("counted"), and
 # those of units that left are deleted.
 _NET_AVAILABLE = """
-WITH known AS (SELECT * FROM unnest(%s::bigint[], %s::timestamptz[]) AS known (level_id, valid_at)),
 counted AS (
     UPDATE inventory_reservation AS open SET state = 'counted' FROM known
     WHERE open.level_id = known.level_id AND state = 'held' AND shipped_at IS NULL AND accepted_at <= valid_at
@@ -50,7 +59,6 @@ SELECT level_id, sum(quantity) FROM (TABLE counted UNION ALL TABLE gone) AS sett
 # An on-hand quantity is net of an order from its shipment on. A netted reservation of units that have not left is from
 # the time before the connection's basis was changed; it becomes pending ("held") again.
 _NET_ON_HAND = """
-WITH known AS (SELECT * FROM unnest(%s::bigint[], %s::timestamptz[]) AS known (level_id, valid_at)),
 held AS (
     UPDATE inventory_reservation AS open SET state = 'held' FROM known
     WHERE open.level_id = known.level_id AND state = 'counted'
@@ -142,11 +150,10 @@ def _apply_usable(warehouse: Warehouse, usable: Mapping[str, Observation]) -> Ap
         _updated(level, usable[level.item_code]) for level in before if verdicts[level.id] is Verdict.NEWER
     ]
     valid = [level for level in before if verdicts[level.id] is not Verdict.OLDER]
-    _store(newer)
-    _note_read([level.id for level in before if usable[level.item_code].known_at])
-    netted = _net_reservations(warehouse.connection.stock_basis, valid, usable)
     moved = _moved(before, newer)
-    _follow_up(before, newer, changed=moved.keys() | netted.keys(), netted=netted.keys())
+    netted = _store(newer, moved, basis=warehouse.connection.stock_basis, valid=valid, seen=usable)
+    _note_read([level.id for level in before if usable[level.item_code].known_at])
+    _follow_up(before, newer, moved=moved.keys(), netted=netted.keys())
     return Applied(
         changed=len(moved),
         stale=len(before) - len(valid),
@@ -159,13 +166,14 @@ def _follow_up(
     before: Collection[LockedLevel],
     newer: Collection[LockedLevel],
     *,
-    changed: Collection[int],
+    moved: Collection[int],
     netted: Collection[int],
 ) -> None:
-    """Sum `reserved` again, mark the changed levels for a push, and wake jobs that wait for stock."""
+    """Sum `reserved` again, have the changed levels pushed, and wake jobs that wait for stock."""
     after = list(({level.id: level for level in before} | {level.id: level for level in newer}).values())
     reserved = effects.recount(netted) if netted else {}
-    effects.mark_for_push([level for level in after if level.id in changed])
+    effects.mark_for_push([level for level in after if level.id in netted and level.id not in moved])
+    effects.request_push([level for level in after if level.id in moved])
     effects.wake_waiters(before, after, reserved=reserved)
 
 
@@ -181,12 +189,33 @@ def _updated(level: LockedLevel, seen: Observation) -> LockedLevel:
     )
 
 
-def _store(levels: Collection[LockedLevel]) -> None:
-    if not levels:
-        return
-    columns = [(each.id, each.available, each.on_hand, each.observed_at, each.sequence) for each in levels]
+def _store(
+    newer: Collection[LockedLevel],
+    moved: Collection[int],
+    *,
+    basis: str,
+    valid: Collection[LockedLevel],
+    seen: Mapping[str, Observation],
+) -> dict[int, int]:
+    """Store the newer quantities, and stop subtracting the reservations that valid ones are net of.
+
+    Returns the units of these reservations by level id. Levels without such reservations are missing in the result.
+    """
+    if not valid:
+        return {}
+    columns: dict[str, list[Any]] = {
+        name: [getattr(level, name) for level in newer]
+        for name in ("available", "on_hand", "observed_at", "sequence")
+    }
+    columns |= {"ids": [level.id for level in newer], "moved": [level.id in moved for level in newer]}
+    columns |= {
+        "valid": [level.id for level in valid],
+        "valid_at": [seen[level.item_code].valid_at for level in valid],
+    }
+    net = _NET_ON_HAND if basis == Connection.StockBasis.ON_HAND else _NET_AVAILABLE
     with connection.cursor() as cursor:
-        cursor.execute(_STORE, [list(column) for column in zip(*columns, strict=True)])
+        cursor.execute(_STORE + net, columns)
+        return {level_id: int(units) for level_id, units in cursor.fetchall()}
 
 
 def _note_read(level_ids: Collection[int]) -> None:
@@ -194,20 +223,6 @@ def _note_read(level_ids: Collection[int]) -> None:
     if level_ids:
         with connection.cursor() as cursor:
             cursor.execute(_READ, [list(level_ids)])
-
-
-def _net_reservations(
-    basis: str, levels: Collection[LockedLevel], seen: Mapping[str, Observation]
-) -> dict[int, int]:
-    """Stop subtracting the reservations that the quantities are net of; return the units by level id.
-
-    Levels without such reservations are missing in the result.
-    """
-    valid_at = [seen[level.item_code].valid_at for level in levels]
-    query = _NET_ON_HAND if basis == Connection.StockBasis.ON_HAND else _NET_AVAILABLE
-    with connection.cursor() as cursor:
-        cursor.execute(query, [[level.id for level in levels], valid_at])
-        return {level_id: int(units) for level_id, units in cursor.fetchall()}
 
 
 def _moved(before: Iterable[LockedLevel], newer: Iterable[LockedLevel]) -> dict[int, int]:

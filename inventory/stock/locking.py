@@ -53,15 +53,34 @@ WHERE level.id IN (
     JOIN inventory_cache AS shared ON shared.warehouse_id = other.id AND shared.item_code = named.item_code)
 """
 
-_INSERT_MISSING = """
-INSERT INTO inventory_cache (warehouse_id, item_code, available, updated_at)
-SELECT place.id, item.code, 0, now()
-FROM warehouse_locations AS place CROSS JOIN unnest(%(items)s::text[]) AS item (code)
-WHERE place.connection_id = %(connection)s AND place.wms_warehouse_code = %(code)s
-  AND NOT EXISTS (SELECT 1 FROM inventory_cache AS known
-                  WHERE known.warehouse_id = place.id AND known.item_code = item.code)
-ORDER BY place.id, item.code
-ON CONFLICT (warehouse_id, item_code) DO NOTHING
+# A level that another transaction creates is waited for before the first lock is taken: `locked` needs the count of
+# `created`. The last column says how many levels there must be.
+_SHELVES = """
+WITH created AS (
+    INSERT INTO inventory_cache (warehouse_id, item_code, available, updated_at)
+    SELECT place.id, item.code, 0, now()
+    FROM warehouse_locations AS place CROSS JOIN unnest(%(items)s::text[]) AS item (code)
+    WHERE place.connection_id = %(connection)s AND place.wms_warehouse_code = %(code)s
+      AND NOT EXISTS (SELECT 1 FROM inventory_cache AS known
+                      WHERE known.warehouse_id = place.id AND known.item_code = item.code)
+    ORDER BY place.id, item.code
+    ON CONFLICT (warehouse_id, item_code) DO NOTHING
+    RETURNING id, warehouse_id, item_code, available, on_hand, reserved, observed_at, sequence),
+locked AS (
+    SELECT level.id, level.warehouse_id, level.item_code, level.available, level.on_hand, level.reserved,
+           level.observed_at, level.sequence
+    FROM inventory_cache AS level JOIN warehouse_locations AS place ON place.id = level.warehouse_id
+    WHERE place.connection_id = %(connection)s AND place.wms_warehouse_code = %(code)s
+      AND level.item_code = ANY(%(items)s) AND (SELECT count(*) FROM created) >= 0
+    ORDER BY level.id FOR UPDATE OF level)
+SELECT level.*, place.connection_id, place.wms_warehouse_code, account.stock_basis, place.shop_id, shop.domain,
+       cardinality(%(items)s::text[]) * (SELECT count(*) FROM warehouse_locations
+                                 WHERE connection_id = %(connection)s AND wms_warehouse_code = %(code)s)
+FROM (TABLE locked UNION ALL TABLE created) AS level
+JOIN warehouse_locations AS place ON place.id = level.warehouse_id
+JOIN wms_connection AS account ON account.id = place.connection_id
+JOIN shops_shop AS shop ON shop.id = place.shop_id
+ORDER BY level.id
 """
 
 
@@ -147,23 +166,19 @@ def _named(places: Collection[Place], references: Collection[str]) -> dict[str, 
 def lock_or_create(
     *, connection_id: int, wms_warehouse_code: str, items: Collection[str]
 ) -> list[LockedLevel]:
-    """Lock the items' pools at one physical warehouse, and create missing levels first. Two queries.
+    """Lock the items' pools at one physical warehouse, and create missing levels first. One query.
 
     The levels are created before the first lock is taken. So a wait for another transaction that creates them blocks
-    nobody else.
+    nobody else. One query cannot see what it waited for; then there is another one.
     """
-    arguments: dict[str, Any] = {
-        "connection": connection_id,
-        "code": wms_warehouse_code,
-        "items": sorted(items),
-    }
+    arguments = {"connection": connection_id, "code": wms_warehouse_code, "items": sorted(items)}
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT_MISSING, arguments)
-    where = (
-        " WHERE place.connection_id = %(connection)s AND place.wms_warehouse_code = %(code)s"
-        " AND level.item_code = ANY(%(items)s)"
-    )
-    return _levels(_COLUMNS + where + _IN_ORDER, arguments)
+        cursor.execute(_SHELVES, arguments)
+        rows = cursor.fetchall()
+        if not rows or len(rows) < rows[0][-1]:
+            cursor.execute(_SHELVES, arguments)
+            rows = cursor.fetchall()
+    return [LockedLevel(*row[:-1]) for row in rows]
 
 
 def lock_ids(level_ids: Collection[int]) -> list[LockedLevel]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +14,7 @@ from inventory import alerts
 from inventory.stock import levels
 from inventory.stock.levels import Observation
 from ops.doors import deliveries
+from ops.errors import Permanent
 from ops.idempotency import GuardState, RetentionWindow, guard
 from wms.callbacks import unread_fields
 from wms.callbacks.events import InventoryEvent, parse_inventory
@@ -31,28 +34,89 @@ class StockEvent:
     data: dict[str, Any]
 
 
-def apply(event: StockEvent) -> levels.Applied | None:
-    """Apply a stock event; return None if it is a repetition, or if the warehouse is not configured (alerted).
+@dataclass(frozen=True)
+class Reported:
+    """A stock event that could be read."""
+
+    connection_id: ConnectionPk
+    event: InventoryEvent
+    observation: Observation
+
+    @property
+    def place(self) -> tuple[ConnectionPk, str]:
+        """The physical warehouse that it is about."""
+        return self.connection_id, self.event.warehouse_id
+
+
+def apply(events: Sequence[StockEvent]) -> None:
+    """Apply stock events in the order of their arrival; those of one warehouse at once, as far as that is the same.
 
     A repetition within a day is found by id and content, because not every WMS gives each event an id of its own. If
-    Redis forgot the event, it changes nothing: equal and older quantities have no effect.
-    Raises Permanent if the data is outside the contract.
+    Redis forgot the event, it changes nothing: equal and older quantities have no effect. An event of a warehouse that
+    is not configured is alerted.
+    Raises Permanent if the data of an event is outside the contract, when all others are applied.
     """
-    content = deliveries.digest([event.occurred_at.isoformat()], event.data)
-    with guard(RetentionWindow.STOCK, f"{event.connection_id}:{event.event_id}:{content}") as known:
-        if known.state is GuardState.DONE:
-            return None
-        parsed = parse_inventory(event.data)
-        unread_fields.report(event.connection_id, parsed)
-        warehouse = (
-            Warehouse.objects.filter(connection=event.connection_id, wms_warehouse_code=parsed.warehouse_id)
-            .select_related("connection")
-            .first()
-        )
-        if warehouse is None:
-            _report_unknown(Connection.objects.get(pk=event.connection_id), parsed.warehouse_id)
-            return None
-        return levels.apply(warehouse, [_observation(event, parsed)], source=parsed.event_type or "event")
+    with ExitStack() as guards:
+        read, unreadable = _read(events, guards)
+        for reported in _rounds(read):
+            _apply_round(reported)
+    if unreadable:
+        raise unreadable[0]
+
+
+def _read(events: Sequence[StockEvent], guards: ExitStack) -> tuple[list[Reported], list[Permanent]]:
+    """Parse the events that are no repetitions. Returns them, and the errors of the others."""
+    read, unreadable = list[Reported](), list[Permanent]()
+    for event in events:
+        try:
+            parsed = parse_inventory(event.data)
+        except Permanent as error:
+            unreadable.append(error)
+            continue
+        content = deliveries.digest([event.occurred_at.isoformat()], event.data)
+        identity = f"{event.connection_id}:{event.event_id}:{content}"
+        if guards.enter_context(guard(RetentionWindow.STOCK, identity)).state is not GuardState.DONE:
+            unread_fields.report(event.connection_id, parsed)
+            read.append(Reported(event.connection_id, parsed, _observation(event, parsed)))
+    return read, unreadable
+
+
+def _rounds(read: Iterable[Reported]) -> Iterator[list[Reported]]:
+    """Split the events into rounds that can be applied at once: each is of one warehouse, and of several events of an
+    item the last one has the same effect as all of them."""
+    waiting: dict[tuple[ConnectionPk, str], dict[str, Reported]] = {}
+    for reported in read:
+        items = waiting.setdefault(reported.place, {})
+        before = items.get(reported.event.wms_item_code)
+        if before is not None and not _replaces(reported.observation, before.observation):
+            yield list(items.values())
+            items.clear()
+        items[reported.event.wms_item_code] = reported
+    yield from (list(items.values()) for items in waiting.values())
+
+
+def _replaces(later: Observation, earlier: Observation) -> bool:
+    """Whether a level is the same after the later observation alone as after both: it reports the same quantities, and
+    is not older by any measure."""
+    if [each is None for each in (later.available, later.on_hand, later.sequence)] != [
+        each is None for each in (earlier.available, earlier.on_hand, earlier.sequence)
+    ]:
+        return False
+    return later.observed_at >= earlier.observed_at and (later.sequence or 0) >= (earlier.sequence or 0)
+
+
+def _apply_round(reported: Sequence[Reported]) -> None:
+    connection_id, code = reported[0].place
+    warehouse = (
+        Warehouse.objects.filter(connection=connection_id, wms_warehouse_code=code)
+        .select_related("connection")
+        .first()
+    )
+    if warehouse is None:
+        _report_unknown(Connection.objects.get(pk=connection_id), code)
+        return
+    kinds = sorted({each.event.event_type or "event" for each in reported})
+    levels.apply(warehouse, [each.observation for each in reported], source=", ".join(kinds))
 
 
 def _observation(event: StockEvent, parsed: InventoryEvent) -> Observation:

@@ -234,7 +234,7 @@ def test_the_number_of_queries_does_not_grow_with_the_observations(berlin: Wareh
     observations = [seen(f"I{number}", number + 1, at=in_future()) for number in range(count)]
     with CaptureQueriesContext(connection) as queries:
         levels.apply(berlin, observations, source="event")
-    assert len(queries) == 12, [query["sql"][:60] for query in queries]
+    assert len(queries) == 7, [query["sql"][:60] for query in queries]
 
 
 @pytest.mark.django_db(transaction=True)
