@@ -97,12 +97,14 @@ def _rounds(read: Iterable[Reported]) -> Iterator[list[Reported]]:
 
 def _replaces(later: Observation, earlier: Observation) -> bool:
     """Whether a level is the same after the later observation alone as after both: it reports the same quantities, and
-    is not older by any measure."""
+    is newer by each measure. (A known sequence is no newer one: then the level keeps the time of the first.)"""
     if [each is None for each in (later.available, later.on_hand, later.sequence)] != [
         each is None for each in (earlier.available, earlier.on_hand, earlier.sequence)
     ]:
         return False
-    return later.observed_at >= earlier.observed_at and (later.sequence or 0) >= (earlier.sequence or 0)
+    if later.sequence is not None and earlier.sequence is not None and later.sequence <= earlier.sequence:
+        return False
+    return later.observed_at >= earlier.observed_at
 
 
 def _apply_round(reported: Sequence[Reported]) -> None:

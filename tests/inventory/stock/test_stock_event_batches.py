@@ -121,7 +121,7 @@ _told = st.fixed_dictionaries(
 ).filter(lambda told: told["availableQuantity"] is not None or told["onHandQuantity"] is not None)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(told=st.lists(_told, max_size=8), basis=st.sampled_from(["available", "on_hand"]))
 def test_at_once_they_leave_what_they_leave_one_by_one(
     berlin: Warehouse, told: Sequence[dict[str, Any]], basis: str
