@@ -171,7 +171,11 @@ def lock_or_create(
     The levels are created before the first lock is taken. So a wait for another transaction that creates them blocks
     nobody else. One query cannot see what it waited for; then there is another one.
     """
-    arguments = {"connection": connection_id, "code": wms_warehouse_code, "items": sorted(items)}
+    arguments: dict[str, Any] = {
+        "connection": connection_id,
+        "code": wms_warehouse_code,
+        "items": sorted(items),
+    }
     with connection.cursor() as cursor:
         cursor.execute(_SHELVES, arguments)
         rows = cursor.fetchall()

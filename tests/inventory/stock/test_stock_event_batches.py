@@ -37,7 +37,7 @@ def berlin() -> Warehouse:
 
 def event(at: Warehouse, item: str = "MUG", *, minute: int = 0, **data: Any) -> StockEvent:
     told = {"wmsItemCode": item, "warehouseId": at.wms_warehouse_code, "availableQuantity": 5, **data}
-    return StockEvent(at.connection_id, str(uuid.uuid4()), NOON + timedelta(minutes=minute), told)
+    return StockEvent(at.connection.id, str(uuid.uuid4()), NOON + timedelta(minutes=minute), told)
 
 
 def enqueue(*events: StockEvent) -> None:
