@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
@@ -21,6 +23,7 @@ from fulfillment.wms_order_states import (
     CancellationPhase,
     Event,
     advance,
+    locked_with_order,
     phase,
 )
 from tests.architecture.states.transitions import TRANSITIONS
@@ -171,3 +174,16 @@ def test_every_state_has_its_cancellation_phase() -> None:
     }
     assert {s for s, p in phases.items() if p is CancellationPhase.CANCELLED} == {"cancelled", "rejected"}
     assert phases[WmsStatus.PACKED] is CancellationPhase.UNCANCELLABLE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wms_order_and_its_order_are_read_as_the_last_holder_of_their_lock_left_them() -> None:
+    order = make_order(make_shop())
+    row = make_wms_order(order, make_warehouse(order.shop, make_connection()))
+    with psycopg.connect(**connection.get_connection_params()) as other, transaction.atomic():
+        other.execute("SELECT FROM fulfillment_order WHERE id = %s FOR UPDATE", [order.pk])
+        other.execute("UPDATE wms_order_map SET wms_status = 'cancelled' WHERE id = %s", [row.pk])
+        other.execute("UPDATE fulfillment_order SET cancelled_at = now() WHERE id = %s", [order.pk])
+        threading.Timer(0.3, other.commit).start()
+        seen = locked_with_order(WmsOrder.objects.all()).get(id=row.pk)
+    assert (seen.wms_status, seen.order.cancelled_at is not None) == ("cancelled", True)
