@@ -6,6 +6,7 @@ returns the first result again. One bad element makes Shopify refuse the whole c
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -38,6 +39,12 @@ ROUNDS = 5
 """The most calls for one batch, each without the elements that were refused before."""
 
 KEEP = timedelta(days=7)
+
+# A shop has one open batch, and each key is used once.
+_OPEN = """
+INSERT INTO inventory_pushbatch (shop_id, key, operation, variables, state, errors, created_at)
+VALUES (%s, %s, %s, %s, 'sending', '[]', now()) ON CONFLICT DO NOTHING RETURNING id
+"""
 
 STALE = frozenset(
     {
@@ -203,13 +210,14 @@ def _open(shop: Shop, operation: PushBatch.Operation, variables: dict[str, Any])
         variables = {
             "input": {**variables["input"], "referenceDocumentUri": f"gid://wmsbridge/StockPush/{key}"}
         }
-    try:
-        with transaction.atomic():
-            return PushBatch.objects.create(
-                shop=shop, key=key, operation=operation, variables={**variables, "key": key}
-            )
-    except IntegrityError as error:
-        raise Transient(f"another stock push of {shop.domain} is under way") from error
+    batch = PushBatch(shop=shop, key=key, operation=operation, variables={**variables, "key": key})
+    with connection.cursor() as cursor:
+        cursor.execute(_OPEN, [shop.pk, key, operation, json.dumps(batch.variables)])
+        opened = cursor.fetchone()
+    if opened is None:
+        raise Transient(f"another stock push of {shop.domain} is under way")
+    (batch.pk,) = opened
+    return batch
 
 
 def _deliver(shop: Shop, batch: PushBatch) -> Sequence[UserError]:

@@ -15,7 +15,7 @@ from inventory.push.push_plan import Product, Stock
 from inventory.stock import effects, locking
 from shops.ids import InventoryItemId, VariantId
 from shops.models import Shop
-from skumap.mappings.resolve import mappings_for_items, resolve
+from skumap.mappings.resolve import mappings_for_items, mappings_sharing
 from skumap.models import SkuMapping
 from wms.models import Warehouse
 
@@ -57,6 +57,7 @@ class Plan:
     """The levels that are due at one warehouse, and all data that the push needs."""
 
     due: frozenset[str]  # item codes
+    is_full: bool = False  # more levels may be due
     targets: tuple[Product, ...] = ()
     sharing: tuple[Product, ...] = ()
     stocks: tuple[Stock, ...] = ()
@@ -87,7 +88,7 @@ def warehouses_with_due_levels(shop: Shop) -> list[Warehouse]:
 
 
 def plan(warehouse: Warehouse, *, most: int = PLAN_SIZE) -> Plan:
-    """Return up to `most` due levels of a warehouse, with all data that the push needs. Always five queries.
+    """Return up to `most` due levels of a warehouse, with all data that the push needs. Always four queries.
 
     Levels that changed come before those that are only compared; within both the longest due come first.
     """
@@ -95,18 +96,24 @@ def plan(warehouse: Warehouse, *, most: int = PLAN_SIZE) -> Plan:
     items = frozenset(
         due.order_by("push_compares", "push_due_since", "pk").values_list("item_code", flat=True)[:most]
     )
-    rows = mappings_for_items(warehouse.pk, items)
-    variants = {row.shopify_variant_id for row in rows}
-    resolution = resolve(warehouse.shop_id, variants=variants, warehouses=[warehouse.pk])
-    components = {v: resolution.components(v, warehouse.pk) for v in variants}
-    every_item = items | {part.wms_item_code for parts in components.values() for part in parts}
-    parts_of = {v: tuple((p.wms_item_code, p.quantity) for p in parts) for v, parts in components.items()}
+    variants = {row.shopify_variant_id for row in mappings_for_items(warehouse.pk, items)}
+    sharing = mappings_sharing(warehouse.pk, variants)
+    targets = _products((row for row in sharing if row.wms_item_code in items), _parts(sharing))
     return Plan(
         due=items,
-        targets=_products(rows, parts_of),
-        sharing=_sharing(mappings_for_items(warehouse.pk, every_item)),
-        stocks=_stocks(warehouse, every_item),
+        is_full=len(items) == most,
+        targets=targets,
+        sharing=_sharing(sharing),
+        stocks=_stocks(warehouse, items.union(row.wms_item_code for row in sharing)),
     )
+
+
+def _parts(rows: Iterable[SkuMapping]) -> dict[VariantId, tuple[tuple[str, int], ...]]:
+    """The items of each variant with their quantities, by item code."""
+    found: dict[VariantId, list[tuple[str, int]]] = {}
+    for row in sorted(rows, key=lambda row: row.wms_item_code):
+        found.setdefault(row.shopify_variant_id, []).append((row.wms_item_code, row.quantity))
+    return {variant: tuple(parts) for variant, parts in found.items()}
 
 
 def catch_up() -> int:

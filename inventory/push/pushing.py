@@ -19,7 +19,7 @@ from inventory.push import push_batches, push_cost, push_due, shopify_levels
 from inventory.push.push_batches import Outcome
 from inventory.push.push_due import Plan
 from inventory.push.push_plan import Change, Decision, Product, Reading, Stock, decide
-from inventory.stock import effects, locking
+from inventory.stock import effects
 from ops.errors import Permanent, Throttled, Transient
 from shops.budget import points
 from shops.ids import InventoryItemId
@@ -38,13 +38,16 @@ ACTIVATIONS = 20
 
 NO_DELAY = timedelta(0)
 
+# The locks are taken in order, as in `locking`.
 _RECORD = """
+WITH locked AS (SELECT id FROM inventory_cache WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE)
 UPDATE inventory_cache AS level
 SET pushed_quantity = COALESCE(new.units, level.pushed_quantity),
     pushed_at = CASE WHEN new.units IS NULL THEN level.pushed_at ELSE now() END,
     push_due_since = CASE WHEN level.push_marked_at IS DISTINCT FROM new.marked_at THEN level.push_marked_at END,
     updated_at = now()
-FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[]) AS new (id, units, marked_at)
+FROM locked
+JOIN unnest(%(ids)s::bigint[], %(units)s::int[], %(marked_at)s::timestamptz[]) AS new (id, units, marked_at) USING (id)
 WHERE level.id = new.id
 """
 
@@ -59,6 +62,7 @@ class Pushed:
     stale: int = 0
     refused: int = 0
     failed: list[int] = field(default_factory=list)  # ids of warehouses
+    is_partial: bool = False  # levels may be due that this run did not take
 
 
 def push(shop: Shop) -> Pushed:
@@ -71,6 +75,7 @@ def push(shop: Shop) -> Pushed:
     pushed, began = Pushed(), time.monotonic()
     for warehouse in push_due.warehouses_with_due_levels(shop):
         if time.monotonic() - began > RUN_SECONDS:
+            pushed.is_partial = True
             break
         try:
             push_warehouse(warehouse, pushed)
@@ -88,6 +93,7 @@ def push_warehouse(warehouse: Warehouse, pushed: Pushed) -> None:
     The points for all its calls are taken before the first read. Raises as `push`, and Permanent.
     """
     planned = push_cost.fitting_plan(warehouse)
+    pushed.is_partial |= planned.is_full
     with points.work(f"inventory.push:{warehouse.pk}", expected=push_cost.points(planned)):
         _push_plan(warehouse, planned, pushed)
 
@@ -155,10 +161,13 @@ def _clear_marks(quantities: Mapping[Stock, int | None]) -> None:
     """Clear the marks of levels and store the quantities that Shopify has; None = its quantity was not set."""
     if not quantities:
         return
-    locking.lock_ids([stock.level_id for stock in quantities])
-    rows = [(stock.level_id, units, stock.marked_at) for stock, units in quantities.items()]
+    row = {
+        "ids": [stock.level_id for stock in quantities],
+        "units": list(quantities.values()),
+        "marked_at": [stock.marked_at for stock in quantities],
+    }
     with connection.cursor() as cursor:
-        cursor.execute(_RECORD, [list(column) for column in zip(*rows, strict=True)])
+        cursor.execute(_RECORD, row)
 
 
 def _activate(
@@ -188,8 +197,11 @@ def _activate(
 def _enqueue_rest(shop: Shop, pushed: Pushed) -> None:
     """Enqueue the push again if levels are due that another run could push.
 
+    Whoever marked a level meanwhile has enqueued it already.
     Raises Transient if nothing was done because all quantities moved at Shopify, so that the next run waits longer.
     """
+    if not pushed.is_partial and not pushed.stale:
+        return
     rest = push_due.due_levels().filter(warehouse__shop=shop).exclude(warehouse__in=pushed.failed)
     if not rest.exists():
         return

@@ -75,3 +75,13 @@ def mappings_for_items(warehouses: int | Iterable[int], item_codes: Iterable[str
             warehouse_id__in=chosen, wms_item_code__in=set(item_codes), is_active=True
         ).order_by("pk")
     )
+
+
+def mappings_sharing(warehouse_id: int, variants: Iterable[int]) -> list[SkuMapping]:
+    """Return the active mappings at a warehouse that use any item of these variants, with one query.
+
+    So the mappings of the variants themselves are all there.
+    """
+    there = SkuMapping.objects.filter(warehouse_id=warehouse_id, is_active=True)
+    items = there.filter(shopify_variant_id__in=set(variants)).values("wms_item_code")
+    return list(there.filter(wms_item_code__in=items).order_by("pk"))

@@ -288,12 +288,12 @@ def test_three_hundred_items_are_two_runs_of_at_most_250(berlin: Warehouse, shop
 
 
 @pytest.mark.parametrize("count", [1, 60])
-def test_a_plan_is_five_queries(berlin: Warehouse, count: int) -> None:
+def test_a_plan_is_four_queries(berlin: Warehouse, count: int) -> None:
     for number in range(count):
         due(berlin, 2000 + number, f"I{number}")
     with CaptureQueriesContext(connection) as queries:
         planned = push_due.plan(berlin)
-    assert (len(queries), len(planned.targets)) == (5, count)
+    assert (len(queries), len(planned.targets)) == (4, count)
 
 
 def test_a_mapping_that_comes_after_the_stock_is_caught_up_with_once(

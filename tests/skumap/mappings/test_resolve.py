@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from skumap.mappings.resolve import Resolution, mappings_for_items, resolve
+from skumap.mappings.resolve import Resolution, mappings_for_items, mappings_sharing, resolve
 from tests.builders import make_connection, make_mapping, make_shop, make_warehouse
 from wms.models import Warehouse
 
@@ -92,3 +92,11 @@ def test_the_other_direction_takes_one_query_too(
     with django_assert_num_queries(1):
         assert mappings_for_items(berlin.pk, ["MUG", "NOTHING"]) == [mug, kit]
     assert mappings_for_items([berlin.pk, vienna.pk], ["MUG"]) == [mug, kit, there]
+
+
+def test_what_shares_items_with_a_variant_is_found_with_all_of_its_own_mappings(berlin: Warehouse) -> None:
+    kit = [make_mapping(berlin, 7, item) for item in ("MUG", "BOX")]
+    mug = make_mapping(berlin, 8, "MUG")
+    make_mapping(berlin, 9, "TEE")
+    make_mapping(berlin, 10, "BOX", is_active=False)
+    assert mappings_sharing(berlin.pk, [7]) == [*kit, mug]
