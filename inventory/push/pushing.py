@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from django.db import connection, transaction
@@ -161,7 +162,7 @@ def _clear_marks(quantities: Mapping[Stock, int | None]) -> None:
     """Clear the marks of levels and store the quantities that Shopify has; None = its quantity was not set."""
     if not quantities:
         return
-    row = {
+    row: dict[str, Any] = {
         "ids": [stock.level_id for stock in quantities],
         "units": list(quantities.values()),
         "marked_at": [stock.marked_at for stock in quantities],
