@@ -29,7 +29,7 @@ BUCKETS = {"large": LARGE_SHOP, "standard": {"max": 2_000, "restore": 100}}
 """Most shops have the bucket of the standard plan. With it the budget is a part of what is measured."""
 
 Fleet = Mapping[str, tuple[str, int]]
-"""The queues and the number of processes of each worker."""
+"""The queues and the number of threads of each worker."""
 
 
 def deployed_fleet() -> Fleet:

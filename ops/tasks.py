@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-
 from celery import Task, current_app, shared_task
 
 from ops.alerting import notifications
@@ -18,9 +16,9 @@ from ops.workers.handlers import handles, handles_batch
 
 @shared_task(name=lanes.WORK, bind=True)
 def work(self: Task[..., None], lane: str, queue: str) -> None:
-    """A lane was woken: work it. The id of the message is the lease, by which the main process gives work back."""
+    """A lane was woken: work it."""
     lanes.clear_wakeup(lane, queue)
-    lane_worker.work(lane, token=uuid.UUID(self.request.id), queues=served_queues())
+    lane_worker.work(lane, token=leases.new_lease(self.request.hostname or ""), queues=served_queues())
 
 
 @shared_task(name="ops.dispatch")

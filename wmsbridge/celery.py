@@ -4,7 +4,6 @@ A Celery message is only a wake-up. The work is a row of `ops.Job`, and the swee
 is no result backend, no late acknowledgement, and no second attempt to publish a message.
 """
 
-import gc
 import os
 import sys
 
@@ -33,14 +32,3 @@ app.autodiscover_tasks()
 @signals.setup_logging.connect
 def keep_logging(**_: object) -> None:
     """Keep the logging that Django has set up. Without a receiver, Celery sets the root logger to its own level."""
-
-
-@signals.worker_before_create_process.connect
-def share_memory(**_: object) -> None:
-    """Leave what is loaded out of the garbage collections of the child processes.
-
-    A collection writes to every object that it looks at, so a child would get a copy of nearly all memory (Python's
-    documentation of gc.freeze).
-    """
-    gc.collect()
-    gc.freeze()

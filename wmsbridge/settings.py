@@ -218,13 +218,16 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_BEAT_SCHEDULER = "wmsbridge.schedules.scheduler:Scheduler"
-CELERY_TASK_TIME_LIMIT = 57  # below the lease of 60 s: a run that is killed never overlaps its successor
+# Runs wait for other systems most of the time. In threads of a few processes those that wait cost no memory, and those
+# that work share warm caches and compete for no more processors than there are.
+CELERY_WORKER_POOL = "threads"
+# Both are enforced by wmsbridge.monitoring.time_limits.
+CELERY_TASK_TIME_LIMIT = 57  # below the lease of 60 s: a run that is ended never overlaps its successor
 CELERY_TASK_SOFT_TIME_LIMIT = (
     52  # a handler has 50 s, also in the last run of a turn (ops.workers.lane_worker)
 )
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_DISABLE_PREFETCH = True  # no message waits at a busy worker while another has a free process
-CELERY_WORKER_MAX_TASKS_PER_CHILD = 5_000
+CELERY_WORKER_DISABLE_PREFETCH = True  # no message waits at a busy worker while another has a free thread
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = (
     True  # it is about late acknowledgement, which is not used

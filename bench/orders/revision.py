@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,15 +39,21 @@ class Revision:
             for name, changes in self._services("docker-compose.small.yml").items():
                 services[name] = {} if "profiles" in changes else services[name] | changes
         celery = {
-            name: [str(word) for word in service["command"]]
+            each: [str(word) for word in service["command"]]
             for name, service in services.items()
             if service.get("command", [""])[0] == "celery"
+            for each in _replicas(name, service)
         }
         return {"web": services["web"].get("command") or _image_command(self.folder / "Dockerfile"), **celery}
 
     def _services(self, file: str) -> dict[str, dict[str, Any]]:
         services: dict[str, dict[str, Any]] = yaml.safe_load((self.folder / file).read_text())["services"]
         return services
+
+
+def _replicas(name: str, service: Mapping[str, Any]) -> list[str]:
+    count = int(service.get("deploy", {}).get("replicas", 1))
+    return [name] if count == 1 else [f"{name}-{number + 1}" for number in range(count)]
 
 
 def _image_command(dockerfile: Path) -> list[str]:

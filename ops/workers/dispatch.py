@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-
 import structlog
 from django.db import transaction
 
@@ -72,12 +70,12 @@ def _end_run_of_dead_worker(job: Job) -> None:
         logger.info("lease_taken_meanwhile", job=job.id)
 
 
-def recover_lease(token: uuid.UUID) -> int:
-    """A child process of this worker died during the run of this lease, so end the run before the lease is over.
+def recover_worker(worker: str) -> int:
+    """A worker of this name is dead, so end its runs before their leases are over. Returns how many jobs they had.
 
-    Returns how many jobs the run had. The main process of the worker calls this.
+    The worker that takes its place calls this before its first run.
     """
-    jobs = leases.jobs_of_lease(token)
+    jobs = leases.jobs_of_worker(worker)
     for job in jobs:
         _end_run_of_dead_worker(job)
         lanes.send_wakeup(job.lane_id, job.kind)

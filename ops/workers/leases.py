@@ -1,12 +1,14 @@
 """What happens to a job after the claim: others may join it as a batch, and its run ends in one of several ways.
 
 Every statement that ends a run requires the lease token that the run began with (fencing). So a run that lost its lease
-changes nothing. A worker has one token for all runs of a turn, one after the other: whoever notices its death finds the
-jobs that it was at by that token.
+changes nothing. A worker has one token for all runs of a turn, one after the other. Its tokens say whose they are, so
+the work of a worker that died is found by its name.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 import random
 import uuid
 from collections.abc import Sequence
@@ -23,7 +25,7 @@ from ops.queue.jobs import RECHECK_PARKED, lock_keys
 from ops.text.masking import mask_text
 
 RUN = timedelta(seconds=60)
-"""The lease of a run. Celery's hard time limit is shorter, so a live run never outlives its lease."""
+"""The lease of a run. The hard time limit of a task is shorter, so a live run never outlives its lease."""
 
 FIRST_BACKOFF = timedelta(seconds=1)
 LONGEST_BACKOFF = timedelta(minutes=5)
@@ -203,9 +205,19 @@ def bury(job: Job, outcome: JobAttempt.Outcome, error_class: str, error: str) ->
     return not again
 
 
-def jobs_of_lease(token: uuid.UUID) -> list[Job]:
-    """The jobs under this lease."""
-    return list(Job.objects.filter(state=Job.State.RUNNING, lease_token=token))
+def new_lease(worker: str) -> uuid.UUID:
+    """A new lease token. Its first half says which worker has it, see `jobs_of_worker`."""
+    return uuid.UUID(bytes=_mark(worker) + os.urandom(8))
+
+
+def jobs_of_worker(worker: str) -> list[Job]:
+    """The jobs under the leases of a worker of this name."""
+    ours = (uuid.UUID(bytes=_mark(worker) + bytes(8)), uuid.UUID(bytes=_mark(worker) + b"\xff" * 8))
+    return list(Job.objects.filter(state=Job.State.RUNNING, lease_token__range=ours))
+
+
+def _mark(worker: str) -> bytes:
+    return hashlib.sha256(worker.encode()).digest()[:8]
 
 
 def worker_deaths(job: Job) -> int:

@@ -53,13 +53,15 @@ def test_every_program_of_the_deployment_is_started() -> None:
     commands = this_tree().commands()
     assert commands["web"][0] == "granian"
     words = [part for command in commands.values() for word in command for part in word.split(",")]
-    assert sorted(word for word in words if word in {"submission", "dispatch"}) == ["dispatch", "submission"]
+    served = [word for word in words if word in {"submission", "dispatch"}]
+    assert sorted(served) == ["dispatch", "submission", "submission"]
     assert "beat" in commands
 
 
 def test_the_small_deployment_has_a_web_server_and_one_worker() -> None:
     commands = this_tree(small=True).commands()
     assert list(commands) == ["web", "worker"]
+    assert "--beat" in commands["worker"]
     assert commands["web"][commands["web"].index("--workers") + 1] == "1"
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
+import gc
 from typing import Any
 
 import structlog
-from billiard.exceptions import WorkerLostError
 from celery import signals
 from django.db import InterfaceError, OperationalError, close_old_connections, connections
 
-from ops.queue import lanes
 from ops.workers import dispatch
 from wmsbridge.schedules import watch
 
@@ -19,8 +17,9 @@ logger = structlog.get_logger(__name__)
 
 def connect() -> None:
     """Connect the functions to the signals of Celery."""
+    signals.celeryd_after_setup.connect(give_back)
+    signals.celeryd_after_setup.connect(keep_what_is_loaded)
     signals.task_prerun.connect(check_connection)
-    signals.task_failure.connect(give_back)
     signals.task_success.connect(note_run)
 
 
@@ -34,16 +33,22 @@ def note_run(sender: Any, **_: object) -> None:
     watch.note_run(sender.name)
 
 
-def give_back(sender: Any, task_id: str, exception: BaseException, **_: object) -> None:
-    """Give the job of a child process back that died during its run. Celery calls this in the main process at once.
+def give_back(sender: str, **_: object) -> None:
+    """A worker starts: what one of its name was at before is due again. `sender`: the name.
 
-    The id of the message is the lease token of the run. If the database is away too, the lease ends by itself.
+    If the database is away too, the leases end by themselves.
     """
-    if not isinstance(exception, WorkerLostError) or sender.name != lanes.WORK:
-        return
     try:
-        dispatch.recover_lease(uuid.UUID(task_id))
+        found = dispatch.recover_worker(sender)
     except (OperationalError, InterfaceError):
-        logger.warning("lost_work_not_given_back", message=task_id)
+        logger.warning("lost_work_not_given_back", worker=sender)
+    else:
+        logger.info("worker_starts", worker=sender, given_back=found)
     finally:
-        connections.close_all()  # the next child process must not inherit them
+        connections.close_all()
+
+
+def keep_what_is_loaded(**_: object) -> None:
+    """Leave out of the garbage collections what stays for as long as the worker lives."""
+    gc.collect()
+    gc.freeze()

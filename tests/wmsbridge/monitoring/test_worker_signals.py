@@ -1,49 +1,39 @@
-"""A child of a worker that dies in the middle of a turn: its main process gives the work back at once."""
+"""A worker that starts again after its death: it gives back what it was at, before its first run."""
 
 from __future__ import annotations
 
-import uuid
-
 import pytest
-from billiard.exceptions import WorkerLostError
-from celery import current_app, signals
+from celery import signals
 
 from ops.models import Job, JobAttempt
-from ops.queue import jobs, lanes
+from ops.queue import jobs
 from ops.refs import LaneName
-from ops.workers import scheduling
+from ops.workers import leases, scheduling
 from tests.drain import load_tasks
 from tests.ops.job_stub import KIND
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def lease() -> uuid.UUID:
-    """Of a turn whose run is under way."""
+@pytest.fixture(autouse=True)
+def under_way() -> None:
+    """A run of the worker `worker@one`."""
     load_tasks()
-    token = uuid.uuid4()
     jobs.NewJob(KIND, key="a", lane=LaneName("shop:a")).enqueue()
-    assert scheduling.claim("shop:a", token=token).job
-    return token
+    assert scheduling.claim("shop:a", token=leases.new_lease("worker@one")).job
 
 
-def child_ended(task: str, lease: uuid.UUID, error: Exception) -> None:
-    """What Celery says in the main process."""
-    signals.task_failure.send(sender=current_app.tasks[task], task_id=str(lease), exception=error)
+def starts(worker: str) -> None:
+    """What Celery says in a worker that is set up."""
+    signals.celeryd_after_setup.send(sender=worker, instance=None, conf=None)
 
 
-def test_the_work_of_a_dead_child_is_given_back(lease: uuid.UUID) -> None:
-    child_ended(lanes.WORK, lease, WorkerLostError("signal 9"))
+def test_it_gives_back_what_it_was_at() -> None:
+    starts("worker@one")
     assert Job.objects.get(key="a").state == "ready"
     assert JobAttempt.objects.get().outcome == JobAttempt.Outcome.LOST
 
 
-def test_a_task_that_failed_in_a_living_child_has_ended_its_runs_itself(lease: uuid.UUID) -> None:
-    child_ended(lanes.WORK, lease, ValueError("a bug"))
-    assert Job.objects.get(key="a").state == "running"
-
-
-def test_a_dead_child_that_had_no_turn_had_no_work(lease: uuid.UUID) -> None:
-    child_ended("ops.sweep", lease, WorkerLostError("signal 9"))
+def test_it_takes_nothing_from_others() -> None:
+    starts("worker@two")
     assert Job.objects.get(key="a").state == "running"
