@@ -74,7 +74,7 @@ def main() -> int:
     with running_installation(
         fleet := deployed_fleet(), latency=options.latency, bucket=options.bucket
     ) as stack:
-        say(f"fleet: {', '.join(f'{queues} {processes}' for queues, processes in fleet.values())}")
+        say(f"fleet: {', '.join(f'{queues} {threads}' for queues, threads in fleet.values())}")
         for country in ("DE", "FR"):
             measure_orders(stack, BERLIN, country, every=0.1, orders=KNOWN_ORDERS // 2)
         # Every process has imported its modules after these orders.

@@ -109,7 +109,7 @@ def main() -> int:
     with running_installation(
         fleet, latency=options.latency, bucket=options.bucket, start_sandbox=behind_proxies
     ) as stack:
-        say(f"fleet: {', '.join(f'{queues} {processes}' for queues, processes in fleet.values())}")
+        say(f"fleet: {', '.join(f'{queues} {threads}' for queues, threads in fleet.values())}")
         # Every process has imported its modules after these orders.
         measure_orders(stack, LYON, "FR", every=0.2, orders=20)
         measure_orders(stack, BERLIN, "DE", every=0.2, orders=20)

@@ -58,7 +58,7 @@ class Recorder:
         return execute(sql, params, many, context)
 
     def _explain(self, sql: str, params: Any) -> ExplainedStatement:
-        with connection.connection.cursor() as cursor, _plans_inside_functions() as inside:
+        with connection.connection.cursor() as cursor, plans_inside_functions() as inside:
             cursor.execute("SAVEPOINT explained")
             # There is no commit, which would check the foreign keys. Their checks are a part of the cost.
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -85,7 +85,7 @@ class Recorder:
 
 
 @contextmanager
-def _plans_inside_functions() -> Iterator[list[Mapping[str, Any]]]:
+def plans_inside_functions() -> Iterator[list[Mapping[str, Any]]]:
     """The plans of the statements that functions run within the block; EXPLAIN shows only the call of a function."""
     plans: list[Mapping[str, Any]] = []
 

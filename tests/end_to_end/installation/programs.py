@@ -128,7 +128,7 @@ class Programs:
 
 
 def commands(port: int, workers: Mapping[str, tuple[str, int]] = WORKERS) -> dict[str, Sequence[str]]:
-    """Web server, every worker, beat. `workers`: name -> its queues, its processes."""
+    """Web server, every worker, beat. `workers`: name -> its queues, its threads."""
     granian = str(Path(sys.executable).with_name("granian"))
     celery = [sys.executable, "-m", "celery", "--app", "wmsbridge"]
     return {
@@ -136,9 +136,9 @@ def commands(port: int, workers: Mapping[str, tuple[str, int]] = WORKERS) -> dic
         **{
             name: [
                 *(*celery, "worker", "--hostname", f"{name}@e2e"),
-                *("--queues", queues, "--concurrency", str(processes)),
+                *("--queues", queues, "--concurrency", str(threads)),
             ]
-            for name, (queues, processes) in workers.items()
+            for name, (queues, threads) in workers.items()
         },
         "beat": [*celery, "beat"],
     }
