@@ -16,6 +16,7 @@ from functools import wraps
 from typing import Any
 from unittest import mock
 
+from django.db import connection
 from greenlet import getcurrent, greenlet
 
 from ops.queue import lanes
@@ -25,6 +26,8 @@ from tests.drain import due_lanes, load_tasks
 BACKOFF, LEASE = timedelta(minutes=5), timedelta(days=1)
 MOST = 200
 _graves: list[greenlet] = []
+_depth = [0]
+"""How many transactions are open around the workers."""
 
 
 def hang() -> None:
@@ -40,6 +43,7 @@ def die() -> None:
 def _leave(how: str) -> None:
     parent = getcurrent().parent
     assert parent is not None, "only a worker can hang or die"
+    assert len(connection.savepoint_ids) == _depth[-1], "its transaction would stay open for everybody"
     parent.switch(how)
 
 
@@ -98,6 +102,8 @@ def working() -> Iterator[Workers]:
     load_tasks()
     workers = Workers()
     with ExitStack() as stack:
+        _depth.append(len(connection.savepoint_ids))
+        stack.callback(_depth.pop)
         stack.enter_context(mock.patch.object(lanes, "_send"))
         stack.enter_context(mock.patch.object(leases, "backoff", return_value=BACKOFF))
         for place in (leases, scheduling):

@@ -192,11 +192,15 @@ def _create_all(shop: Shop, order: Order, shipment: Shipment, planned: Fulfillme
     return refused
 
 
-@transaction.atomic
-def _record_next_attempt(shipment: Shipment, call: Call) -> Fulfillment:
-    """As `_record_attempt`, after a reading by which an earlier attempt came to nothing."""
-    shipment.fulfillments.filter(state=FulfillmentState.IN_FLIGHT).update(state=FulfillmentState.VOID)
-    return _record_attempt(shipment, call)
+def _begin_attempt(shipment: Shipment, call: Call, *, by_last_reading: bool) -> Fulfillment:
+    """Record the attempt. After a new reading, by which an earlier one came to nothing, that one is void. Raises
+    Transient as `_record_attempt` does.
+    """
+    if by_last_reading:
+        return _record_attempt(shipment, call)
+    with transaction.atomic():
+        shipment.fulfillments.filter(state=FulfillmentState.IN_FLIGHT).update(state=FulfillmentState.VOID)
+        return _record_attempt(shipment, call)
 
 
 def _record_attempt(shipment: Shipment, call: Call) -> Fulfillment:
@@ -247,7 +251,7 @@ def _create(
 ) -> tuple[Fulfillment, str]:
     """Make one fulfilment; returns the attempt, and why Shopify refused it, "" if it was made."""
     tried_before = shipment.attempt_at
-    attempt = (_record_attempt if by_last_reading else _record_next_attempt)(shipment, call)
+    attempt = _begin_attempt(shipment, call, by_last_reading=by_last_reading)
     given = fulfillment_input(call, attempt.tracking, notify=shop.notify_customer)
     try:
         data = execute(shop, "fulfillment_create", {"fulfillment": given}, priority=Priority.HIGH).data

@@ -34,7 +34,7 @@ from tests.fulfillment.scene import LATER
 pytestmark = pytest.mark.django_db
 numbers = itertools.count(1)
 PLACES = {
-    "before the attempt is recorded": (creation, "_record_attempt", ["ok"]),
+    "before the attempt is recorded": (creation, "_begin_attempt", ["ok"]),
     "before the answer is recorded": (creation, "record", ["ok"]),
     "before it is taken back": (creation, "_void_attempt", ["throttled"]),
     "before a refused one is taken back": (creation, "_void_attempt", ["refused"]),
