@@ -295,5 +295,5 @@ def test_waking_for_a_warehouse_takes_four_statements(
     berlin: Warehouse, django_assert_num_queries: Any
 ) -> None:
     assert jobs.wake() == 0
-    with django_assert_num_queries(6):  # the looks for orders and at stock, savepoint, locks, update, release
+    with django_assert_num_queries(4):  # the looks for orders and at stock, locks, update
         warehouses.changed(berlin)
