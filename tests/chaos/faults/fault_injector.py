@@ -12,11 +12,9 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from math import inf
-from pathlib import Path
 
 import structlog
 
@@ -34,6 +32,8 @@ from tests.world import End, Json
 
 logger = structlog.get_logger(__name__)
 POLL_SECONDS = 0.3
+RESTART_SECONDS = 1.0
+"""A supervisor starts a program again after this time."""
 """The seconds between two checks whether the call has begun whose caller is killed."""
 STOP_SECONDS = 30.0
 """So long a worker may take to stop in good order. A call that it waits for takes up to 20 seconds."""
@@ -214,34 +214,23 @@ class FaultInjector:
         self.made[fault.kind] += 1
 
     def kill_in_call(self, fault: Fault, tries: int) -> None:
-        """Kills the worker that waits for an answer, after the WMS accepted an order and did not answer."""
+        """Kills the workers of orders while one of them waits for an answer: the WMS accepted an order and is silent."""
         rule = {"match": f"POST /{fault.target}/orders", "fault": "timeout_after", "delay": fault.lasts}
         armed = self._rule("wms", {**rule, "seconds": RULE_SECONDS}, "call whose caller dies")
         self._kill_when_called(fault, armed, self._now() + RULE_SECONDS, tries)
 
     def _kill_when_called(self, fault: Fault, armed: int, until: float, tries: int) -> None:
         if self._fired("wms", armed):
-            killed = sum(self._kill_children(name, at_most=99) for name in ORDERS)
-            self.made[fault.kind] += bool(killed)
+            for name in [each for each in ORDERS if each not in self.away]:
+                self.away.add(name)
+                self.stack.programs.kill(name)
+                self._after(RESTART_SECONDS, partial(self._comes_back, name))
+                self.made[fault.kind] += 1
         elif self._now() < until:
             self._after(POLL_SECONDS, partial(self._kill_when_called, fault, armed, until, tries))
         else:
             self._retry(fault, tries)
 
-    def kill_child(self, fault: Fault, tries: int) -> None:
-        """Kills one process of a worker's pool. Its parent goes on and starts a new one."""
-        if self._kill_children(fault.target, at_most=1):
-            self.made[fault.kind] += 1
-        else:
-            self._after(RULE_SECONDS, partial(self._retry, fault, tries))
-
-    def _kill_children(self, name: str, *, at_most: int) -> int:
-        if name in self.away:
-            return 0
-        pid, killed = self.stack.programs.pid(name), 0
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for child in self.rng.sample(children, min(at_most, len(children))):
-            with suppress(ProcessLookupError):
-                os.kill(int(child), signal.SIGKILL)
-                killed += 1
-        return killed
+    def _comes_back(self, name: str) -> None:
+        self.stack.programs.start(name)
+        self.away.discard(name)

@@ -171,7 +171,6 @@ def _incidents(begin: float, length: float, rng: random.Random) -> list[Fault]:
         ("SIGTERM of a worker", "terminate", second, rng.uniform(1, 4)),
         ("worker with a wrong clock", "skew", rng.choice(ORDERS), rng.uniform(1, 2)),
         ("SIGKILL in mid-call", "kill_in_call", rng.choice(WITH_LOOK_UP), CALL_SECONDS),
-        ("SIGKILL of a pool process", "kill_child", rng.choice((*ORDERS, "chores")), 0.0),
         ("SIGKILL of a worker", "kill", "chores", rng.uniform(1, 4)),
         ("beat dead", "kill", "beat", rng.uniform(6, 12)),
         ("wms down", "outage", rng.choice(WITH_LOOK_UP), rng.uniform(4, 8)),
