@@ -31,9 +31,9 @@ from tests.end_to_end.installation.stack import Stack
 from tests.world import End, Json
 
 logger = structlog.get_logger(__name__)
-POLL_SECONDS = 0.3
 RESTART_SECONDS = 1.0
 """A supervisor starts a program again after this time."""
+POLL_SECONDS = 0.3
 """The seconds between two checks whether the call has begun whose caller is killed."""
 STOP_SECONDS = 30.0
 """So long a worker may take to stop in good order. A call that it waits for takes up to 20 seconds."""
@@ -214,7 +214,7 @@ class FaultInjector:
         self.made[fault.kind] += 1
 
     def kill_in_call(self, fault: Fault, tries: int) -> None:
-        """Kills the workers of orders while one of them waits for an answer: the WMS accepted an order and is silent."""
+        """Kills the workers of orders while one waits for an answer: the WMS accepted an order and is silent."""
         rule = {"match": f"POST /{fault.target}/orders", "fault": "timeout_after", "delay": fault.lasts}
         armed = self._rule("wms", {**rule, "seconds": RULE_SECONDS}, "call whose caller dies")
         self._kill_when_called(fault, armed, self._now() + RULE_SECONDS, tries)
