@@ -7,9 +7,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models.functions import Now
+
 from fulfillment import jobs
 from fulfillment.jobs.webhooks import ORDER_CHANGED
-from fulfillment.models import FulfillmentOrder
+from fulfillment.models import FulfillmentOrder, Order
+from fulfillment.models.states import OrderState, Reason
 from fulfillment.refs import parse_order
 from fulfillment.shopify import queries
 from ops.doors import deliveries
@@ -37,6 +40,9 @@ IMMEDIATE_TOPICS = frozenset(
 calls. Their reading waits for a moment, so that one reading serves the whole swarm."""
 
 DEBOUNCE = timedelta(seconds=2)
+
+JUST_READ = timedelta(minutes=5)
+"""Shopify makes the fulfilment orders of an order within seconds."""
 
 _FULFILLMENT_ORDER = re.compile(r"gid://shopify/FulfillmentOrder/([1-9]\d{0,17})", re.ASCII)
 _MOST_IDS = 20
@@ -141,18 +147,33 @@ def _orders_by_fulfillment_orders(
 ) -> set[ShopifyOrderId]:
     """The orders of the fulfilment orders that the webhooks name, without those that were read after the webhook came.
 
-    If we know none of the fulfilment orders of a webhook, its order is looked for a little later.
+    If we know none of the fulfilment orders of a webhook, they may be those for which an order waits that was just
+    read: such orders are among the result. If it is another order, it is looked for a little later.
     """
     named = [(each, named_fulfillment_orders(each.payload.body)) for each in webhooks]
     owners = _owners(shop, {number for _, numbers in named for number in numbers})
-    last: dict[ShopifyOrderId, datetime] = {}
+    last, any_unknown = dict[ShopifyOrderId, datetime](), False
     for each, numbers in named:
         known = {owners[number] for number in numbers if number in owners}
         for order_id in known:
             last[order_id] = max(each.created_at, last.get(order_id, each.created_at))
         if numbers and not known:
+            any_unknown = True
             jobs.orders.find_order(shop, numbers[0], noticed_at=each.created_at)
-    return {order_id for order_id, at in last.items() if not jobs.orders.was_read_after(shop, order_id, at)}
+    found = {order_id for order_id, at in last.items() if not jobs.orders.was_read_after(shop, order_id, at)}
+    return found | _waiting(shop) if any_unknown else found
+
+
+def _waiting(shop: Shop) -> set[ShopifyOrderId]:
+    """The newest orders that were read lately when Shopify had not made their fulfilment orders yet."""
+    waiting = Order.objects.filter(
+        shop=shop,
+        state=OrderState.WAITING,
+        reason=Reason.NO_FULFILLMENT_ORDERS,
+        state_since__gt=Now() - JUST_READ,
+    )
+    newest = waiting.order_by("-state_since").values_list("shopify_order_id", flat=True)
+    return set(newest[: queries.ORDERS_PER_READ])
 
 
 def _owners(shop: Shop, numbers: Collection[FulfillmentOrderId]) -> dict[FulfillmentOrderId, ShopifyOrderId]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
@@ -72,6 +73,20 @@ def test_an_unknown_one_is_asked_for_at_shopify_a_moment_later(scene: Scene) -> 
     names_its_work(scene, order)
     assert drain() == ["shopify.fulfillment_orders/order_routing_complete"]
     assert drain(advance=FIND_DELAY)[:2] == ["fulfillment.find_order", "fulfillment.read_orders"]
+    assert scene.row(order).state == "at_warehouse"
+
+
+def test_an_order_that_waits_for_its_fulfillment_orders_goes_on_with_the_first_notice_of_one(
+    scene: Scene,
+) -> None:
+    scene.build_shopify(fo_delay=0.5)
+    order = scene.arrive((MUG, 1))
+    assert scene.row(order).reason == "no_fulfillment_orders"
+    time.sleep(0.6)
+    names_its_work(scene, order)
+    with asked_for_the_owner() as asked:
+        drain()
+    asked.assert_not_called()
     assert scene.row(order).state == "at_warehouse"
 
 
