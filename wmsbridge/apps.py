@@ -14,6 +14,6 @@ class WmsbridgeConfig(AppConfig):
         """Set up what needs the other apps: system checks, the signals of workers, schedules."""
         importlib.import_module("wmsbridge.configuration.checks")
         importlib.import_module("wmsbridge.monitoring.worker_signals").connect()
-        importlib.import_module("wmsbridge.monitoring.time_limits").connect()
+        importlib.import_module("wmsbridge.threads.time_limits").connect()
         make_missing = importlib.import_module("wmsbridge.schedules.rows").make_missing
         post_migrate.connect(make_missing, sender=apps.get_app_config("django_celery_beat"))

@@ -220,8 +220,8 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_BEAT_SCHEDULER = "wmsbridge.schedules.scheduler:Scheduler"
 # Runs wait for other systems most of the time. In threads of a few processes those that wait cost no memory, and those
 # that work share warm caches and compete for no more processors than there are.
-CELERY_WORKER_POOL = "threads"
-# Both are enforced by wmsbridge.monitoring.time_limits.
+CELERY_WORKER_POOL = "wmsbridge.threads.pool:TaskPool"
+# Both are enforced by wmsbridge.threads.time_limits.
 CELERY_TASK_TIME_LIMIT = 57  # below the lease of 60 s: a run that is ended never overlaps its successor
 CELERY_TASK_SOFT_TIME_LIMIT = (
     52  # a handler has 50 s, also in the last run of a turn (ops.workers.lane_worker)

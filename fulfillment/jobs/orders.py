@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from fulfillment.refs import fulfillment_order_subject, order_subject
 from fulfillment.shopify.queries import ORDERS_PER_READ
 from ops.models import Priority
-from ops.queue.jobs import NewJob, began_after, is_pending
+from ops.queue.jobs import NewJob, began_after, is_delayed, is_pending
 from ops.queue.kinds import AT_ONCE, JobKind
 from ops.queue.queues import Queue
 from ops.refs import LaneName
@@ -110,6 +110,16 @@ def find_order(shop: Shop, fulfillment_order_id: FulfillmentOrderId, *, noticed_
         subject=fulfillment_order_subject(shop.id, fulfillment_order_id),
         delay=FIND_DELAY,
     ).enqueue()
+
+
+def is_one_noticed_since_reading(shop: Shop, shopify_order_id: ShopifyOrderId) -> bool:
+    """Whether a webhook named a fulfilment order that we do not know since the last reading of an order began."""
+    return is_delayed(
+        FIND_ORDER.name,
+        lane=shop.lane,
+        priority=FIND_ORDER.priority,
+        since_run_of=_reading_key(shop.id, shopify_order_id),
+    )
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from fulfillment.wms_order_states import NOT_AT_THE_WMS
 from fulfillment.wms_orders import attempts, cancellation
 from ops.alerting.kinds import close_kinds
 from ops.queue.jobs import wake
+from ops.queue.kinds import AT_ONCE
 from wms.vocabulary.statuses import WmsStatus
 
 MIN_REREAD_DELAY = timedelta(seconds=2)
@@ -161,10 +162,7 @@ def _suspend(order: Order, verdict: readiness.Verdict, stored: StoredOrder) -> S
     if changed:
         alerts.routing.NO_WAREHOUSE.close(order.subject)
     if verdict.reason == Reason.NO_FULFILLMENT_ORDERS:
-        waited = timezone.now() - order.received_at
-        jobs.orders.read_order(
-            order.shop, order.shopify_order_id, delay=min(max(waited / 4, MIN_REREAD_DELAY), MAX_REREAD_DELAY)
-        )
+        jobs.orders.read_order(order.shop, order.shopify_order_id, delay=_reread_delay(order))
     is_open = stored.has_open(alerts.orders.ORDER_HELD_BACK)
     if verdict.state != OrderState.HELD:
         if is_open:
@@ -175,6 +173,14 @@ def _suspend(order: Order, verdict: readiness.Verdict, stored: StoredOrder) -> S
         else:
             alerts.orders.order_without_address(order)
     return stored
+
+
+def _reread_delay(order: Order) -> timedelta:
+    """When to look again for the fulfilment orders: more and more rarely, but at once if one was made meanwhile."""
+    if jobs.orders.is_one_noticed_since_reading(order.shop, order.shopify_order_id):
+        return AT_ONCE
+    waited = timezone.now() - order.received_at
+    return min(max(waited / 4, MIN_REREAD_DELAY), MAX_REREAD_DELAY)
 
 
 def _update_held_back_alert(

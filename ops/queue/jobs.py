@@ -11,7 +11,8 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
-from django.db.models import Expression, Min, Q, QuerySet
+from django.db.models import Expression, Min, Q, QuerySet, Subquery
+from django.db.models.functions import Now
 
 from ops.models import Job, Priority
 from ops.queue import lanes
@@ -155,6 +156,16 @@ def began_after(key: str, at: datetime) -> bool:
     """Whether the last run of the job with this key began after a time by the database's clock, and the job is not
     dead. A run that failed will be repeated, so what it reads is not older than that time in any case."""
     return Job.objects.filter(key=key, started_at__gt=at).exclude(state=Job.State.DEAD).exists()
+
+
+def is_delayed(kind: str, *, lane: LaneName, priority: Priority, since_run_of: str) -> bool:
+    """Whether a job of this kind whose time has not come was enqueued in a lane since the last run of the job with the
+    key `since_run_of` began."""
+    began = Job.objects.filter(key=since_run_of).values("started_at")
+    waiting = Job.objects.filter(
+        lane=lane, priority=priority, partition="", state=Job.State.READY, parked_on=[], run_at__gt=Now()
+    )
+    return waiting.filter(kind=kind, created_at__gt=Subquery(began)).exists()
 
 
 def is_busy() -> bool:

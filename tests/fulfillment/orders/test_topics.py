@@ -91,6 +91,28 @@ def test_an_order_that_waits_for_its_fulfillment_orders_goes_on_with_the_first_n
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_fulfillment_order_made_while_its_order_is_read_has_it_read_again_at_once(scene: Scene) -> None:
+    scene.build_shopify(fo_delay=0.3)
+    order = scene.place((MUG, 1))
+    answered = queries.orders
+
+    def and_the_work_is_made(*args: Any, **more: Any) -> Any:
+        found = answered(*args, **more)
+        time.sleep(0.4)
+        names_its_work(scene, order)
+        with mock.patch.object(queries, "orders", answered):
+            run_next(scene.shop.inbox_lane)
+        return found
+
+    scene.webhook(order)
+    with mock.patch.object(queries, "orders", side_effect=and_the_work_is_made):
+        run_next(scene.shop.lane)
+    assert scene.row(order).reason == "no_fulfillment_orders"
+    assert "fulfillment.find_order" not in drain()
+    assert scene.row(order).state == "at_warehouse"
+
+
+@pytest.mark.django_db(transaction=True)
 def test_one_whose_order_is_read_meanwhile_costs_no_call_and_no_second_reading(scene: Scene) -> None:
     order = scene.place((MUG, 1))
     names_its_work(scene, order)

@@ -13,7 +13,7 @@ from celery import signals
 from celery.exceptions import SoftTimeLimitExceeded
 
 from tests.architecture.layers import ROOT
-from wmsbridge.monitoring import time_limits
+from wmsbridge.threads import time_limits
 
 
 class Sender:
@@ -69,7 +69,7 @@ def task():
     signals.task_prerun.send(sender=Sender)
     time.sleep(20)
 threading.Thread(target=task, daemon=True).start()
-from wmsbridge.monitoring import time_limits
+from wmsbridge.threads import time_limits
 time_limits._watch()
 time.sleep(20)
 """

@@ -1,0 +1,1 @@
+"""The threads in which a worker runs its tasks: how they get work, and when they are ended."""
