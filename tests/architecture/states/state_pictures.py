@@ -1,4 +1,4 @@
-"""The pictures of the states of a WMS order in docs/architecture.md, drawn from the table in the code."""
+"""The pictures of the states of a WMS order in docs/states.md, drawn from the table in the code."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from tests.architecture.states import state_pictures
 from wms.vocabulary.statuses import WmsStatus
 
 GATE = ROOT / "fulfillment/wms_order_states.py"
-ARCHITECTURE = ROOT / "docs/architecture.md"
+STATES = ROOT / "docs/states.md"
 FIELD = "wms_status"
 _UPDATE = re.compile(r'\bUPDATE\s+"?wms_order_map\b', re.IGNORECASE)
 
@@ -132,8 +132,8 @@ def test_every_bare_word_is_seen(code: str) -> None:
 @pytest.mark.parametrize("draw", [state_pictures.outside, state_pictures.inside])
 def test_the_pictures_in_the_manual_show_the_table(draw: Callable[[], str]) -> None:
     picture = draw()
-    assert picture in ARCHITECTURE.read_text(), (
-        f"The table in {GATE.name} changed. Replace the picture in docs/architecture.md by this:\n\n{picture}"
+    assert picture in STATES.read_text(), (
+        f"The table in {GATE.name} changed. Replace the picture in docs/states.md by this:\n\n{picture}"
     )
 
 
