@@ -1,4 +1,4 @@
-"""Celery's pool of threads, which asks for the next message as soon as a thread is free.
+"""Celery's pool of threads, which asks for the next message as soon as a thread is free, however its task ended.
 
 A worker with all threads busy asks for none (CELERY_WORKER_DISABLE_PREFETCH). Its event loop looks again when something
 happens, or after a second. A process of a pool that becomes free is such an event; a thread is made one here.
@@ -6,38 +6,51 @@ happens, or after a second. A process of a pool that becomes free is such an eve
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
+import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import structlog
 from celery.concurrency import thread
+
+logger = structlog.get_logger(__name__)
 
 
 class TaskPool(thread.TaskPool):
     """A pool whose threads wake the event loop of the worker when they are free. Celery makes it, see settings."""
 
-    _waker: int | None = None
+    _hub: Any = None
 
     def register_with_event_loop(self, hub: Any) -> None:
-        """Listen to the threads. Celery calls this once, before the first task."""
-        reader, self._waker = os.pipe()
-        os.set_blocking(reader, False)
-        os.set_blocking(self._waker, False)
-        hub.add_reader(reader, _empty, reader)
+        """Note the event loop. Celery calls this at the start, and again each time that the broker is back."""
+        self._hub = hub
 
-    def on_apply(self, *args: Any, **options: Any) -> Any:
+    def on_apply(self, target: Callable[..., Any], *args: Any, **options: Any) -> Any:
         """Run a task in a thread."""
-        result = super().on_apply(*args, **options)
+        result = super().on_apply(partial(_to_its_end, target), *args, **options)
         result.f.add_done_callback(self._wake)
         return result
 
     def _wake(self, _: object) -> None:
-        if self._waker is not None:
-            with suppress(BlockingIOError):  # it is awake already
-                os.write(self._waker, b".")
+        if self._hub is not None:
+            self._hub.call_soon(_look_again)
 
 
-def _empty(reader: int) -> None:
-    with suppress(BlockingIOError):
-        while os.read(reader, 512):
-            pass
+def _to_its_end(target: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Run a task, and end it for Celery whatever it raises.
+
+    Celery expects that an error which is no `Exception` (a library panics, or calls sys.exit) ends the process. A
+    thread goes on, and Celery would count it as busy for ever. A worker without a free thread takes no more messages.
+    """
+    began = time.monotonic()
+    try:
+        return target(*args, **options)
+    except BaseException:
+        logger.critical("task_broke_off", exc_info=True)
+        failed, returned = 0, None
+        return failed, returned, time.monotonic() - began
+
+
+def _look_again() -> None:
+    """Nothing is to be done but to look."""

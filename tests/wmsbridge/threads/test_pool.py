@@ -2,34 +2,64 @@
 
 from __future__ import annotations
 
-import select
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import pytest
+from kombu.asynchronous import Hub
 
 from wmsbridge.threads.pool import TaskPool
 
 
 class EventLoop:
-    """Of a worker. It listens to one file."""
+    """Of a worker. It counts what it is to look after."""
 
-    def add_reader(self, descriptor: int, callback: Callable[..., None], *arguments: Any) -> None:
-        self.descriptor, self.callback, self.arguments = descriptor, callback, arguments
+    woken = 0
 
-    def is_woken(self) -> bool:
-        poll = select.poll()
-        poll.register(self.descriptor, select.POLLIN)
-        return bool(poll.poll(0))
+    def call_soon(self, callback: Callable[[], object]) -> None:
+        callback()
+        self.woken += 1
 
 
 def test_the_event_loop_is_woken_when_a_task_has_ended_and_not_before() -> None:
     loop, pool, may_end = EventLoop(), TaskPool(limit=1), threading.Event()
     pool.register_with_event_loop(loop)
-    running = pool.on_apply(lambda: may_end.wait(5), (), {})
-    assert not loop.is_woken()
+    running = pool.on_apply(lambda: may_end.wait(5), (), {}, callback=lambda _: None)
+    assert not loop.woken
     may_end.set()
     running.wait(5)
     pool.on_stop()
-    assert loop.is_woken()
-    loop.callback(*loop.arguments)
-    assert not loop.is_woken()
+    assert loop.woken == 1
+
+
+def _open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_broker_that_comes_and_goes_costs_no_open_files() -> None:
+    loop, pool = Hub(), TaskPool(limit=1)
+    before = _open_files()
+    for _ in range(3):
+        pool.register_with_event_loop(loop)
+        loop.reset()
+    assert _open_files() == before
+
+
+class Panic(BaseException):
+    """As libraries raise it that are not written in Python."""
+
+
+@pytest.mark.parametrize("error", [Panic, SystemExit, ValueError])
+def test_a_task_that_breaks_off_frees_its_thread(error: type[BaseException]) -> None:
+    def breaks_off() -> None:
+        raise error
+
+    ended: list[Any] = []
+    pool = TaskPool(limit=1)
+    pool.on_apply(breaks_off, (), {}, callback=ended.append).get(5)
+    pool.on_stop()
+    ((failed, _, seconds),) = ended
+    assert not failed
+    assert seconds < 5
