@@ -20,8 +20,12 @@ _until: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """A call in this block gets its whole answer within this many seconds, or raises TimeoutError."""
-    token = _until.set(time.monotonic() + seconds)
+    """A call in this block gets its whole answer within this many seconds, or raises TimeoutError.
+
+    A block inside another one ends with it at the latest.
+    """
+    until, outer = time.monotonic() + seconds, _until.get()
+    token = _until.set(until if outer is None else min(until, outer))
     try:
         yield
     finally:

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Collection, Iterable
 
+from ops.net import deadlines
 from ops.queue import lanes
 from ops.queue.queues import kinds_beside
 from ops.workers import dispatch, runner, scheduling
@@ -18,12 +19,21 @@ SLICE_SECONDS = 2.0
 """After this time no further run begins in a turn, so that lanes take turns. A handler that begins just before the end
 still has its 50 s within Celery's limits."""
 
+CALL_SECONDS = 49.0
+"""After this time no call of the turn waits for an answer any more. A thread that waits cannot be interrupted: it would
+go on until the hard limit, which ends the worker with all its other runs."""
+
 
 def work(lane: str, *, token: uuid.UUID, queues: Collection[str]) -> int:
     """Work a lane, and the lanes that the runs wake. Returns the number of runs.
 
     `token`: the lease of all the runs. `queues`: those that this worker serves; kinds of others are left to others.
     """
+    with deadlines.within(CALL_SECONDS):
+        return _work(lane, token=token, queues=queues)
+
+
+def _work(lane: str, *, token: uuid.UUID, queues: Collection[str]) -> int:
     ends, runs, others = time.monotonic() + SLICE_SECONDS, 0, kinds_beside(queues)
     waiting, untold = [lane], list[str]()
     while waiting and (not runs or time.monotonic() < ends):

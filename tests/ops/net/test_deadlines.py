@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,7 +17,9 @@ from ops.errors import AnswerLost, EndpointFailed, Transient
 from ops.models import Alert, Circuit, JobAttempt, Lane
 from ops.net import http, targets
 from ops.queue import jobs
+from ops.queue.queues import Queue
 from ops.refs import LaneName, Subject
+from ops.workers import lane_worker
 from shops.access import credentials
 from tests.builders import make_shop
 from tests.drain import drain
@@ -135,6 +138,21 @@ def test_each_call_on_a_kept_connection_has_the_whole_time(server: Server) -> No
         assert call(server).content == b"{}"
         time.sleep(DEADLINE * 0.7)
     assert call(server).content == b"{}"
+
+
+def test_a_call_at_the_end_of_a_worker_s_turn_ends_with_it(
+    server: Server, monkeypatch: pytest.MonkeyPatch, transactional_db: None
+) -> None:
+    monkeypatch.setattr(http, "LONGEST_CALL_SECONDS", 20.0)
+    monkeypatch.setattr(lane_worker, "CALL_SECONDS", DEADLINE)
+    server.manner = MANNERS["nothing"]
+    jobs.NewJob(KIND, key="late", lane=LaneName("wms:a")).enqueue()
+    acts.append(lambda _: (time.sleep(DEADLINE * 0.7), call(server)))
+    began = time.monotonic()
+    assert lane_worker.work("wms:a", token=uuid.uuid4(), queues=list(Queue)) == 1
+    assert time.monotonic() - began < DEADLINE + MARGIN
+    assert JobAttempt.objects.get().outcome == JobAttempt.Outcome.TRANSIENT
+    assert Lane.objects.get().failures == 1
 
 
 def test_a_silence_within_the_deadline_still_ends_with_its_own_time_out(server: Server) -> None:
