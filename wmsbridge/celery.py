@@ -13,7 +13,7 @@ from kombu import Exchange
 from kombu import Queue as Route
 
 from ops.queue.queues import Queue
-from wmsbridge.monitoring.workers import Heartbeat, Watch
+from wmsbridge.monitoring.workers import BeatInside, Heartbeat, Watch
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "wmsbridge.settings")
 
@@ -25,6 +25,7 @@ app.conf.task_default_queue = str(Queue.MAINTENANCE)
 app.steps["worker"].add(DjangoStructLogInitStep)
 app.steps["worker"].add(Heartbeat)
 app.steps["worker"].add(Watch)
+app.steps["worker"].add(BeatInside)
 app.conf.CELERY_DB_REUSE_MAX = sys.maxsize  # otherwise Celery opens a new connection for each task
 app.autodiscover_tasks()
 

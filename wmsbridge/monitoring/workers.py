@@ -10,10 +10,15 @@ import json
 import time
 from typing import Any
 
+import structlog
 from celery import bootsteps
+from celery.platforms import EX_FAILURE
+from celery.worker import state
 from kombu.exceptions import OperationalError
 
 from ops import redis
+
+logger = structlog.get_logger(__name__)
 
 HEARTBEAT = 10.0
 MISSED_AFTER = 35
@@ -85,6 +90,21 @@ class Watch(Repeated):
     def act(self, worker: Any) -> None:
         """Send the message."""
         send_watch(worker)
+
+
+class BeatInside(Repeated):
+    """Ends a worker that was started with `--beat` if its beat has died, so that the supervisor starts both.
+
+    Celery would go on without it, and nothing would be tried again any more.
+    """
+
+    every = HEARTBEAT
+
+    def act(self, worker: Any) -> None:
+        """Look after it. Runs that are under way end well."""
+        if worker.beat is not None and not worker.beat.is_alive():
+            logger.critical("beat_died", worker=worker.hostname)
+            state.should_stop = EX_FAILURE
 
 
 def send_watch(worker: Any) -> None:
