@@ -105,18 +105,26 @@ def never_reported(places: Iterable[Place]) -> frozenset[Place]:
     return frozenset((w, item) for w, item in asked if w in named and item not in named[w])
 
 
-def reserve_new(reference: str, needs: Iterable[Need]) -> list[Shortage]:
+def reserve_new(
+    reference: str, needs: Iterable[Need], *, committed: Mapping[Place, int] | None = None
+) -> list[Shortage]:
     """Reserve these needs for a `reference` that has no reservation yet; or change nothing and return what is short.
 
+    `committed`: the item units that Shopify has committed for it, which are noted as in `inventory.commitments`.
     A need at an unknown level is short. The locks are kept in any case. Raises ValueError if a need is below 1. Takes
-    three statements, whatever the number of needs.
+    two statements, whatever the number of needs, and one for each shop that hears of it.
     """
     wanted = _wanted(needs)
     levels = locking.lock(places=wanted.keys())
     shortages = _shortages(wanted, levels, {})
     if not shortages:
         ids = {level.place: level.id for level in levels}
-        effects.reserve(reference, {ids[place]: units for place, units in wanted.items()}, pools=levels)
+        effects.reserve(
+            reference,
+            {ids[place]: units for place, units in wanted.items()},
+            committed={ids[place]: units for place, units in (committed or {}).items() if place in wanted},
+            pools=levels,
+        )
     return shortages
 
 

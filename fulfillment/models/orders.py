@@ -269,6 +269,11 @@ class OrderLine(models.Model):
         return f"{self.quantity} × {self.label}"
 
     @property
+    def has_variant(self) -> bool:
+        """Whether Shopify names a variant for the line, and so books its units on that variant's stock."""
+        return self.shopify_variant_id is not None and not self.variant_is_gone
+
+    @property
     def label(self) -> str:
         """How staff call what is sold: by its SKU, else by its title."""
         return self.sku or self.title

@@ -1,5 +1,4 @@
-"""From a ready order to a WMS order: resolve the SKUs, choose the warehouse and reserve the stock, in one
-transaction."""
+"""From a ready order to a WMS order, in one transaction: resolve the SKUs, choose the warehouse, reserve the stock."""
 
 from __future__ import annotations
 
@@ -21,6 +20,7 @@ from fulfillment.refs import OrderPk, order_key, part_external_id
 from fulfillment.routing import choice, line_products, wms_order_making
 from fulfillment.wms_order_states import NOT_ENDED
 from fulfillment.wms_orders import attempts
+from inventory import commitments as noted_commitments
 from inventory import reservations
 from inventory.reservations import Need
 from ops.errors import Blocked, Transient
@@ -215,9 +215,6 @@ def _reserve_and_make(order: Order, found: RoutingPlan) -> WmsOrder | None:
         refused = order_states.refused_parts(order)[0]
         attempts.hold_for_refusal(order, refused.outcome_detail)  # a replay would send its units, too
         return None
-    needs = [Need(chosen.id, item, units) for item, units in sorted(chosen.needs.items())]
-    if reservations.reserve_new(external_id, needs):
-        raise Transient("another order took the stock between the look and the lock")
     row = WmsOrder(
         order=order,
         part=part,
@@ -225,7 +222,19 @@ def _reserve_and_make(order: Order, found: RoutingPlan) -> WmsOrder | None:
         external_id=external_id,
         lag_started_at=order.lag_started_at or order_states.read_own_clock(order),
     )
-    _store(row, found)
+    lines = _lines(row, found)
+    committed = commitments.of(
+        replace(found.rows, wms_orders=[*parts, row], given=[*found.rows.given, *lines])
+    )
+    needs = [Need(chosen.id, item, units) for item, units in sorted(chosen.needs.items())]
+    # Otherwise the commitments of other parts change too, or Shopify took units off another product, or off none.
+    as_booked = not parts and all(found.lines[i].has_variant for i in found.units)
+    noted = committed[external_id] if as_booked else {}
+    if reservations.reserve_new(external_id, needs, committed=noted):
+        raise Transient("another order took the stock between the look and the lock")
+    wms_order_making.store(row, lines, decision=found.decision)
+    if not as_booked:
+        noted_commitments.note(committed)
     if order.state in (OrderState.HELD, OrderState.READY):
         order_states.set_state(order, OrderState.READY)
     jobs.wms_orders.submit(row)
@@ -233,9 +242,9 @@ def _reserve_and_make(order: Order, found: RoutingPlan) -> WmsOrder | None:
     return row
 
 
-def _store(row: WmsOrder, found: RoutingPlan) -> None:
-    """Store a new WMS order, with the items that its warehouse is to send and what Shopify has committed of them."""
-    lines = [
+def _lines(row: WmsOrder, found: RoutingPlan) -> list[WmsOrderLine]:
+    """The items that the warehouse of a new WMS order is to send."""
+    return [
         WmsOrderLine(
             wms_order=row,
             order_line=found.lines[line_id],
@@ -246,10 +255,6 @@ def _store(row: WmsOrder, found: RoutingPlan) -> None:
         for line_id, units in found.units.items()
         for component in found.products.components(line_id, row.warehouse.id)
     ]
-    wms_order_making.store(row, lines, decision=found.decision)
-    found.rows.wms_orders.append(row)
-    found.rows.given.extend(lines)
-    commitments.recompute(row.order, found.rows)
 
 
 def wake_keys(order: Order, found: RoutingPlan) -> list[ParkKey]:

@@ -5,8 +5,9 @@ The callers hold the locks of the levels (`inventory.stock.locking`). Waking tak
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
@@ -15,6 +16,7 @@ from inventory import jobs
 from inventory.refs import stock_key
 from inventory.stock.locking import LockedLevel, free_units
 from ops.queue.jobs import wake
+from shops.refs import shop_lane
 
 PUSH_DELAY = timedelta(seconds=1)
 """Changes within this time go to Shopify together."""
@@ -39,40 +41,94 @@ UPDATE inventory_cache
  WHERE id = ANY(%(ids)s)
 """
 
+# Whether the item of a level is sold as one product only, which has no other item. Only then every booking of Shopify
+# moves no other figure than that of the ordered product.
+_SOLD_ALONE = """
+(1 = (SELECT count(*) FROM wms_sku_map AS mine JOIN wms_sku_map AS part
+          ON part.warehouse_id = mine.warehouse_id AND part.shopify_variant_id = mine.shopify_variant_id
+         AND part.is_active
+       WHERE mine.warehouse_id = level.warehouse_id AND mine.wms_item_code = level.item_code AND mine.is_active))
+"""
+
+# The locks are taken in order, as in `locking`. A push that is under way still has its levels due.
+_MARK_PUSHED = """
+WITH pushed AS (
+    SELECT level.id, shop.id AS shop_id, shop.domain
+    FROM inventory_cache AS level
+    JOIN warehouse_locations AS place ON place.id = level.warehouse_id
+    JOIN shops_shop AS shop ON shop.id = place.shop_id
+    WHERE level.warehouse_id = %(warehouse)s AND level.item_code = ANY(%(items)s)
+      AND (level.push_due_since IS NOT NULL OR level.pushed_at >= %(since)s OR NOT SOLD_ALONE)
+    ORDER BY level.id FOR UPDATE OF level)
+UPDATE inventory_cache AS level
+   SET push_due_since = CASE WHEN push_compares THEN now() ELSE COALESCE(push_due_since, now()) END,
+       push_compares = false, push_marked_at = clock_timestamp()
+  FROM pushed WHERE level.id = pushed.id
+RETURNING pushed.shop_id, pushed.domain
+""".replace("SOLD_ALONE", _SOLD_ALONE)
+
 # What _RECOUNT and _MARK do, at once. The sum does not see the new rows yet: one statement sees one state of the
-# tables.
+# tables. The levels in `told` are marked in any case.
 _RESERVE = """
-WITH new AS (
+WITH need AS (
+    SELECT * FROM unnest(%(levels)s::bigint[], %(units)s::int[], %(committed)s::int[])
+        AS need (level_id, units, committed)),
+new AS (
     INSERT INTO inventory_reservation (level_id, reference, quantity, state)
-    SELECT level_id, %(reference)s, quantity, 'held'
-    FROM unnest(%(levels)s::bigint[], %(units)s::int[]) AS need (level_id, quantity)
-    RETURNING level_id, quantity)
+    SELECT level_id, %(reference)s, units, 'held' FROM need),
+noted AS (
+    INSERT INTO inventory_commitment (reference, warehouse_id, item_code, quantity)
+    SELECT %(reference)s, level.warehouse_id, level.item_code, need.committed
+    FROM need JOIN inventory_cache AS level ON level.id = need.level_id WHERE need.committed > 0),
+pool AS (
+    SELECT level.id, need.units, level.id = ANY(%(told)s) OR NOT SOLD_ALONE AS is_due
+    FROM inventory_cache AS level LEFT JOIN need ON need.level_id = level.id WHERE level.id = ANY(%(pools)s))
 UPDATE inventory_cache AS level SET updated_at = now(),
     reserved = COALESCE(
         (SELECT sum(quantity) FROM inventory_reservation WHERE level_id = level.id AND state = 'held'), 0)
-        + COALESCE((SELECT quantity FROM new WHERE new.level_id = level.id), 0),
-    promised_at = CASE WHEN level.id = ANY(%(levels)s) AND (promised_at > now() - interval '1 hour') IS NOT TRUE
+        + COALESCE(pool.units, 0),
+    promised_at = CASE WHEN pool.units IS NOT NULL AND (promised_at > now() - interval '1 hour') IS NOT TRUE
                        THEN now() ELSE promised_at END,
-    push_due_since = CASE WHEN push_compares THEN now() ELSE COALESCE(push_due_since, now()) END,
-    push_compares = false, push_marked_at = clock_timestamp()
-WHERE level.id = ANY(%(pools)s)
-"""
+    push_due_since = CASE WHEN NOT is_due THEN push_due_since WHEN push_compares THEN now()
+                          ELSE COALESCE(push_due_since, now()) END,
+    push_compares = push_compares AND NOT is_due,
+    push_marked_at = CASE WHEN is_due THEN clock_timestamp() ELSE push_marked_at END
+FROM pool WHERE level.id = pool.id
+RETURNING level.id, pool.is_due
+""".replace("SOLD_ALONE", _SOLD_ALONE)
 
 
-def reserve(reference: str, units: Mapping[int, int], *, pools: Collection[LockedLevel]) -> None:
-    """Reserve units (by level id) for a reference that has no reservation yet, and mark the pools for a push.
+def reserve(
+    reference: str,
+    units: Mapping[int, int],
+    *,
+    committed: Mapping[int, int],
+    pools: Collection[LockedLevel],
+) -> None:
+    """Reserve units (by level id) for a reference that has no reservation yet, and note how many of them Shopify has
+    committed. One query, and one per shop that hears of it. Nobody has more free units by it, so nobody is woken.
 
-    One query, and one per shop. Nobody has more free units by it, so nobody is woken.
+    Shopify hears nothing of units that it has committed: it took them off its figure itself when the product was
+    ordered. It does hear of them if they also count for another figure: of another product with the item, or of another
+    shop that sells from the shelf.
     """
+    shared = Counter(level.pool for level in pools)
     row: dict[str, Any] = {
         "reference": reference,
         "levels": list(units),
         "units": list(units.values()),
+        "committed": [committed.get(level_id, 0) for level_id in units],
         "pools": [level.id for level in pools],
+        "told": [
+            level.id
+            for level in pools
+            if shared[level.pool] > 1 or committed.get(level.id) != units.get(level.id)
+        ],
     }
     with connection.cursor() as cursor:
         cursor.execute(_RESERVE, row)
-    request_push(pools)
+        due = {level_id for level_id, is_due in cursor.fetchall() if is_due}
+    request_push([level for level in pools if level.id in due])
 
 
 def recount(level_ids: Collection[int], *, sold: Collection[int] = ()) -> dict[int, int]:
@@ -101,6 +157,20 @@ def _mark(levels: Collection[LockedLevel], *, compares: bool) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_MARK, {"ids": [level.id for level in levels], "compares": compares})
     request_push(levels)
+
+
+def mark_if_pushed_since(warehouse_id: int, item_codes: Collection[str], *, since: datetime) -> None:
+    """Mark those of these items for a push whose figures a push may have told, by what it read since a time. One query,
+    and another one if there are any.
+
+    Items that are in several products, or in a product with other items, are among them in any case.
+    """
+    row: dict[str, Any] = {"warehouse": warehouse_id, "items": sorted(item_codes), "since": since}
+    with connection.cursor() as cursor:
+        cursor.execute(_MARK_PUSHED, row)
+        shops = set(cursor.fetchall())
+    for shop_id, domain in shops:
+        jobs.push(shop_id, lane=shop_lane(domain), delay=PUSH_DELAY)
 
 
 def request_push(levels: Collection[LockedLevel]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -22,52 +23,67 @@ __all__ = ["Applied", "Observation", "apply", "mark_due"]
 
 logger = structlog.get_logger(__name__)
 
-# Store what is newer. The levels that moved are marked for a push by the same write, as in `effects`.
-_STORE = """
-WITH stored AS (
-    UPDATE inventory_cache AS level
-    SET available = new.available, on_hand = new.on_hand, observed_at = new.observed_at, sequence = new.sequence,
-        updated_at = now(),
-        push_due_since = CASE WHEN NOT moved THEN push_due_since WHEN push_compares THEN now()
-                              ELSE COALESCE(push_due_since, now()) END,
-        push_compares = push_compares AND NOT moved,
-        push_marked_at = CASE WHEN moved THEN clock_timestamp() ELSE push_marked_at END
-    FROM unnest(%(ids)s::bigint[], %(available)s::int[], %(on_hand)s::int[], %(observed_at)s::timestamptz[],
-                %(sequence)s::bigint[], %(moved)s::boolean[])
-        AS new (id, available, on_hand, observed_at, sequence, moved)
-    WHERE level.id = new.id),
-known AS (
-    SELECT * FROM unnest(%(valid)s::bigint[], %(valid_at)s::timestamptz[]) AS known (level_id, valid_at)),
-"""
-
 _READ = "UPDATE inventory_cache SET read_at = now() WHERE id = ANY(%s)"
 
+_SEEN = """
+WITH seen AS (
+    SELECT * FROM unnest(%(ids)s::bigint[], %(items)s::text[], %(newer)s::boolean[], %(available)s::int[],
+                         %(on_hand)s::int[], %(observed_at)s::timestamptz[], %(sequence)s::bigint[],
+                         %(moved_by)s::int[], %(valid_at)s::timestamptz[])
+        AS seen (id, item, is_newer, available, on_hand, observed_at, sequence, moved_by, valid_at)),
+"""
+
 # An available quantity is net of an order from its acceptance on. So open reservations become netted ("counted"), and
-# those of units that left are deleted.
+# those of units that left are deleted. `units` are those that the quantity is net of by now, `freed` those that
+# `reserved` no longer contains.
 _NET_AVAILABLE = """
 counted AS (
-    UPDATE inventory_reservation AS open SET state = 'counted' FROM known
-    WHERE open.level_id = known.level_id AND state = 'held' AND shipped_at IS NULL AND accepted_at <= valid_at
-    RETURNING open.level_id, quantity),
+    UPDATE inventory_reservation AS open SET state = 'counted' FROM seen
+    WHERE open.level_id = seen.id AND state = 'held' AND shipped_at IS NULL AND accepted_at <= valid_at
+    RETURNING open.level_id, quantity AS units, quantity AS freed),
 gone AS (
-    DELETE FROM inventory_reservation AS gone USING known
-    WHERE gone.level_id = known.level_id AND shipped_at IS NOT NULL AND accepted_at <= valid_at
-    RETURNING gone.level_id, quantity)
-SELECT level_id, sum(quantity) FROM (TABLE counted UNION ALL TABLE gone) AS settled GROUP BY level_id
+    DELETE FROM inventory_reservation AS gone USING seen
+    WHERE gone.level_id = seen.id AND shipped_at IS NOT NULL AND accepted_at <= valid_at
+    RETURNING gone.level_id, quantity AS units, quantity AS freed),
+changed AS (TABLE counted UNION ALL TABLE gone),
 """
 
 # An on-hand quantity is net of an order from its shipment on. A netted reservation of units that have not left is from
 # the time before the connection's basis was changed; it becomes pending ("held") again.
 _NET_ON_HAND = """
 held AS (
-    UPDATE inventory_reservation AS open SET state = 'held' FROM known
-    WHERE open.level_id = known.level_id AND state = 'counted'
-    RETURNING open.level_id, 0 AS quantity),
+    UPDATE inventory_reservation AS open SET state = 'held' FROM seen
+    WHERE open.level_id = seen.id AND state = 'counted'
+    RETURNING open.level_id, 0 AS units, -quantity AS freed),
 gone AS (
-    DELETE FROM inventory_reservation AS gone USING known
-    WHERE gone.level_id = known.level_id AND shipped_at <= valid_at
-    RETURNING gone.level_id, quantity)
-SELECT level_id, sum(quantity) FROM (TABLE held UNION ALL TABLE gone) AS settled GROUP BY level_id
+    DELETE FROM inventory_reservation AS gone USING seen
+    WHERE gone.level_id = seen.id AND shipped_at <= valid_at
+    RETURNING gone.level_id, quantity AS units, quantity AS freed),
+changed AS (TABLE held UNION ALL TABLE gone),
+"""
+
+# Store what is newer, and what became of the reservations. A level is marked for a push, as in `effects`, unless its
+# quantity moved by exactly the units that it is net of by now: then as many units as before are left for others. Units
+# of the same item that were reserved for another shop on this shelf count too.
+_STORE = """
+settled AS (
+    SELECT level_id, sum(units)::int AS units, sum(freed)::int AS freed FROM changed GROUP BY level_id),
+of_item AS (
+    SELECT seen.item, sum(settled.units)::int AS units FROM settled JOIN seen ON seen.id = settled.level_id
+    GROUP BY seen.item),
+told AS (
+    SELECT seen.*, settled.units, COALESCE(settled.freed, 0) AS freed,
+           seen.moved_by + COALESCE(of_item.units, 0) IS DISTINCT FROM 0 AS is_due
+    FROM seen LEFT JOIN settled ON settled.level_id = seen.id LEFT JOIN of_item ON of_item.item = seen.item)
+UPDATE inventory_cache AS level
+SET available = told.available, on_hand = told.on_hand, observed_at = told.observed_at, sequence = told.sequence,
+    reserved = level.reserved - told.freed, updated_at = now(),
+    push_due_since = CASE WHEN NOT is_due THEN push_due_since WHEN push_compares THEN now()
+                          ELSE COALESCE(push_due_since, now()) END,
+    push_compares = push_compares AND NOT is_due,
+    push_marked_at = CASE WHEN is_due THEN clock_timestamp() ELSE push_marked_at END
+FROM told WHERE level.id = told.id AND (told.is_newer OR told.is_due OR told.units IS NOT NULL)
+RETURNING level.id, level.reserved, told.units, told.is_due
 """
 
 
@@ -82,11 +98,23 @@ class Applied:
     unexplained: tuple[str, ...] = ()  # items whose quantity moved, but not by our own orders
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """A level that was written: its `reserved` by now, the units of reservations that its quantity is net of by now
+    (None = it had none), and whether Shopify is to be told."""
+
+    level_id: int
+    reserved: int
+    units: int | None
+    is_due: bool
+
+
 def apply(warehouse: Warehouse, seen: Iterable[Observation], *, source: str) -> Applied:
     """Store the observations that are newer than what we know, for this warehouse and all that share its shelves.
 
-    Reservations that a new quantity takes into account are no longer subtracted. What changed is marked for a push, and
-    jobs that wait for stock are woken. `source` is for the log. One transaction, with a constant number of queries.
+    Reservations that a new quantity takes into account are no longer subtracted. Where other units are left for others
+    than before, the level is marked for a push, and jobs that wait for stock are woken. `source` is for the log. One
+    transaction, with a constant number of queries.
     """
     basis = warehouse.connection.stock_basis
     newest = observations.newest_per_item(seen, now=timezone.now())
@@ -115,6 +143,16 @@ def mark_due(warehouse_id: int, item_codes: Collection[str]) -> None:
     """
     with transaction.atomic(savepoint=False):
         effects.mark_for_push(locking.lock(places=[(warehouse_id, item) for item in set(item_codes)]))
+
+
+def mark_fulfilled(warehouse_id: int, item_codes: Collection[str], *, since: datetime) -> None:
+    """Mark those of these items for a push that need one after a fulfilment, which a call made since `since`.
+
+    It was made at the warehouse's own location, and what is committed there by now is noted in the same transaction.
+    Shopify takes the units off what it has committed, and we take them off the commitments, so its figure stays right.
+    But a push that looked between the two found too little committed. It takes locks, as `mark_due` does.
+    """
+    effects.mark_if_pushed_since(warehouse_id, item_codes, since=since)
 
 
 def mark_products_due(
@@ -146,35 +184,25 @@ def _apply_usable(warehouse: Warehouse, usable: Mapping[str, Observation]) -> Ap
         items=usable.keys(),
     )
     verdicts = {level.id: observations.judge(level, usable[level.item_code]) for level in before}
-    newer = [
-        _updated(level, usable[level.item_code]) for level in before if verdicts[level.id] is Verdict.NEWER
-    ]
+    newer = {
+        level.id: _updated(level, usable[level.item_code])
+        for level in before
+        if verdicts[level.id] is Verdict.NEWER
+    }
     valid = [level for level in before if verdicts[level.id] is not Verdict.OLDER]
-    moved = _moved(before, newer)
-    netted = _store(newer, moved, basis=warehouse.connection.stock_basis, valid=valid, seen=usable)
+    moved = _moved(before, newer.values())
+    after = [newer.get(level.id, level) for level in before]
+    stored = _store(newer, moved, basis=warehouse.connection.stock_basis, valid=valid, seen=usable)
     _note_read([level.id for level in before if usable[level.item_code].known_at])
-    _follow_up(before, newer, moved=moved.keys(), netted=netted.keys())
+    effects.request_push([level for level in after if level.id in stored and stored[level.id].is_due])
+    effects.wake_waiters(before, after, reserved={each.level_id: each.reserved for each in stored.values()})
+    netted = {each.level_id: each.units for each in stored.values() if each.units is not None}
     return Applied(
         changed=len(moved),
         stale=len(before) - len(valid),
         unchanged=len(valid) - len(moved),
         unexplained=_unexplained(before, moved, netted),
     )
-
-
-def _follow_up(
-    before: Collection[LockedLevel],
-    newer: Collection[LockedLevel],
-    *,
-    moved: Collection[int],
-    netted: Collection[int],
-) -> None:
-    """Sum `reserved` again, have the changed levels pushed, and wake jobs that wait for stock."""
-    after = list(({level.id: level for level in before} | {level.id: level for level in newer}).values())
-    reserved = effects.recount(netted) if netted else {}
-    effects.mark_for_push([level for level in after if level.id in netted and level.id not in moved])
-    effects.request_push([level for level in after if level.id in moved])
-    effects.wake_waiters(before, after, reserved=reserved)
 
 
 def _updated(level: LockedLevel, seen: Observation) -> LockedLevel:
@@ -190,32 +218,35 @@ def _updated(level: LockedLevel, seen: Observation) -> LockedLevel:
 
 
 def _store(
-    newer: Collection[LockedLevel],
-    moved: Collection[int],
+    newer: Mapping[int, LockedLevel],
+    moved: Mapping[int, int],
     *,
     basis: str,
     valid: Collection[LockedLevel],
     seen: Mapping[str, Observation],
-) -> dict[int, int]:
+) -> dict[int, _Stored]:
     """Store the newer quantities, and stop subtracting the reservations that valid ones are net of.
 
-    Returns the units of these reservations by level id. Levels without such reservations are missing in the result.
+    Returns the levels that were written, by id.
     """
     if not valid:
         return {}
+    now = [newer.get(level.id, level) for level in valid]
     columns: dict[str, list[Any]] = {
-        name: [getattr(level, name) for level in newer]
+        name: [getattr(level, name) for level in now]
         for name in ("available", "on_hand", "observed_at", "sequence")
     }
-    columns |= {"ids": [level.id for level in newer], "moved": [level.id in moved for level in newer]}
     columns |= {
-        "valid": [level.id for level in valid],
+        "ids": [level.id for level in valid],
+        "items": [level.item_code for level in valid],
+        "newer": [level.id in newer for level in valid],
+        "moved_by": [None if level.observed_at is None else moved.get(level.id, 0) for level in valid],
         "valid_at": [seen[level.item_code].valid_at for level in valid],
     }
     net = _NET_ON_HAND if basis == Connection.StockBasis.ON_HAND else _NET_AVAILABLE
     with connection.cursor() as cursor:
-        cursor.execute(_STORE + net, columns)
-        return {level_id: int(units) for level_id, units in cursor.fetchall()}
+        cursor.execute(_SEEN + net + _STORE, columns)
+        return {row[0]: _Stored(*row) for row in cursor.fetchall()}
 
 
 def _note_read(level_ids: Collection[int]) -> None:

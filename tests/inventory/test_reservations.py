@@ -17,7 +17,7 @@ from inventory import commitments, reservations
 from inventory.models import Commitment, Reservation, StockLevel
 from inventory.reservations import Need, Shortage
 from ops.models import Job, Lane
-from tests.builders import make_connection, make_level, make_shop, make_warehouse
+from tests.builders import make_connection, make_level, make_mapping, make_shop, make_warehouse
 from tests.inventory.reservation_states import make_netted
 from wms.models import Warehouse
 
@@ -77,7 +77,7 @@ def test_it_is_all_or_nothing(berlin: Warehouse) -> None:
     assert not Job.objects.exists()
 
 
-def test_a_new_order_takes_three_statements_and_tells_both_shops_of_the_shelf(
+def test_a_new_order_takes_two_statements_and_tells_both_shops_of_the_shelf(
     berlin: Warehouse, twin: Warehouse, django_assert_num_queries: Any
 ) -> None:
     for place, item in itertools.product((berlin, twin), ("MUG", "CUP")):
@@ -92,6 +92,30 @@ def test_a_new_order_takes_three_statements_and_tells_both_shops_of_the_shelf(
     assert [level.promised_at is not None for level in levels] == [True, True, False, False]
     assert not any(level.push_compares for level in levels)
     assert Job.objects.filter(kind="inventory.push").count() == 2
+
+
+@pytest.mark.parametrize(
+    ("products", "committed", "marked"),
+    [
+        ([{"MUG": 2}], 4, False),
+        ([{"MUG": 2}], 2, True),  # Shopify has the rest at another location
+        ([{"MUG": 2}, {"MUG": 1}], 4, True),  # it does not know that the other product has the item too
+        ([{"MUG": 2, "BOX": 1}], 4, True),
+        ([], 4, True),
+    ],
+)
+def test_shopify_hears_nothing_of_units_that_it_took_off_by_itself(
+    berlin: Warehouse, products: list[dict[str, int]], committed: int, marked: bool
+) -> None:
+    for variant, parts in enumerate(products, 11):
+        for item, units in parts.items():
+            make_mapping(berlin, variant, item, quantity=units)
+    make_level(berlin, "MUG", 10)
+    noted = {(berlin.pk, "MUG"): committed}
+    assert reservations.reserve_new("order-1", [Need(berlin.pk, "MUG", 4)], committed=noted) == []
+    assert StockLevel.objects.filter(push_due_since__isnull=False).exists() == marked
+    assert Job.objects.filter(kind="inventory.push").exists() == marked
+    assert Commitment.objects.get().quantity == committed
 
 
 def test_a_new_order_that_is_short_reserves_nothing(berlin: Warehouse) -> None:

@@ -432,7 +432,7 @@ def test_stock_that_another_order_took_meanwhile_is_looked_for_again(
 ) -> None:
     order = ordered(berlin.shop)
     monkeypatch.setattr(
-        reservations, "reserve_new", lambda *_: [Shortage(berlin.pk, "MUG", wanted=2, free=1)]
+        reservations, "reserve_new", lambda *_, **__: [Shortage(berlin.pk, "MUG", wanted=2, free=1)]
     )
     with pytest.raises(Transient):
         preparation.prepare(order.id)

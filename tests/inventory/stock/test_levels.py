@@ -220,6 +220,48 @@ def test_the_other_shops_order_is_no_drift(berlin: Warehouse) -> None:
     assert reservations.free([berlin.pk], ["MUG"]) == {(berlin.pk, "MUG"): 3}
 
 
+@pytest.mark.parametrize(("available", "marked"), [(6, False), (5, True), (7, True)])
+def test_shopify_hears_nothing_of_a_quantity_that_only_our_orders_moved(
+    berlin: Warehouse, available: int, marked: bool
+) -> None:
+    """What the order has is subtracted as before: first as its reservation, then by the quantity."""
+    twin = make_twin(berlin)
+    levels.apply(berlin, [seen(available=10, at=timezone.now() - SECOND)], source="event")
+    reservations.reserve("order-1", [Need(twin.pk, "MUG", 4)])
+    reservations.confirm("order-1")
+    StockLevel.objects.update(push_due_since=None)
+    levels.apply(berlin, [seen(available=available, at=in_future())], source="event")
+    assert [row.push_due_since is not None for row in StockLevel.objects.all()] == [marked, marked]
+    assert [row.reserved for row in StockLevel.objects.all()] == [0, 0]
+
+
+def fulfilled(warehouse: Warehouse, *, since: datetime) -> bool:
+    """Whether a fulfilment that was called `since` marks the item."""
+    levels.mark_fulfilled(warehouse.pk, ["MUG"], since=since)
+    return StockLevel.objects.filter(push_marked_at__gt=since, push_due_since__isnull=False).exists()
+
+
+def test_a_fulfillment_is_told_only_if_a_push_may_have_looked_between_it_and_its_record(
+    berlin: Warehouse,
+) -> None:
+    since = timezone.now()
+    level = make_level(berlin, "MUG", pushed_at=since - SECOND)
+    make_mapping(berlin, 11, "MUG")
+    assert not fulfilled(berlin, since=since)
+    StockLevel.objects.update(push_due_since=since - SECOND)  # it may be under way
+    assert fulfilled(berlin, since=since)
+    StockLevel.objects.update(push_due_since=None, push_marked_at=level.push_marked_at, pushed_at=since)
+    assert fulfilled(berlin, since=since)
+    assert Job.objects.get().kind == "inventory.push"
+
+
+def test_a_fulfillment_of_an_item_of_several_products_is_always_told(berlin: Warehouse) -> None:
+    make_level(berlin, "MUG")
+    for variant in (11, 12):
+        make_mapping(berlin, variant, "MUG")
+    assert fulfilled(berlin, since=timezone.now())
+
+
 def test_marking_due_keeps_since_when_and_renews_the_mark(berlin: Warehouse) -> None:
     levels.apply(berlin, [seen(available=5)], source="event")
     first = level(berlin)
