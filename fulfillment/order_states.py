@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,12 +23,13 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from fulfillment import alerts, coverage
-from fulfillment.models import Order, WmsOrder
+from fulfillment.models import Order, WmsOrder, order_rows
+from fulfillment.models.order_rows import OrderRows
 from fulfillment.models.states import OrderState, Reason, ShipmentState
 from fulfillment.readiness import DEFERRING_REASONS
 from fulfillment.refs import OrderPk
 from fulfillment.wms_order_states import BY_SHIPMENTS, ENDED, UNCONFIRMED
-from ops.alerting.kinds import close_kinds
+from ops.alerting.kinds import AlertKind, close_kinds
 from wms.vocabulary.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
@@ -55,7 +56,6 @@ ABOUT_UNCOVERED_UNITS = frozenset(
 """Reasons about units that no warehouse was given yet. News of other parts of the order do not end them."""
 
 
-_REPORTED = [str(ShipmentState.CLOSED), str(ShipmentState.FULFILLED)]
 _NEEDS_PERSON = (ShipmentState.HELD, ShipmentState.CANCELLED)
 """Shipments of which Shopify knows all that it shall know, and those that a person has to look at before."""
 
@@ -70,6 +70,7 @@ UPDATE fulfillment_order
            + %(held)s::int * GREATEST(statement_timestamp() - state_since, interval '0'),
        owed_from = CASE WHEN %(stops_lag)s THEN NULL ELSE owed_from END
  WHERE id = %(id)s
+RETURNING EXISTS (SELECT FROM ops_alert WHERE subject = %(subject)s AND kind = ANY(%(answered)s) AND state = 'open')
 """
 
 _MARK_READY = """
@@ -82,20 +83,6 @@ UPDATE fulfillment_order AS this
                      ELSE LEAST(%(webhook_at)s, statement_timestamp()) END - waited_at_shopify - waited_for_person
            ELSE received_at END) END
  WHERE id = %(id)s
-"""
-
-# Each part of the order, with each of its shipments that has units of which Shopify does not know yet. Units that
-# Shopify no longer asks for do not count once it knows the shipment by its other units.
-_PARTS = """
-SELECT part.wms_status, part.rest_unwanted, shipment.wms_shipment_id, shipment.reason, shipment.state
-FROM wms_order_map AS part
-LEFT JOIN fulfillment_shipment AS shipment
-  ON shipment.wms_order_id = part.id AND shipment.state <> ALL(%(reported)s)
- AND EXISTS (SELECT FROM fulfillment_shipmentunit AS unit
-             WHERE unit.shipment_id = shipment.id AND unit.quantity > unit.told + unit.sent_again
-                   + CASE WHEN shipment.shopify_fulfillment_id IS NULL THEN 0 ELSE unit.unwanted END)
-WHERE part.order_id = %(order)s
-ORDER BY shipment.id
 """
 
 
@@ -154,22 +141,27 @@ def set_state(
         "held": moves and before == OrderState.HELD,
         "webhook_at": webhook_at,
         "stops_lag": state in NOTHING_TO_SEND,
+        "subject": order.subject,
     }
+    answered = _answered_alerts(before, state)
+    row["answered"] = [kind.name for kind in answered]
     with connection.cursor() as cursor:
         cursor.execute(_SET_STATE, row)
+        (has_open,) = cursor.fetchone()
     order.state, order.reason, order.reason_detail = state, reason, detail
-    _close_answered_alerts(order, before)
+    if has_open:
+        close_kinds(answered, order.subject)
     logger.info("order_state", order=order.id, shop=order.shop_id, state=state, reason=reason)
     return True
 
 
-def _close_answered_alerts(order: Order, before: OrderState) -> None:
-    """Close the alerts whose question the new state answers. That no warehouse can be given the order ends with its
-    hold."""
-    if order.state in (OrderState.SHIPPED, *NOTHING_TO_SEND):
-        close_kinds((*_ALERTS_ABOUT_OPEN_WORK, *alerts.routing.NOT_ROUTED), order.subject)
-    elif before == OrderState.HELD and order.state != OrderState.HELD:
-        close_kinds(alerts.routing.NOT_ROUTED, order.subject)
+def _answered_alerts(before: OrderState, state: OrderState) -> Sequence[AlertKind]:
+    """The alerts whose question the new state answers. That no warehouse can be given the order ends with its hold."""
+    if state in (OrderState.SHIPPED, *NOTHING_TO_SEND):
+        return (*_ALERTS_ABOUT_OPEN_WORK, *alerts.routing.NOT_ROUTED)
+    if before == OrderState.HELD and state != OrderState.HELD:
+        return alerts.routing.NOT_ROUTED
+    return ()
 
 
 def mark_ready(
@@ -220,42 +212,41 @@ def lag_of_part() -> Combinable:
     return ExpressionWrapper(Subquery(clock) - F("lag_started_at"), output_field=DurationField())
 
 
-def derive_state(order: Order, *, unshipped: Collection[str] = ()) -> None:
+def derive_state(order: Order, rows: OrderRows | None = None, *, unshipped: Collection[str] = ()) -> None:
     """Derive the state of a locked order from its WMS orders, unless a person has to decide.
 
     If everything that was sent is shipped, but a deferred part is still to come, the order waits for that part.
-    `unshipped`: the statuses of all its WMS orders, if the caller knows them and none has shipped anything.
+    `rows`: those of the order as they are now; else they are read. `unshipped`: the statuses of all its WMS orders, if
+    the caller knows them and none has shipped anything: then no rows are needed.
     """
-    rows = [(status, False, None, None, None) for status in unshipped] or _read_parts(order)
-    statuses = {str(WmsStatus.SHIPPED) if is_complete else status for status, is_complete, *_ in rows}
+    if rows is None and not unshipped:
+        rows = order_rows.read(order)
+    statuses = set(unshipped) if rows is None else rows.statuses
     live = statuses - {str(status) for status in ENDED}
     if order.cancelled_at and not live:
         set_state(order, OrderState.CANCELLED)
-    elif live and not _stays_held(order):
+    elif live and not _stays_held(order, rows):
         state = state_of_live(live)
-        shipped = state in (OrderState.SHIPPED, OrderState.PARTIALLY_SHIPPED)
-        unreported = [(name, why, held) for *_, name, why, held in rows if name and shipped]
-        reasons = [f"{name}: {why}"[:500] for name, why, held in unreported if held in _NEEDS_PERSON]
+        shipped = rows is not None and state in (OrderState.SHIPPED, OrderState.PARTIALLY_SHIPPED)
+        unreported = rows.unreported if rows is not None and shipped else []
+        reasons = [
+            f"{each.wms_shipment_id}: {each.reason}"[:500]
+            for each in unreported
+            if each.state in _NEEDS_PERSON
+        ]
         if reasons:
             set_state(order, OrderState.PARTIALLY_SHIPPED, Reason.SHIPMENT_HELD, "; ".join(reasons))
         elif unreported:
             _set_state_with_requests(order, OrderState.PARTIALLY_SHIPPED)
         elif state == OrderState.SHIPPED and order.deferred_reason:
-            _set_state_of_deferred(order)
+            _set_state_of_deferred(order, rows)
         else:
             _set_state_with_requests(order, state)
 
 
-def _read_parts(order: Order) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(_PARTS, {"order": order.id, "reported": _REPORTED})
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
-
-
-def _set_state_of_deferred(order: Order) -> None:
+def _set_state_of_deferred(order: Order, rows: OrderRows | None) -> None:
     """Set the state of an order of which all sent parts are shipped, and which has deferred units."""
-    measured = coverage.measure(order)
+    measured = coverage.of(order, rows or order_rows.read(order))
     released = order.deferred_reason in DEFERRING_REASONS and not order.shop.whole_orders_only
     if released and measured.uncovered:
         set_state(order, OrderState.READY)
@@ -265,7 +256,7 @@ def _set_state_of_deferred(order: Order) -> None:
         set_state(order, OrderState.SHIPPED)
 
 
-def _stays_held(order: Order) -> bool:
+def _stays_held(order: Order, rows: OrderRows | None) -> bool:
     """Whether an order stays held, whatever became of its WMS orders.
 
     A decision of a person is not replaced. A reason about uncovered units stays as long as there are such units.
@@ -273,7 +264,7 @@ def _stays_held(order: Order) -> bool:
     if order.state != OrderState.HELD or order.reason in PERSON_DECIDES:
         return order.state == OrderState.HELD
     about_uncovered = order.reason in ABOUT_UNCOVERED_UNITS and not order.cancelled_at
-    return about_uncovered and bool(coverage.measure(order).uncovered)
+    return about_uncovered and bool(coverage.of(order, rows or order_rows.read(order)).uncovered)
 
 
 def _set_state_with_requests(order: Order, state: OrderState) -> None:

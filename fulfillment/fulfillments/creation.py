@@ -27,7 +27,7 @@ from fulfillment.fulfillments.recording import record, units_as_json
 from fulfillment.models import Fulfillment, Order, Shipment
 from fulfillment.models.states import FulfillmentState, ShipmentState
 from fulfillment.refs import OrderPk
-from fulfillment.shipments import cancelled_fulfillments, held_shipments, requested_units
+from fulfillment.shipments import cancelled_fulfillments, held_shipments, kits, requested_units
 from fulfillment.shipments.requested_units import Call, FulfillmentPlan, HeldUnits, RequestedUnits
 from fulfillment.shipments.tracking import tracking_input
 from fulfillment.shopify import our_locations, queries
@@ -77,10 +77,12 @@ def fulfill(order_pk: OrderPk) -> None:
 
     Raises what `shops.api.client.execute` raises, and Throttled during the settle time after a lost answer.
     """
-    waiting = Shipment.objects.filter(
-        wms_order__order=order_pk, state__in=[ShipmentState.RECEIVED, ShipmentState.FULFILLING]
-    ).select_related("wms_order__warehouse", "wms_order__order__shop")
-    for shipment in waiting.prefetch_related("wms_order__lines").order_by("id"):
+    waiting = kits.look_for_kits(
+        Shipment.objects.filter(
+            wms_order__order=order_pk, state__in=[ShipmentState.RECEIVED, ShipmentState.FULFILLING]
+        )
+    )
+    for shipment in waiting.select_related("wms_order__warehouse", "wms_order__order__shop").order_by("id"):
         assert shipment.wms_order is not None  # noqa: S101
         order = shipment.wms_order.order
         if not _fulfill_by_last_reading(order, shipment):
@@ -263,7 +265,7 @@ def _create(
     payload = parse(FulfillmentCreatePayload, data.get("fulfillmentCreate"), changes=True)
     if payload.fulfillment is None:
         return attempt, payload.messages or "without a reason"
-    record(attempt, payload.fulfillment.id, picks=call.picks)
+    record(attempt, payload.fulfillment.id, call=call)
     return attempt, ""
 
 

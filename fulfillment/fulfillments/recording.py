@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from django.db import connection, transaction
 
 from fulfillment import commitments, jobs, order_states
-from fulfillment.models import Fulfillment, Order, Shipment
+from fulfillment.models import Fulfillment, Order, Shipment, order_rows
+from fulfillment.models.order_rows import OrderRows
 from fulfillment.models.states import FulfillmentState
 from fulfillment.shipments import held_shipments
-from fulfillment.shipments.requested_units import Pick
+from fulfillment.shipments.requested_units import Call, Pick
 from fulfillment.shipments.tracking import tracking_input
-from inventory.stock.levels import mark_due
-from shops.ids import FulfillmentId, ShopifyLineId
+from inventory.stock import levels
+from shops.ids import FulfillmentId, LocationId, ShopifyLineId
 
 logger = structlog.get_logger(__name__)
 
 # Nothing is changed if another row has the fulfilment: then it is recorded already.
-_CONFIRM = """
+_CONFIRMED = """
 WITH confirmed AS (
     UPDATE fulfillment_fulfillment SET state = 'told', shopify_fulfillment_id = %(fulfillment)s
      WHERE id = %(attempt)s
@@ -31,16 +33,16 @@ counted AS (
        SET told = LEAST(unit.told + made.quantity::int, unit.quantity - unit.sent_again)
       FROM confirmed, jsonb_each_text(confirmed.units) AS made (line, quantity), order_line_items AS item
      WHERE unit.shipment_id = confirmed.shipment_id AND item.id = unit.order_line_id
-       AND item.shopify_line_id = made.line::bigint)
-SELECT FROM confirmed
+       AND item.shopify_line_id = made.line::bigint
+    RETURNING unit.id, unit.told),
 """
 
-# All units or none. A line that no longer asks for as many units as before the call was read anew meanwhile, so what is
-# stored may be without the units already.
-_SUBTRACT = """
-WITH taken AS (
+# What the call took is taken off what the order asked for at its last reading: all units or none. A line that no longer
+# asks for as many units as before the call was read anew meanwhile, so what is stored may be without the units already.
+_SUBTRACTED = """
+taken AS (
     SELECT line.id, line.fulfillment_order_id AS work_id, pick.quantity
-      FROM unnest(%(works)s::bigint[], %(lines)s::bigint[], %(asked)s::int[], %(quantities)s::int[])
+      FROM confirmed, unnest(%(works)s::bigint[], %(lines)s::bigint[], %(asked)s::int[], %(quantities)s::int[])
            AS pick (work, line, asked, quantity)
       JOIN fulfillment_fulfillmentorder AS work
         ON work.order_id = %(order)s AND work.shopify_fulfillment_order_id = pick.work
@@ -50,19 +52,32 @@ WITH taken AS (
 complete AS (SELECT FROM taken HAVING count(*) = %(picks)s),
 lowered AS (
     UPDATE fulfillment_fulfillmentorderline AS line SET remaining_quantity = line.remaining_quantity - taken.quantity
-      FROM complete, taken WHERE line.id = taken.id)
-UPDATE fulfillment_fulfillmentorder AS work
-   SET status = CASE
-       WHEN (SELECT sum(remaining_quantity) FROM fulfillment_fulfillmentorderline WHERE fulfillment_order_id = work.id)
-          = (SELECT sum(quantity) FROM taken WHERE work_id = work.id) THEN 'CLOSED'
-       WHEN work.status = 'OPEN' THEN 'IN_PROGRESS' ELSE work.status END
-  FROM complete WHERE work.id IN (SELECT work_id FROM taken)
+      FROM complete, taken WHERE line.id = taken.id),
+subtracted AS (
+    UPDATE fulfillment_fulfillmentorder AS work
+       SET status = CASE
+           WHEN (SELECT sum(remaining_quantity) FROM fulfillment_fulfillmentorderline
+                  WHERE fulfillment_order_id = work.id)
+              = (SELECT sum(quantity) FROM taken WHERE work_id = work.id) THEN 'CLOSED'
+           WHEN work.status = 'OPEN' THEN 'IN_PROGRESS' ELSE work.status END
+      FROM complete WHERE work.id IN (SELECT work_id FROM taken)
+    RETURNING work.id),
 """
 
 # While units are unfulfilled, a held or cancelled shipment stays so. Once all are fulfilled, units that do not belong
 # to the order keep the shipment held, for a person to decide. All items of the fulfilled lines are returned, also those
 # that left in an earlier shipment: a kit is fulfilled with its last item.
 _UPDATE_SHIPMENT = """
+facts AS (
+    SELECT EXISTS (SELECT FROM fulfillment_shipmentunit AS unit LEFT JOIN counted ON counted.id = unit.id
+                    WHERE unit.shipment_id = %(id)s
+                      AND unit.quantity > COALESCE(counted.told, unit.told) + unit.sent_again) AS more,
+           EXISTS (SELECT FROM fulfillment_fulfillment
+                    WHERE shipment_id = %(id)s AND state = 'telling' AND id <> %(attempt)s) AS in_flight,
+           EXISTS (SELECT FROM fulfillment_shipmentline WHERE shipment_id = %(id)s AND quantity > counted) AS misfits,
+           EXISTS (SELECT FROM subtracted) AS subtracted,
+           reason <> '' OR held_for <> '' OR went_on_at IS NOT NULL OR fulfilled_at IS NOT NULL AS stopped
+      FROM confirmed JOIN fulfillment_shipment AS before ON before.id = %(id)s)
 UPDATE fulfillment_shipment AS shipment
    SET state = CASE WHEN facts.more AND shipment.state IN ('cancelled', 'held') THEN shipment.state
                     WHEN facts.in_flight THEN 'fulfilling'
@@ -72,17 +87,9 @@ UPDATE fulfillment_shipment AS shipment
                      WHEN NOT facts.more AND facts.misfits THEN shipment.reason ELSE '' END,
        shopify_fulfillment_id = COALESCE(shipment.shopify_fulfillment_id, %(fulfillment)s),
        fulfilled_at = COALESCE(shipment.fulfilled_at, statement_timestamp()),
-       subtracted_from = CASE WHEN shipment.fulfilled_at IS NULL THEN %(subtracted_from)s::timestamptz END
-  FROM (SELECT
-        EXISTS (SELECT FROM fulfillment_shipmentunit
-                 WHERE shipment_id = %(id)s AND quantity > told + sent_again) AS more,
-        EXISTS (SELECT FROM fulfillment_fulfillment WHERE shipment_id = %(id)s AND state = 'telling') AS in_flight,
-        EXISTS (SELECT FROM fulfillment_shipmentline WHERE shipment_id = %(id)s AND quantity > counted) AS misfits)
-       AS facts,
-       (SELECT reason <> '' OR held_for <> '' OR went_on_at IS NOT NULL OR fulfilled_at IS NOT NULL AS stopped
-          FROM fulfillment_shipment WHERE id = %(id)s) AS before
- WHERE shipment.id = %(id)s
-RETURNING facts.more OR facts.misfits, before.stopped,
+       subtracted_from = CASE WHEN shipment.fulfilled_at IS NULL AND facts.subtracted THEN %(read_at)s END
+  FROM facts WHERE shipment.id = %(id)s
+RETURNING facts.subtracted, facts.stopped AND NOT (facts.more OR facts.misfits),
           ARRAY(SELECT item_code FROM fulfillment_wmsorderline
                  WHERE wms_order_id = shipment.wms_order_id AND order_line_id IN (
                        SELECT order_line_id FROM fulfillment_shipmentunit WHERE shipment_id = %(id)s)
@@ -90,14 +97,14 @@ RETURNING facts.more OR facts.misfits, before.stopped,
           shipment.tracking_number, shipment.tracking_numbers, shipment.tracking_urls, shipment.carrier_code
 """
 
+_RECORD = "".join((_CONFIRMED, _SUBTRACTED, _UPDATE_SHIPMENT))
 
-def record(
-    attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId, *, picks: Collection[Pick] = ()
-) -> bool:
+
+def record(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId, *, call: Call | None = None) -> bool:
     """Store which Shopify fulfilment an attempt became; returns False if that is stored already.
 
-    It is stored even if the attempt was voided meanwhile: Shopify has the fulfilment, so it counts. `picks`: what it
-    took, which is then taken off the stored fulfilment orders, so that they need not be read for that.
+    It is stored even if the attempt was voided meanwhile: Shopify has the fulfilment, so it counts. What the `call`
+    took is taken off the stored fulfilment orders, so that they need not be read for that.
     """
     with transaction.atomic():
         shipment = attempt.shipment
@@ -105,15 +112,15 @@ def record(
         order = order_states.lock_of(shipment.wms_order)
         if attempt.pk is None:
             _store_adopted(attempt)
-        if not _confirm(attempt, shopify_fulfillment_id):
+        told = _store(order, attempt, shopify_fulfillment_id, picks=call.picks if call else ())
+        if told is None:
             # An adopted fulfilment that is known needs no row of its own.
             transaction.set_rollback(True)
             return False
-        subtracted = bool(picks) and _subtract(order, picks)
-        items = _update_shipment(order, shipment, shopify_fulfillment_id, subtracted=subtracted)
-        mark_due(shipment.wms_order.warehouse_id, items)
-        commitments.recompute(order)
-        order_states.derive_state(order)
+        rows = order_rows.read(order)
+        _have_stock_compared(shipment, told, rows, location_id=call.location_id if call else None)
+        commitments.recompute(order, rows)
+        order_states.derive_state(order, rows)
         if attempt.tracking != tracking_input(shipment):
             jobs.shipments.update_tracking(shipment, order)
     logger.info("shipment_fulfilled", shipment=shipment.id, fulfillment=shopify_fulfillment_id)
@@ -127,17 +134,29 @@ def _store_adopted(attempt: Fulfillment) -> None:
     attempt.save()
 
 
-def _confirm(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId) -> bool:
-    """Confirm the attempt, and count its units as fulfilled; returns False if the fulfilment is known already."""
-    with connection.cursor() as cursor:
-        cursor.execute(_CONFIRM, {"attempt": attempt.pk, "fulfillment": shopify_fulfillment_id})
-        return cursor.fetchone() is not None
+@dataclass(frozen=True)
+class _Told:
+    """What was stored: the items whose stock Shopify changed by itself, and whether what the call took was taken off
+    the fulfilment orders."""
+
+    items: Collection[str]
+    subtracted: bool
 
 
-def _subtract(order: Order, picks: Collection[Pick]) -> bool:
-    """Take the fulfilled units off what the order asked for at its last reading; returns whether that was done."""
+def _store(
+    order: Order, attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId, *, picks: Collection[Pick]
+) -> _Told | None:
+    """Confirm the attempt, count its units as fulfilled, and set the shipment's state; its present tracking is read.
+
+    Returns None if the fulfilment is known already.
+    """
+    shipment = attempt.shipment
     named: dict[str, Any] = {
         "order": order.id,
+        "read_at": order.read_at,
+        "id": shipment.id,
+        "attempt": attempt.pk,
+        "fulfillment": shopify_fulfillment_id,
         "works": [each.fulfillment_order_id for each in picks],
         "lines": [each.fulfillment_order_line_id for each in picks],
         "asked": [each.asked for each in picks],
@@ -145,34 +164,37 @@ def _subtract(order: Order, picks: Collection[Pick]) -> bool:
         "picks": len(picks),
     }
     with connection.cursor() as cursor:
-        cursor.execute(_SUBTRACT, named)
-        return bool(cursor.rowcount)
-
-
-def _update_shipment(
-    order: Order, shipment: Shipment, shopify_fulfillment_id: FulfillmentId, *, subtracted: bool
-) -> list[str]:
-    """Set the shipment's state after a fulfilment of some of its units, and read its present tracking.
-
-    Returns the items whose stock Shopify changed by itself.
-    """
-    named = {
-        "id": shipment.id,
-        "fulfillment": shopify_fulfillment_id,
-        "subtracted_from": order.read_at if subtracted else None,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_UPDATE_SHIPMENT, named)
-        unfinished, was_stopped, items, *tracking = cursor.fetchone()
+        cursor.execute(_RECORD, named)
+        stored = cursor.fetchone()
+    if stored is None:
+        return None
+    subtracted, was_stopped, items, *tracking = stored
     (
         shipment.tracking_number,
         shipment.tracking_numbers,
         shipment.tracking_urls,
         shipment.carrier_code,
     ) = tracking
-    if was_stopped and not unfinished:
+    if was_stopped:
         held_shipments.close_held_alert(shipment)
-    return list(items)
+    return _Told(items, subtracted=subtracted)
+
+
+def _have_stock_compared(
+    shipment: Shipment, told: _Told, rows: OrderRows, *, location_id: LocationId | None
+) -> None:
+    """Have Shopify's stock compared, unless the fulfilment certainly took as much off both sides.
+
+    It did if it was made at the warehouse's own location, of units that we knew to be there, and if no other part of
+    the order is given some of what Shopify has committed for it.
+    """
+    row, since = shipment.wms_order, shipment.attempt_at
+    assert row is not None  # noqa: S101
+    at_home = told.subtracted and location_id == row.warehouse.shopify_location_id
+    if at_home and since is not None and len(rows.wms_orders) == 1:
+        levels.mark_fulfilled(row.warehouse_id, told.items, since=since)
+    else:
+        levels.mark_due(row.warehouse_id, told.items)
 
 
 def units_as_json(units: Mapping[ShopifyLineId, int]) -> dict[str, int]:

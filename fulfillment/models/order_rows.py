@@ -13,8 +13,10 @@ from django.db.models import DateTimeField, Model
 from fulfillment.models.fulfillment_orders import FulfillmentOrder, FulfillmentOrderLine
 from fulfillment.models.orders import Order, OrderLine
 from fulfillment.models.shipments import Shipment, ShipmentUnit
+from fulfillment.models.states import ShipmentState
 from fulfillment.models.wms_orders import WmsOrder, WmsOrderLine
 from wms.models import Warehouse
+from wms.vocabulary.statuses import WmsStatus
 
 M = TypeVar("M", bound=Model)
 Row = dict[str, Any]
@@ -33,7 +35,8 @@ COLUMNS = """
 (SELECT json_agg(line ORDER BY part.part, line.id) FROM wms_order_map AS part
  JOIN fulfillment_wmsorderline AS line ON line.wms_order_id = part.id WHERE part.order_id = %(order)s),
 (SELECT json_agg(sent) FROM (
-    SELECT sent.id, sent.wms_order_id, sent.state, sent.attempt_at, sent.subtracted_from, sent.shopify_fulfillment_id
+    SELECT sent.id, sent.wms_order_id, sent.wms_shipment_id, sent.state, sent.reason, sent.attempt_at,
+           sent.subtracted_from, sent.shopify_fulfillment_id
     FROM wms_order_map AS part JOIN fulfillment_shipment AS sent ON sent.wms_order_id = part.id
     WHERE part.order_id = %(order)s) AS sent),
 (SELECT json_agg(unit ORDER BY unit.id) FROM wms_order_map AS part
@@ -59,6 +62,30 @@ class OrderRows:
     wms_orders: list[WmsOrder]
     given: list[WmsOrderLine]
     sent: list[ShipmentUnit]
+
+    @property
+    def statuses(self) -> set[str]:
+        """The statuses of the WMS orders. One whose remainder nobody wants has shipped all that it will."""
+        return {
+            str(WmsStatus.SHIPPED) if part.remainder_unwanted else part.wms_status for part in self.wms_orders
+        }
+
+    @property
+    def unreported(self) -> list[Shipment]:
+        """The shipments with units of which Shopify does not know yet, the oldest first.
+
+        Units that Shopify no longer asks for do not count once it knows the shipment by its other units.
+        """
+        found = {
+            unit.shipment_id: unit.shipment
+            for unit in self.sent
+            if unit.shipment.state not in (ShipmentState.CLOSED, ShipmentState.FULFILLED)
+            and unit.quantity
+            > unit.fulfilled
+            + unit.sent_again
+            + (unit.unwanted if unit.shipment.shopify_fulfillment_id else 0)
+        }
+        return [found[number] for number in sorted(found)]
 
 
 def read(order: Order) -> OrderRows:

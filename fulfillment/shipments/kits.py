@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
 from fulfillment.models import Shipment, ShipmentCount, WmsOrderLine
 
 
@@ -61,8 +63,19 @@ def _complete_units(parts: Mapping[int, _Component]) -> int:
     return min(part.total // part.per_unit for part in parts.values())
 
 
+def look_for_kits(shipments: QuerySet[Shipment]) -> QuerySet[Shipment]:
+    """Have a query find out which of its shipments are of a WMS order with kits or packs (`may_share_units`)."""
+    lines = WmsOrderLine.objects.filter(wms_order=OuterRef("wms_order"))
+    others = WmsOrderLine.objects.filter(
+        wms_order=OuterRef("wms_order"), order_line=OuterRef("order_line")
+    ).exclude(id=OuterRef("id"))
+    return shipments.annotate(may_share_units=Exists(lines.filter(Q(per_unit__gt=1) | Exists(others))))
+
+
 def shipments_of_same_units(shipment: Shipment) -> Sequence[Shipment]:
     """The other shipments that brought items of the units that this shipment completes, the oldest first."""
+    if not getattr(shipment, "may_share_units", True):
+        return []
     lines = list(shipment.wms_order.lines.all()) if shipment.wms_order else []
     if len({line.order_line_id for line in lines}) == len(lines) and all(x.per_unit == 1 for x in lines):
         return []
