@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +29,7 @@ from fulfillment.models.states import OrderState, Reason, ShipmentState
 from fulfillment.readiness import DEFERRING_REASONS
 from fulfillment.refs import OrderPk
 from fulfillment.wms_order_states import BY_SHIPMENTS, ENDED, UNCONFIRMED
-from ops.alerting.kinds import AlertKind, close_kinds
+from ops.alerting.kinds import close_kinds
 from wms.vocabulary.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
@@ -142,26 +142,25 @@ def set_state(
         "webhook_at": webhook_at,
         "stops_lag": state in NOTHING_TO_SEND,
         "subject": order.subject,
+        "answered": [kind.name for kind in (*_ALERTS_ABOUT_OPEN_WORK, *alerts.routing.NOT_ROUTED)],
     }
-    answered = _answered_alerts(before, state)
-    row["answered"] = [kind.name for kind in answered]
     with connection.cursor() as cursor:
         cursor.execute(_SET_STATE, row)
         (has_open,) = cursor.fetchone()
     order.state, order.reason, order.reason_detail = state, reason, detail
     if has_open:
-        close_kinds(answered, order.subject)
+        _close_answered_alerts(order, before)
     logger.info("order_state", order=order.id, shop=order.shop_id, state=state, reason=reason)
     return True
 
 
-def _answered_alerts(before: OrderState, state: OrderState) -> Sequence[AlertKind]:
-    """The alerts whose question the new state answers. That no warehouse can be given the order ends with its hold."""
-    if state in (OrderState.SHIPPED, *NOTHING_TO_SEND):
-        return (*_ALERTS_ABOUT_OPEN_WORK, *alerts.routing.NOT_ROUTED)
-    if before == OrderState.HELD and state != OrderState.HELD:
-        return alerts.routing.NOT_ROUTED
-    return ()
+def _close_answered_alerts(order: Order, before: OrderState) -> None:
+    """Close the alerts whose question the new state answers. That no warehouse can be given the order ends with its
+    hold."""
+    if order.state in (OrderState.SHIPPED, *NOTHING_TO_SEND):
+        close_kinds((*_ALERTS_ABOUT_OPEN_WORK, *alerts.routing.NOT_ROUTED), order.subject)
+    elif before == OrderState.HELD and order.state != OrderState.HELD:
+        close_kinds(alerts.routing.NOT_ROUTED, order.subject)
 
 
 def mark_ready(
