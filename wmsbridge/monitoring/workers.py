@@ -104,7 +104,8 @@ class BeatInside(Repeated):
         """Look after it. Runs that are under way end well."""
         if worker.beat is not None and not worker.beat.is_alive():
             logger.critical("beat_died", worker=worker.hostname)
-            state.should_stop = EX_FAILURE
+            worker_state: Any = state
+            worker_state.should_stop = EX_FAILURE
 
 
 def send_watch(worker: Any) -> None:
