@@ -104,7 +104,8 @@ def record(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId, *, call:
     """Store which Shopify fulfilment an attempt became; returns False if that is stored already.
 
     It is stored even if the attempt was voided meanwhile: Shopify has the fulfilment, so it counts. What the `call`
-    took is taken off the stored fulfilment orders, so that they need not be read for that.
+    took at the warehouse's location is taken off the stored fulfilment orders, so that they need not be read for that.
+    What it took at another one changed stock there, which the next reading must show, so that it is compared.
     """
     with transaction.atomic():
         shipment = attempt.shipment
@@ -112,7 +113,8 @@ def record(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId, *, call:
         order = order_states.lock_of(shipment.wms_order)
         if attempt.pk is None:
             _store_adopted(attempt)
-        told = _store(order, attempt, shopify_fulfillment_id, picks=call.picks if call else ())
+        at_warehouse = call and call.location_id == shipment.wms_order.warehouse.shopify_location_id
+        told = _store(order, attempt, shopify_fulfillment_id, picks=call.picks if call and at_warehouse else ())
         if told is None:
             # An adopted fulfilment that is known needs no row of its own.
             transaction.set_rollback(True)

@@ -12,6 +12,7 @@ from fulfillment.fulfillments import location_moves
 from fulfillment.models import WmsOrder
 from inventory.models import Commitment, StockLevel
 from inventory.stock import levels
+from shops.api.client import Answer
 from skumap.models import SkuMapping
 from skumap.verification import review
 from tests.builders import make_level, make_mapping
@@ -54,6 +55,23 @@ def unpaid(scene: Scene, *lines: tuple[int, int], at: int = BERLIN) -> Json:
     scene.webhook(order)
     told()
     return order
+
+
+def test_a_fulfillment_at_another_location_leaves_its_stock_there_for_sale(scene: Scene) -> None:
+    """Shopify refused the move, and took the units off where no warehouse sent any."""
+    refused = Answer(
+        {"fulfillmentOrderMove": {"userErrors": [{"message": "not stocked there"}]}}, served_at=None
+    )
+    with mock.patch.object(location_moves, "execute", return_value=refused):
+        order = scene.arrive((MUG, 2), at=LYON)
+        told()
+        assert (WmsOrder.objects.get().warehouse, available(scene, MUG, LYON)) == (scene.berlin, 8)
+        scene.ship(order)
+        told()
+    assert [each["location_id"] for each in scene.fulfillments(order)] == [LYON]
+    scene.webhook(order)
+    told()
+    assert available(scene, MUG, LYON) == 10
 
 
 def test_a_kit_that_is_sold_and_waits_takes_its_items_off_for_all_others(scene: Scene) -> None:
