@@ -80,7 +80,7 @@ def was_read_after(shop: Shop, shopify_order_id: ShopifyOrderId, at: datetime) -
 
 @dataclass(frozen=True)
 class FulfillmentOrderPayload:
-    """A fulfilment order of a shop, by Shopify's id. `noticed_at`: when the last webhook came that named it."""
+    """A fulfilment order of a shop, by Shopify's id. `noticed_at`: when a webhook came that named it."""
 
     shop: ShopPk
     fulfillment_order: FulfillmentOrderId
@@ -102,10 +102,13 @@ be asked whose the fulfilment order is."""
 
 
 def find_order(shop: Shop, fulfillment_order_id: FulfillmentOrderId, *, noticed_at: datetime) -> None:
-    """A moment later, have the order read that a fulfilment order belongs to, unless it was read meanwhile."""
+    """A moment later, have the order read that a fulfilment order belongs to, unless it was read meanwhile.
+
+    Each notice is a job of its own: an older one that is worked later says nothing of what a newer one reports.
+    """
     FIND_ORDER.new(
         FulfillmentOrderPayload(shop.id, fulfillment_order_id, noticed_at),
-        key=f"find-order:{shop.id}:{fulfillment_order_id}",
+        key=f"find-order:{shop.id}:{fulfillment_order_id}:{noticed_at.isoformat()}",
         lane=shop.lane,
         subject=fulfillment_order_subject(shop.id, fulfillment_order_id),
         delay=FIND_DELAY,

@@ -151,6 +151,32 @@ def test_a_webhook_that_comes_while_the_reading_is_under_way_has_the_order_read_
 
 
 @pytest.mark.django_db(transaction=True)
+def test_an_older_webhook_that_is_worked_last_does_not_hide_what_a_newer_one_says(scene: Scene) -> None:
+    """Its own news is in the reading that is under way, and that of the newer one is not."""
+    order = scene.place((MUG, 1))
+    answered = queries.orders
+    names_its_work(scene, order, key="w1")
+    waits = Job.objects.filter(key="w1")
+    waits.update(run_at=timezone.now() + timedelta(seconds=9))  # its first run failed
+
+    def and_a_hold_follows(*args: Any, **more: Any) -> Any:
+        found = answered(*args, **more)
+        with mock.patch.object(queries, "orders", answered):
+            scene.shopify.post(f"/shops/{DOMAIN}/orders/{order['id']}/hold", {"reason": "OTHER"})
+            names_its_work(scene, order, "placed_on_hold", key="w2")
+            run_next(scene.shop.inbox_lane)
+            waits.update(run_at=timezone.now())
+            run_next(scene.shop.inbox_lane)
+        return found
+
+    scene.webhook(order)
+    with mock.patch.object(queries, "orders", side_effect=and_a_hold_follows):
+        run_next(scene.shop.lane)
+    drain(advance=FIND_DELAY)
+    assert FulfillmentOrder.objects.get().status == "ON_HOLD"
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_webhook_about_known_work_that_a_reading_shows_already_causes_none(scene: Scene) -> None:
     order = scene.place((MUG, 1))
     names_its_work(scene, order)
