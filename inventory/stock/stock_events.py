@@ -39,6 +39,7 @@ class Reported:
     """A stock event that could be read."""
 
     connection_id: ConnectionPk
+    identity: str  # the same if it comes again
     event: InventoryEvent
     observation: Observation
 
@@ -53,20 +54,23 @@ def apply(events: Sequence[StockEvent]) -> None:
 
     A repetition within a day is found by id and content, because not every WMS gives each event an id of its own. If
     Redis forgot the event, it changes nothing: equal and older quantities have no effect. An event of a warehouse that
-    is not configured is alerted.
+    is not configured is alerted. What was applied at one warehouse is not repeated if another one fails.
     Raises Permanent if the data of an event is outside the contract, when all others are applied.
     """
-    with ExitStack() as guards:
-        read, unreadable = _read(events, guards)
-        for reported in _rounds(read):
-            _apply_round(reported)
+    by_place, unreadable = _read(events)
+    for read in by_place.values():
+        with ExitStack() as guards:
+            for reported in _rounds([each for each in read if _is_new(each, guards)]):
+                _apply_round(reported)
     if unreadable:
         raise unreadable[0]
 
 
-def _read(events: Sequence[StockEvent], guards: ExitStack) -> tuple[list[Reported], list[Permanent]]:
-    """Parse the events that are no repetitions. Returns them, and the errors of the others."""
-    read, unreadable = list[Reported](), list[Permanent]()
+def _read(
+    events: Iterable[StockEvent],
+) -> tuple[dict[tuple[ConnectionPk, str], list[Reported]], list[Permanent]]:
+    """Parse the events. Returns them by the warehouse that they are about, and the errors of the others."""
+    by_place, unreadable = dict[tuple[ConnectionPk, str], list[Reported]](), list[Permanent]()
     for event in events:
         try:
             parsed = parse_inventory(event.data)
@@ -74,25 +78,36 @@ def _read(events: Sequence[StockEvent], guards: ExitStack) -> tuple[list[Reporte
             unreadable.append(error)
             continue
         content = deliveries.digest([event.occurred_at.isoformat()], event.data)
-        identity = f"{event.connection_id}:{event.event_id}:{content}"
-        if guards.enter_context(guard(RetentionWindow.STOCK, identity)).state is not GuardState.DONE:
-            unread_fields.report(event.connection_id, parsed)
-            read.append(Reported(event.connection_id, parsed, _observation(event, parsed)))
-    return read, unreadable
+        reported = Reported(
+            event.connection_id,
+            f"{event.connection_id}:{event.event_id}:{content}",
+            parsed,
+            _observation(event, parsed),
+        )
+        by_place.setdefault(reported.place, []).append(reported)
+    return by_place, unreadable
+
+
+def _is_new(reported: Reported, guards: ExitStack) -> bool:
+    """Whether the event is no repetition. It is guarded until it is applied."""
+    if guards.enter_context(guard(RetentionWindow.STOCK, reported.identity)).state is GuardState.DONE:
+        return False
+    unread_fields.report(reported.connection_id, reported.event)
+    return True
 
 
 def _rounds(read: Iterable[Reported]) -> Iterator[list[Reported]]:
-    """Split the events into rounds that can be applied at once: each is of one warehouse, and of several events of an
-    item the last one has the same effect as all of them."""
-    waiting: dict[tuple[ConnectionPk, str], dict[str, Reported]] = {}
+    """Split the events of one warehouse into rounds that can be applied at once: of several events of an item the last
+    one has the same effect as all of them."""
+    items: dict[str, Reported] = {}
     for reported in read:
-        items = waiting.setdefault(reported.place, {})
         before = items.get(reported.event.wms_item_code)
         if before is not None and not _replaces(reported.observation, before.observation):
             yield list(items.values())
             items.clear()
         items[reported.event.wms_item_code] = reported
-    yield from (list(items.values()) for items in waiting.values())
+    if items:
+        yield list(items.values())
 
 
 def _replaces(later: Observation, earlier: Observation) -> bool:

@@ -7,14 +7,16 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inventory.models import StockLevel
+from inventory.stock import levels as stock_levels
 from inventory.stock import stock_events
 from inventory.stock.stock_events import StockEvent
 from ops.models import Alert, Job
@@ -102,6 +104,29 @@ def test_one_that_cannot_be_read_dies_alone(berlin: Warehouse) -> None:
     dead = Job.objects.get(kind="wms.inventory", state="dead")
     assert dead.payload["data"]["wmsItemCode"] == "TEE"
     assert Job.objects.filter(kind="wms.inventory", state="done").count() == 2
+
+
+def test_what_was_applied_is_not_applied_again_when_another_warehouse_fails(berlin: Warehouse) -> None:
+    """The jobs of a failed run are tried again one by one, in any order, and a clock that ticks in seconds does not
+    tell which of two quantities is the later one."""
+    rome = make_warehouse(
+        make_shop("rome.myshopify.com", is_active=False), berlin.connection, wms_warehouse_code="ROM1"
+    )
+    first, second = event(berlin, availableQuantity=3), event(berlin, availableQuantity=2)
+    real = stock_levels.apply
+
+    def fails_in_rome(warehouse: Warehouse, *given: Any, **more: Any) -> Any:
+        if warehouse.pk == rome.pk:
+            raise OperationalError("deadlock detected")
+        return real(warehouse, *given, **more)
+
+    told = [first, second, event(rome)]
+    with mock.patch.object(stock_levels, "apply", fails_in_rome), pytest.raises(OperationalError):
+        stock_events.apply(told)
+    for again in reversed(told):
+        stock_events.apply([again])
+    quantities = StockLevel.objects.values_list("warehouse", "available")
+    assert set(quantities) == {(berlin.pk, 2), (rome.pk, 5)}
 
 
 def test_an_unknown_warehouse_keeps_no_other_from_its_stock(berlin: Warehouse) -> None:
