@@ -13,6 +13,7 @@ from fulfillment.models.states import OrderState, Reason, ShipmentState
 from fulfillment.order_states import PERSON_DECIDES
 from fulfillment.orders import stored_orders
 from fulfillment.orders.stored_orders import StoredOrder
+from fulfillment.orders.topics import SOON_MADE
 from fulfillment.reductions import surplus_review
 from fulfillment.refs import order_key
 from fulfillment.shipments import held_shipments
@@ -176,10 +177,11 @@ def _suspend(order: Order, verdict: readiness.Verdict, stored: StoredOrder) -> S
 
 
 def _reread_delay(order: Order) -> timedelta:
-    """When to look again for the fulfilment orders: more and more rarely, but at once if one was made meanwhile."""
-    if jobs.orders.is_one_noticed_since_reading(order.shop, order.shopify_order_id):
-        return AT_ONCE
+    """When to look again for the fulfilment orders: more and more rarely, but at once if one was made meanwhile that
+    may be the order's."""
     waited = timezone.now() - order.received_at
+    if waited < SOON_MADE and jobs.orders.is_one_noticed_since_reading(order.shop, order.shopify_order_id):
+        return AT_ONCE
     return min(max(waited / 4, MIN_REREAD_DELAY), MAX_REREAD_DELAY)
 
 

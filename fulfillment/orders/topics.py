@@ -41,8 +41,10 @@ calls. Their reading waits for a moment, so that one reading serves the whole sw
 
 DEBOUNCE = timedelta(seconds=2)
 
-JUST_READ = timedelta(minutes=5)
-"""Shopify makes the fulfilment orders of an order within seconds."""
+SOON_MADE = timedelta(seconds=30)
+"""Shopify makes the fulfilment orders of an order within seconds. If an order waits longer, those that are made
+meanwhile are others' in all likelihood: then no notice hurries its next reading, which would be without end in a busy
+shop."""
 
 _FULFILLMENT_ORDER = re.compile(r"gid://shopify/FulfillmentOrder/([1-9]\d{0,17})", re.ASCII)
 _MOST_IDS = 20
@@ -170,7 +172,7 @@ def _waiting(shop: Shop) -> set[ShopifyOrderId]:
         shop=shop,
         state=OrderState.WAITING,
         reason=Reason.NO_FULFILLMENT_ORDERS,
-        state_since__gt=Now() - JUST_READ,
+        state_since__gt=Now() - SOON_MADE,
     )
     newest = waiting.order_by("-state_since").values_list("shopify_order_id", flat=True)
     return set(newest[: queries.ORDERS_PER_READ])

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from fulfillment.jobs.orders import FIND_DELAY
 from fulfillment.jobs.webhooks import ORDER_TOPICS
-from fulfillment.models import FulfillmentOrder
+from fulfillment.models import FulfillmentOrder, Order
 from fulfillment.orders.topics import IMMEDIATE_TOPICS, named_fulfillment_orders
 from fulfillment.shopify import queries
 from ops.models import Job
@@ -110,6 +110,28 @@ def test_a_fulfillment_order_made_while_its_order_is_read_has_it_read_again_at_o
     assert scene.row(order).reason == "no_fulfillment_orders"
     assert "fulfillment.find_order" not in drain()
     assert scene.row(order).state == "at_warehouse"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_made_for_others_has_no_order_read_again_and_again_that_waits_for_long(scene: Scene) -> None:
+    """In a busy shop fulfilment orders of other orders are made all the time."""
+    scene.build_shopify(fo_delay=600)
+    order = scene.arrive((MUG, 1))
+    an_hour_ago = timezone.now() - timedelta(hours=1)
+    Order.objects.update(received_at=an_hour_ago, state_since=an_hour_ago)
+    answered = queries.orders
+    others = {"fulfillment_order": {"id": "gid://shopify/FulfillmentOrder/999"}}
+
+    def and_others_are_made(*args: Any, **more: Any) -> Any:
+        webhook(scene, "fulfillment_orders/order_routing_complete", body=others)
+        run_next(scene.shop.inbox_lane)
+        return answered(*args, **more)
+
+    scene.webhook(order)
+    with mock.patch.object(queries, "orders", side_effect=and_others_are_made):
+        run_next(scene.shop.lane)
+    read = Job.objects.get(kind="fulfillment.read_orders")
+    assert read.run_at - timezone.now() > timedelta(minutes=1)
 
 
 @pytest.mark.django_db(transaction=True)
