@@ -51,22 +51,34 @@ def drain_counting(*, most: int = 500, said: dict[str, list[str]] | None = None)
     ran: list[tuple[str, int]] = []
     with mock.patch.object(lanes, "_send"), mock.patch.object(leases, "backoff", _backoff):
         while claimed := [each for lane in due_lanes() for each in iter(partial(_claimed, lane), None)]:
-            for job, claim in claimed:
+            for batch, claim in claimed:
                 with CaptureQueriesContext(connection) as queries:
-                    runner.run(job)
-                statements = claim + _sql(queries)
-                ran.append((job.kind, len(statements)))
+                    run(batch)
+                statements, kind = claim + _sql(queries), batch[0].kind
+                ran.append((kind, len(statements)))
                 if said is not None:
-                    said[job.kind] = statements
+                    said[kind] = statements
                 if len(ran) > most:
                     raise AssertionError(f"still busy after {most} jobs: {ran[-20:]}")
     return ran
 
 
-def _claimed(lane: str) -> tuple[Job, list[str]] | None:
+def _claimed(lane: str) -> tuple[list[Job], list[str]] | None:
     with CaptureQueriesContext(connection) as queries:
-        job = scheduling.claim(lane, token=uuid.uuid4()).job
-    return None if job is None else (job, _sql(queries))
+        batch = scheduling.claim(lane, token=uuid.uuid4()).batch
+    return (batch, _sql(queries)) if batch else None
+
+
+def run(batch: list[Job]) -> None:
+    """Run claimed jobs to their end, as the last run of a worker's turn."""
+    if runner.run(batch).well:
+        finish(batch)
+
+
+def finish(batch: list[Job]) -> None:
+    """What a worker does after the last run of its turn, if it ended well."""
+    assert batch[0].lease_token
+    scheduling.claim(token=batch[0].lease_token, ended=True)
 
 
 def _sql(queries: CaptureQueriesContext) -> list[str]:
@@ -81,8 +93,8 @@ def due_lanes() -> list[str]:
 
 def run_next(lane: str) -> str | None:
     """Run the next due job of a lane, as a worker does. Returns its kind; None if the lane gives none out."""
-    job = scheduling.claim(lane, token=uuid.uuid4()).job
-    if job is None:
+    batch = scheduling.claim(lane, token=uuid.uuid4()).batch
+    if not batch:
         return None
-    runner.run(job)
-    return job.kind
+    run(batch)
+    return batch[0].kind

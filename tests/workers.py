@@ -19,9 +19,10 @@ from unittest import mock
 from django.db import connection
 from greenlet import getcurrent, greenlet
 
+from ops.models import Job
 from ops.queue import lanes
 from ops.workers import leases, runner, scheduling
-from tests.drain import due_lanes, load_tasks
+from tests.drain import due_lanes, finish, load_tasks
 
 BACKOFF, LEASE = timedelta(minutes=5), timedelta(days=1)
 MOST = 200
@@ -53,6 +54,7 @@ class Workers:
     def __init__(self) -> None:
         self.hung: list[greenlet] = []
         self.ran: Counter[str] = Counter()
+        self.stays = False
 
     def work(self) -> None:
         """Run what is due, until nothing is left that does not hang."""
@@ -62,16 +64,27 @@ class Workers:
 
     def serve(self, lane: str) -> bool:
         """A worker takes the next job of a lane and runs it. False if the lane gives none out."""
-        job = scheduling.claim(lane, token=uuid.uuid4()).job
-        if job is None:
-            return False
-        self.ran[job.kind] += 1
-        self._switch(greenlet(lambda: runner.run(job)))
-        return True
+        batch = scheduling.claim(lane, token=uuid.uuid4()).batch
+        if batch:
+            self._switch(greenlet(lambda: self._run(batch)))
+        return bool(batch)
 
-    def go_on(self, which: int) -> None:
-        """A hung run goes on from where it stands."""
+    def go_on(self, which: int, *, stays: bool = False) -> None:
+        """A hung run goes on from where it stands. `stays`: its worker takes the next job of the lane when it ends."""
+        self.stays = stays
         self._switch(self.hung.pop(which))
+
+    def _run(self, batch: list[Job]) -> None:
+        self.ran[batch[0].kind] += 1
+        self.stays = False
+        well = runner.run(batch).well
+        if self.stays:
+            assert batch[0].lease_token
+            further = scheduling.claim(batch[0].lane_id, token=batch[0].lease_token, ended=well).batch
+            if further:
+                self._run(further)
+        elif well:
+            finish(batch)
 
     def kill(self, which: int) -> None:
         """A hung run goes no further."""

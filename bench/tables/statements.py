@@ -6,7 +6,6 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
 
 from django.test import Client
 from django.utils import timezone
@@ -99,13 +98,11 @@ def _queue(found: Sample) -> list[Call]:
         Call("enqueue coalesced, waits already", _enqueue(waiting.key, coalesce=True, lane=waiting.lane_id)),
         Call("claim, 20,000 wait in the lane", lambda: _claim(found.deep_lane)),
         Call("claim, an empty lane", lambda: _claim("internal")),
-        Call(
-            "claim, claim a batch, finish",
-            lambda: _run(found.deep_lane, lambda job: leases.finish(_token(job))),
-        ),
+        Call("a turn: claim a batch, finish and claim", lambda: _turn(["internal", found.deep_lane])),
+        Call("claim, finish", lambda: _run(found.deep_lane, _finish)),
         Call("claim, retry", lambda: _run(found.deep_lane, _retry)),
         Call("lanes with due jobs", scheduling.due_kinds),
-        Call("due jobs of a lane", lambda: scheduling.due_kinds(found.deep_lane)),
+        Call("due jobs of a lane", lambda: scheduling.due_kinds([found.deep_lane])),
         Call("runs whose worker died", leases.expired_runs),
         Call("recheck parked", _recheck_parked, CHORE),
         Call("wake, a SKU", lambda: jobs.wake(ParkKey("sku:8:7"))),
@@ -128,8 +125,9 @@ def _recheck_parked() -> None:
     leases.recheck_parked()
 
 
-def _token(job: Job) -> Any:
-    return job.lease_token
+def _finish(job: Job) -> None:
+    assert job.lease_token  # noqa: S101
+    scheduling.claim(token=job.lease_token, ended=True)
 
 
 def _claim(lane: str) -> Job | None:
@@ -140,8 +138,16 @@ def _run(lane: str, end: Callable[[Job], object]) -> None:
     job = _claim(lane)
     if job is None:
         raise RuntimeError("nothing was claimed")
-    leases.claim_batch(job, limit=5)
     end(job)
+
+
+def _turn(lanes: list[str]) -> None:
+    """A run of several jobs, and the next one in its place; others are told of the lanes that are left."""
+    token = uuid.uuid4()
+    scheduling.claim(*lanes, token=token)
+    again = [lanes[-1], *lanes]
+    if not scheduling.claim(*again, token=token, ended=True, untold=again).batch:
+        raise RuntimeError("nothing was claimed")
 
 
 def _retry(job: Job) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 from django.db import transaction
 
@@ -21,9 +23,11 @@ class WorkerLost(Exception):
     """The process that ran a job died."""
 
 
-def announce(lane: str | None = None) -> int:
-    """Tell workers of a lane if it has due jobs, or of every lane that has. Returns of how many lanes and kinds."""
-    due = scheduling.due_kinds(lane)
+def announce(names: Sequence[str] | None = None) -> int:
+    """Tell workers of those of these lanes that have due jobs; of all lanes by default. Returns of how many lanes and
+    kinds.
+    """
+    due = scheduling.due_kinds(names)
     for name, kind in due:
         lanes.send_wakeup(name, kind)
     return len(due)
@@ -50,8 +54,12 @@ def recover() -> int:
     """End the runs of dead workers. Returns how many."""
     found = leases.expired_runs()
     for job in found:
-        _end_run_of_dead_worker(job)
-    return len(found) + leases.release_unstarted()
+        if job.started_at is None:
+            assert job.lease_token is not None  # noqa: S101
+            leases.release_unstarted(job.lease_token)
+        else:
+            _end_run_of_dead_worker(job)
+    return len(found)
 
 
 def _end_run_of_dead_worker(job: Job) -> None:

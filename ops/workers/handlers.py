@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
 from functools import cache
@@ -66,6 +67,7 @@ def bind(kind: JobKind[P], handler: BatchHandler, *, takes_batch: bool = True) -
         "takes_batch": takes_batch,
     }
     shared_task(**options)(task)
+    batch_sizes.cache_clear()
 
 
 def kinds() -> dict[str, JobKind[DataclassInstance]]:
@@ -97,10 +99,10 @@ def attempts_of(kind: str) -> int:
     return known.attempts if known else DEFAULT_ATTEMPTS
 
 
-def batch_size_of(kind: str) -> int:
-    """How many jobs of this kind one run takes."""
-    known = _kind_of(kind)
-    return known.batch_size if known else 1
+@cache
+def batch_sizes() -> str:
+    """How many jobs one run takes, of each kind that takes several, as JSON."""
+    return json.dumps({name: kind.batch_size for name, kind in kinds().items() if kind.batch_size > 1})
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What happens to a job after the claim: others may join it as a batch, and its run ends in one of several ways.
+"""What happens to a job after the claim: its run ends in one of several ways.
 
 Every statement that ends a run requires the lease token that the run began with (fencing). So a run that lost its lease
 changes nothing. A worker has one token for all runs of a turn, one after the other. Its tokens say whose they are, so
@@ -13,9 +13,8 @@ import random
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
@@ -31,65 +30,9 @@ FIRST_BACKOFF = timedelta(seconds=1)
 LONGEST_BACKOFF = timedelta(minutes=5)
 LONGEST_ERROR = 4000
 
-_CLAIM_BATCH = """
-UPDATE ops_job SET state = 'running', lease_token = %(token)s, lease_until = now() + %(run)s, started_at = now(),
-                   attempts = attempts + 1
-WHERE id = ANY (ARRAY (
-    SELECT id FROM ops_job
-    WHERE id = ANY (ARRAY (
-        SELECT id FROM ops_job
-        WHERE lane_id = %(lane)s AND priority = %(priority)s AND share = %(partition)s
-          AND state = 'ready' AND parked_on = '{}' AND run_at <= statement_timestamp()
-        ORDER BY run_at, id
-        LIMIT %(window)s))
-      AND kind = %(kind)s AND state = 'ready' AND parked_on = '{}' AND attempts = 0
-    ORDER BY run_at, id
-    LIMIT %(limit)s
-    FOR UPDATE SKIP LOCKED))
-RETURNING *
-"""
-
-# Only the next few due jobs are searched: the planner underestimates the due jobs of one kind and would read them all.
-_WINDOW = 4
-
 
 class LeaseLost(Exception):
     """Another run has the lease of this job now, so the result of this run is discarded."""
-
-
-def claim_batch(job: Job, *, limit: int) -> list[Job]:
-    """Further due jobs of the same kind, lane, priority and partition, under the same lease.
-
-    Jobs that failed before run alone.
-    """
-    if limit <= 0 or job.attempts > 1:
-        return []
-    row: dict[str, Any] = {
-        "lane": job.lane_id,
-        "priority": job.priority,
-        "partition": job.partition,
-        "kind": job.kind,
-        "token": job.lease_token,
-        "limit": limit,
-        "window": _WINDOW * limit,
-        "run": RUN,
-    }
-    return sorted(Job.objects.raw(_CLAIM_BATCH, row), key=lambda mate: (mate.run_at, mate.id))
-
-
-def finish(token: uuid.UUID) -> None:
-    """End a run well. The job is done, or ready again if it was requested again while it ran. Raises LeaseLost."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE ops_job SET state = CASE WHEN rerun THEN 'ready' ELSE 'done' END, lease_token = NULL,"
-            " lease_until = NULL, attempts = CASE WHEN rerun THEN 0 ELSE attempts END, error_class = '', error = '',"
-            " parked_since = NULL,"
-            " finished_at = CASE WHEN rerun THEN NULL ELSE now() END, rerun = false"
-            " WHERE lease_token = %s AND state = 'running'",
-            [token],
-        )
-        if not cursor.rowcount:
-            raise LeaseLost(str(token))
 
 
 def _under_lease(job: Job) -> QuerySet[Job]:
@@ -231,18 +174,18 @@ def worker_deaths(job: Job) -> int:
 
 
 def expired_runs(limit: int = 200) -> list[Job]:
-    """Jobs whose worker died: their lease is over."""
-    overdue = Job.objects.filter(state=Job.State.RUNNING, lease_until__lt=Now(), started_at__isnull=False)
+    """Jobs whose lease is over: their worker died, or the version before claimed them and no worker of it began."""
+    overdue = Job.objects.filter(state=Job.State.RUNNING, lease_until__lt=Now())
     return list(overdue.order_by("lease_until")[:limit])
 
 
-def release_unstarted(token: uuid.UUID | None = None) -> int:
-    """Make those jobs due again that the version before claimed and no worker of it began: of this lease, or of all
-    leases that are over. Returns how many.
+def release_unstarted(token: uuid.UUID) -> int:
+    """Make those jobs of a lease due again that the version before claimed and no worker of it began.
+
+    Returns how many.
     """
-    claimed = Job.objects.filter(state=Job.State.RUNNING, started_at__isnull=True)
-    ours = claimed.filter(lease_token=token) if token else claimed.filter(lease_until__lt=Now())
-    return ours.update(state=Job.State.READY, lease_token=None, lease_until=None)
+    claimed = Job.objects.filter(state=Job.State.RUNNING, started_at__isnull=True, lease_token=token)
+    return claimed.update(state=Job.State.READY, lease_token=None, lease_until=None)
 
 
 def recheck_parked(limit: int = 500) -> int:

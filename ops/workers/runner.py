@@ -6,6 +6,7 @@ The only broad `except` of the product is here.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import structlog
 from django.db import InterfaceError, OperationalError, close_old_connections
@@ -33,36 +34,35 @@ class NoOwner(Exception):
     """This worker has no handler for the kind of the job."""
 
 
-def run(first: Job, *, has_mates: bool = True, lane_troubled: bool = True) -> Wakeups:
-    """Run a claimed job, with the further jobs of its batch, and end them according to what the handler did.
-
-    `has_mates`, `lane_troubled`: what the claim said, see `scheduling.Claimed`.
-    Returns the wake-ups of the run that are not sent yet: the caller looks after those lanes.
+@dataclass(frozen=True)
+class Ended:
+    """A run whose handler has ended. `wakeups`: those that it did not send, because the caller looks after those lanes.
+    `well`: it was a success for at least one job, and the caller has to store this end. Every other end is stored.
     """
-    batch = [first]
-    if has_mates:
-        batch += leases.claim_batch(first, limit=handlers.batch_size_of(first.kind) - 1)
-    began = time.monotonic()
+
+    wakeups: Wakeups
+    well: bool
+
+
+def run(batch: list[Job], *, lane_troubled: bool = True) -> Ended:
+    """Run claimed jobs, and end those that failed according to what the handler did.
+
+    `lane_troubled`: what the claim said, see `scheduling.Claimed`.
+    """
+    first, began = batch[0], time.monotonic()
     with (
         structlog.contextvars.bound_contextvars(job=first.id, kind=first.kind, subject=first.subject),
         lanes.kept_wakeups() as wakeups,
     ):
-        try:
-            outcomes = _attempts(batch, wakeups, lane_troubled=lane_troubled)
-            if "done" in outcomes:
-                assert first.lease_token is not None  # noqa: S101
-                leases.finish(first.lease_token)
-            outcome = next((each for each in outcomes if each != "done"), "done")
-        except leases.LeaseLost:
-            outcome = "lease_lost"
+        outcomes = _attempts(batch, wakeups, lane_troubled=lane_troubled)
         logger.info(
             "job_run",
-            outcome=outcome,
+            outcome=next((each for each in outcomes if each != "done"), "done"),
             batch=len(batch),
             attempt=first.attempts,
             seconds=round(time.monotonic() - began, 3),
         )
-    return wakeups
+    return Ended(wakeups, well="done" in outcomes)
 
 
 def _attempts(batch: list[Job], wakeups: Wakeups, *, lane_troubled: bool) -> list[str]:

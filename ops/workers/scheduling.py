@@ -8,84 +8,95 @@ orders and stock.) Within a partition, the job that was due first goes first.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 
 from django.db import connection
 
 from ops.models import Job
 from ops.queue.lanes import ANSWERS_PER_STEP
+from ops.workers import handlers
 from ops.workers.leases import RUN
 
-_CLAIM = """
-SELECT (claimed.job).*, head_kind, second_kind, has_mates, lane_full, lane_troubled
-FROM ops_claim(%(lane)s, %(token)s, %(run)s, %(others)s::text[], %(step)s) AS claimed
+_TURN = """
+SELECT (turn.job).*, looked_at, lease_lost, lane_full, lane_troubled, told_lanes, told_kinds
+FROM ops_turn(%(lanes)s::text[], %(token)s, %(ended)s, %(untold)s::text[], %(run)s, %(others)s::text[], %(batch_sizes)s,
+              %(step)s) AS turn
 """
-"""ops/migrations/0012_claim.py has the function."""
+"""ops/migrations/0013_turn.py has the function."""
 
-_DUE_KINDS = """
-SELECT ops_lane.name, due.kind FROM ops_lane, LATERAL (
-    SELECT DISTINCT kind FROM (
-        SELECT kind FROM ops_job
-        WHERE lane_id = ops_lane.name AND state = 'ready' AND parked_on = '{}' AND run_at <= statement_timestamp()
-          AND priority < CASE WHEN held_until > clock_timestamp() THEN held_priority ELSE %(below)s END
-        ORDER BY priority, share, run_at, id LIMIT %(window)s) AS next) AS due
-WHERE NOT paused AND NOT (circuit = 'open' AND open_until > clock_timestamp())
-  AND (%(lane)s::text IS NULL OR ops_lane.name = %(lane)s)
-ORDER BY ops_lane.served_at
-"""
-
-_BELOW_ALL = 100
-_WINDOW = 20
+_DUE_KINDS = "SELECT lane, kind FROM ops_due_kinds(%s::text[])"
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """What a look at a lane came to. `job`: taken out of the lane, its run has begun; None if the next job is of a kind
-    that is left to others. `for_others`: the kind of a job that another worker could run now. `has_mates`: further jobs
-    of its priority and partition are due. `lane_full`: it has the last slot of its lane. `lane_troubled`: the endpoint
-    failed lately, so an answer of it is news.
-    """
+    """What a look at lanes came to. `looked_at`: how many of them, the last of which is the one that is meant below."""
 
-    job: Job | None = None
-    for_others: str | None = None
-    has_mates: bool = False
+    looked_at: int
+    batch: list[Job] = field(default_factory=list)
+    """The jobs that were taken out of the lane; their run has begun. The first one is the next job of the lane, and the
+    others join it, because its kind takes several at once. Empty if there is none, or it is left to others."""
+    to_tell: list[tuple[str, str]] = field(default_factory=list)
+    """The lanes with a due job that another worker could run now, each with the kind of the job."""
     lane_full: bool = False
+    """This run has the last slot of its lane."""
     lane_troubled: bool = False
+    """The endpoint failed lately, so an answer of it is news."""
+    lease_lost: bool = False
+    """Another run had the lease of the jobs that should have been ended, so nothing of them was changed."""
+
+    @property
+    def job(self) -> Job | None:
+        """The first job of the batch."""
+        return next(iter(self.batch), None)
 
 
-NOTHING = Claimed()
+def claim(
+    *lanes: str,
+    token: uuid.UUID,
+    others: Collection[str] = (),
+    untold: Collection[str] = (),
+    ended: bool = False,
+) -> Claimed:
+    """Take the next due job of the first of these lanes that gives one out, and those that join it as a batch. Begin
+    their run under this lease, with one more attempt for each, all committed.
 
-
-def claim(lane: str, *, token: uuid.UUID, others: Collection[str] = ()) -> Claimed:
-    """Take the next due job of a lane and begin its run under this lease, with one more attempt, all committed.
-
-    There is none if the lane has no due job, or its concurrency, its circuit or a throttled priority allow none. While
-    the endpoint answers, as many jobs of a lane run at the same time as its concurrency says. While it is unclear
+    A lane gives out none if it has no due job, or its concurrency, its circuit or a throttled priority allow none.
+    While the endpoint answers, as many jobs of a lane run at the same time as its concurrency says. While it is unclear
     whether it works, it is one, so that a silent endpoint blocks one worker and not all of them. After an outage it
-    grows slowly, so that an endpoint that has just come back is not overloaded.
-    `others`: kinds that are left to other workers. A lane with nothing due takes no lock.
+    grows slowly, so that an endpoint that has just come back is not overloaded. Jobs that failed before run alone.
+
+    `others`: kinds that are left to other workers. `untold`: lanes that other workers were not told of; `to_tell` has
+    those of them that are left with due jobs. `ended`: the run before, under the same lease, ended well. This is stored
+    first, whatever is found. Without any lane the call only stores this end, and looks for what is to be told.
     """
-    values = {"lane": lane, "token": token, "run": RUN, "others": list(others), "step": ANSWERS_PER_STEP}
-    for row in Job.objects.raw(_CLAIM, values):
-        found = vars(row)
-        if row.pk is None:
-            return Claimed(for_others=found["head_kind"])
-        return Claimed(
-            row,
-            for_others=found["second_kind"],
-            has_mates=found["has_mates"],
-            lane_full=found["lane_full"],
-            lane_troubled=found["lane_troubled"],
-        )
-    return NOTHING
+    values = {
+        "lanes": list(lanes),
+        "token": token,
+        "ended": ended,
+        "untold": list(untold),
+        "run": RUN,
+        "others": list(others),
+        "batch_sizes": handlers.batch_sizes(),
+        "step": ANSWERS_PER_STEP,
+    }
+    *batch, last = Job.objects.raw(_TURN, values)
+    found = vars(last)
+    return Claimed(
+        found["looked_at"],
+        batch,
+        to_tell=list(zip(found["told_lanes"] or (), found["told_kinds"] or (), strict=True)),
+        lane_full=bool(found["lane_full"]),
+        lane_troubled=bool(found["lane_troubled"]),
+        lease_lost=found["lease_lost"],
+    )
 
 
-def due_kinds(lane: str | None = None) -> list[tuple[str, str]]:
-    """The lanes that have jobs to run now, each with the kinds of those that are next; of all lanes, or of one.
+def due_kinds(lanes: Sequence[str] | None = None) -> list[tuple[str, str]]:
+    """The lanes that have jobs to run now, each with the kinds of those that are next; of all lanes, or of some.
 
     The lane that was served longest ago comes first.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_DUE_KINDS, {"below": _BELOW_ALL, "window": _WINDOW, "lane": lane})
+        cursor.execute(_DUE_KINDS, [None if lanes is None else list(lanes)])
         return [(name, kind) for name, kind in cursor.fetchall()]

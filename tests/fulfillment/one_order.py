@@ -62,7 +62,7 @@ PLACES = {
     "before it is taken back": (attempts, "mark_not_sent"),
     "before a person is asked": (attempts, "escalate"),
     "before an absent one is ended": (attempts, "end_absent"),
-    "after T5": (leases, "finish"),
+    "after T5": (workers, "finish"),
     "before the retry": (leases, "retry"),
 }
 """Where a worker can be killed or stand still, besides in a call."""

@@ -39,7 +39,7 @@ PLACES = {
     "before it is taken back": (creation, "_void_attempt", ["throttled"]),
     "before a refused one is taken back": (creation, "_void_attempt", ["refused"]),
     "before a refusal is recorded": (held_shipments, "hold_shipment", ["refused", "refused"]),
-    "once all is recorded": (leases, "finish", ["ok"]),
+    "once all is recorded": (workers, "finish", ["ok"]),
     "before the retry": (leases, "retry", ["timeout_after"]),
 }
 """Where a worker stops, and the outcomes of its calls without which it does not come there."""

@@ -40,6 +40,7 @@ STEPS: Steps = {
     "the_lane_is_served": (10, ([1, 2, 3],)),
     "a_worker_dies_before_its_run": (1, ()),
     "a_run_ends": (12, (which, ENDS)),
+    "a_run_ends_and_its_worker_stays": (6, (which,)),
     "a_lease_runs_out": (2, (which,)),
     "one_given_up_comes_back": (3, (which, ENDS)),
     "a_sweep": (3, ()),
@@ -155,11 +156,11 @@ class Jobs(RuleBasedStateMachine):
     def a_worker_dies_before_its_run(self) -> bool:
         """The claim is committed, and nothing else happens until the lease ends."""
         before, room = self.leases(), self.room()
-        job = scheduling.claim(self.name, token=uuid4()).job
+        batch = scheduling.claim(self.name, token=uuid4()).batch
         self.claims_are_fair(before, room)
-        if job is not None:
+        for job in batch:
             self.known[job.key].attempts += 1
-        return job is not None
+        return bool(batch)
 
     def leases(self) -> set[UUID | None]:
         return {job.lease_token for job in self.rows(state="running")}
@@ -203,9 +204,24 @@ class Jobs(RuleBasedStateMachine):
                 self.model_end(self.known[key], how, blameless=blameless, several=len(run.keys) > 1)
         return True
 
-    def end(self, run: Run, how: str) -> None:
+    def a_run_ends_and_its_worker_stays(self, number: int) -> bool:
+        """What it did is done, and the next job of the lane is under its lease, or none."""
+        if not self.runs:
+            self.the_lane_is_served(1)
+        if not self.runs:
+            return False
+        run = self.runs.pop(number % len(self.runs))
+        before, room = self.leases() - {run.token}, self.room()
+        self.end(run, "well", stays=True)
+        for key in run.keys:
+            self.model_end(self.known[key], "well", blameless=False, several=len(run.keys) > 1)
+        self.claims_are_fair(before, room)
+        self.note_begun()
+        return True
+
+    def end(self, run: Run, how: str, *, stays: bool = False) -> None:
         run.ending = how
-        self.workers.go_on(self.workers.hung.index(run.worker))
+        self.workers.go_on(self.workers.hung.index(run.worker), stays=stays)
 
     def model_end(self, known: Known, how: str, *, blameless: bool, several: bool) -> None:
         again, known.rerun = known.rerun, False

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
+from threading import Event, Thread
 from typing import Any
 from unittest import mock
 
 import pytest
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 
 from ops.models import Job, Lane
 from ops.queue import jobs, lanes
 from ops.queue.queues import Queue
 from ops.refs import LaneName
-from ops.workers import lane_worker
+from ops.workers import lane_worker, scheduling
 from ops.workers.handlers import bind
-from tests.ops.job_stub import KIND, ONE, acts, answered
+from tests.ops.job_stub import BATCH_KIND, KIND, ONE, acts, answered
 from tests.ops.job_stub import Nothing as NoPayload
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -91,6 +96,89 @@ def test_a_second_worker_is_called_where_it_finds_a_job_and_a_free_slot(sent: li
     sent.clear()
     work()
     assert sent == []
+
+
+def test_a_run_costs_one_statement_and_so_does_the_last_look() -> None:
+    for key in ("one", "two", "three"):
+        put(key)
+    put("four", B)
+    with CaptureQueriesContext(connection) as queries:
+        acts.append(lambda _: Lane.objects.get(name=A))
+        assert work() == 3
+    assert len(queries) == 1 + 3 + 1
+    assert dict(Job.objects.values_list("key", "state")) == {
+        **dict.fromkeys(["one", "two", "three"], "done"),
+        "four": "ready",
+    }
+
+
+def test_what_was_asked_for_again_during_its_run_is_run_again_in_the_same_turn() -> None:
+    """Whoever asked told the workers, and those who looked found it running."""
+    put("read", coalesce=True)
+    acts.extend([lambda _: Job.objects.update(rerun=True), running()])
+    assert work() == 2
+    assert Job.objects.get().state == "done"
+
+
+def test_what_is_asked_for_again_while_the_run_ends_is_run_again_in_the_same_turn() -> None:
+    put("read", coalesce=True)
+    asked = Thread(target=_ask_again_slowly)
+    acts.extend([lambda _: _begin(asked), running()])
+    assert work() == 2
+    asked.join()
+    assert Job.objects.get().state == "done"
+
+
+enqueued = Event()
+
+
+def _ask_again_slowly() -> None:
+    with transaction.atomic():
+        put("read", coalesce=True)
+        enqueued.set()
+        time.sleep(0.2)
+    connection.close()
+
+
+def _begin(asked: Thread) -> None:
+    enqueued.clear()
+    asked.start()
+    assert enqueued.wait(10)
+
+
+def test_a_run_that_lost_its_lease_ends_nothing_and_its_worker_goes_on() -> None:
+    put("lost")
+    put("next")
+    away = {"state": "ready", "lease_token": None, "run_at": Now() + timedelta(minutes=1)}
+    acts.extend([lambda batch: Job.objects.filter(id=batch[0].id).update(**away), running()])
+    assert work() == 2
+    assert (ran, Job.objects.get(key="lost").state) == (["next"], "ready")
+
+
+def test_a_full_lane_is_passed_over_without_a_lock() -> None:
+    put("with another")
+    put("waits")
+    Lane.objects.update(concurrency=1)
+    assert scheduling.claim(A, token=uuid.uuid4()).job
+    served_at = Lane.objects.get().served_at
+    put("free", B)
+    with CaptureQueriesContext(connection) as queries:
+        job = scheduling.claim(A, B, token=uuid.uuid4()).job
+    assert (job and job.key, len(queries)) == ("free", 1)
+    assert Lane.objects.get(name=A).served_at == served_at
+
+
+@pytest.mark.parametrize(("waiting", "called"), [(3, []), (4, [(A, "maintenance")])])
+def test_nobody_is_called_for_what_joins_the_run(
+    sent: list[tuple[str, str]], waiting: int, called: list[tuple[str, str]]
+) -> None:
+    for number in range(waiting):
+        put(f"{number}", kind=BATCH_KIND)
+    sent.clear()
+    seen: list[list[tuple[str, str]]] = []
+    acts.append(lambda _: seen.append(list(sent)))
+    work()
+    assert seen == [called]
 
 
 def test_a_lane_that_is_left_is_announced_before_the_next_run_begins(sent: list[tuple[str, str]]) -> None:

@@ -18,7 +18,7 @@ from ops.models import Circuit, Job, JobAttempt, Lane, Priority
 from ops.queue import jobs, lanes
 from ops.refs import LOCAL, LaneName
 from ops.workers import dispatch, leases, scheduling
-from tests.drain import drain
+from tests.drain import drain, finish
 from tests.ops.job_stub import KIND, acts
 
 pytestmark = pytest.mark.django_db
@@ -41,11 +41,6 @@ def claimed() -> list[str]:
     return [job.key for job in iter(claim, None)]
 
 
-def finish(job: Job) -> None:
-    assert job.lease_token
-    leases.finish(job.lease_token)
-
-
 def set_concurrency(concurrency: int) -> None:
     Lane.objects.filter(name=LANE).update(concurrency=concurrency)
 
@@ -55,7 +50,7 @@ def test_a_shop_with_a_backlog_does_not_keep_another_waiting() -> None:
     set_concurrency(3)
     assert claimed() == ["a0", "a1", "a2"]
     put("b0", partition="shop:2")
-    finish(Job.objects.get(key="a0"))
+    finish([Job.objects.get(key="a0")])
     assert claimed() == ["b0"]
 
 
@@ -115,7 +110,7 @@ def test_after_an_outage_a_lane_comes_back_slowly() -> None:
         claimed()
         running = Job.objects.filter(state="running")
         under_way.append(running.count())
-        finish(running.order_by("id")[0])
+        finish([running.order_by("id")[0]])
         recovered = lanes.record_answer(LANE)
     assert under_way == [1] + [1] * 4 + [2] * 5 + [3] * 5 + [4]
     assert recovered is False  # it was, an answer ago
