@@ -37,6 +37,7 @@ $$
 # random(): in a lane with one slot no job is under way at this point, so the partition that waits longest would always
 # win.
 # ANY (ARRAY (..)): the planner cannot see the value of the LIMIT, expects a tenth of the lane, and scans the table.
+# `unlocked`: a job that somebody has locked just now is passed over, and whoever locked it wakes the lane if it is due then.
 # `left_to_others`: if the head is of such a kind, nothing is taken, so that it does not lose its turn to what comes
 # after it.
 # A batch is taken of the next few due jobs of the pair: the planner underestimates the due jobs of one kind and would
@@ -102,16 +103,17 @@ BEGIN
                 ORDER BY run_at, id LIMIT 2) AS next) AS due
         WHERE pairs.priority < found_lane.below AND (SELECT free FROM room) > 0
         ORDER BY pairs.priority, turn, luck LIMIT 2),
-    head AS (SELECT id, kind, has_mates FROM heads ORDER BY priority, turn, luck LIMIT 1),
+    unlocked AS (
+        SELECT id FROM ops_job
+        WHERE id = ANY (ARRAY (SELECT id FROM heads)) AND state = 'ready' AND parked_on = '{}' FOR UPDATE SKIP LOCKED),
+    head AS (SELECT heads.* FROM heads JOIN unlocked USING (id) ORDER BY priority, turn, luck LIMIT 1),
     taken AS (
         UPDATE ops_job SET state = 'running', lease_token = token, lease_until = now() + run, started_at = now(),
                            attempts = attempts + 1
-        WHERE id = ANY (ARRAY (
-            SELECT id FROM ops_job
-            WHERE id = ANY (ARRAY (SELECT id FROM head)) AND kind <> ALL (left_to_others)
-              AND state = 'ready' AND parked_on = '{}' FOR UPDATE SKIP LOCKED))
+        WHERE id = ANY (ARRAY (SELECT id FROM head WHERE kind <> ALL (left_to_others)))
         RETURNING ops_job AS job)
-    SELECT taken.job, head.kind, head.has_mates, room.free, (SELECT kind FROM heads WHERE id <> head.id LIMIT 1) AS second
+    SELECT taken.job, head.kind, head.has_mates, room.free,
+           (SELECT heads.kind FROM heads JOIN unlocked USING (id) WHERE heads.id <> head.id LIMIT 1) AS second
     FROM head CROSS JOIN room LEFT JOIN taken ON true
     INTO choice;
     IF NOT FOUND THEN
