@@ -105,6 +105,7 @@ def fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shops.api.client._warned", set())
     monkeypatch.setattr("shops.budget.rate_budget._local_buckets", {})
     monkeypatch.setattr("ops.redis._quiet_until", 0.0)
+    monkeypatch.setattr("ops.doors.senders._KEPT", {})
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from django.db import transaction
 from ops.doors import reused_ids
 from ops.doors.refusals import Door
 from ops.models import Job
-from ops.queue.jobs import NewJob, Written
+from ops.queue.jobs import NewJob, Unchanged, Written
 from ops.queue.kinds import EventKind
 from ops.refs import LaneName, Subject
 
@@ -92,9 +92,16 @@ def _with(payload: Mapping[str, object], body: object, *, written: str) -> dict[
 
 
 def keep(
-    event: EventKind[D], delivery: Delivery, payload: D, *, subject: Subject, partition: str = ""
+    event: EventKind[D],
+    delivery: Delivery,
+    payload: D,
+    *,
+    subject: Subject,
+    partition: str = "",
+    provided: Unchanged,
 ) -> tuple[Outcome, int | None]:
-    """Store a delivery as a job. Returns what was done, and the id of the job unless it is a duplicate.
+    """Store a delivery as a job. Returns what was done, and the id of the job unless it is a duplicate. Raises
+    RowChanged if the row of its sender is not as it was when the signature was checked.
 
     A known id with the same content is a duplicate. A known id with other content is another event: it is stored under
     a key of both, and staff are alerted that the sender reuses its ids. If the stored event has no digest, its content
@@ -112,14 +119,14 @@ def keep(
     job = replace(job, payload=_with(job.payload, delivery.body, written=body))
     meaning = _MEANINGS.get(event.name)
     work = meaning(payload, delivery, subject) if meaning else None
-    job_id = job.enqueue(meaning=work)
+    job_id = job.enqueue(meaning=work, provided=provided)
     if job_id is not None:
         return Outcome.STORED, job_id
     known = Job.objects.filter(key=delivery.key).order_by().values_list("payload__digest", flat=True).first()
     if known == found:
         return Outcome.DUPLICATE, None
     with transaction.atomic():
-        job_id = replace(job, key=f"{delivery.key}#{found}").enqueue(meaning=work)
+        job_id = replace(job, key=f"{delivery.key}#{found}").enqueue(meaning=work, provided=provided)
         if job_id is not None and known is not None:
             reused_ids.report_reuse(
                 delivery.door, delivery.sender, event_id=delivery.event_id, lane=delivery.lane

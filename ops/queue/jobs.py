@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,54 +21,10 @@ from ops.refs import NO_SUBJECT, LaneName, ParkKey, Subject
 RECHECK_PARKED = timedelta(minutes=15)
 """A parked job checks its cause again after this time, even if nobody woke it."""
 
-_INSERT = """
-WITH lane AS (INSERT INTO ops_lane (name, concurrency) VALUES (%(lane)s, %(concurrency)s) ON CONFLICT (name) DO NOTHING)
-INSERT INTO ops_job (kind, lane_id, key, payload, subject, share, priority, state, run_at)
-VALUES (%(kind)s, %(lane)s, %(key)s, %(payload)s, %(subject)s, %(partition)s, %(priority)s, 'ready', now() + %(delay)s)
-"""
+_ENQUEUE = "SELECT ops_enqueue(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+"""What happens if the key is known says ops/migrations/0014_enqueue.py."""
 
-_ONCE = _INSERT + " ON CONFLICT (key) DO NOTHING RETURNING id"
-
-# A second request for the same work is the same job. If the job waits, nothing is added. If it runs, it runs once more
-# afterwards. If it is done, dead or parked, it becomes ready again.
-_ON_KNOWN_KEY = """
-ON CONFLICT (key) DO UPDATE SET
-    payload = EXCLUDED.payload,
-    priority = CASE WHEN ops_job.state IN ('done', 'dead') THEN EXCLUDED.priority
-                    ELSE LEAST(ops_job.priority, EXCLUDED.priority) END,
-    rerun = ops_job.rerun OR ops_job.state = 'running',
-    run_at = CASE WHEN ops_job.state = 'running' AND NOT ops_job.rerun THEN EXCLUDED.run_at
-                  WHEN ops_job.state = 'running' THEN LEAST(ops_job.run_at, EXCLUDED.run_at)
-                  WHEN ops_job.state = 'ready' AND ops_job.parked_on = '{}'
-                       THEN LEAST(ops_job.run_at, EXCLUDED.run_at)
-                  ELSE EXCLUDED.run_at END,
-    attempts = CASE WHEN ops_job.state IN ('done', 'dead') THEN 0 ELSE ops_job.attempts END,
-    parked_on = '{}', parked_since = NULL,
-    finished_at = NULL,
-    state = CASE WHEN ops_job.state = 'running' THEN ops_job.state ELSE 'ready' END
-RETURNING id
-"""
-
-_COALESCED = _INSERT + _ON_KNOWN_KEY
-
-# Two transactions that make the same two lanes must do so in the same order: `enqueue` sorts them.
-_EVENT = """
-WITH lanes AS (
-    INSERT INTO ops_lane (name, concurrency)
-    VALUES (%(first)s, %(first_concurrency)s), (%(second)s, %(second_concurrency)s) ON CONFLICT (name) DO NOTHING),
-event AS (
-    INSERT INTO ops_job (kind, lane_id, key, payload, subject, share, priority, state, run_at, finished_at)
-    VALUES (%(event_kind)s, %(event_lane)s, %(event_key)s, %(event_payload)s, %(event_subject)s, %(event_partition)s,
-            %(event_priority)s, 'done', now(), now())
-    ON CONFLICT (key) DO NOTHING RETURNING id),
-work AS (
-    INSERT INTO ops_job (kind, lane_id, key, payload, subject, share, priority, state, run_at)
-    SELECT %(kind)s, %(lane)s, %(key)s, %(payload)s::jsonb, %(subject)s, %(partition)s, %(priority)s, 'ready',
-           now() + %(delay)s
-    FROM event
-"""
-
-_MEANT = "".join((_EVENT, _ON_KNOWN_KEY, ") SELECT id FROM event"))
+_STORE_EVENT = "SELECT ops_store_event(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 
 @dataclass(frozen=True)
@@ -76,6 +32,19 @@ class Written:
     """A part of a payload that is JSON already, so that a large one is written once."""
 
     json: str
+
+
+class RowChanged(Exception):
+    """The row on which a job depends is not as it was, so the job was not stored."""
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """A row that must still have these values when a job is stored. `condition` is the end of a SELECT, from FROM
+    on."""
+
+    condition: str
+    values: Sequence[Any]
 
 
 @dataclass(frozen=True)
@@ -99,43 +68,43 @@ class NewJob:
     delay: timedelta = timedelta(0)
     coalesce: bool = False
 
-    def enqueue(self, *, meaning: NewJob | None = None) -> int | None:
+    def enqueue(self, *, meaning: NewJob | None = None, provided: Unchanged | None = None) -> int | None:
         """Store it in the caller's transaction, with one statement. Its lane wakes after the commit.
 
         With `meaning` it is an event that is done at once: the coalesced work that it means is stored by the same
-        statement, unless the event is a duplicate. Returns the id of the job, or None if it is a duplicate.
+        statement, unless the event is a duplicate. Returns the id of the job, or None if it is a duplicate. With
+        `provided` it is stored only if that row is unchanged; otherwise this raises RowChanged.
         """
         if meaning:
-            work, statement = meaning, _MEANT
-            row = {f"event_{name}": value for name, value in self._row().items()} | meaning._row()
-            row["first"], row["second"] = sorted([self.lane, work.lane])
-            row |= {
-                f"{name}_concurrency": lanes.initial_concurrency(row[name]) for name in ("first", "second")
-            }
+            work, statement = meaning, _STORE_EVENT
+            arguments = [*self._arguments(), *work._arguments(), work.delay]
         else:
-            work, statement = self, _COALESCED if self.coalesce else _ONCE
-            row = self._row()
+            work, statement = self, _ENQUEUE
+            arguments = [*self._arguments(), self.delay, self.coalesce]
+        if provided:
+            statement, arguments = statement + provided.condition, [*arguments, *provided.values]
         with connection.cursor() as cursor:
-            cursor.execute(statement, row)
+            cursor.execute(statement, arguments)
             found = cursor.fetchone()
         if found is None:
+            raise RowChanged
+        if found[0] is None:
             return None
         if not work.delay:
             transaction.on_commit(partial(lanes.send_wakeup, work.lane, work.kind))
         return int(found[0])
 
-    def _row(self) -> dict[str, Any]:
-        return {
-            "kind": self.kind,
-            "lane": self.lane,
-            "concurrency": lanes.initial_concurrency(self.lane),
-            "key": self.key,
-            "payload": _json_of(self.payload),
-            "subject": self.subject[:300],
-            "partition": self.partition[:300],
-            "priority": int(self.priority),
-            "delay": self.delay,
-        }
+    def _arguments(self) -> list[Any]:
+        return [
+            self.kind,
+            self.lane,
+            lanes.initial_concurrency(self.lane),
+            self.key,
+            _json_of(self.payload),
+            self.subject[:300],
+            self.partition[:300],
+            int(self.priority),
+        ]
 
 
 def _json_of(payload: Mapping[str, object]) -> str:

@@ -11,9 +11,10 @@ from django.http import HttpRequest, HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
-from ops.doors import deliveries, refusals, senders, signed_webhooks
+from ops.doors import deliveries, refusals, signed_webhooks
 from ops.doors.deliveries import Delivery, Outcome
 from ops.doors.refusals import Why
+from ops.doors.senders import Sender, Senders
 from ops.doors.signed_webhooks import Refusal, SignedWebhookView, bounded_body, require_signature
 from ops.secrets import SecretUnreadable
 from ops.text import untrusted
@@ -29,8 +30,6 @@ HEADERS = ("Topic", "Hmac-Sha256", "Shop-Domain", "Webhook-Id", "Event-Id", "Tri
 _DOMAIN = re.compile(r"[a-z0-9.-]{1,255}")
 _WORD = re.compile(r"[\x21-\x7e]{1,200}")
 """The form of topic and webhook id: printable and without spaces, because both become part of keys and kinds."""
-
-_READ = ("id", "domain", "webhook_secret", "webhook_secret_previous", "client_secret")
 
 
 class WebhookView(SignedWebhookView):
@@ -50,10 +49,10 @@ class WebhookView(SignedWebhookView):
         },
     )
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Store one webhook: one SELECT, one INSERT, and a wake-up in Redis after the commit."""
+        """Store one webhook: one statement, and a wake-up in Redis after the commit."""
         domain = _header(request, "Shop-Domain").lower()
         try:
-            return _receive(request, domain=domain)
+            return _serve(request, domain=domain)
         except Refusal as refusal:
             signed_webhooks.count(refusals.Door.SHOPIFY, domain, refusal)
             return _refuse(refusal.status, domain=domain, reason=str(refusal))
@@ -61,33 +60,40 @@ class WebhookView(SignedWebhookView):
             return _refuse(503, domain=domain, reason=f"could not be stored: {type(error).__name__}")
 
 
-def _receive(request: HttpRequest, *, domain: str) -> HttpResponse:
+def _serve(request: HttpRequest, *, domain: str) -> HttpResponse:
     """Verify and store a webhook. Raises Refusal with the status of the answer."""
     raw = bounded_body(request)
     if not domain:
         raise Refusal(400, "X-Shopify-Shop-Domain is missing", Why.UNKNOWN_SENDER)
+    if not _DOMAIN.fullmatch(domain):
+        signed_webhooks.refuse_unknown(raw, _header(request, "Hmac-Sha256"))
+    return _SHOPS.serve(domain, lambda sender: _receive(request, raw, sender))
+
+
+def _receive(request: HttpRequest, raw: bytes, sender: Sender[Shop] | None) -> HttpResponse:
+    """Verify and store a webhook of this shop, even if it is switched off, because its webhooks are kept."""
     signature = _header(request, "Hmac-Sha256")
-    shop = _shop(domain) or signed_webhooks.refuse_unknown(raw, signature)
+    sender = sender or signed_webhooks.refuse_unknown(raw, signature)
     if not raw:
         raise Refusal(401, signed_webhooks.NOT_SIGNED, Why.NO_SIGNATURE)
-    require_signature(raw, signature, _secrets(shop))
+    require_signature(raw, signature, sender.secrets)
     topic, webhook_id = _word(request, "Topic"), _word(request, "Webhook-Id")
     try:
         body = untrusted.parse_object(raw, deepest=untrusted.DOOR_DEPTH)
-        outcome, job_id = _store(request, shop, topic=topic, webhook_id=webhook_id, body=body)
+        outcome, job_id = _store(request, sender, topic=topic, webhook_id=webhook_id, body=body)
     except untrusted.Unreadable as error:
         raise Refusal(400, str(error), Why.NOT_JSON, detail=str(error)) from error
     except DataError as error:
         raise Refusal(400, "body cannot be stored", Why.CONTENT, detail="it cannot be stored") from error
-    logger.info("webhook_received", shop=domain, topic=topic, webhook=webhook_id, outcome=outcome, job=job_id)
+    logger.info(
+        "webhook_received",
+        shop=sender.row.domain,
+        topic=topic,
+        webhook=webhook_id,
+        outcome=outcome,
+        job=job_id,
+    )
     return signed_webhooks.answer({"status": outcome})
-
-
-def _shop(domain: str) -> Shop | None:
-    """Return the shop, even if it is switched off, because its webhooks are kept. Only secrets needed here are read."""
-    if not _DOMAIN.fullmatch(domain):
-        return None
-    return senders.read(Shop, domain, by="domain", fields=_READ)
 
 
 def _secrets(shop: Shop) -> list[str]:
@@ -97,6 +103,14 @@ def _secrets(shop: Shop) -> list[str]:
     except SecretUnreadable as error:
         alerts.secret_unreadable(shop)
         raise Refusal(503, "the secret of this shop cannot be read", None) from error
+
+
+_SHOPS = Senders(
+    Shop,
+    by="domain",
+    fields=("id", "domain", "webhook_secret", "webhook_secret_previous", "client_secret"),
+    secrets=_secrets,
+)
 
 
 def _header(request: HttpRequest, name: str) -> str:
@@ -114,13 +128,14 @@ def _word(request: HttpRequest, header: str) -> str:
 
 
 def _store(
-    request: HttpRequest, shop: Shop, *, topic: str, webhook_id: str, body: dict[str, Any]
+    request: HttpRequest, sender: Sender[Shop], *, topic: str, webhook_id: str, body: dict[str, Any]
 ) -> tuple[Outcome, int | None]:
-    """Store it with one INSERT; more is needed only if the webhook id is known. See `ops.doors.deliveries`.
+    """Store it with one statement; more is needed only if the webhook id is known. See `ops.doors.deliveries`.
 
     The webhook id identifies the delivery. The event id cannot be the key, because all topics of one merchant action
     share it (Shopify's documentation of webhook headers).
     """
+    shop = sender.row
     return deliveries.keep(
         event_of(topic),
         Delivery(
@@ -135,6 +150,7 @@ def _store(
             body=body,
         ),
         subject=subject_of(topic, body, shop_pk=shop.id),
+        provided=sender.unchanged,
     )
 
 

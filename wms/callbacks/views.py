@@ -9,9 +9,10 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
-from ops.doors import deliveries, refusals, senders, signed_webhooks
+from ops.doors import deliveries, refusals, signed_webhooks
 from ops.doors.deliveries import Delivery, Outcome
 from ops.doors.refusals import Why
+from ops.doors.senders import Sender, Senders
 from ops.doors.signed_webhooks import Refusal, SignedWebhookView, bounded_body, require_signature
 from ops.secrets import SecretUnreadable
 from ops.text import moments, untrusted
@@ -30,7 +31,6 @@ from wms.refs import callback_subject
 logger = structlog.get_logger(__name__)
 
 SIGNATURE_HEADER = "X-WMS-Signature"
-_READ = ("id", "slug", "callback_secret", "callback_secret_previous", "time_zone")
 
 
 class CallbackView(SignedWebhookView):
@@ -48,10 +48,11 @@ class CallbackView(SignedWebhookView):
         },
     )
     def post(self, request: HttpRequest, *args: Any, slug: str, **kwargs: Any) -> HttpResponse:
-        """Store one event: one SELECT, one INSERT, and one Redis write after the commit."""
+        """Store one event: one statement, and one Redis write after the commit."""
         signature = request.META.get("HTTP_X_WMS_SIGNATURE", "")
         try:
-            return _receive(slug, bounded_body(request), signature=signature)
+            body = bounded_body(request)
+            return _CONNECTIONS.serve(slug, lambda sender: _receive(body, sender, signature=signature))
         except Refusal as refusal:
             signed_webhooks.count(refusals.Door.WMS, slug, refusal)
             return _refuse(refusal.status, slug=slug, error=str(refusal))
@@ -59,17 +60,12 @@ class CallbackView(SignedWebhookView):
             return _refuse(503, slug=slug, error=f"could not be stored: {type(error).__name__}")
 
 
-def _receive(slug: str, body: bytes, *, signature: str) -> HttpResponse:
-    connection = _connection(slug) or signed_webhooks.refuse_unknown(body, signature)
-    require_signature(body, signature, _secrets(connection))
-    envelope = _read(body, connection)
-    return _answer(_store(connection, envelope), connection=connection, envelope=envelope)
-
-
-def _connection(slug: str) -> Connection | None:
-    """Return the connection, even if it is switched off, because its callbacks are kept. Only what is needed is
-    read."""
-    return senders.read(Connection, slug, by="slug", fields=_READ)
+def _receive(body: bytes, sender: Sender[Connection] | None, *, signature: str) -> HttpResponse:
+    """Verify and store an event of this connection, even if it is switched off, because its callbacks are kept."""
+    sender = sender or signed_webhooks.refuse_unknown(body, signature)
+    require_signature(body, signature, sender.secrets)
+    envelope = _read(body, sender.row)
+    return _answer(_store(sender, envelope), connection=sender.row, envelope=envelope)
 
 
 def _read(body: bytes, connection: Connection) -> Envelope:
@@ -93,8 +89,17 @@ def _secrets(connection: Connection) -> list[str]:
         raise Refusal(503, "the secret of this connection cannot be read", None) from error
 
 
-def _store(connection: Connection, envelope: Envelope) -> tuple[Outcome, int | None]:
+_CONNECTIONS = Senders(
+    Connection,
+    by="slug",
+    fields=("id", "slug", "callback_secret", "callback_secret_previous", "time_zone"),
+    secrets=_secrets,
+)
+
+
+def _store(sender: Sender[Connection], envelope: Envelope) -> tuple[Outcome, int | None]:
     """Store the event with one statement; more are needed only if its id is known. See `ops.doors.deliveries`."""
+    connection = sender.row
     return deliveries.keep(
         CALLBACKS.get(envelope.type, UNRECOGNISED),
         Delivery(
@@ -115,6 +120,7 @@ def _store(connection: Connection, envelope: Envelope) -> tuple[Outcome, int | N
         ),
         subject=callback_subject(connection.slug, subject_of(envelope)),
         partition=warehouse_of(envelope),
+        provided=sender.unchanged,
     )
 
 

