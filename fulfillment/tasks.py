@@ -11,6 +11,7 @@ from fulfillment.jobs.orders import (
     READ_ORDERS,
     BackfillPayload,
     FulfillmentOrderPayload,
+    ReadingPayload,
     ShopifyOrderPayload,
 )
 from fulfillment.jobs.privacy import DATA_REQUESTED, REDACT_CUSTOMER, REDACT_IF_GONE, REDACT_SHOP_ASKED
@@ -60,11 +61,17 @@ for _kind in ORDER_CHANGED:
 
 
 @handles_batch(READ_ORDERS)
-def read_orders(jobs: list[TypedJob[ShopifyOrderPayload]]) -> None:
+def read_orders(jobs: list[TypedJob[ReadingPayload]]) -> None:
     """Read orders at Shopify, several with one request, and store them."""
     # What a backfill found must not take the budget from what a webhook asked for.
     priority = min(each.priority for each in jobs)
-    sync.read(jobs[0].payload.shop, [each.payload.order for each in jobs], priority=priority)
+    wanted = [each.payload for each in jobs]
+    sync.read(
+        wanted[0].shop,
+        [each.order for each in wanted],
+        for_webhooks={each.order for each in wanted if each.for_webhooks},
+        priority=priority,
+    )
 
 
 @handles(FIND_ORDER)

@@ -9,12 +9,16 @@ from bench.tables.rows.inserting import SHOPS
 from bench.tables.rows.reading import ready_order
 from fulfillment.models import Order, WmsOrder
 from fulfillment.orders import backfill, rereading, sync, topics
+from fulfillment.orders.notices import look
 from fulfillment.routing import preparation
 from fulfillment.shipments import intake
+from fulfillment.shopify.queries import Change
+from fulfillment.shopify.snapshots import ChangedNode
 from fulfillment.wms_orders import polling, status_updates, submission
 from ops.models import Priority
 from ops.queue.kinds import TypedJob
 from ops.refs import Subject
+from shops.ids import ShopifyOrderId
 from shops.jobs import WebhookPayload
 from wms.adapters.base import OrderAnswer
 from wms.callbacks.events import OrderStatusEvent, ShipmentEvent, ShippedItem
@@ -31,6 +35,7 @@ def order_calls(found: Sample) -> list[Call]:
             "store the reading of a known order",
             lambda: sync.store(found.shop, ready_order(found.shipped.shopify_order_id)),
         ),
+        Call("what is known of the orders of a run", lambda: _look(found)),
         Call("route an order", lambda: preparation.prepare(found.ready.id)),
         Call("route and submit an order", lambda: _submit(found.ready)),
         Call(
@@ -53,8 +58,16 @@ def order_calls(found: Sample) -> list[Call]:
 
 def _known(found: Sample, feed: str, first: int) -> None:
     """Look up 50 objects of a page, which belong to the shop."""
-    mine = [first + found.shipped.id - SHOPS * n for n in range(50)]
-    backfill.FEEDS[feed].known(found.shop, mine)
+    numbers = [first + found.shipped.id - SHOPS * n for n in range(50)]
+    nodes = [ChangedNode(id=number, updated_at=timezone.now(), status="CLOSED") for number in numbers]
+    changes = [Change(node.id, ShopifyOrderId(node.id), node.updated_at, node) for node in nodes]
+    backfill.FEEDS[feed].unknown(found.shop, changes)
+
+
+def _look(found: Sample) -> None:
+    """Look at 50 orders, and at the webhooks about them."""
+    first = found.shipped.shopify_order_id
+    look.look(found.shop.id, [ShopifyOrderId(first - SHOPS * n) for n in range(50)])
 
 
 def _named(found: Sample) -> None:

@@ -26,9 +26,17 @@ class ShopifyOrderPayload:
     order: ShopifyOrderId
 
 
+@dataclass(frozen=True)
+class ReadingPayload(ShopifyOrderPayload):
+    """An order to read. `for_webhooks`: only webhooks about the order asked for it, so if what they tell is known, it
+    need not be read."""
+
+    for_webhooks: bool | None = None
+
+
 READ_ORDERS = JobKind(
     "fulfillment.read_orders",
-    ShopifyOrderPayload,
+    ReadingPayload,
     queue=Queue.SUBMISSION,
     priority=Priority.HIGH,
     batch_size=ORDERS_PER_READ,
@@ -45,15 +53,20 @@ def reading(
     lane: LaneName,
     delay: timedelta = AT_ONCE,
     priority: Priority = Priority.HIGH,
+    for_webhooks: bool = False,
 ) -> NewJob:
-    """The reading of an order at Shopify. Several webhooks about the order lead to one reading."""
+    """The reading of an order at Shopify. Several webhooks about the order lead to one reading.
+
+    `for_webhooks`: a stored webhook about the order asks for it. Whoever else asked for it before still gets it.
+    """
     return READ_ORDERS.new(
-        ShopifyOrderPayload(shop_pk, shopify_order_id),
+        ReadingPayload(shop_pk, shopify_order_id, for_webhooks or None),
         key=_reading_key(shop_pk, shopify_order_id),
         lane=lane,
         subject=order_subject(shop_pk, shopify_order_id),
         priority=priority,
         delay=delay,
+        yields=for_webhooks,
     )
 
 

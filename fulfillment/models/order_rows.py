@@ -98,16 +98,16 @@ def read(order: Order) -> OrderRows:
 def of(order: Order, columns: Sequence[list[Row] | None]) -> OrderRows:
     """The rows of an order from the values of COLUMNS."""
     lines, works, requests, parts, given, shipments, units = (column or [] for column in columns)
-    fulfillment_orders = {row["id"]: _instance(FulfillmentOrder, row) for row in works}
+    fulfillment_orders = {row["id"]: instance(FulfillmentOrder, row) for row in works}
     wms_orders = {row["id"]: _part(order, row) for row in parts}
-    sent = {row["id"]: _instance(Shipment, row) for row in shipments}
+    sent = {row["id"]: instance(Shipment, row) for row in shipments}
     found = OrderRows(
-        lines=[_instance(OrderLine, row) for row in lines],
+        lines=[instance(OrderLine, row) for row in lines],
         fulfillment_orders=list(fulfillment_orders.values()),
-        requests=[_instance(FulfillmentOrderLine, row) for row in requests],
+        requests=[instance(FulfillmentOrderLine, row) for row in requests],
         wms_orders=list(wms_orders.values()),
-        given=[_instance(WmsOrderLine, row) for row in given],
-        sent=[_instance(ShipmentUnit, row) for row in units],
+        given=[instance(WmsOrderLine, row) for row in given],
+        sent=[instance(ShipmentUnit, row) for row in units],
     )
     order_lines = {line.id: line for line in found.lines}
     for request in found.requests:
@@ -121,16 +121,16 @@ def of(order: Order, columns: Sequence[list[Row] | None]) -> OrderRows:
 
 
 def _part(order: Order, row: Row) -> WmsOrder:
-    part = _instance(WmsOrder, row)
+    part = instance(WmsOrder, row)
     part.order = order
-    part.warehouse = _instance(
+    part.warehouse = instance(
         Warehouse, {"id": row["warehouse_id"], "shopify_location_id": row["shopify_location_id"]}
     )
     return part
 
 
-def _instance(model: type[M], row: Row) -> M:
-    """A row of a table as Django would have loaded it, with the fields that `row` has."""
+def instance(model: type[M], row: Row) -> M:
+    """A row of a table as Django would have loaded it, with the fields that `row` has, as JSON."""
     fields = {str(field.column): field for field in model._meta.concrete_fields if field.column in row}
     values = [
         datetime.fromisoformat(row[name]) if row[name] and isinstance(field, DateTimeField) else row[name]

@@ -6,7 +6,7 @@ when they are held, moved or rescheduled. A watermark is in Shopify's time, so a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -17,10 +17,10 @@ from django.utils import timezone
 
 from fulfillment import alerts, jobs
 from fulfillment.jobs.orders import BackfillProgress
-from fulfillment.models import FulfillmentOrder, Order
+from fulfillment.orders import known_changes
 from fulfillment.refs import backfill_subject
 from fulfillment.shopify import queries
-from fulfillment.shopify.queries import ChangesPage
+from fulfillment.shopify.queries import Change, ChangesPage
 from ops.errors import Permanent
 from ops.models import Priority
 from ops.refs import Subject
@@ -43,37 +43,25 @@ PAGES_OF_A_QUERY = 400
 class Feed:
     """A list of changes at Shopify.
 
-    `watermark` is the field of Shop that says how far the list was read. `read` reads one page. `known` returns, by
-    Shopify's id, up to when we know the changes of each order or fulfilment order.
+    `watermark` is the field of Shop that says how far the list was read. `read` reads one page. `unknown` returns those
+    of its changes that we do not know.
     """
 
     name: str
     watermark: str
     read: Callable[..., ChangesPage]
-    known: Callable[[Shop, Collection[int]], dict[int, datetime | None]]
-
-
-def _known_orders(shop: Shop, ids: Collection[int]) -> dict[int, datetime | None]:
-    """Up to when we know the changes of these orders, by Shopify's id; orders that we never read are left out."""
-    rows = Order.objects.filter(shop=shop, shopify_order_id__in=ids)
-    return dict(rows.values_list("shopify_order_id", "shopify_updated_at"))
-
-
-def _known_fulfillment_orders(shop: Shop, ids: Collection[int]) -> dict[int, datetime | None]:
-    """Up to when we know the changes of these fulfilment orders, by Shopify's id; unknown ones are left out."""
-    rows = FulfillmentOrder.objects.filter(order__shop=shop, shopify_fulfillment_order_id__in=ids)
-    return dict(rows.values_list("shopify_fulfillment_order_id", "shopify_updated_at"))
+    unknown: Callable[[Shop, Sequence[Change]], list[Change]]
 
 
 FEEDS = {
     feed.name: feed
     for feed in (
-        Feed("orders", "orders_synced_until", queries.orders_changed_since, _known_orders),
+        Feed("orders", "orders_synced_until", queries.orders_changed_since, known_changes.unknown_orders),
         Feed(
             "fulfillment_orders",
             "fulfillment_orders_synced_until",
             queries.fulfillment_orders_changed_since,
-            _known_fulfillment_orders,
+            known_changes.unknown_fulfillment_orders,
         ),
     )
 }
@@ -131,12 +119,7 @@ def _start(shop: Shop, feed: Feed) -> BackfillProgress:
 @transaction.atomic
 def _record(shop: Shop, feed: Feed, progress: BackfillProgress, found: ChangesPage) -> int:
     """Enqueue the readings and the next page, or move the watermark after the last page; returns how many readings."""
-    known = feed.known(shop, [change.id for change in found.changes])
-    stale = dict.fromkeys(
-        change.shopify_order_id
-        for change in found.changes
-        if (until := known.get(change.id)) is None or until < change.updated_at
-    )
+    stale = dict.fromkeys(change.shopify_order_id for change in feed.unknown(shop, found.changes))
     for order_id in stale:
         jobs.orders.read_order(shop, order_id, priority=Priority.LOW)
     progress = _advance(progress, found)

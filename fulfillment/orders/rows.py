@@ -83,12 +83,15 @@ def new_order(shop: Shop, node: OrderNode, **fields: Any) -> Order:
 def address_of(node: OrderNode) -> str:
     """The shipping address as JSON in our field names; "" if there is none."""
     found = node.shipping_address
-    if found is None:
-        return ""
-    parts = found.model_dump()
+    return address_json(found.model_dump(), email=node.email, phone=node.phone) if found else ""
+
+
+def address_json(address: Mapping[str, str], *, email: str, phone: str) -> str:
+    """As `address_of`, from the fields of Shopify's address. `phone` is that of the order."""
+    parts = dict(address)
     parts["country"], parts["province"] = parts.pop("country_code"), parts.pop("province_code")
-    parts["phone"] = parts["phone"] or node.phone
-    return json.dumps({**parts, "email": node.email}, sort_keys=True)
+    parts["phone"] = parts["phone"] or phone
+    return json.dumps({**parts, "email": email}, sort_keys=True)
 
 
 def _set(row: Model, values: dict[str, Any]) -> set[str]:

@@ -18,7 +18,7 @@ from inventory import commitments as noted_commitments
 from ops.alerting.kinds import AlertKind
 from wms.vocabulary.statuses import WmsStatus
 
-_CLOSED_BY_READINGS = (
+CLOSED_BY_READINGS = (
     alerts.orders.ORDER_UNREADABLE,
     alerts.orders.ORDER_HELD_BACK,
     alerts.orders.ORDER_MOVED,
@@ -96,7 +96,7 @@ def read(order: Order) -> StoredOrder:
         "order": order.id,
         "shop": order.shop_id,
         "subject": order.subject,
-        "kinds": [kind.name for kind in _CLOSED_BY_READINGS],
+        "kinds": [kind.name for kind in CLOSED_BY_READINGS],
     }
     with connection.cursor() as cursor:
         cursor.execute("".join((_READ, order_rows.COLUMNS)), asked)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,6 +15,8 @@ from fulfillment.models import Order, order_rows
 from fulfillment.models.order_rows import OrderRows
 from fulfillment.models.states import OrderState
 from fulfillment.orders import order_changes, rows, stored_orders
+from fulfillment.orders.notices import look
+from fulfillment.orders.notices.look import Look
 from fulfillment.privacy import erasure
 from fulfillment.refs import order_subject
 from fulfillment.shipments import cancelled_fulfillments
@@ -24,17 +26,9 @@ from inventory.stock import levels
 from ops.models import Priority
 from ops.queue.jobs import first_seen
 from shops.ids import LocationId, ShopifyOrderId, ShopPk, VariantId
-from shops.jobs import WEBHOOKS
 from shops.models import Shop
 
 logger = structlog.get_logger(__name__)
-
-_LOCK = """
-SELECT known.*, (
-    SELECT min(created_at) FROM ops_job
-    WHERE subject = %(subject)s AND starts_with(kind, %(webhooks)s) AND created_at > known.read_at) AS webhook_at
-FROM fulfillment_order AS known WHERE shop_id = %(shop)s AND shopify_order_id = %(number)s FOR UPDATE OF known
-"""
 
 VariantAtLocation = tuple[LocationId | None, VariantId | None]
 """A Shopify location and a Shopify variant, whose stock there is one figure."""
@@ -64,17 +58,33 @@ UnitsByVariant = dict[VariantAtLocation, UnitsAtShopify]
 
 
 def read(
-    shop_pk: ShopPk, shopify_order_ids: Sequence[ShopifyOrderId], *, priority: Priority = Priority.HIGH
+    shop_pk: ShopPk,
+    shopify_order_ids: Sequence[ShopifyOrderId],
+    *,
+    for_webhooks: Collection[ShopifyOrderId] = (),
+    priority: Priority = Priority.HIGH,
 ) -> None:
     """Read orders at Shopify with one request, and store each in a transaction of its own.
 
-    Raises what `shops.api.client.execute` raises.
+    `for_webhooks`: those for which nobody but webhooks asked. They are left out if these tell of nothing new, as they
+    do after our own fulfilments. Raises what `shops.api.client.execute` raises.
     """
-    shop = Shop.objects.get(id=shop_pk)
-    found = queries.orders(shop, shopify_order_ids, priority=priority)
+    seen = look.look(shop_pk, shopify_order_ids)
+    known = look.settle(seen, for_webhooks)
+    wanted = [each for each in shopify_order_ids if each not in known]
+    if known:
+        logger.info("orders_known", shop=shop_pk, orders=len(known))
+    if wanted:
+        _read(seen, wanted, priority=priority)
+
+
+def _read(seen: Look, shopify_order_ids: Sequence[ShopifyOrderId], *, priority: Priority) -> None:
+    shop = seen.shop
+    found = queries.orders(shop, shopify_order_ids, asked_at=seen.at, priority=priority)
     for order_id in shopify_order_ids:
         if order_id in found:
-            _mark_stock_due(shop, store_checked(shop, found[order_id]))
+            changed = store_checked(shop, found[order_id], webhook_at=seen.first_webhook_at(order_id))
+            _mark_stock_due(shop, changed)
         else:
             alerts.orders.order_unreadable(
                 shop, subject=order_subject(shop.id, order_id), shopify_order_id=order_id
@@ -82,16 +92,18 @@ def read(
             _mark_stock_due(shop, _forget_commitments(shop, order_id))
 
 
-def store_checked(shop: Shop, node: OrderNode) -> frozenset[VariantAtLocation]:
+def store_checked(
+    shop: Shop, node: OrderNode, *, webhook_at: datetime | None = None
+) -> frozenset[VariantAtLocation]:
     """As `store`. If our fulfilments must be checked first, they are read before the reading is stored.
 
     Raises what `shops.api.client.execute` raises.
     """
     try:
-        return store(shop, node)
+        return store(shop, node, webhook_at=webhook_at)
     except MustBeChecked as error:
         cancelled_fulfillments.check(shop, error.order)
-        return store(shop, node, is_checked=True)
+        return store(shop, node, webhook_at=webhook_at, is_checked=True)
 
 
 @transaction.atomic
@@ -119,8 +131,12 @@ def _mark_stock_due(shop: Shop, changed: frozenset[VariantAtLocation]) -> None:
 
 
 @transaction.atomic
-def store(shop: Shop, node: OrderNode, *, is_checked: bool = False) -> frozenset[VariantAtLocation]:
+def store(
+    shop: Shop, node: OrderNode, *, webhook_at: datetime | None = None, is_checked: bool = False
+) -> frozenset[VariantAtLocation]:
     """Store a reading of an order and apply its consequences, unless we know a newer reading.
+
+    `webhook_at`: when the first webhook came that told of what was read.
 
     What is stored is read once, and compared with the reading and with what follows from it today. Where nothing
     differs, nothing is written: a reading without news moves only the time of the last reading.
@@ -132,7 +148,7 @@ def store(shop: Shop, node: OrderNode, *, is_checked: bool = False) -> frozenset
     Raises MustBeChecked, with nothing stored, if our fulfilments of the order must be checked first (`is_checked`: they
     were).
     """
-    order, webhook_at = _locked_row(shop, node)
+    order, is_new = _locked_row(shop, node)
     if node.updated_at < order.shopify_updated_at:
         logger.info("order_reading_stale", order=order.id, shop=shop.id)
         return frozenset()
@@ -153,7 +169,7 @@ def store(shop: Shop, node: OrderNode, *, is_checked: bool = False) -> frozenset
         stored,
         address_changed=address_changed,
         deferred_changed=bool(deferred_before) and order.deferred_detail != deferred_before,
-        webhook_at=webhook_at,
+        webhook_at=order.received_at if is_new else webhook_at,
     )
     if order.erased_at is not None and verdict.state == OrderState.READY:
         erasure.restore_if_needed(order, rows.address_of(node))
@@ -192,25 +208,22 @@ def _units_at_shopify(found: OrderRows) -> UnitsByVariant:
     return sums
 
 
-def _locked_row(shop: Shop, node: OrderNode) -> tuple[Order, datetime | None]:
-    """The locked row of the order, made if it is new, and the time of the first webhook since the last reading."""
+def _locked_row(shop: Shop, node: OrderNode) -> tuple[Order, bool]:
+    """The locked row of the order, and whether it was made for this because the order is new."""
     order = _lock(shop, node.id)
-    if order is None:
-        received_at = first_seen(order_subject(shop.id, node.id)) or timezone.now()
-        fresh = rows.new_order(shop, node, received_at=received_at)
-        Order.objects.bulk_create([fresh], ignore_conflicts=True)
-        order = _lock(shop, node.id)
-        assert order is not None  # noqa: S101
-        return order, order.received_at
-    webhook_at: datetime | None = vars(order)["webhook_at"]
-    return order, webhook_at
+    if order is not None:
+        return order, False
+    received_at = first_seen(order_subject(shop.id, node.id)) or timezone.now()
+    fresh = rows.new_order(shop, node, received_at=received_at)
+    Order.objects.bulk_create([fresh], ignore_conflicts=True)
+    order = _lock(shop, node.id)
+    assert order is not None  # noqa: S101
+    return order, True
 
 
 def _lock(shop: Shop, shopify_order_id: ShopifyOrderId) -> Order | None:
-    """The locked row of an order with its `webhook_at`; None if it was never read."""
-    subject = order_subject(shop.id, shopify_order_id)
-    asked = {"shop": shop.id, "number": shopify_order_id, "subject": subject, "webhooks": WEBHOOKS}
-    order = next(iter(Order.objects.raw(_LOCK, asked)), None)
+    """The locked row of an order; None if it was never read."""
+    order = Order.objects.select_for_update().filter(shop=shop, shopify_order_id=shopify_order_id).first()
     if order is not None:
         order.shop = shop
     return order

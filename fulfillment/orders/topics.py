@@ -75,6 +75,7 @@ def reading_meant(webhook: WebhookPayload, delivery: Delivery, subject: Subject)
         found.shopify_order_id,
         lane=shop_lane(delivery.sender),
         delay=_delay(webhook.topic),
+        for_webhooks=True,
     )
 
 

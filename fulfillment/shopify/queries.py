@@ -10,6 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from fulfillment.shopify.snapshots import (
+    ChangedNode,
     ChangedPage,
     FulfillmentLinePage,
     FulfillmentNode,
@@ -47,11 +48,12 @@ FULFILLMENT_LINES = 20
 
 @dataclass(frozen=True)
 class Change:
-    """An order that changed, or a fulfilment order with the order that it belongs to."""
+    """An order that changed, or a fulfilment order with the order that it belongs to. `node`: what the list shows."""
 
     id: int
     shopify_order_id: ShopifyOrderId
     updated_at: datetime
+    node: ChangedNode
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,16 @@ class ChangesPage:
 
 
 def orders(
-    shop: Shop, shopify_order_ids: Sequence[ShopifyOrderId], *, priority: Priority = Priority.HIGH
+    shop: Shop,
+    shopify_order_ids: Sequence[ShopifyOrderId],
+    *,
+    asked_at: datetime | None = None,
+    priority: Priority = Priority.HIGH,
 ) -> dict[ShopifyOrderId, OrderNode]:
     """The orders with these ids as Shopify has them now, by id. Orders that Shopify does not show are left out.
 
-    One request reads up to ORDERS_PER_READ orders; an order with further pages needs more.
+    One request reads up to ORDERS_PER_READ orders; an order with further pages needs more. `asked_at`: a time before
+    the call by the clock of the database; without it, ours is read.
     Raises what `shops.api.client.execute` raises.
     """
     variables = {
@@ -76,7 +83,7 @@ def orders(
         "lines": FIRST_LINES,
         "fulfillmentOrders": FIRST_FULFILLMENT_ORDERS,
     }
-    asked_at = timezone.now()
+    asked_at = asked_at or timezone.now()
     answer = execute(shop, "orders_by_id", variables, priority=priority)
     times = {"read_at": answer.served_at, "asked_at": asked_at}
     found = [node.model_copy(update=times) for node in parse(Orders, answer.data).nodes if node]
@@ -211,7 +218,8 @@ def _changed(shop: Shop, what: str, since: datetime, *, cursor: str | None, firs
     answer = execute(shop, _CHANGED[what], variables, priority=Priority.LOW)
     page = parse(ChangedPage, answer.data.get(what))
     changes = [
-        Change(node.id, node.order_id or ShopifyOrderId(node.id), node.updated_at) for node in page.nodes
+        Change(node.id, node.order_id or ShopifyOrderId(node.id), node.updated_at, node)
+        for node in page.nodes
     ]
     return ChangesPage(changes, pages.cursor_behind(page.page_info, before=cursor), answer.served_at)
 

@@ -142,8 +142,8 @@ class _ShippingLine(_Node):
 class OrderNode(_Node):
     """An order as it was read. `queries.orders` makes its lines and fulfilment orders complete.
 
-    `read_at` is the time of the reading by Shopify's clock, if it gave one. `asked_at` is the time by our clock before
-    the call: the reading may not show what we did after it.
+    `read_at` is the time of the reading by Shopify's clock, if it gave one. `asked_at` is a time before the call, by
+    the clock of the database: the reading may not show what we did after it.
     """
 
     id: OrderGid
@@ -192,11 +192,16 @@ class FulfillmentOrderOwner(_Node):
 
 
 class ChangedNode(_Node):
-    """An order that changed, or a fulfilment order with its order's id."""
+    """An order that changed, or a fulfilment order with its order's id and its status."""
 
     id: Gid
     order_id: OrderGid | None = None
     updated_at: Moment
+    status: Text = ""
+    cancelled_at: Moment | None = None
+    display_financial_status: Text = ""
+    display_fulfillment_status: Text = ""
+    current_subtotal_line_items_quantity: int | None = None
 
 
 class ChangedPage(_Node):

@@ -12,7 +12,7 @@ from django.db import migrations
 ENQUEUE = """
 CREATE FUNCTION ops_enqueue(
     job_kind text, job_lane text, lane_concurrency int, job_key text, job_payload jsonb, job_subject text,
-    job_partition text, job_priority int, job_delay interval, coalesces boolean
+    job_partition text, job_priority int, job_delay interval, coalesces boolean, yields boolean
 ) RETURNS bigint
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -27,7 +27,7 @@ BEGIN
         VALUES (job_kind, job_lane, job_key, job_payload, job_subject, job_partition, job_priority, 'ready',
                 now() + job_delay)
         ON CONFLICT (key) DO UPDATE SET
-            payload = EXCLUDED.payload,
+            payload = CASE WHEN yields AND ops_job.state <> 'done' THEN ops_job.payload ELSE EXCLUDED.payload END,
             priority = CASE WHEN ops_job.state IN ('done', 'dead') THEN EXCLUDED.priority
                             ELSE LEAST(ops_job.priority, EXCLUDED.priority) END,
             rerun = ops_job.rerun OR ops_job.state = 'running',
@@ -61,7 +61,7 @@ CREATE FUNCTION ops_store_event(
     event_kind text, event_lane text, event_concurrency int, event_key text, event_payload jsonb, event_subject text,
     event_partition text, event_priority int,
     work_kind text, work_lane text, work_concurrency int, work_key text, work_payload jsonb, work_subject text,
-    work_partition text, work_priority int, work_delay interval
+    work_partition text, work_priority int, work_delay interval, work_yields boolean
 ) RETURNS bigint
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -80,7 +80,7 @@ BEGIN
     RETURNING id INTO event_id;
     IF event_id IS NOT NULL THEN
         PERFORM ops_enqueue(work_kind, work_lane, work_concurrency, work_key, work_payload, work_subject,
-                            work_partition, work_priority, work_delay, true);
+                            work_partition, work_priority, work_delay, true, work_yields);
     END IF;
     RETURN event_id;
 END
@@ -96,7 +96,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL(
             ENQUEUE,
-            "DROP FUNCTION ops_enqueue(text, text, int, text, jsonb, text, text, int, interval, boolean)",
+            "DROP FUNCTION ops_enqueue(text, text, int, text, jsonb, text, text, int, interval, boolean, boolean)",
         ),
         migrations.RunSQL(STORE_EVENT, "DROP FUNCTION ops_store_event"),
     ]

@@ -21,10 +21,10 @@ from ops.refs import NO_SUBJECT, LaneName, ParkKey, Subject
 RECHECK_PARKED = timedelta(minutes=15)
 """A parked job checks its cause again after this time, even if nobody woke it."""
 
-_ENQUEUE = "SELECT ops_enqueue(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+_ENQUEUE = "SELECT ops_enqueue(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 """What happens if the key is known says ops/migrations/0014_enqueue.py."""
 
-_STORE_EVENT = "SELECT ops_store_event(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+_STORE_EVENT = "SELECT ops_store_event(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class NewJob:
     `key` identifies the work for ever. `coalesce=False`: a known key is a duplicate, and nothing changes.
     `coalesce=True`: there is one row per key; a job that is done, dead or parked becomes ready again, and one that runs
     will run once more. `partition` says for whom the job is, if the lane serves several (as that of a WMS serves
-    several shops): the partitions take turns. `payload` must not hold more than the job needs.
+    several shops): the partitions take turns. `payload` must not hold more than the job needs. `yields=True`: whoever
+    asked for the same job before, and is not served yet, keeps his payload.
     """
 
     kind: str
@@ -67,6 +68,7 @@ class NewJob:
     priority: Priority = Priority.NORMAL
     delay: timedelta = timedelta(0)
     coalesce: bool = False
+    yields: bool = False
 
     def enqueue(self, *, meaning: NewJob | None = None, provided: Unchanged | None = None) -> int | None:
         """Store it in the caller's transaction, with one statement. Its lane wakes after the commit.
@@ -77,10 +79,10 @@ class NewJob:
         """
         if meaning:
             work, statement = meaning, _STORE_EVENT
-            arguments = [*self._arguments(), *work._arguments(), work.delay]
+            arguments = [*self._arguments(), *work._arguments(), work.delay, work.yields]
         else:
             work, statement = self, _ENQUEUE
-            arguments = [*self._arguments(), self.delay, self.coalesce]
+            arguments = [*self._arguments(), self.delay, self.coalesce, self.yields]
         if provided:
             statement, arguments = statement + provided.condition, [*arguments, *provided.values]
         with connection.cursor() as cursor:

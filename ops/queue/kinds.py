@@ -56,6 +56,7 @@ class EventKind(Generic[P]):
         partition: str = "",
         priority: Priority | None = None,
         delay: timedelta = AT_ONCE,
+        yields: bool = False,
     ) -> NewJob:
         """A job of this kind. It is not stored before it is enqueued."""
         return NewJob(
@@ -68,6 +69,7 @@ class EventKind(Generic[P]):
             priority=self.priority if priority is None else priority,
             delay=delay,
             coalesce=self.coalesces,
+            yields=yields,
         )
 
     def write(self, payload: P) -> dict[str, object]:

@@ -1,0 +1,1 @@
+"""What webhooks tell of an order that was read before, and whether we know it already."""
