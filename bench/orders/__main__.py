@@ -23,7 +23,7 @@ from bench.orders.revision import Revision, checked_out, this_tree
 def main() -> int:
     """Measures and reports. Returns the exit code."""
     given = _arguments()
-    plan = Plan(given.orders, BUCKETS[given.bucket], given.idle, given.within)
+    plan = Plan(given.orders, BUCKETS[given.bucket], given.idle, given.within, given.cost_model)
     counted = Plan(given.count, BUCKETS["large"], idle_seconds=1.0)
     with ExitStack() as stack:
         revisions = [stack.enter_context(checked_out(commit)) for commit in given.before] + [
@@ -46,6 +46,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--small", action="store_true", help="this tree with its docker-compose.small.yml")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--bucket", choices=list(BUCKETS), default="large", help="points of each shop")
+    parser.add_argument(
+        "--cost-model", choices=["recorded", "linear"], default="recorded", help="what Shopify's lists cost"
+    )
     parser.add_argument("--within", type=float, default=0.0, help="seconds in which the orders are placed")
     parser.add_argument("--idle", type=float, default=30.0, help="seconds that the idle product is measured")
     parser.add_argument(

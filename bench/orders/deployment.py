@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -94,11 +95,11 @@ def deployed(
     sandbox: Sandbox,
     environment: Mapping[str, str],
     folder: Path,
-    bucket: Mapping[str, int],
+    shop: Mapping[str, Any],
 ) -> Iterator[Deployment]:
     """Deploys a revision on an empty database and sets it up as staff do.
 
-    `environment` names the servers; `bucket` holds the points of each shop, see sandbox/README.md.
+    `environment` names the servers; `shop` holds the points of each shop and what they buy, see sandbox/README.md.
     """
     logs = folder / "logs"
     logs.mkdir(parents=True)
@@ -108,7 +109,7 @@ def deployed(
         logs, _environment(environment, sandbox, web, logs), _commands(revision, port), revision.folder
     )
     deployment = Deployment(revision, programs, web)
-    _open_accounts(sandbox, web, bucket)
+    _open_accounts(sandbox, web, shop)
     deployment.manage("migrate", "--no-input")
     _load(deployment, sandbox, folder)
     programs.start_all()
@@ -121,10 +122,10 @@ def deployed(
         programs.stop_all()
 
 
-def _open_accounts(sandbox: Sandbox, web: str, bucket: Mapping[str, int]) -> None:
+def _open_accounts(sandbox: Sandbox, web: str, limits: Mapping[str, Any]) -> None:
     sandbox.reset()
     for shop in world.SHOPS:
-        sandbox.shopify.post("/shops", {**world.shop_json(shop), "bucket": dict(bucket)})
+        sandbox.shopify.post("/shops", {**world.shop_json(shop), **limits})
     for slug in world.BASIS:
         connection = world.connection_json(slug, web)
         for warehouse in connection["warehouses"]:

@@ -30,12 +30,15 @@ OURS = ("workers", "web", "beat", "Postgres", "Valkey")
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured. `bucket`: the points of each shop; `within`: the seconds in which the orders are placed."""
+    """What is measured. `bucket`: the points of each shop; `within`: the seconds in which the orders are placed.
+    `cost_model`: what a connection costs, see sandbox/shopify/graphql/cost.py.
+    """
 
     orders: int
     bucket: Mapping[str, int]
     idle_seconds: float
     within: float = 0.0
+    cost_model: str = "recorded"
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ def measure(revision: Revision, plan: Plan, *, count_statements: bool = False) -
         notes = folder / "statements"
         notes.mkdir()
         environment = {**servers.urls.environment(), **(_counting(notes) if count_statements else {})}
-        with deployed(revision, sandbox, environment, folder, plan.bucket) as deployment:
+        shop = {"bucket": dict(plan.bucket), "cost_model": plan.cost_model}
+        with deployed(revision, sandbox, environment, folder, shop) as deployment:
             counters = Counters(
                 servers.urls.database_url, servers.urls.redis_url, sandbox, deployment.programs.logs
             )
