@@ -140,26 +140,20 @@ def settle(seen: Look, order_ids: Collection[ShopifyOrderId]) -> set[ShopifyOrde
     Up to when their changes are known is stored. Shopify dates changes in whole seconds, and another one may have
     followed within the second of the last, so that one second does not count as known.
     """
-    explained = {
-        each: seen.news[each] for each in order_ids if each in seen.news and not seen.news[each].first_at
-    }
-    dated = {
-        each: until - timedelta(microseconds=1)
-        for each, news in explained.items()
-        if (until := news.known_until)
-        and until - timedelta(microseconds=1) > seen.orders[each].shopify_updated_at
-    }
-    if not dated:
-        return set(explained)
+    explained = [
+        seen.orders[each] for each in order_ids if each in seen.news and not seen.news[each].first_at
+    ]
+    if not explained:
+        return set()
+    until = [seen.news[each.shopify_order_id].known_until for each in explained]
     values: dict[str, Any] = {
-        "ids": [seen.orders[each].id for each in dated],
-        "read_ats": [seen.orders[each].read_at for each in dated],
-        "dates": list(dated.values()),
+        "ids": [each.id for each in explained],
+        "read_ats": [each.read_at for each in explained],
+        "dates": [date and date - timedelta(microseconds=1) for date in until],
     }
     with connection.cursor() as cursor:
         cursor.execute(_MOVE_DATES, values)
-        moved = {ShopifyOrderId(number) for (number,) in cursor.fetchall()}
-    return (explained.keys() - dated.keys()) | moved
+        return {ShopifyOrderId(number) for (number,) in cursor.fetchall()}
 
 
 def _known(row: dict[str, Any]) -> KnownOrder:

@@ -48,6 +48,13 @@ class Post:
         """Deliver what waits, and lose what is not wanted; returns the topics of what came."""
         return [self.bring_one(topic, body) for topic, body in self.waiting() if wanted(topic, body)]
 
+    def place(self, *lines: tuple[int, int]) -> Json:
+        """A customer orders, and all that Shopify sends of that comes: last, that there are fulfilment orders."""
+        order, came = self.scene.place(*lines), list[str]()
+        while "fulfillment_orders/order_routing_complete" not in came:
+            came += self.bring()
+        return order
+
     def bring_one(self, topic: str, body: Json) -> str:
         """Deliver one webhook."""
         self.brought += 1

@@ -32,8 +32,7 @@ ECHOES = ["fulfillments/create", "orders/fulfilled", "orders/updated"]
 @pytest.fixture
 def shipped(scene: Scene, post: Post) -> Json:
     """An order that we told Shopify the shipment of. What Shopify sends of that has not come yet."""
-    order = scene.place((MUG, 1), (TEE, 2))
-    post.bring()
+    order = post.place((MUG, 1), (TEE, 2))
     drain(advance=LATER)
     scene.ship(order)
     assert scene.row(order).state == OrderState.SHIPPED
@@ -91,8 +90,7 @@ def test_no_backfill_reads_it_again(scene: Scene, post: Post, shipped: Json) -> 
 
 
 def test_one_shipment_after_the_other(scene: Scene, post: Post) -> None:
-    order = scene.place((MUG, 3))
-    post.bring()
+    order = post.place((MUG, 3))
     drain(advance=LATER)
     for number in ("T1", "T2", "T3"):
         scene.ship(order, ("MUG", 1), tracking=number)
@@ -103,8 +101,7 @@ def test_one_shipment_after_the_other(scene: Scene, post: Post) -> None:
 
 
 def test_the_first_webhooks_of_an_order_are_read_once(scene: Scene, post: Post) -> None:
-    scene.place((MUG, 1))
-    post.bring()
+    post.place((MUG, 1))
     assert readings() == 1
     assert readings() == 0
 
@@ -151,8 +148,7 @@ def fulfillment_cancelled(scene: Scene, order: Json) -> None:
 def test_a_change_of_others_beside_ours_is_read(
     scene: Scene, post: Post, happens: Callable[[Scene, Json], None]
 ) -> None:
-    order = scene.place((MUG, 3))
-    post.bring()
+    order = post.place((MUG, 3))
     drain(advance=LATER)
     scene.ship(order, ("MUG", 1))
     happens(scene, order)
@@ -165,8 +161,7 @@ def test_a_change_of_others_beside_ours_is_read(
 
 
 def test_units_that_a_person_fulfilled_by_hand_are_read(scene: Scene, post: Post) -> None:
-    order = scene.place((MUG, 3))
-    post.bring()
+    order = post.place((MUG, 3))
     drain(advance=LATER)
     scene.ship(order, ("MUG", 1))
     at_shopify(scene, order, "fulfill")
@@ -176,8 +171,7 @@ def test_units_that_a_person_fulfilled_by_hand_are_read(scene: Scene, post: Post
 
 
 def test_a_hold_is_read_although_only_its_fulfillment_order_says_so(scene: Scene, post: Post) -> None:
-    order = scene.place((MUG, 1))
-    post.bring()
+    order = post.place((MUG, 1))
     drain(advance=LATER)
     at_shopify(scene, order, "hold")
     assert "fulfillment_orders/placed_on_hold" in post.bring(wanted=lambda topic, _: "hold" in topic)
@@ -281,8 +275,7 @@ def test_an_older_reading_that_is_stored_after_the_look(scene: Scene, post: Post
 
 
 def test_an_older_reading_that_comes_later_is_not_stored(scene: Scene, post: Post) -> None:
-    order = scene.place((MUG, 1))
-    post.bring()
+    order = post.place((MUG, 1))
     drain(advance=LATER)
     (before,) = queries.orders(scene.shop, [order["id"]]).values()
     scene.ship(order)
@@ -298,8 +291,7 @@ def test_an_older_reading_that_comes_later_is_not_stored(scene: Scene, post: Pos
 
 
 def test_the_lag_of_a_later_part_begins_with_the_webhook_that_releases_it(scene: Scene, post: Post) -> None:
-    order = scene.place((MUG, 3))
-    post.bring()
+    order = post.place((MUG, 3))
     drain(advance=LATER)
     scene.ship(order, ("MUG", 1))
     post.bring()
@@ -316,8 +308,7 @@ def test_the_lag_of_a_later_part_begins_with_the_webhook_that_releases_it(scene:
 
 
 def test_a_change_within_the_second_of_ours_whose_webhook_is_lost_is_found(scene: Scene, post: Post) -> None:
-    order = scene.place((MUG, 2))
-    post.bring()
+    order = post.place((MUG, 2))
     drain(advance=LATER)
     scene.ship(order)
     post.bring()
@@ -329,8 +320,7 @@ def test_a_change_within_the_second_of_ours_whose_webhook_is_lost_is_found(scene
 
 
 def test_a_part_that_was_moved_and_shipped_by_others_meanwhile(scene: Scene, post: Post) -> None:
-    order = scene.place((MUG, 2))
-    post.bring()
+    order = post.place((MUG, 2))
     drain(advance=LATER)
     scene.ship(order, ("MUG", 1))
     at_shopify(scene, order, "move", {"location_id": LYON})

@@ -112,7 +112,7 @@ def test_a_webhook_of_an_order_is_done_once_it_is_stored_with_the_reading_that_i
     job, reading = webhooks().get(), Job.objects.get(kind="fulfillment.read_orders")
     assert (job.state, job.finished_at is not None) == ("done", True)
     assert (reading.state, reading.lane_id, reading.subject) == ("ready", shop.lane, f"order:{shop.pk}:5")
-    assert reading.payload == {"shop": shop.pk, "order": 5}
+    assert reading.payload == {"shop": shop.pk, "order": 5, "for_webhooks": True}
     assert reading.run_at <= timezone.now()
 
 
