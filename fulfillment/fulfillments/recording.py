@@ -114,7 +114,9 @@ def record(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId, *, call:
         if attempt.pk is None:
             _store_adopted(attempt)
         at_warehouse = call and call.location_id == shipment.wms_order.warehouse.shopify_location_id
-        told = _store(order, attempt, shopify_fulfillment_id, picks=call.picks if call and at_warehouse else ())
+        told = _store(
+            order, attempt, shopify_fulfillment_id, picks=call.picks if call and at_warehouse else ()
+        )
         if told is None:
             # An adopted fulfilment that is known needs no row of its own.
             transaction.set_rollback(True)

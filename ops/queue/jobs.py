@@ -24,7 +24,9 @@ RECHECK_PARKED = timedelta(minutes=15)
 _ENQUEUE = "SELECT ops_enqueue(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 """What happens if the key is known says ops/migrations/0014_enqueue.py."""
 
-_STORE_EVENT = "SELECT ops_store_event(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+_STORE_EVENT = (
+    "SELECT ops_store_event(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+)
 
 
 @dataclass(frozen=True)
