@@ -79,7 +79,7 @@ def test_it_takes_two_statements_beside_the_claim(scene: Scene, post: Post, ship
     post.bring()
     Job.objects.update(run_at=timezone.now())
     ran = dict(drain_counting())
-    assert ran[READING] == 5  # the claim and its mates; the look, the dates, the end
+    assert ran[READING] == 4  # the claim, the look, the dates, the end
 
 
 def test_no_backfill_reads_it_again(scene: Scene, post: Post, shipped: Json) -> None:

@@ -58,7 +58,7 @@ def test_one_run_does_many_in_their_order_and_each_ends_by_itself(scene: Scene) 
 
 def test_a_step_takes_two_statements_and_news_that_change_nothing_take_one(scene: Scene) -> None:
     remote_id = arrived(scene)
-    claim_and_end = 3
+    claim_and_end = 2
 
     def statements(status: str) -> int:
         report(scene, (remote_id, status))

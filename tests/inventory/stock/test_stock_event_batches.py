@@ -99,6 +99,7 @@ def test_one_run_takes_the_events_that_wait(berlin: Warehouse) -> None:
 
 def test_one_that_cannot_be_read_dies_alone(berlin: Warehouse) -> None:
     enqueue(event(berlin, "MUG"), event(berlin, "TEE", availableQuantity="many"), event(berlin, "BOX"))
+    drain()
     drain(advance=timedelta(minutes=1))
     assert [item for item, *_ in levels()] == ["BOX", "MUG"]
     dead = Job.objects.get(kind="wms.inventory", state="dead")
