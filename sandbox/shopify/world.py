@@ -21,6 +21,7 @@ class World(Simulation):
 
     def announce(self, shop: Shop, topic: str, body: dict[str, Any], *, event: str) -> None:
         """Sends a webhook to the shop's configured address and to every subscription of the topic."""
+        shop.search.note(shop.orders)
         wanted = topic.replace("/", "_").upper()
         targets = [(shop.webhook_url, CURRENT_VERSION)] if shop.webhook_url else []
         targets += [

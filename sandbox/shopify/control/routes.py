@@ -76,6 +76,8 @@ def handle_shop(world: World, shop: Shop, method: str, path: list[str], body: Js
             inventory.put(world, shop, variant=variant, location=location, available=int(body["available"]))
         case "POST", ["bucket"]:
             shop.bucket.pass_time(float(body["seconds"]))
+        case "POST", ["search"]:
+            shop.search.set_lag(float(body["lag"]), shop.orders)
         case "POST", ["token"]:
             shop.tokens.clear()
             if body.get("access_token"):

@@ -4,6 +4,7 @@ from typing import Any
 
 from sandbox.shopify.state.catalogue import Level, Location, Variant
 from sandbox.shopify.state.limits import GraphqlBucket, RestBucket
+from sandbox.shopify.state.search_index import SearchIndex
 from sandbox.shopify.state.shop import Shop
 
 Json = dict[str, Any]
@@ -32,6 +33,7 @@ def make_shop(body: Json) -> Shop:
         ),
         rest_bucket=RestBucket(maximum=float(rest.get("max", 40)), leak=float(rest.get("leak", 2))),
         cost_model=model,
+        search=SearchIndex(float(body.get("search_lag", 0))),
     )
     if body.get("access_token"):
         shop.tokens[body["access_token"]] = None

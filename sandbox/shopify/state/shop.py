@@ -9,6 +9,7 @@ from sandbox.shopify.state.ids import new_id
 from sandbox.shopify.state.limits import GraphqlBucket, RestBucket
 from sandbox.shopify.state.orders import Fulfillment, FulfillmentOrder, Order
 from sandbox.shopify.state.request_log import RequestLog
+from sandbox.shopify.state.search_index import SearchIndex
 from sandbox.shopify.state.times import now
 
 
@@ -56,6 +57,7 @@ class Shop:
     next_order_number: int = 1001
     created_at: datetime = field(default_factory=now)
     log: RequestLog = field(default_factory=RequestLog)
+    search: SearchIndex = field(default_factory=SearchIndex)
 
     def stocks(self, variant: Variant | None, location: Location) -> bool:
         """Whether the location stocks the variant. A variant that is not tracked needs no stock."""

@@ -116,9 +116,9 @@ def orders(_root: Any, info: GraphQLResolveInfo, **args: Any) -> Page:
         value = getattr(order, attribute)
         return [value.isoformat() if hasattr(value, "isoformat") else value, order.id]
 
-    return paginate(
-        filter(matches(args.get("query"), ORDER_TERMS), shop_of(info).orders.values()), args, key=key
-    )
+    shop = shop_of(info)
+    searched = shop.search.orders(shop.orders)
+    return paginate(filter(matches(args.get("query"), ORDER_TERMS), searched), args, key=key)
 
 
 def fulfillment_orders(_root: Any, info: GraphQLResolveInfo, **args: Any) -> Page:
