@@ -77,7 +77,8 @@ def read_orders(jobs: list[TypedJob[ReadingPayload]]) -> None:
 @handles(FIND_ORDER)
 def find_order(payload: FulfillmentOrderPayload) -> None:
     """Find out which order an unknown fulfilment order belongs to, and have that order read."""
-    topics.find_order(payload.shop, payload.fulfillment_order, payload.noticed_at)
+    noticed_at = None if payload.in_any_case else payload.noticed_at
+    topics.find_order(payload.shop, payload.fulfillment_order, noticed_at)
 
 
 @handles(ROUTE)

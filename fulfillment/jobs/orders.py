@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fulfillment.refs import fulfillment_order_subject, order_subject
-from fulfillment.shopify.queries import ORDERS_PER_READ
+from fulfillment.shopify import search
 from ops.models import Priority
 from ops.queue.jobs import NewJob, began_after, is_delayed, is_pending
 from ops.queue.kinds import AT_ONCE, JobKind
@@ -39,7 +39,7 @@ READ_ORDERS = JobKind(
     ReadingPayload,
     queue=Queue.SUBMISSION,
     priority=Priority.HIGH,
-    batch_size=ORDERS_PER_READ,
+    batch_size=search.MOST_ORDERS,
     work="read the order at Shopify",
     if_dead="We know the order as it was at the last reading, or not at all.",
     remedy=SCOPES,
@@ -93,11 +93,15 @@ def was_read_after(shop: Shop, shopify_order_id: ShopifyOrderId, at: datetime) -
 
 @dataclass(frozen=True)
 class FulfillmentOrderPayload:
-    """A fulfilment order of a shop, by Shopify's id. `noticed_at`: when a webhook came that named it."""
+    """A fulfilment order of a shop, by Shopify's id. `noticed_at`: when a webhook came that named it.
+
+    `in_any_case`: the order is to be read even if it was read since.
+    """
 
     shop: ShopPk
     fulfillment_order: FulfillmentOrderId
     noticed_at: datetime | None = None
+    in_any_case: bool | None = None
 
 
 FIND_ORDER = JobKind(
@@ -114,18 +118,25 @@ FIND_DELAY = timedelta(seconds=2)
 be asked whose the fulfilment order is."""
 
 
-def find_order(shop: Shop, fulfillment_order_id: FulfillmentOrderId, *, noticed_at: datetime) -> None:
+def find_order(
+    shop: Shop, fulfillment_order_id: FulfillmentOrderId, *, noticed_at: datetime, in_any_case: bool
+) -> None:
     """A moment later, have the order read that a fulfilment order belongs to, unless it was read meanwhile.
 
     Each notice is a job of its own: an older one that is worked later says nothing of what a newer one reports.
     """
     FIND_ORDER.new(
-        FulfillmentOrderPayload(shop.id, fulfillment_order_id, noticed_at),
+        FulfillmentOrderPayload(shop.id, fulfillment_order_id, noticed_at, in_any_case or None),
         key=f"find-order:{shop.id}:{fulfillment_order_id}:{noticed_at.isoformat()}",
         lane=shop.lane,
         subject=fulfillment_order_subject(shop.id, fulfillment_order_id),
         delay=FIND_DELAY,
     ).enqueue()
+
+
+def is_changed_one_sought(shop: Shop) -> bool:
+    """Whether the order of a fulfilment order is still to be found that is to be read in any case."""
+    return is_pending(kinds=[FIND_ORDER.name], lane=shop.lane, payload={"in_any_case": True})
 
 
 def is_one_noticed_since_reading(shop: Shop, shopify_order_id: ShopifyOrderId) -> bool:

@@ -80,6 +80,11 @@ def new_order(shop: Shop, node: OrderNode, **fields: Any) -> Order:
     return order
 
 
+def new_lines(order: Order, node: OrderNode) -> list[OrderLine]:
+    """The rows of the lines of such an order, not stored yet."""
+    return [_line_row(order, line, None) for line in node.line_items.nodes]
+
+
 def address_of(node: OrderNode) -> str:
     """The shipping address as JSON in our field names; "" if there is none."""
     found = node.shipping_address

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,12 +12,12 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from fulfillment import alerts, commitments, readiness
+from fulfillment import alerts, commitments, jobs, readiness
 from fulfillment.models import Order, order_rows
 from fulfillment.models.order_rows import OrderRows
 from fulfillment.models.states import OrderState
 from fulfillment.orders import order_changes, rows, stored_orders
-from fulfillment.orders.notices import look
+from fulfillment.orders.notices import look, searched
 from fulfillment.orders.notices.look import Look
 from fulfillment.privacy import erasure
 from fulfillment.refs import order_subject
@@ -23,12 +25,18 @@ from fulfillment.shipments import cancelled_fulfillments
 from fulfillment.shopify import queries
 from fulfillment.shopify.snapshots import OrderNode
 from inventory.stock import levels
+from ops.errors import JobError
 from ops.models import Priority
+from ops.queue import lanes
 from ops.queue.jobs import first_seen
+from shops.budget import points
 from shops.ids import LocationId, ShopifyOrderId, ShopPk, VariantId
 from shops.models import Shop
 
 logger = structlog.get_logger(__name__)
+
+LONGEST_READING = 25.0
+"""After this many seconds a run makes no further request for orders. One that began before may take as long again."""
 
 VariantAtLocation = tuple[LocationId | None, VariantId | None]
 """A Shopify location and a Shopify variant, whose stock there is one figure."""
@@ -64,32 +72,94 @@ def read(
     for_webhooks: Collection[ShopifyOrderId] = (),
     priority: Priority = Priority.HIGH,
 ) -> None:
-    """Read orders at Shopify with one request, and store each in a transaction of its own.
+    """Read orders at Shopify with few requests, and store each in a transaction of its own.
 
     `for_webhooks`: those for which nobody but webhooks asked. They are left out if these tell of nothing new, as they
-    do after our own fulfilments. Raises what `shops.api.client.execute` raises.
+    do after our own fulfilments. Raises what `shops.api.client.execute` raises, unless some orders were stored by then:
+    the others are asked for once more.
     """
-    seen = look.look(shop_pk, shopify_order_ids)
+    seen = look.look(shop_pk, shopify_order_ids, new_too=searched.may_be_worth_it(for_webhooks))
     known = look.settle(seen, for_webhooks)
     wanted = [each for each in shopify_order_ids if each not in known]
     if known:
         logger.info("orders_known", shop=shop_pk, orders=len(known))
     if wanted:
-        _read(seen, wanted, priority=priority)
+        _read(seen, wanted, for_webhooks=for_webhooks, priority=priority)
 
 
-def _read(seen: Look, shopify_order_ids: Sequence[ShopifyOrderId], *, priority: Priority) -> None:
-    shop = seen.shop
-    found = queries.orders(shop, shopify_order_ids, asked_at=seen.at, priority=priority)
-    for order_id in shopify_order_ids:
+def _read(
+    seen: Look,
+    order_ids: Sequence[ShopifyOrderId],
+    *,
+    for_webhooks: Collection[ShopifyOrderId],
+    priority: Priority,
+) -> None:
+    """What one request read is stored before the next is made, so nothing is lost if the run ends early."""
+    began = time.monotonic()
+    stored = _store_found(seen, [each for each in order_ids if each in for_webhooks], priority=priority)
+    left = [each for each in order_ids if each not in stored]
+    while left and (not stored or time.monotonic() - began < LONGEST_READING):
+        part = left[: queries.ORDERS_PER_READ]
+        try:
+            with _paid_apart(seen.shop, part) if len(part) < len(order_ids) else nullcontext():
+                _read_by_id(seen, part, priority=priority)
+        except JobError:
+            if not stored:
+                raise
+            break
+        left = left[len(part) :]
+        stored.update(part)
+    _ask_again(seen.shop, left, for_webhooks=for_webhooks, priority=priority)
+
+
+def _paid_apart(shop: Shop, order_ids: Sequence[ShopifyOrderId]) -> AbstractContextManager[None]:
+    """The points for these orders alone are reserved. So they are read even if there are too few for the whole run."""
+    return points.work(f"fulfillment.read_orders:{shop.id}:{order_ids[0]}")
+
+
+def _store_found(
+    seen: Look, order_ids: Sequence[ShopifyOrderId], *, priority: Priority
+) -> set[ShopifyOrderId]:
+    """Store those of these orders that the search shows, and return them. What they make due begins meanwhile."""
+    found = searched.read(seen, order_ids, priority=priority)
+    for number, node in enumerate(found):
+        if number % queries.ORDERS_PER_READ == 0:
+            lanes.send_kept()
+        _store(seen, node)
+    return {node.id for node in found}
+
+
+def _read_by_id(seen: Look, order_ids: Sequence[ShopifyOrderId], *, priority: Priority) -> None:
+    found = queries.orders(seen.shop, order_ids, asked_at=seen.at, priority=priority)
+    for order_id in order_ids:
         if order_id in found:
-            changed = store_checked(shop, found[order_id], webhook_at=seen.first_webhook_at(order_id))
-            _mark_stock_due(shop, changed)
+            _store(seen, found[order_id])
         else:
             alerts.orders.order_unreadable(
-                shop, subject=order_subject(shop.id, order_id), shopify_order_id=order_id
+                seen.shop, subject=order_subject(seen.shop.id, order_id), shopify_order_id=order_id
             )
-            _mark_stock_due(shop, _forget_commitments(shop, order_id))
+            _mark_stock_due(seen.shop, _forget_commitments(seen.shop, order_id))
+
+
+def _store(seen: Look, node: OrderNode) -> None:
+    changed = store_checked(seen.shop, node, webhook_at=seen.first_webhook_at(node.id))
+    _mark_stock_due(seen.shop, changed)
+
+
+def _ask_again(
+    shop: Shop,
+    order_ids: Sequence[ShopifyOrderId],
+    *,
+    for_webhooks: Collection[ShopifyOrderId],
+    priority: Priority,
+) -> None:
+    """Have orders read in a later run, which finds what stopped this one. So no order is read twice for it."""
+    for order_id in order_ids:
+        jobs.orders.reading(
+            shop.id, order_id, lane=shop.lane, priority=priority, for_webhooks=order_id in for_webhooks
+        ).enqueue()
+    if order_ids:
+        logger.info("orders_left", shop=shop.id, orders=len(order_ids))
 
 
 def store_checked(

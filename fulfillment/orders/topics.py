@@ -17,11 +17,11 @@ from fulfillment.refs import parse_order
 from fulfillment.shopify import queries
 from ops.doors import deliveries
 from ops.doors.deliveries import Delivery
-from ops.queue.jobs import NewJob
+from ops.queue.jobs import NewJob, is_pending
 from ops.queue.kinds import AT_ONCE, TypedJob
 from ops.refs import Subject
 from shops.ids import FulfillmentOrderId, ShopifyOrderId, ShopPk
-from shops.jobs import WebhookPayload
+from shops.jobs import WEBHOOKS, WebhookPayload
 from shops.models import Shop
 from shops.refs import shop_lane
 
@@ -38,6 +38,11 @@ IMMEDIATE_TOPICS = frozenset(
 )
 """Topics that let an order go, or stop it. Webhooks of the other topics come in swarms, many of them caused by our own
 calls. Their reading waits for a moment, so that one reading serves the whole swarm."""
+
+ROUTED = "fulfillment_orders/order_routing_complete"
+"""It tells of fulfilment orders that were made. If a reading shows them, it knows of them. What other webhooks tell of
+fulfilment orders, for example a hold, a reading may lack that began later: one that came from Shopify's search, or that
+was left out because of what webhooks about the order told."""
 
 DEBOUNCE = timedelta(seconds=2)
 
@@ -118,7 +123,8 @@ def find_order(
 ) -> None:
     """Have the order of a fulfilment order read that we did not know when a webhook named it, at `noticed_at`.
 
-    By now a webhook of the order itself may have led to a reading. Only else Shopify is asked which order it is.
+    By now a webhook of the order itself may have led to a reading; without `noticed_at` that does not matter. Only else
+    Shopify is asked which order it is.
     Raises what `shops.api.client.execute` raises.
     """
     shop = Shop.objects.get(id=shop_pk)
@@ -129,6 +135,13 @@ def find_order(
         return
     if owner is not None:
         jobs.orders.read_order(shop, owner)
+
+
+def is_change_unread(shop: Shop) -> bool:
+    """Whether a webhook came that tells of more than new fulfilment orders, and whose order was not asked for yet."""
+    kinds = [kind.name for kind in ORDER_CHANGED if kind.name.startswith(f"{WEBHOOKS}fulfillment_")]
+    kinds.remove(f"{WEBHOOKS}{ROUTED}")
+    return is_pending(kinds=kinds, lane=shop.inbox_lane) or jobs.orders.is_changed_one_sought(shop)
 
 
 def _check_cancelled_fulfillments(shop: Shop, webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
@@ -148,13 +161,15 @@ def _order_of(shop: Shop, webhook: TypedJob[WebhookPayload]) -> ShopifyOrderId |
 def _orders_by_fulfillment_orders(
     shop: Shop, webhooks: Sequence[TypedJob[WebhookPayload]]
 ) -> set[ShopifyOrderId]:
-    """The orders of the fulfilment orders that the webhooks name, without those that were read after the webhook came.
+    """The orders of the fulfilment orders that the webhooks of one topic name, without those that were read after the
+    webhook came.
 
     If we know none of the fulfilment orders of a webhook, they may be those for which an order waits that was just
     read: such orders are among the result. If it is another order, it is looked for a little later.
     """
     named = [(each, named_fulfillment_orders(each.payload.body)) for each in webhooks]
     owners = _owners(shop, {number for _, numbers in named for number in numbers})
+    in_any_case = any(each.payload.topic != ROUTED for each in webhooks)
     last, any_unknown = dict[ShopifyOrderId, datetime](), False
     for each, numbers in named:
         known = {owners[number] for number in numbers if number in owners}
@@ -162,8 +177,12 @@ def _orders_by_fulfillment_orders(
             last[order_id] = max(each.created_at, last.get(order_id, each.created_at))
         if numbers and not known:
             any_unknown = True
-            jobs.orders.find_order(shop, numbers[0], noticed_at=each.created_at)
-    found = {order_id for order_id, at in last.items() if not jobs.orders.was_read_after(shop, order_id, at)}
+            jobs.orders.find_order(shop, numbers[0], noticed_at=each.created_at, in_any_case=in_any_case)
+    found = {
+        order_id
+        for order_id, at in last.items()
+        if in_any_case or not jobs.orders.was_read_after(shop, order_id, at)
+    }
     return found | _waiting(shop) if any_unknown else found
 
 

@@ -172,11 +172,24 @@ class OrderNode(_Node):
         over = self.read_at is None or updated_at < self.read_at
         return updated_at if over else updated_at - timedelta(microseconds=1)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether none of its lists has a further page."""
+        ends = [self.line_items.page_info, self.fulfillment_orders.page_info]
+        ends += [each.line_items.page_info for each in self.fulfillment_orders.nodes]
+        return not any(each.has_next_page for each in ends)
+
 
 class Orders(_Node):
     """Orders by their ids; None for an order that Shopify does not show."""
 
     nodes: list[OrderNode | None]
+
+
+class FoundOrders(_Node):
+    """Orders that a search found."""
+
+    nodes: list[OrderNode]
 
 
 class OrderFulfillmentOrders(_Node):

@@ -119,9 +119,15 @@ def _json_of(payload: Mapping[str, object]) -> str:
     return f"{{{', '.join(fields)}}}"
 
 
-def is_pending(*keys: str, kinds: Collection[str] = (), lane: str = "") -> bool:
-    """Whether a job with one of the keys, or of one of the kinds in the lane, waits or runs. A dead one does not."""
-    asked = Q(key__in=keys) | Q(kind__in=kinds, lane=lane) if kinds else Q(key__in=keys)
+def is_pending(
+    *keys: str, kinds: Collection[str] = (), lane: str = "", payload: Mapping[str, object] | None = None
+) -> bool:
+    """Whether a job with one of the keys, or of one of the kinds in the lane, waits or runs. A dead one does not.
+
+    `payload`: what the payload of those of the kinds must have.
+    """
+    of_kinds = Q(kind__in=kinds, lane=lane) & (Q(payload__contains=payload) if payload else Q())
+    asked = Q(key__in=keys) | of_kinds if kinds else Q(key__in=keys)
     return Job.objects.filter(asked, state__in=[Job.State.READY, Job.State.RUNNING]).exists()
 
 

@@ -96,6 +96,12 @@ def kept_wakeups() -> Iterator[Wakeups]:
         _kept.reset(token)
 
 
+def send_kept() -> None:
+    """Send what `kept_wakeups` kept so far, because the run goes on for a while."""
+    if (kept := _kept.get()) is not None:
+        kept.send()
+
+
 def send_wakeup(name: str, kind: str) -> None:
     """Tell a worker that a lane has a due job of this kind. This writes to Redis, and may be lost."""
     if (kept := _kept.get()) is not None:

@@ -16,8 +16,10 @@ from pydantic import ValidationError
 from fulfillment.models import Order, OrderLine
 from fulfillment.orders import rows
 from fulfillment.orders.notices import bodies
+from fulfillment.shopify.snapshots import OrderNode
 from ops.secrets import readable
 from shops.ids import FulfillmentId, ShopifyLineId
+from shops.models import Shop
 
 B = TypeVar("B", bodies.Order, bodies.Fulfillment)
 
@@ -84,6 +86,24 @@ def judge(known: KnownOrder) -> News:
         if isinstance(shown, bodies.Order):
             until = max(until or shown.updated_at, shown.updated_at)
     return News(known_until=until)
+
+
+def is_up_to_date(shop: Shop, node: OrderNode, webhooks: Sequence[Webhook]) -> bool:
+    """Whether a reading that may be old is not older than all these webhooks about an order that was never read before.
+
+    It is not if it is newer than what they date, or shows what the newest of them show: several changes within one
+    second have the same date. If it cannot be told, it counts as old.
+    """
+    shown = [_parsed(bodies.Order, each.body) for each in webhooks if each.topic in SHOWS_ORDER]
+    dated = [each for each in shown if each is not None and each.id == node.id]
+    if not dated or len(dated) < len(webhooks):
+        return False
+    newest = max(each.updated_at for each in dated)
+    if newest != node.updated_at:
+        return newest < node.updated_at
+    order = rows.new_order(shop, node)
+    read = KnownOrder(order, rows.new_lines(order, node), remaining={}, made={}, is_settled=True)
+    return node.confirmed and all(_is_as_stored(read, each) for each in dated if each.updated_at == newest)
 
 
 def _fits_its_fulfillments(known: KnownOrder) -> bool:

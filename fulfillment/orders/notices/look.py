@@ -51,7 +51,7 @@ _LOOK = "".join(
     (
         """
 SELECT shop.*, statement_timestamp() AS looked_at, (SELECT json_agg(seen)::text FROM (
-    SELECT known.id, known.shop_id, known.shopify_order_id, known.name, known.financial_status, known.is_test,
+    SELECT known.id, known.shop_id, asked.number AS shopify_order_id, known.name, known.financial_status, known.is_test,
            known.cancelled_at, known.placed_at, known.country, known.ship_to, known.shipping_method, known.read_at,
            known.shopify_updated_at,
 """,
@@ -71,9 +71,12 @@ SELECT shop.*, statement_timestamp() AS looked_at, (SELECT json_agg(seen)::text 
                 SELECT substr(kind, length(%(webhooks)s) + 1) AS topic, created_at,
                        CASE WHEN pg_column_size(payload) <= %(largest)s THEN payload->'body' END AS body
                   FROM ops_job WHERE subject = asked.subject AND starts_with(kind, %(webhooks)s)
-                   AND created_at > known.read_at ORDER BY id LIMIT %(most)s + 1) AS told) AS webhooks
+                   AND created_at > COALESCE(known.read_at, '-infinity')
+                 ORDER BY id LIMIT %(most)s + 1) AS told) AS webhooks
       FROM unnest(%(numbers)s::bigint[], %(subjects)s::text[]) AS asked (number, subject)
-      JOIN fulfillment_order AS known ON known.shop_id = shop.id AND known.shopify_order_id = asked.number) AS seen
+      LEFT JOIN fulfillment_order AS known
+        ON known.shop_id = shop.id AND known.shopify_order_id = asked.number
+     WHERE known.id IS NOT NULL OR %(new_too)s) AS seen
     ) AS seen
   FROM shops_shop AS shop WHERE shop.id = %(shop)s
 """,
@@ -96,21 +99,26 @@ RETURNING known.shopify_order_id
 @dataclass(frozen=True)
 class Look:
     """What was found. `at`: when, by the clock of the database, which also dates the webhooks. `orders`: those that
-    were read before. `news`: what the webhooks tell of each of these.
+    were read before. `news`: what the webhooks tell of each of these. `new`: the webhooks about each of the others, if
+    they were looked at.
     """
 
     shop: Shop
     at: datetime
     orders: Mapping[ShopifyOrderId, Order]
     news: Mapping[ShopifyOrderId, News]
+    new: Mapping[ShopifyOrderId, Sequence[Webhook]]
 
     def first_webhook_at(self, order_id: ShopifyOrderId) -> datetime | None:
         """When the first webhook came that tells of something new about an order; None if there is none."""
         return self.news[order_id].first_at if order_id in self.news else None
 
 
-def look(shop_pk: ShopPk, order_ids: Sequence[ShopifyOrderId]) -> Look:
-    """Look at these orders. A reading that begins afterwards shows what any webhook told that came before."""
+def look(shop_pk: ShopPk, order_ids: Sequence[ShopifyOrderId], *, new_too: bool = False) -> Look:
+    """Look at these orders. A reading that begins afterwards shows what any webhook told that came before.
+
+    `new_too`: look at the webhooks about orders that were never read, too.
+    """
     asked: dict[str, Any] = {
         "shop": shop_pk,
         "numbers": list(order_ids),
@@ -123,14 +131,17 @@ def look(shop_pk: ShopPk, order_ids: Sequence[ShopifyOrderId]) -> Look:
         "webhooks": WEBHOOKS,
         "largest": LARGEST_PAYLOAD,
         "most": MOST_WEBHOOKS,
+        "new_too": new_too,
     }
     shop = Shop.objects.raw(_LOOK, asked)[0]
-    found = [_known(row) for row in json.loads(vars(shop)["seen"] or "[]", cls=StoredDecoder)]
+    seen = json.loads(vars(shop)["seen"] or "[]", cls=StoredDecoder)
+    found = [_known(row) for row in seen if row["id"]]
     return Look(
         shop,
         vars(shop)["looked_at"],
         orders={each.order.shopify_order_id: each.order for each in found},
         news={each.order.shopify_order_id: judge(each) for each in found},
+        new={ShopifyOrderId(row["shopify_order_id"]): _webhooks(row) for row in seen if not row["id"]},
     )
 
 
@@ -158,10 +169,7 @@ def settle(seen: Look, order_ids: Collection[ShopifyOrderId]) -> set[ShopifyOrde
 
 def _known(row: dict[str, Any]) -> KnownOrder:
     row["ship_to"] = Sealed(row["ship_to"]) if row["ship_to"] else ""
-    webhooks = [
-        Webhook(each["topic"], datetime.fromisoformat(each["created_at"]), each["body"])
-        for each in row["webhooks"] or ()
-    ]
+    webhooks = _webhooks(row)
     remaining: dict[int, int] = {}
     for each in row["open"] or ():
         line = each["order_line_id"]
@@ -178,3 +186,11 @@ def _known(row: dict[str, Any]) -> KnownOrder:
         is_settled=row["is_settled"] and len(webhooks) <= MOST_WEBHOOKS,
         webhooks=webhooks,
     )
+
+
+def _webhooks(row: dict[str, Any]) -> list[Webhook]:
+    """The first that came, and one more than MOST_WEBHOOKS if there are more."""
+    return [
+        Webhook(each["topic"], datetime.fromisoformat(each["created_at"]), each["body"])
+        for each in row["webhooks"] or ()
+    ]
