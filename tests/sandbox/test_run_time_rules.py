@@ -257,3 +257,18 @@ def test_an_order_cancel_is_refused_once_something_was_sent(shop: ShopClient) ->
     result = shop.data(CANCEL, {"id": gid("Order", order["id"])})["orderCancel"]
     assert result["job"] is None
     assert "outstanding fulfillments" in result["orderCancelUserErrors"][0]["message"]
+
+
+def test_a_search_that_lags_shows_orders_as_they_were(shop: ShopClient) -> None:
+    search = "query($query: String) { orders(first: 9, query: $query) { nodes { id email displayFinancialStatus } } }"
+    first = shop.place((201, 1), paid=False)
+    before = shop.data(search)["orders"]["nodes"]
+    shop.control("POST", f"shops/{DOMAIN}/search", {"lag": 0.5})
+    shop.act(first, "pay")
+    second = shop.place((201, 1))
+    assert shop.data(search)["orders"]["nodes"] == before
+    by_id = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Order { id displayFinancialStatus } } }"
+    exact = shop.data(by_id, {"ids": [gid("Order", each["id"]) for each in (first, second)]})["nodes"]
+    assert [each["displayFinancialStatus"] for each in exact] == ["PAID", "PAID"]
+    time.sleep(0.6)
+    assert len(shop.data(search)["orders"]["nodes"]) == 2

@@ -270,6 +270,21 @@ def test_a_hold_that_comes_during_the_search_has_its_order_read_by_its_id(
     assert scene.row(orders[0]).fulfillment_orders.get().status == "ON_HOLD"
 
 
+def test_a_hold_that_is_worked_after_its_order_needed_no_reading_is_read(scene: Scene, post: Post) -> None:
+    order = post.place((MUG, 2))
+    drain(advance=LATER)
+    scene.shopify.post(f"/shops/{DOMAIN}/orders/{order['id']}/touch", {"note": "n"})
+    scene.shopify.post(f"/shops/{DOMAIN}/orders/{order['id']}/hold", {"reason": "OTHER"})
+    told = {"orders/updated", "fulfillment_orders/placed_on_hold"}
+    assert told == set(post.bring(wanted=lambda topic, _: topic in told))
+    Job.objects.filter(kind=READING).update(run_at=timezone.now())
+    with counted_readings() as by_id:
+        run_next(scene.shop.lane)
+        assert by_id == []
+        drain(advance=LATER)
+    assert scene.row(order).fulfillment_orders.get().status == "ON_HOLD"
+
+
 # What stops a run
 
 
