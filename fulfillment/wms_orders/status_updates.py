@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import F, Q, Sum
 from django.utils import timezone
 
 from fulfillment import alerts, coverage, jobs, order_states
@@ -176,15 +176,17 @@ def _take_as_answer(row: WmsOrder, status: WmsStatus, *, reason: str, occurred_a
 def check_shipment(wms_order_pk: WmsOrderPk, *, all_of_it: bool) -> None:
     """Alert a person if the WMS reported «shipped», and no shipment came, or not of all units.
 
-    Nobody is alerted if a held shipment has its own alert already, or if somebody fulfilled the units in Shopify.
+    Nobody is alerted if a held shipment, which has its own alert, may have the units, or if somebody fulfilled them in
+    Shopify. Units of a cancelled order that nobody reports are missed in any case: they left, and must come back.
     """
     row = WmsOrder.objects.select_related("order__shop", "warehouse").get(id=wms_order_pk)
     reported = OVER if all_of_it else (*OVER, WmsStatus.PARTIALLY_SHIPPED)
     if row.remainder_unwanted or row.wms_status in reported:
         return
-    if row.shipments.filter(state=ShipmentState.HELD).exists():
+    uncounted = Q(lines=None) | Q(lines__quantity__gt=F("lines__counted"))
+    if row.shipments.filter(uncounted, state=ShipmentState.HELD).exists():
         return
-    if not coverage.fulfillable_units(row.order):
+    if row.order.cancelled_at is None and not coverage.fulfillable_units(row.order):
         close_kinds(alerts.shipments.REPORT_MISSING, row.subject)
         return
     if row.wms_status == WmsStatus.PARTIALLY_SHIPPED:

@@ -12,6 +12,7 @@ from fulfillment.jobs.wms_orders import SHIPMENT_GRACE
 from fulfillment.models import Return, WmsOrder
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.wms_orders import polling
+from inventory.models import Reservation
 from ops.models import Alert, Job, Lane, Priority
 from tests.drain import drain
 from tests.fulfillment.scene import LATER, MUG, TEE, Scene
@@ -156,6 +157,23 @@ def test_nobody_is_alerted_of_a_lost_shipment_that_was_fulfilled_by_hand(scene: 
     tick()
     drain(advance=SHIPMENT_GRACE)
     assert open_alerts() == set()
+
+
+def test_a_lost_shipment_of_an_order_that_was_cancelled_too_late_is_told(scene: Scene) -> None:
+    order = scene.arrive((MUG, 2))
+    came = shipped_unheard(scene, ("MUG", 1), order=order)
+    lost = shipped_unheard(scene, ("MUG", 1), order=order)
+    scene.staff(order, "cancel")
+    drain(advance=LATER)
+    heard(scene, came)
+    assert open_alerts() == {"cancel_too_late", "shipment_held"}
+    tick()
+    drain(advance=SHIPMENT_GRACE)
+    assert open_alerts() == {"cancel_too_late", "shipment_held", "shipment_incomplete"}
+    assert Reservation.objects.exists()
+    heard(scene, lost)
+    assert "shipment_incomplete" not in open_alerts()
+    assert status() == "shipped"
 
 
 def test_one_that_is_held_has_its_own_alert(scene: Scene) -> None:
