@@ -39,7 +39,7 @@ _CONFIRM = """
 UPDATE inventory_reservation SET accepted_at = statement_timestamp() WHERE reference = %s AND accepted_at IS NULL
 """
 
-PENDING, NETTED = Reservation.State.PENDING, Reservation.State.NETTED
+PENDING = Reservation.State.PENDING
 
 
 @dataclass(frozen=True)
@@ -185,63 +185,22 @@ def ship(reference: str, quantities: Mapping[str, int], *, shipped_at: datetime 
 
     Units beyond the reservations are ignored. Where the level's quantity still contains the units, they stay reserved,
     as a row of their own, until a quantity arrives without them. Nothing is pushed unless other units are free now.
+    Takes two statements then, whatever the number of items.
     """
     now = timezone.now()
-    at, left = min(shipped_at or now, now), Counter(quantities)
     with transaction.atomic(savepoint=False):
-        levels = {level.id: level for level in locking.lock(references=[reference])}
-        smaller: list[Reservation] = []
-        gone: list[Reservation] = []
-        in_transit_out: list[Reservation] = []
-        for row in _open_rows(reference).order_by("level_id"):
-            units = min(row.quantity, left[levels[row.level_id].item_code])
-            if units <= 0:
-                continue
-            left[levels[row.level_id].item_code] -= units
-            leaving = row if units == row.quantity else _split(row, units, smaller=smaller)
-            still = _is_still_in_quantity(row, level=levels[row.level_id], shipped_at=at)
-            (in_transit_out if still else gone).append(leaving)
-        Reservation.objects.bulk_update(smaller, ["quantity"])
-        _store_in_transit_out(in_transit_out, shipped_at=at)
-        Reservation.objects.filter(pk__in=[row.pk for row in gone if row.pk]).delete()
-        if any(row.state == PENDING or levels[row.level_id].counts_on_hand for row in gone):
-            _follow_up(levels.values())
-    if +left:
-        logger.warning("shipped_more_than_reserved", reference=reference, units=dict(+left))
+        levels = locking.lock(references=[reference])
+        taken, frees = effects.ship(
+            reference, quantities, shipped_at=min(shipped_at or now, now), levels=levels
+        )
+        if frees:
+            _follow_up(levels)
+    if beyond := Counter(quantities) - taken:
+        logger.warning("shipped_more_than_reserved", reference=reference, units=dict(beyond))
 
 
 def _open_rows(*references: str) -> QuerySet[Reservation]:
     return Reservation.objects.filter(reference__in=references, shipped_at__isnull=True)
-
-
-def _split(row: Reservation, units: int, *, smaller: list[Reservation]) -> Reservation:
-    """Take units off a row, and return a row for them that is not stored."""
-    row.quantity -= units
-    smaller.append(row)
-    return Reservation(
-        level_id=row.level_id,
-        reference=row.reference,
-        quantity=units,
-        state=row.state,
-        accepted_at=row.accepted_at,
-    )
-
-
-def _store_in_transit_out(rows: Collection[Reservation], *, shipped_at: datetime) -> None:
-    """Store that the units of these rows left, and stay reserved."""
-    for row in rows:
-        row.accepted_at, row.shipped_at = row.accepted_at or shipped_at, shipped_at
-    if stored := [row.pk for row in rows if row.pk]:
-        accepted_at = Coalesce("accepted_at", Value(shipped_at))
-        Reservation.objects.filter(pk__in=stored).update(accepted_at=accepted_at, shipped_at=shipped_at)
-    if parts := [row for row in rows if not row.pk]:
-        Reservation.objects.bulk_create(parts)
-
-
-def _is_still_in_quantity(row: Reservation, *, level: LockedLevel, shipped_at: datetime) -> bool:
-    """Whether the quantity still contains the units of a row that leave now, so that they stay reserved."""
-    known_from = shipped_at if level.counts_on_hand else row.accepted_at or shipped_at
-    return row.state != NETTED and (level.observed_at is None or level.observed_at < known_from)
 
 
 def _shortages(

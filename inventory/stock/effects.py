@@ -13,6 +13,7 @@ from typing import Any
 from django.db import connection
 
 from inventory import jobs
+from inventory.models import Reservation
 from inventory.refs import stock_key
 from inventory.stock.locking import LockedLevel, free_units
 from ops.queue.jobs import wake
@@ -97,6 +98,39 @@ FROM pool WHERE level.id = pool.id
 RETURNING level.id, pool.is_due
 """.replace("SOLD_ALONE", _SOLD_ALONE)
 
+# The units of an item are taken off the levels in turn. What still is in a level's quantity stays reserved: the row
+# itself if all of it leaves, else a row of its own.
+_SHIP = """
+WITH promised AS (
+    SELECT mine.id, mine.level_id, mine.quantity, mine.state, level.item_code,
+           LEAST(mine.quantity, asked.units - COALESCE(sum(mine.quantity) OVER earlier, 0)) AS units,
+           COALESCE(mine.accepted_at, %(at)s) AS accepted_at, account.stock_basis = 'on_hand' AS counts_on_hand,
+           mine.state <> %(netted)s AND (level.observed_at < CASE WHEN account.stock_basis = 'on_hand' THEN %(at)s
+                                    ELSE COALESCE(mine.accepted_at, %(at)s) END) IS NOT FALSE AS stays
+    FROM unnest(%(items)s::text[], %(units)s::int[]) AS asked (item_code, units)
+    JOIN inventory_cache AS level ON level.item_code = asked.item_code
+    JOIN inventory_reservation AS mine
+      ON mine.level_id = level.id AND mine.reference = %(reference)s AND mine.shipped_at IS NULL
+    JOIN warehouse_locations AS place ON place.id = level.warehouse_id
+    JOIN wms_connection AS account ON account.id = place.connection_id
+    WHERE level.id = ANY(%(levels)s)
+    WINDOW earlier AS (PARTITION BY level.item_code ORDER BY level.id
+                       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)),
+leaving AS (SELECT *, units = quantity AS is_whole FROM promised WHERE units > 0),
+kept AS (
+    UPDATE inventory_reservation AS mine SET accepted_at = leaving.accepted_at, shipped_at = %(at)s
+      FROM leaving WHERE mine.id = leaving.id AND is_whole AND stays),
+gone AS (
+    DELETE FROM inventory_reservation AS mine USING leaving WHERE mine.id = leaving.id AND is_whole AND NOT stays),
+smaller AS (
+    UPDATE inventory_reservation AS mine SET quantity = mine.quantity - leaving.units
+      FROM leaving WHERE mine.id = leaving.id AND NOT is_whole),
+split AS (
+    INSERT INTO inventory_reservation (level_id, reference, quantity, state, accepted_at, shipped_at)
+    SELECT level_id, %(reference)s, units, state, accepted_at, %(at)s FROM leaving WHERE NOT is_whole AND stays)
+SELECT item_code, units, NOT stays AND (state <> %(netted)s OR counts_on_hand) FROM leaving
+"""
+
 
 def reserve(
     reference: str,
@@ -129,6 +163,30 @@ def reserve(
         cursor.execute(_RESERVE, row)
         due = {level_id for level_id, is_due in cursor.fetchall() if is_due}
     request_push([level for level in pools if level.id in due])
+
+
+def ship(
+    reference: str, units: Mapping[str, int], *, shipped_at: datetime, levels: Collection[LockedLevel]
+) -> tuple[Counter[str], bool]:
+    """Note that units (by item code) that these levels have reserved left at a time. One query.
+
+    Returns which of them were reserved, and whether other units are free now.
+    """
+    row: dict[str, Any] = {
+        "reference": reference,
+        "items": list(units),
+        "units": list(units.values()),
+        "at": shipped_at,
+        "netted": Reservation.State.NETTED,
+        "levels": [level.id for level in levels],
+    }
+    taken, frees = Counter[str](), False
+    with connection.cursor() as cursor:
+        cursor.execute(_SHIP, row)
+        for item, left, is_free in cursor.fetchall():
+            taken[item] += left
+            frees = frees or is_free
+    return taken, frees
 
 
 def recount(level_ids: Collection[int], *, sold: Collection[int] = ()) -> dict[int, int]:

@@ -118,11 +118,6 @@ class LockedLevel:
         return quantity_by_basis(self.stock_basis, available=self.available, on_hand=self.on_hand)
 
     @property
-    def counts_on_hand(self) -> bool:
-        """Whether that is all that lies on the shelf, so that it falls when goods leave."""
-        return self.stock_basis == Connection.StockBasis.ON_HAND
-
-    @property
     def shop_lane(self) -> LaneName:
         """The lane of calls to the shop."""
         return shop_lane(self.shop_domain)

@@ -343,10 +343,10 @@ def test_the_number_of_queries_does_not_grow_with_the_needs(berlin: Warehouse, c
     assert len(queries) == 1
     with CaptureQueriesContext(connection) as queries:
         reservations.ship("order-1", dict.fromkeys(items, 1))
-    assert len(queries) == 4, [query["sql"][:60] for query in queries]
+    assert len(queries) == 2, [query["sql"][:60] for query in queries]
     with CaptureQueriesContext(connection) as queries:
         reservations.ship("order-1", dict.fromkeys(items, 1))
-    assert len(queries) == 3, [query["sql"][:60] for query in queries]
+    assert len(queries) == 2, [query["sql"][:60] for query in queries]
 
 
 def together(*actions: Any) -> list[Any]:
