@@ -102,10 +102,11 @@ def _ship(part: WmsOrder) -> None:
         shipped_items=(ShippedItem(wms_item_code=line.item_code, quantity_shipped=1),),
         shipped_at=timezone.now(),
     )
-    row = status_updates.wms_order_of(ConnectionPk(part.warehouse.connection_id), part.remote_id)
-    if row is None:
+    rows = WmsOrder.objects.filter(
+        warehouse__connection_id=part.warehouse.connection_id, remote_id=part.remote_id
+    )
+    if not intake.record_shipment(rows, event, occurred_at=timezone.now()):
         raise RuntimeError("the order was not found")
-    intake.record_shipment(row, event, occurred_at=timezone.now())
 
 
 def _status(part: WmsOrder) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -53,7 +53,8 @@ class OrderRows:
     fields that a decision about units needs; another field would be read when it is used.
 
     `requests`: the lines of the fulfilment orders. `given`: the lines of the WMS orders, in the order of the parts.
-    `sent`: the units of the shipments.
+    `sent`: the units of the shipments. `moved`: by the ids of WMS orders, the statuses that they were given after the
+    rows were read.
     """
 
     lines: list[OrderLine]
@@ -62,12 +63,14 @@ class OrderRows:
     wms_orders: list[WmsOrder]
     given: list[WmsOrderLine]
     sent: list[ShipmentUnit]
+    moved: dict[int, str] = field(default_factory=dict)
 
     @property
     def statuses(self) -> set[str]:
         """The statuses of the WMS orders. One whose remainder nobody wants has shipped all that it will."""
         return {
-            str(WmsStatus.SHIPPED) if part.remainder_unwanted else part.wms_status for part in self.wms_orders
+            str(WmsStatus.SHIPPED) if part.remainder_unwanted else self.moved.get(part.id, part.wms_status)
+            for part in self.wms_orders
         }
 
     @property
@@ -131,9 +134,9 @@ def _part(order: Order, row: Row) -> WmsOrder:
 
 def instance(model: type[M], row: Row) -> M:
     """A row of a table as Django would have loaded it, with the fields that `row` has, as JSON."""
-    fields = {str(field.column): field for field in model._meta.concrete_fields if field.column in row}
+    fields = {str(each.column): each for each in model._meta.concrete_fields if each.column in row}
     values = [
-        datetime.fromisoformat(row[name]) if row[name] and isinstance(field, DateTimeField) else row[name]
-        for name, field in fields.items()
+        datetime.fromisoformat(row[name]) if row[name] and isinstance(each, DateTimeField) else row[name]
+        for name, each in fields.items()
     ]
-    return model.from_db(DEFAULT_DB_ALIAS, [field.attname for field in fields.values()], values)
+    return model.from_db(DEFAULT_DB_ALIAS, [each.attname for each in fields.values()], values)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import structlog
 from django.db import connection
 
 from fulfillment import jobs, order_states
-from fulfillment.models import Order, Shipment, WmsOrderLine
+from fulfillment.models import Order, Shipment, ShipmentUnit, WmsOrder, WmsOrderLine
+from fulfillment.models.order_rows import OrderRows
 from fulfillment.models.states import ShipmentState
 from fulfillment.shipments import held_shipments
 from fulfillment.wms_order_states import ENDED
 from fulfillment.wms_orders import cancellation, status_updates
 from inventory import reservations
+from wms.vocabulary.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
 
@@ -49,6 +51,20 @@ class Allocation:
     shipped: Mapping[int, int]
     units: Mapping[int, int]
     misfits: Mapping[str, int]
+
+    def counted_of(self, items: Mapping[str, int]) -> dict[str, int]:
+        """Those of the items that fit."""
+        return {item: units - self.misfits.get(item, 0) for item, units in items.items()}
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was read when a shipment was stored: the rows of its order without it, and whether an alert says that
+    reports about the WMS order are missing."""
+
+    rows: OrderRows
+    _: KW_ONLY
+    is_missed: bool
 
 
 def allocate(lines: Iterable[WmsOrderLine], items: Mapping[str, int]) -> Allocation:
@@ -86,63 +102,85 @@ def count_units(order: Order, shipment: Shipment) -> bool:
     This also serves a held shipment that a person wants checked again. Returns whether any unit of it goes on.
     """
     lines = list(shipment.lines.all())
-    return _count(
-        order,
-        shipment,
-        quantities={line.item_code: line.quantity for line in lines},
-        uncounted={line.item_code: line.quantity - line.counted for line in lines},
-    )
-
-
-def count_new(order: Order, shipment: Shipment, items: Mapping[str, int]) -> None:
-    """Store the units (by item code) of a shipment that was just stored, and count them. The order is locked."""
-    _count(order, shipment, quantities=items, uncounted=items, is_new=True)
-
-
-def _count(
-    order: Order,
-    shipment: Shipment,
-    *,
-    quantities: Mapping[str, int],
-    uncounted: Mapping[str, int],
-    is_new: bool = False,
-) -> bool:
-    """Count uncounted units (by item code) of a shipment that has these `quantities`; returns whether any goes on."""
-    lines = WmsOrderLine.objects.filter(wms_order=shipment.wms_order_id).select_related("wms_order")
-    rows = list(lines.order_by("id"))
+    asked = WmsOrderLine.objects.filter(wms_order=shipment.wms_order_id).select_related("wms_order")
+    rows = list(asked.order_by("id"))
+    uncounted = {line.item_code: line.quantity - line.counted for line in lines}
     allocation = allocate(rows, uncounted)
-    counted = {item: units - allocation.misfits.get(item, 0) for item, units in uncounted.items()}
-    if allocation.shipped or is_new:
-        _store_counts(shipment, allocation, quantities=quantities, counted=counted)
     if allocation.shipped:
-        _follow_up(order, shipment, rows, allocation, counted=counted)
-    if is_new:
-        goes_on = _set_state_of_new(order, shipment, allocation, is_empty=not quantities)
-    else:
-        goes_on = _set_shipment_state(order, shipment)
+        row, counted = rows[0].wms_order, allocation.counted_of(uncounted)
+        row.order = order
+        quantities = {line.item_code: line.quantity for line in lines}
+        _store_counts(shipment, allocation, quantities=quantities, counted=counted)
+        _follow_up(row, shipment, rows, allocation, counted=counted)
+    goes_on = _set_shipment_state(order, shipment)
     order_states.derive_state(order)
-    logger.info("shipment_counted", shipment=shipment.id, order=order.id, surplus=dict(allocation.misfits))
+    _log(order, shipment, allocation)
     return goes_on
 
 
+def count_new(shipment: Shipment, items: Mapping[str, int], known: Known) -> None:
+    """Store the units (by item code) of a shipment that was just stored, and count them. The order is locked, and tied
+    to the shipment by its WMS order as it was before."""
+    row = shipment.wms_order
+    assert row is not None  # noqa: S101
+    order, lines = row.order, [line for line in known.rows.given if line.wms_order_id == row.id]
+    allocation = allocate(lines, items)
+    counted = allocation.counted_of(items)
+    _store_counts(shipment, allocation, quantities=items, counted=counted)
+    moved = None
+    if allocation.shipped:
+        moved = _follow_up(row, shipment, lines, allocation, counted=counted, is_missed=known.is_missed)
+    _set_state_of_new(order, shipment, allocation, is_empty=not items)
+    if allocation.misfits or not allocation.units or row.cancel_requested_at or row.wms_status in ENDED:
+        order_states.derive_state(order)
+    else:
+        _add_to_rows(known.rows, shipment, allocation, moved=moved)
+        order_states.derive_state(order, known.rows)
+    _log(order, shipment, allocation)
+
+
+def _log(order: Order, shipment: Shipment, allocation: Allocation) -> None:
+    logger.info("shipment_counted", shipment=shipment.id, order=order.id, surplus=dict(allocation.misfits))
+
+
+def _add_to_rows(
+    rows: OrderRows, shipment: Shipment, allocation: Allocation, *, moved: WmsStatus | None
+) -> None:
+    """Add a shipment of which all units fit, and the state to which it moved its WMS order, to the rows that were read
+    before."""
+    order_lines = {line.id: line for line in rows.lines}
+    for line in rows.given:
+        line.shipped += allocation.shipped.get(line.id, 0)
+    rows.sent.extend(
+        ShipmentUnit(shipment=shipment, order_line=order_lines[line], quantity=units)
+        for line, units in allocation.units.items()
+    )
+    if moved and shipment.wms_order_id:
+        rows.moved[shipment.wms_order_id] = moved
+
+
 def _follow_up(
-    order: Order,
+    row: WmsOrder,
     shipment: Shipment,
-    rows: Sequence[WmsOrderLine],
+    lines: Sequence[WmsOrderLine],
     allocation: Allocation,
     *,
     counted: Mapping[str, int],
-) -> None:
-    """Do for the WMS order what follows from the units that were counted on its lines."""
-    row = rows[0].wms_order
+    is_missed: bool = True,
+) -> WmsStatus | None:
+    """Do for the WMS order what follows from the units that were counted on its lines, as all of them were before.
+
+    Returns the state to which it was moved; None if it was not.
+    """
     reservations.ship(row.external_id, counted, shipped_at=shipment.shipped_at)
-    complete = all(line.shipped + allocation.shipped.get(line.id, 0) == line.quantity for line in rows)
+    complete = all(line.shipped + allocation.shipped.get(line.id, 0) == line.quantity for line in lines)
     record = status_updates.record_shipped if complete else status_updates.record_partly_shipped
-    record(row, shipped_at=shipment.shipped_at)
+    moved = record(row, shipped_at=shipment.shipped_at, is_missed=is_missed)
     if row.cancel_requested_at:
         cancellation.handle_too_late(row.id)
     if complete and row.wms_status in ENDED:
-        cancellation.release_if_all_shipped(order)
+        cancellation.release_if_all_shipped(row.order)
+    return (WmsStatus.SHIPPED if complete else WmsStatus.PARTIALLY_SHIPPED) if moved else None
 
 
 def _store_counts(
@@ -163,8 +201,8 @@ def _store_counts(
         cursor.execute(_COUNT, values)
 
 
-def _set_state_of_new(order: Order, shipment: Shipment, allocation: Allocation, *, is_empty: bool) -> bool:
-    """Set the state of a shipment that was just stored as received; returns whether any unit of it goes on."""
+def _set_state_of_new(order: Order, shipment: Shipment, allocation: Allocation, *, is_empty: bool) -> None:
+    """Set the state of a shipment that was just stored as received."""
     misfits = is_empty or bool(allocation.misfits)
     if allocation.units:
         jobs.shipments.fulfill(order)
@@ -173,7 +211,6 @@ def _set_state_of_new(order: Order, shipment: Shipment, allocation: Allocation, 
         Shipment.objects.filter(id=shipment.id).update(state=state)
     if misfits:
         held_shipments.hold_misfits(order, shipment)
-    return bool(allocation.units) or not misfits
 
 
 def _set_shipment_state(order: Order, shipment: Shipment) -> bool:

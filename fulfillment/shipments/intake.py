@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
-from fulfillment import order_states
-from fulfillment.models import Order, Shipment, ShipmentLine, WmsOrder
+from fulfillment import alerts, order_states
+from fulfillment.models import Shipment, ShipmentLine, WmsOrder, order_rows
 from fulfillment.models.states import ShipmentState
 from fulfillment.refs import ShipmentPk
 from fulfillment.shipments import repeated_reports, tracking
-from fulfillment.shipments.counting import count_new, count_units
+from fulfillment.shipments.counting import Known, count_new, count_units
+from fulfillment.wms_order_states import locked_with_order
 from fulfillment.wms_orders import status_updates
 from ops import idempotency
 from ops.errors import Throttled, Transient
@@ -33,7 +35,8 @@ VALUES (%(connection_id)s, %(wms_shipment_id)s, %(wms_order_id)s, %(remote_order
     %(warehouse_code)s, %(shipped_at)s, %(reported_at)s, %(tracking_number)s, %(tracking_numbers)s::varchar[],
     %(tracking_urls)s::text[], %(carrier_code)s,
     LEAST(GREATEST(%(reported_at)s, %(made_at)s), statement_timestamp()))
-ON CONFLICT (connection_id, wms_shipment_id) DO NOTHING RETURNING id
+ON CONFLICT (connection_id, wms_shipment_id) DO NOTHING
+RETURNING id, EXISTS (SELECT FROM ops_alert WHERE subject = %(subject)s AND kind = ANY(%(kinds)s) AND state = 'open'),
 """
 
 
@@ -47,31 +50,46 @@ def receive(connection_pk: ConnectionPk, event: ShipmentEvent, *, occurred_at: d
     with idempotency.guard(RetentionWindow.SHIPMENT, identity) as guard:
         if guard.state is GuardState.BUSY:
             raise Throttled("another worker is recording this shipment", wait=_SOON)
-        row = status_updates.require_wms_order(connection_pk, event.wms_order_id, occurred_at=occurred_at)
-        record_shipment(row, event, occurred_at=occurred_at)
+        rows = WmsOrder.objects.filter(warehouse__connection_id=connection_pk, remote_id=event.wms_order_id)
+        if not record_shipment(rows, event, occurred_at=occurred_at):
+            row = status_updates.require_wms_order(connection_pk, event.wms_order_id, occurred_at=occurred_at)
+            record_shipment(WmsOrder.objects.filter(id=row.id), event, occurred_at=occurred_at)
 
 
 @transaction.atomic
-def record_shipment(row: WmsOrder, event: ShipmentEvent, *, occurred_at: datetime) -> Shipment | None:
-    """Store the shipment and count its units; None if it was stored before, so that the report was only compared."""
-    order = order_states.lock_of(row)
-    shipment = _insert(row, event, identity=event.wms_shipment_id, occurred_at=occurred_at)
-    if shipment is not None:
-        tracking.report_unusable(order, shipment, event.tracking)
-        count_new(order, shipment, repeated_reports.items(event))
-        return shipment
+def record_shipment(rows: QuerySet[WmsOrder], event: ShipmentEvent, *, occurred_at: datetime) -> bool:
+    """Store a shipment of the first of these WMS orders, and count its units; False if there is no such WMS order.
+
+    If it was stored before, the report is only compared.
+    """
+    row = locked_with_order(rows).first()
+    if row is None:
+        return False
+    stored = _insert(row, event, identity=event.wms_shipment_id, occurred_at=occurred_at)
+    if stored is None:
+        _record_again(row, event, occurred_at=occurred_at)
+    else:
+        shipment, known = stored
+        tracking.report_unusable(row.order, shipment, event.tracking)
+        count_new(shipment, repeated_reports.items(event), known)
+    return True
+
+
+def _record_again(row: WmsOrder, event: ShipmentEvent, *, occurred_at: datetime) -> None:
+    """Compare a report of a shipment whose id is known. It may be the id of another order's shipment."""
+    order = row.order
     known, identity = repeated_reports.find_known(row, event)
     if known is None:
-        return _store_twin(order, row, event, identity=identity, occurred_at=occurred_at)
-    if repeated_reports.compare_report(order, known, event, occurred_at=occurred_at):
+        _store_twin(row, event, identity=identity, occurred_at=occurred_at)
+    elif repeated_reports.compare_report(order, known, event, occurred_at=occurred_at):
         count_units(order, known)
-    return None
 
 
 def _insert(
     row: WmsOrder, event: ShipmentEvent, *, identity: RemoteShipmentId, occurred_at: datetime
-) -> Shipment | None:
-    """Store a shipment without its lines; None if one with this id is stored already.
+) -> tuple[Shipment, Known] | None:
+    """Store a shipment without its lines; returns it with what is known of its order besides. None if one with this id
+    is stored already.
 
     The time of its first report is the WMS's time, but not before the WMS order was made, and not in the future.
     """
@@ -85,35 +103,35 @@ def _insert(
         reported_at=occurred_at,
         **tracking.fields_of(event.tracking),
     )
-    values = {name: getattr(shipment, name) for name in _INSERTED} | {"made_at": row.created_at}
+    values = {name: getattr(shipment, name) for name in _INSERTED} | {
+        "made_at": row.created_at,
+        "order": row.order_id,
+        "subject": row.subject,
+        "kinds": [kind.name for kind in alerts.shipments.REPORT_MISSING],
+    }
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT, values)
+        cursor.execute("".join((_INSERT, order_rows.COLUMNS)), values)
         stored = cursor.fetchone()
     if stored is None:
         return None
-    shipment.id = stored[0]
-    return shipment
+    shipment.id, is_missed, *columns = stored
+    return shipment, Known(order_rows.of(row.order, columns), is_missed=is_missed)
 
 
 def _store_twin(
-    order: Order,
-    row: WmsOrder,
-    event: ShipmentEvent,
-    *,
-    identity: RemoteShipmentId,
-    occurred_at: datetime,
-) -> Shipment:
+    row: WmsOrder, event: ShipmentEvent, *, identity: RemoteShipmentId, occurred_at: datetime
+) -> None:
     """Store and hold a shipment whose own id is another order's. Raises Transient if that is not so any more."""
-    shipment = _insert(row, event, identity=identity, occurred_at=occurred_at)
-    if shipment is None:
+    stored = _insert(row, event, identity=identity, occurred_at=occurred_at)
+    if stored is None:
         raise Transient("the shipment was just reported by another event")
+    shipment, _ = stored
     ShipmentLine.objects.bulk_create(
         ShipmentLine(shipment=shipment, item_code=item, quantity=units)
         for item, units in repeated_reports.items(event).items()
     )
-    tracking.report_unusable(order, shipment, event.tracking)
-    repeated_reports.hold_twin(order, shipment, event)
-    return shipment
+    tracking.report_unusable(row.order, shipment, event.tracking)
+    repeated_reports.hold_twin(row.order, shipment, event)
 
 
 @transaction.atomic

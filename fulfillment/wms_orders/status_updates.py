@@ -173,13 +173,14 @@ def _take_as_answer(row: WmsOrder, status: WmsStatus, *, reason: str, occurred_a
     return True
 
 
+@transaction.atomic
 def check_shipment(wms_order_pk: WmsOrderPk, *, all_of_it: bool) -> None:
     """Alert a person if the WMS reported «shipped», and no shipment came, or not of all units.
 
     Nobody is alerted if a held shipment, which has its own alert, may have the units, or if somebody fulfilled them in
     Shopify. Units of a cancelled order that nobody reports are missed in any case: they left, and must come back.
     """
-    row = WmsOrder.objects.select_related("order__shop", "warehouse").get(id=wms_order_pk)
+    row = locked_with_order(WmsOrder.objects.all()).get(id=wms_order_pk)
     reported = OVER if all_of_it else (*OVER, WmsStatus.PARTIALLY_SHIPPED)
     if row.remainder_unwanted or row.wms_status in reported:
         return
@@ -201,17 +202,26 @@ def _report_remainder_missing(row: WmsOrder) -> None:
     alerts.shipments.shipment_incomplete(row, shipped=units["shipped"], asked=units["asked"])
 
 
-def record_shipped(row: WmsOrder, *, shipped_at: datetime | None) -> None:
-    """Record that shipments of all units of the order came. The order is locked."""
-    advance(WmsOrder.objects.filter(id=row.id), Event.SHIPMENT, to=WmsStatus.SHIPPED, at=shipped_at)
-    close_kinds(alerts.shipments.REPORT_MISSING, row.subject)
+def record_shipped(row: WmsOrder, *, shipped_at: datetime | None, is_missed: bool = True) -> bool:
+    """Record that shipments of all units of the order came; returns whether its state changed. The order is locked.
+
+    `is_missed`: an alert may be open that says that they did not come.
+    """
+    rows = WmsOrder.objects.filter(id=row.id)
+    moved = advance(rows, Event.SHIPMENT, to=WmsStatus.SHIPPED, at=shipped_at)
+    if is_missed:
+        close_kinds(alerts.shipments.REPORT_MISSING, row.subject)
+    return bool(moved)
 
 
-def record_partly_shipped(row: WmsOrder, *, shipped_at: datetime | None) -> None:
-    """Record that a shipment of some units of the order came. The order is locked.
+def record_partly_shipped(row: WmsOrder, *, shipped_at: datetime | None, is_missed: bool = True) -> bool:
+    """Record that a shipment of some units of the order came; returns whether its state changed. The order is locked.
 
-    If the WMS had ended the order by itself, it stays ended: a person decides about the remainder.
+    If the WMS had ended the order by itself, it stays ended: a person decides about the remainder. `is_missed` is
+    explained at `record_shipped`.
     """
     rows = WmsOrder.objects.filter(id=row.id).exclude(wms_status__in=ENDED, cancel_requested_at__isnull=True)
-    advance(rows, Event.SHIPMENT, to=WmsStatus.PARTIALLY_SHIPPED, at=shipped_at)
-    alerts.shipments.SHIPMENT_MISSING.close(row.subject)
+    moved = advance(rows, Event.SHIPMENT, to=WmsStatus.PARTIALLY_SHIPPED, at=shipped_at)
+    if is_missed:
+        alerts.shipments.SHIPMENT_MISSING.close(row.subject)
+    return bool(moved)

@@ -316,4 +316,4 @@ def test_a_shipment_and_its_fulfillment_take_few_statements_whatever_is_in_it(sc
         order = scene.arrive(*lines)
         with mock.patch.object(scenes, "drain", work):
             scene.ship(order)
-    assert counts == [(14, 13), (14, 13)]
+    assert counts == [(10, 13), (10, 13)]
