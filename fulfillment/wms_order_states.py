@@ -5,16 +5,17 @@ Only `advance` writes `wms_status`. The pictures in docs/architecture.md are dra
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from enum import Enum
 
 from django.db.models import Q, QuerySet, TextChoices
-from django.db.models.expressions import Combinable
+from django.db.models.expressions import Combinable, RawSQL
 from django.db.models.functions import Now
 
 from fulfillment.models import WmsOrder
 from fulfillment.models.states import NotInTheTable
+from wms.ids import ConnectionPk, RemoteOrderId
 from wms.vocabulary.statuses import AT_THE_WMS as AT_THE_WMS
 from wms.vocabulary.statuses import WmsStatus
 
@@ -49,6 +50,16 @@ BY_SHIPMENTS = (WmsStatus.PARTIALLY_SHIPPED, WmsStatus.SHIPPED)
 """Only reported shipments lead to these states. The status that a WMS reports is not enough."""
 
 NOT_ENDED = ~Q(wms_status__in=[str(status) for status in ENDED])
+
+_NAMED = """
+SELECT named.id FROM (
+    SELECT part.id, its.state FROM wms_order_map AS part
+      JOIN warehouse_locations AS place ON place.id = part.warehouse_id
+      JOIN fulfillment_order AS its ON its.id = part.order_id
+     WHERE place.connection_id = %s AND part.wms_order_id = %s
+     ORDER BY part.id DESC LIMIT 1 FOR UPDATE OF its) AS named
+ WHERE named.state = ANY(%s)
+"""
 
 
 class CancellationPhase(TextChoices):
@@ -140,6 +151,19 @@ def locked_with_order(rows: QuerySet[WmsOrder]) -> QuerySet[WmsOrder]:
     """
     locked = rows.select_for_update(of=("order", "self"))
     return locked.select_related("order__shop", "warehouse__connection")
+
+
+def named_by_wms(
+    connection_pk: ConnectionPk, remote_id: RemoteOrderId, *, order_states: Collection[str]
+) -> QuerySet[WmsOrder]:
+    """The WMS order that a WMS names, for one statement that changes it and first locks its order; none if the order
+    is in another state than these.
+
+    It may miss one that was changed while it waited for the lock, as a statement finds rows by what was stored when it
+    began. What it finds is as it is now.
+    """
+    named = RawSQL(_NAMED, [connection_pk, remote_id, [str(state) for state in order_states]])  # noqa: S611
+    return WmsOrder.objects.filter(id=named)
 
 
 def moves(row: WmsOrder, event: Event, *, to: WmsStatus) -> bool:

@@ -25,6 +25,7 @@ from fulfillment.wms_order_states import (
     advance,
     locked_with_order,
     moves,
+    named_by_wms,
     phase,
 )
 from fulfillment.wms_orders import cancellation
@@ -85,6 +86,8 @@ def _report_unexplained(
 
 def apply_callback(connection_pk: ConnectionPk, event: OrderStatusEvent, *, occurred_at: datetime) -> None:
     """Apply an order_status callback. Raises Blocked if the order is not known yet."""
+    if _takes_step(connection_pk, event, occurred_at=occurred_at):
+        return
     with transaction.atomic():
         rows = WmsOrder.objects.filter(warehouse__connection_id=connection_pk, remote_id=event.wms_order_id)
         row = locked_with_order(rows).first()
@@ -93,6 +96,21 @@ def apply_callback(connection_pk: ConnectionPk, event: OrderStatusEvent, *, occu
     if row is None:
         row = require_wms_order(connection_pk, event.wms_order_id, occurred_at=occurred_at)
         apply_status(row, event.wms_status, word=event.status, reason=event.reason, occurred_at=occurred_at)
+
+
+def _takes_step(connection_pk: ConnectionPk, event: OrderStatusEvent, *, occurred_at: datetime) -> bool:
+    """Apply a step of the work from which nothing else follows, with one statement. If this is something else, or is no
+    news, returns False and changes nothing. That the WMS has the order is known before its callbacks are applied."""
+    if event.wms_status not in STEPS[1:]:
+        return False
+    rows = named_by_wms(connection_pk, event.wms_order_id, order_states=_SHOW_NO_STEPS)
+    moved = advance(
+        rows.filter(cancel_requested_at__isnull=True),
+        Event.PROGRESSED,
+        to=event.wms_status,
+        at=occurred_at,
+    )
+    return bool(moved)
 
 
 @transaction.atomic

@@ -13,7 +13,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from fulfillment.models import WmsOrder
-from fulfillment.models.states import NotInTheTable
+from fulfillment.models.states import NotInTheTable, OrderState
 from fulfillment.wms_order_states import (
     AT_THE_WMS,
     FIRST_LOOK_UP,
@@ -26,8 +26,11 @@ from fulfillment.wms_order_states import (
     locked_with_order,
     phase,
 )
+from fulfillment.wms_orders.status_updates import apply_callback
 from tests.architecture.states.transitions import TRANSITIONS
 from tests.builders import make_connection, make_order, make_shop, make_warehouse, make_wms_order
+from wms.callbacks.events import OrderStatusEvent
+from wms.ids import ConnectionPk, RemoteOrderId
 from wms.vocabulary.statuses import WmsStatus
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -187,3 +190,32 @@ def test_a_wms_order_and_its_order_are_read_as_the_last_holder_of_their_lock_lef
         threading.Timer(0.3, other.commit).start()
         seen = locked_with_order(WmsOrder.objects.all()).get(id=row.pk)
     assert (seen.wms_status, seen.order.cancelled_at is not None) == ("cancelled", True)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("left", "now"),
+    [
+        ("UPDATE wms_order_map SET wms_status = 'packed'", "packed"),
+        ("UPDATE wms_order_map SET wms_status = 'accepted', wms_order_id = 'W-1'", "picking"),
+        (
+            "UPDATE wms_order_map SET cancel_requested_at = now(), wms_status = 'cancel_requested'",
+            "cancel_requested",
+        ),
+        ("UPDATE fulfillment_order SET state = 'held', reason = 'wms_cancelled'", "picking"),
+    ],
+)
+def test_a_reported_step_moves_a_wms_order_as_the_last_holder_of_the_lock_left_it(
+    left: str, now: str
+) -> None:
+    warehouse = make_warehouse((shop := make_shop()), make_connection())
+    order = make_order(shop, state=OrderState.AT_WAREHOUSE)
+    row = make_wms_order(order, warehouse, wms_status=WmsStatus.ACCEPTED, remote_id="W-1")
+    event = OrderStatusEvent(wms_order_id=RemoteOrderId("W-1"), status="picking")
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        other.execute("SELECT FROM fulfillment_order WHERE id = %s FOR UPDATE", [order.pk])
+        other.execute(left)
+        threading.Timer(0.3, other.commit).start()
+        apply_callback(ConnectionPk(warehouse.connection_id), event, occurred_at=LONG_AGO)
+    row.refresh_from_db()
+    assert row.wms_status == now
