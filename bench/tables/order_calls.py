@@ -36,6 +36,7 @@ def order_calls(found: Sample) -> list[Call]:
             lambda: sync.store(found.shop, ready_order(found.shipped.shopify_order_id)),
         ),
         Call("what is known of the orders of a run", lambda: _look(found)),
+        Call("whether a change of a fulfilment order is unread", lambda: topics.is_change_unread(found.shop)),
         Call("route an order", lambda: preparation.prepare(found.ready.id)),
         Call("route and submit an order", lambda: _submit(found.ready)),
         Call(

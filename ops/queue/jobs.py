@@ -126,9 +126,14 @@ def is_pending(
 
     `payload`: what the payload of those of the kinds must have.
     """
-    of_kinds = Q(kind__in=kinds, lane=lane) & (Q(payload__contains=payload) if payload else Q())
-    asked = Q(key__in=keys) | of_kinds if kinds else Q(key__in=keys)
-    return Job.objects.filter(asked, state__in=[Job.State.READY, Job.State.RUNNING]).exists()
+    waits = Q(state=Job.State.READY)
+    of_lane = Q(kind__in=kinds, lane=lane) & (Q(payload__contains=payload) if payload else Q())
+    asked = Q(key__in=keys) & (waits | Q(state=Job.State.RUNNING))
+    if kinds:  # one condition for each index of such jobs: the done ones are many
+        asked |= of_lane & Q(state=Job.State.RUNNING)
+        asked |= of_lane & waits & Q(parked_on=[])
+        asked |= of_lane & waits & ~Q(parked_on=[])
+    return Job.objects.filter(asked).exists()
 
 
 def began_after(key: str, at: datetime) -> bool:
