@@ -24,7 +24,7 @@ def work(self: Task[..., None], lane: str, queue: str) -> None:
 @shared_task(name="ops.dispatch")
 def dispatch_lane(lane: str) -> None:
     """A message of the version before, which woke a lane."""
-    dispatch.announce([lane])
+    dispatch.announce(lane)
 
 
 def served_queues() -> list[str]:

@@ -102,7 +102,7 @@ def _queue(found: Sample) -> list[Call]:
         Call("claim, finish", lambda: _run(found.deep_lane, _finish)),
         Call("claim, retry", lambda: _run(found.deep_lane, _retry)),
         Call("lanes with due jobs", scheduling.due_kinds),
-        Call("due jobs of a lane", lambda: scheduling.due_kinds([found.deep_lane])),
+        Call("due jobs of a lane", lambda: scheduling.due_kinds(found.deep_lane)),
         Call("runs whose worker died", leases.expired_runs),
         Call("recheck parked", _recheck_parked, CHORE),
         Call("wake, a SKU", lambda: jobs.wake(ParkKey("sku:8:7"))),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import structlog
 from django.db import transaction
 
@@ -23,11 +21,9 @@ class WorkerLost(Exception):
     """The process that ran a job died."""
 
 
-def announce(names: Sequence[str] | None = None) -> int:
-    """Tell workers of those of these lanes that have due jobs; of all lanes by default. Returns of how many lanes and
-    kinds.
-    """
-    due = scheduling.due_kinds(names)
+def announce(lane: str | None = None) -> int:
+    """Tell workers of a lane if it has due jobs, or of every lane that has. Returns of how many lanes and kinds."""
+    due = scheduling.due_kinds(lane)
     for name, kind in due:
         lanes.send_wakeup(name, kind)
     return len(due)

@@ -8,7 +8,7 @@ orders and stock.) Within a partition, the job that was due first goes first.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from django.db import connection
@@ -92,11 +92,11 @@ def claim(
     )
 
 
-def due_kinds(lanes: Sequence[str] | None = None) -> list[tuple[str, str]]:
-    """The lanes that have jobs to run now, each with the kinds of those that are next; of all lanes, or of some.
+def due_kinds(lane: str | None = None) -> list[tuple[str, str]]:
+    """The lanes that have jobs to run now, each with the kinds of those that are next; of all lanes, or of one.
 
     The lane that was served longest ago comes first.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_DUE_KINDS, [None if lanes is None else list(lanes)])
+        cursor.execute(_DUE_KINDS, [None if lane is None else [lane]])
         return [(name, kind) for name, kind in cursor.fetchall()]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -15,7 +16,7 @@ from django.utils import timezone
 
 from ops.admin import jobs as job_page
 from ops.models import Alert, Job, JobAttempt, Lane
-from ops.queue import dead_letters
+from ops.queue import dead_letters, lanes
 from ops.refs import Subject
 from tests.builders import make_dead_letter, make_job
 
@@ -140,6 +141,16 @@ def test_a_lane_is_paused_without_touching_its_circuit(admin_client: Client) -> 
     admin_client.post(page, {"concurrency": 2, "paused": "on", "circuit": "closed", "failures": 0})
     lane = Lane.objects.get()
     assert (lane.paused, lane.concurrency, lane.circuit, lane.failures) == (True, 2, "open", 7)
+
+
+def test_workers_are_told_of_a_lane_that_goes_on(
+    admin_client: Client, django_capture_on_commit_callbacks: Any
+) -> None:
+    job = make_job()
+    Lane.objects.update(paused=True)
+    with mock.patch.object(lanes, "send_wakeup") as told, django_capture_on_commit_callbacks(execute=True):
+        admin_client.post("/admin/ops/lane/wms_3Anorth/change/", {"concurrency": 4})
+    told.assert_called_once_with("wms:north", job.kind)
 
 
 def test_lanes_show_their_depth_in_constant_statements(
