@@ -17,7 +17,7 @@ from fulfillment.shipments import held_shipments
 from fulfillment.shipments.requested_units import Call, Pick
 from fulfillment.shipments.tracking import tracking_input
 from inventory.stock import levels
-from shops.ids import FulfillmentId, LocationId, ShopifyLineId
+from shops.ids import FulfillmentId, ShopifyLineId
 
 logger = structlog.get_logger(__name__)
 
@@ -113,16 +113,15 @@ def record(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId, *, call:
         order = order_states.lock_of(shipment.wms_order)
         if attempt.pk is None:
             _store_adopted(attempt)
-        at_warehouse = call and call.location_id == shipment.wms_order.warehouse.shopify_location_id
-        told = _store(
-            order, attempt, shopify_fulfillment_id, picks=call.picks if call and at_warehouse else ()
-        )
+        location = shipment.wms_order.warehouse.shopify_location_id
+        picks = call.picks if call and call.location_id == location else ()
+        told = _store(order, attempt, shopify_fulfillment_id, picks=picks)
         if told is None:
             # An adopted fulfilment that is known needs no row of its own.
             transaction.set_rollback(True)
             return False
         rows = order_rows.read(order)
-        _have_stock_compared(shipment, told, rows, location_id=call.location_id if call else None)
+        _have_stock_compared(shipment, told, rows)
         commitments.recompute(order, rows)
         order_states.derive_state(order, rows)
         if attempt.tracking != tracking_input(shipment):
@@ -184,18 +183,15 @@ def _store(
     return _Told(items, subtracted=subtracted)
 
 
-def _have_stock_compared(
-    shipment: Shipment, told: _Told, rows: OrderRows, *, location_id: LocationId | None
-) -> None:
+def _have_stock_compared(shipment: Shipment, told: _Told, rows: OrderRows) -> None:
     """Have Shopify's stock compared, unless the fulfilment certainly took as much off both sides.
 
-    It did if it was made at the warehouse's own location, of units that we knew to be there, and if no other part of
-    the order is given some of what Shopify has committed for it.
+    It did if its units were taken off what the order asked the warehouse's location for, and if no other part of the
+    order is given some of what Shopify has committed for it.
     """
     row, since = shipment.wms_order, shipment.attempt_at
     assert row is not None  # noqa: S101
-    at_home = told.subtracted and location_id == row.warehouse.shopify_location_id
-    if at_home and since is not None and len(rows.wms_orders) == 1:
+    if told.subtracted and since is not None and len(rows.wms_orders) == 1:
         levels.mark_fulfilled(row.warehouse_id, told.items, since=since)
     else:
         levels.mark_due(row.warehouse_id, told.items)
