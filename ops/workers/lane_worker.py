@@ -44,7 +44,8 @@ def work(lane: str, *, token: uuid.UUID, queues: Collection[str]) -> int:
 
 
 def _work(lane: str, *, token: uuid.UUID, queues: Collection[str]) -> int:
-    turn, ends, runs = _Turn(token, queues, [lane]), time.monotonic() + SLICE_SECONDS, 0
+    turn = _Turn(token, queues, kinds_beside(queues), [lane])
+    ends, runs = time.monotonic() + SLICE_SECONDS, 0
     while turn.waiting and (not runs or time.monotonic() < ends):
         claimed = turn.claim(*turn.waiting)
         if claimed.batch:
@@ -59,6 +60,8 @@ def _work(lane: str, *, token: uuid.UUID, queues: Collection[str]) -> int:
 class _Turn:
     token: uuid.UUID
     queues: Collection[str]
+    others: Collection[str]
+    """The kinds that are left to other workers."""
     waiting: list[str]
     """The lanes to look at, in order."""
     untold: list[str] = field(default_factory=list)
@@ -71,7 +74,7 @@ class _Turn:
         claimed = scheduling.claim(
             *wanted,
             token=self.token,
-            others=kinds_beside(self.queues),
+            others=self.others,
             untold=self.untold,
             ended=self.ended is not None,
         )
