@@ -126,13 +126,13 @@ def is_pending(
 
     `payload`: what the payload of those of the kinds must have.
     """
-    waits = Q(state=Job.State.READY)
-    of_lane = Q(kind__in=kinds, lane=lane) & (Q(payload__contains=payload) if payload else Q())
-    asked = Q(key__in=keys) & (waits | Q(state=Job.State.RUNNING))
-    if kinds:  # one condition for each index of such jobs: the done ones are many
-        asked |= of_lane & Q(state=Job.State.RUNNING)
-        asked |= of_lane & waits & Q(parked_on=[])
-        asked |= of_lane & waits & ~Q(parked_on=[])
+    runs, waits = Q(state=Job.State.RUNNING), Q(state=Job.State.READY)
+    asked = Q(key__in=keys) & (runs | waits)
+    if kinds:
+        of_lane = Q(kind__in=kinds, lane=lane) & (Q(payload__contains=payload) if payload else Q())
+        # One condition for each index of such jobs: the done ones are many.
+        for under_way in (runs, waits & Q(parked_on=[]), waits & ~Q(parked_on=[])):
+            asked |= of_lane & under_way
     return Job.objects.filter(asked).exists()
 
 
