@@ -185,10 +185,15 @@ _limits = {
 }
 _database["OPTIONS"] = {
     "connect_timeout": 3,
+    # Values travel beside a statement, not within it, so that the server can keep it prepared.
+    "server_side_binding": True,
+    # Planning takes the server as long as most of our statements themselves: it plans one again only until it has met
+    # it some times on a connection. None: never prepared.
+    "prepare_threshold": 2 if env.bool("DB_PREPARE_STATEMENTS", default=True) else None,
     "options": " ".join(f"-c {name}={value}" for name, value in _limits.items()),
     **_database.get("OPTIONS", {}),
 }
-_database["CONN_MAX_AGE"] = env.int("DB_CONN_MAX_AGE", default=60)
+_database["CONN_MAX_AGE"] = env.int("DB_CONN_MAX_AGE", default=600)
 _database["CONN_HEALTH_CHECKS"] = True
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

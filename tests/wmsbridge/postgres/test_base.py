@@ -48,3 +48,12 @@ def test_a_connection_to_which_the_server_only_said_something_is_kept() -> None:
     another_session_says("NOTIFY news")
     close_old_connections()
     assert backend() == before
+
+
+def test_a_statement_that_is_made_again_stays_prepared_whatever_its_values() -> None:
+    for number in range(4):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT %s::text AS told_apart", [f"value {number}"])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%AS told_apart'")
+        assert cursor.fetchone() == (1,)
