@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -41,11 +42,12 @@ def _open_files() -> int:
 
 def test_a_broker_that_comes_and_goes_costs_no_open_files() -> None:
     loop, pool = Hub(), TaskPool(limit=1)
+    gc.collect()  # whatever an earlier test left open
     before = _open_files()
     for _ in range(3):
         pool.register_with_event_loop(loop)
         loop.reset()
-    assert _open_files() == before
+    assert _open_files() <= before
 
 
 class Panic(BaseException):
