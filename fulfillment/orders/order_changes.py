@@ -11,8 +11,8 @@ from fulfillment.coverage import Coverage
 from fulfillment.models import Order
 from fulfillment.models.states import OrderState, Reason, ShipmentState
 from fulfillment.order_states import PERSON_DECIDES
-from fulfillment.orders import stored_orders
-from fulfillment.orders.stored_orders import StoredOrder
+from fulfillment.orders.stored import stored_orders
+from fulfillment.orders.stored.stored_orders import StoredOrder
 from fulfillment.orders.topics import SOON_MADE
 from fulfillment.reductions import surplus_review
 from fulfillment.refs import order_key

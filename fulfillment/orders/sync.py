@@ -10,15 +10,15 @@ from typing import NamedTuple
 
 import structlog
 from django.db import transaction
-from django.utils import timezone
 
 from fulfillment import alerts, commitments, jobs, readiness
 from fulfillment.models import Order, order_rows
 from fulfillment.models.order_rows import OrderRows
 from fulfillment.models.states import OrderState
-from fulfillment.orders import order_changes, rows, stored_orders
+from fulfillment.orders import order_changes
 from fulfillment.orders.notices import look, searched
 from fulfillment.orders.notices.look import Look
+from fulfillment.orders.stored import rows, stored_orders
 from fulfillment.privacy import erasure
 from fulfillment.refs import order_subject
 from fulfillment.shipments import cancelled_fulfillments
@@ -28,7 +28,6 @@ from inventory.stock import levels
 from ops.errors import JobError
 from ops.models import Priority
 from ops.queue import lanes
-from ops.queue.jobs import first_seen
 from shops.budget import points
 from shops.ids import LocationId, ShopifyOrderId, ShopPk, VariantId
 from shops.models import Shop
@@ -142,7 +141,9 @@ def _read_by_id(seen: Look, order_ids: Sequence[ShopifyOrderId], *, priority: Pr
 
 
 def _store(seen: Look, node: OrderNode) -> None:
-    changed = store_checked(seen.shop, node, webhook_at=seen.first_webhook_at(node.id))
+    changed = store_checked(
+        seen.shop, node, webhook_at=seen.first_webhook_at(node.id), is_known=node.id in seen.orders
+    )
     _mark_stock_due(seen.shop, changed)
 
 
@@ -163,14 +164,14 @@ def _ask_again(
 
 
 def store_checked(
-    shop: Shop, node: OrderNode, *, webhook_at: datetime | None = None
+    shop: Shop, node: OrderNode, *, webhook_at: datetime | None = None, is_known: bool = True
 ) -> frozenset[VariantAtLocation]:
     """As `store`. If our fulfilments must be checked first, they are read before the reading is stored.
 
     Raises what `shops.api.client.execute` raises.
     """
     try:
-        return store(shop, node, webhook_at=webhook_at)
+        return store(shop, node, webhook_at=webhook_at, is_known=is_known)
     except MustBeChecked as error:
         cancelled_fulfillments.check(shop, error.order)
         return store(shop, node, webhook_at=webhook_at, is_checked=True)
@@ -182,7 +183,7 @@ def _forget_commitments(shop: Shop, shopify_order_id: ShopifyOrderId) -> frozens
 
     Returns the variants and locations of its open units, whose stock is to be compared again.
     """
-    order = Order.objects.select_for_update().filter(shop=shop, shopify_order_id=shopify_order_id).first()
+    order = stored_orders.lock(shop, shopify_order_id)
     if order is None:
         return frozenset()
     commitments.forget(order)
@@ -202,11 +203,17 @@ def _mark_stock_due(shop: Shop, changed: frozenset[VariantAtLocation]) -> None:
 
 @transaction.atomic
 def store(
-    shop: Shop, node: OrderNode, *, webhook_at: datetime | None = None, is_checked: bool = False
+    shop: Shop,
+    node: OrderNode,
+    *,
+    webhook_at: datetime | None = None,
+    is_checked: bool = False,
+    is_known: bool = True,
 ) -> frozenset[VariantAtLocation]:
     """Store a reading of an order and apply its consequences, unless we know a newer reading.
 
-    `webhook_at`: when the first webhook came that told of what was read.
+    `webhook_at`: when the first webhook came that told of what was read. `is_known`: whether the order was read before,
+    as far as the caller knows; the statements for a new order are fewer then.
 
     What is stored is read once, and compared with the reading and with what follows from it today. Where nothing
     differs, nothing is written: a reading without news moves only the time of the last reading.
@@ -218,11 +225,11 @@ def store(
     Raises MustBeChecked, with nothing stored, if our fulfilments of the order must be checked first (`is_checked`: they
     were).
     """
-    order, is_new = _locked_row(shop, node)
+    order, new = stored_orders.lock_or_store(shop, node, is_known=is_known)
     if node.updated_at < order.shopify_updated_at:
         logger.info("order_reading_stale", order=order.id, shop=shop.id)
         return frozenset()
-    stored = stored_orders.read(order)
+    stored = new or stored_orders.read(order)
     if not is_checked and cancelled_fulfillments.are_doubtful(stored.rows, node):
         raise MustBeChecked(order)
     before = _units_at_shopify(stored.rows)
@@ -239,7 +246,7 @@ def store(
         stored,
         address_changed=address_changed,
         deferred_changed=bool(deferred_before) and order.deferred_detail != deferred_before,
-        webhook_at=order.received_at if is_new else webhook_at,
+        webhook_at=order.received_at if new else webhook_at,
     )
     if order.erased_at is not None and verdict.state == OrderState.READY:
         erasure.restore_if_needed(order, rows.address_of(node))
@@ -276,24 +283,3 @@ def _units_at_shopify(found: OrderRows) -> UnitsByVariant:
             known.kept + line.quantity,
         )
     return sums
-
-
-def _locked_row(shop: Shop, node: OrderNode) -> tuple[Order, bool]:
-    """The locked row of the order, and whether it was made for this because the order is new."""
-    order = _lock(shop, node.id)
-    if order is not None:
-        return order, False
-    received_at = first_seen(order_subject(shop.id, node.id)) or timezone.now()
-    fresh = rows.new_order(shop, node, received_at=received_at)
-    Order.objects.bulk_create([fresh], ignore_conflicts=True)
-    order = _lock(shop, node.id)
-    assert order is not None  # noqa: S101
-    return order, True
-
-
-def _lock(shop: Shop, shopify_order_id: ShopifyOrderId) -> Order | None:
-    """The locked row of an order; None if it was never read."""
-    order = Order.objects.select_for_update().filter(shop=shop, shopify_order_id=shopify_order_id).first()
-    if order is not None:
-        order.shop = shop
-    return order

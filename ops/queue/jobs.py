@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
-from django.db.models import Expression, Min, Q, QuerySet, Subquery
+from django.db.models import Expression, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 
 from ops.models import Job, Priority
@@ -160,12 +160,6 @@ def is_busy() -> bool:
 def parked_jobs(key: Expression) -> QuerySet[Job]:
     """The parked job with a key, as a part of the caller's statement."""
     return Job.objects.filter(key=key).exclude(parked_on=[])
-
-
-def first_seen(subject: Subject) -> datetime | None:
-    """The time of the first job about the subject, among the jobs that are still stored."""
-    found: datetime | None = Job.objects.filter(subject=subject).aggregate(at=Min("created_at"))["at"]
-    return found
 
 
 def lock_keys(keys: Collection[ParkKey]) -> None:

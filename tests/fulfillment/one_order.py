@@ -26,7 +26,8 @@ from fulfillment.models import (
     WmsOrder,
 )
 from fulfillment.models.states import OrderState, Outcome, Reason, ReturnState
-from fulfillment.orders import order_changes, stored_orders
+from fulfillment.orders import order_changes
+from fulfillment.orders.stored import stored_orders
 from fulfillment.readiness import READY, Verdict
 from fulfillment.wms_orders import attempts, manual_resolution, submission
 from inventory.models import Reservation, StockLevel

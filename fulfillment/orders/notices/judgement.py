@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from fulfillment.models import Order, OrderLine
-from fulfillment.orders import rows
 from fulfillment.orders.notices import bodies
+from fulfillment.orders.stored import rows
 from fulfillment.shopify.snapshots import OrderNode
 from ops.secrets import readable
 from shops.ids import FulfillmentId, ShopifyLineId

@@ -14,7 +14,7 @@ from fulfillment.models import Order, OrderLine
 from fulfillment.models.order_rows import instance
 from fulfillment.models.states import FulfillmentState, OrderState, ShipmentState
 from fulfillment.orders.notices.judgement import KnownOrder, News, Webhook, judge
-from fulfillment.orders.stored_orders import CLOSED_BY_READINGS
+from fulfillment.orders.stored.stored_orders import CLOSED_BY_READINGS
 from fulfillment.readiness import OPEN_STATUSES
 from fulfillment.refs import order_subject
 from ops.secrets import Sealed

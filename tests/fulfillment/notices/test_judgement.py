@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from fulfillment.models import Order, OrderLine
-from fulfillment.orders import rows
 from fulfillment.orders.notices.judgement import SHOWS_ORDER, KnownOrder, News, Webhook, judge
+from fulfillment.orders.stored import rows
 from shops.ids import FulfillmentId, ShopifyLineId, ShopifyOrderId, VariantId
 
 AT = datetime(2026, 11, 27, 12, tzinfo=UTC)

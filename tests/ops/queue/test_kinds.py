@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ops.models import Alert, Job, Priority
-from ops.queue.jobs import began_after, first_seen, is_busy, is_pending
+from ops.queue.jobs import began_after, is_busy, is_pending
 from ops.queue.kinds import EventKind, JobKind, TypedJob
 from ops.queue.queues import Queue
 from ops.refs import LaneName, Subject
@@ -171,11 +171,3 @@ def test_what_is_pending_waits_or_runs() -> None:
         assert is_pending("b", kinds=[KIND.name], lane="internal") is pending
         assert not is_pending("b", kinds=[KIND.name], lane="elsewhere")
         assert not is_pending("b", kinds=[BATCH.name], lane="internal")
-
-
-def test_a_subject_was_first_seen_with_its_oldest_job() -> None:
-    put(KIND, "a")
-    put(BATCH, "b")
-    oldest = Job.objects.order_by("created_at").values_list("created_at", flat=True)[0]
-    assert first_seen(Subject("order:1:7")) == oldest
-    assert first_seen(Subject("order:1:8")) is None

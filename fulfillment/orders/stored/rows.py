@@ -4,7 +4,7 @@ written."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.db import connection
@@ -14,13 +14,14 @@ from django.utils import timezone
 from fulfillment.models import FulfillmentOrder, FulfillmentOrderLine, Order, OrderLine
 from fulfillment.models.order_rows import OrderRows
 from fulfillment.models.states import OrderState, Reason
+from fulfillment.orders.stored import writing
 from fulfillment.readiness import Verdict
 from fulfillment.shopify.our_locations import OurLocations
 from fulfillment.shopify.snapshots import FulfillmentOrderNode, LineNode, OrderNode
 from shops.models import Shop
 
 M = TypeVar("M", bound=Model)
-K = TypeVar("K", bound=tuple[int, int])
+K = TypeVar("K", bound=Hashable)
 
 _DATES = {"read_at", "shopify_updated_at"}
 """What changes in the row of an order about which a reading says nothing new."""
@@ -32,27 +33,6 @@ WITH dated AS (
 UPDATE fulfillment_order SET read_at = %(read_at)s, shopify_updated_at = %(updated_at)s WHERE id = %(order)s
 """
 
-_LINE = (
-    "shopify_variant_id",
-    "variant_is_gone",
-    "sku",
-    "title",
-    "quantity",
-    "requires_shipping",
-    "is_gift_card",
-)
-_FULFILLMENT_ORDER = (
-    "status",
-    "request_status",
-    "location_id",
-    "is_ours",
-    "at_foreign_service",
-    "delivery_method",
-    "fulfill_at",
-    "hold_reason",
-)
-_REQUEST = ("order_line_id", "total_quantity", "remaining_quantity")
-
 
 def write(
     order: Order, node: OrderNode, verdict: Verdict, rows: OrderRows, *, locations: OurLocations
@@ -60,12 +40,15 @@ def write(
     """Store a reading; returns whether the order's stored address changed. The caller has locked the order.
 
     `rows`: the rows as they are stored; afterwards as they are stored then. A reading that says nothing new moves only
-    the times up to which all changes are known, with one statement.
+    the times up to which all changes are known, with one statement; what it says of lines and fulfilment orders is
+    written with one, too.
     """
     address = order.ship_to
     changed = _set(order, _header(order, node) | _deferral(verdict))
-    _write_lines(order, node, rows)
-    dated = _write_fulfillment_orders(order, node, rows, locations=locations)
+    lines = _merge_lines(order, node, rows)
+    works, dated = _merge_fulfillment_orders(order, node, rows, locations=locations)
+    writing.write_rows(lines, works, _merge_requests(node, rows))
+    rows.lines.sort(key=lambda line: line.id)
     if dated or (changed and changed <= _DATES):
         _write_dates(order, dated)
     if not changed <= _DATES:
@@ -148,31 +131,22 @@ def _write_dates(order: Order, dated: Sequence[FulfillmentOrder]) -> None:
         cursor.execute(_WRITE_DATES, values)
 
 
-def _write_differing(
-    new: Mapping[K, M],
-    known: Mapping[K, M],
-    *,
-    unique: Sequence[str],
-    fields: Sequence[str],
-    besides: Sequence[str] = (),
-) -> dict[K, M]:
-    """Insert or update those rows that are not stored like this; returns the known rows and the new ones.
+def _merge(
+    new: Mapping[K, M], known: Mapping[K, M], *, fields: Sequence[str], besides: Sequence[str] = ()
+) -> tuple[dict[K, M], list[M]]:
+    """The rows of a reading, and those of them that are not stored like this. A known row stays the same object.
 
-    A known row stays the same object. `fields`: those that are compared. `besides`: those that are written along.
+    `fields`: those that are compared. `besides`: those that are written along.
     """
-    differing = {
-        key: row
-        for key, row in new.items()
-        if key not in known or any(getattr(row, name) != getattr(known[key], name) for name in fields)
-    }
-    if differing:
-        model = type(next(iter(differing.values())))
-        model._default_manager.bulk_create(
-            differing.values(), update_conflicts=True, unique_fields=unique, update_fields=[*fields, *besides]
-        )
-    for key in differing.keys() & known.keys():
-        _set(known[key], {name: getattr(differing[key], name) for name in (*fields, *besides)})
-    return {**known, **{key: row for key, row in differing.items() if key not in known}}
+    merged = {key: known.get(key, row) for key, row in new.items()}
+    differing = []
+    for key, row in merged.items():
+        if key not in known:
+            differing.append(row)
+        elif _set(row, {name: getattr(new[key], name) for name in fields}):
+            _set(row, {name: getattr(new[key], name) for name in besides})
+            differing.append(row)
+    return merged, differing
 
 
 def _line_row(order: Order, line: LineNode, known: OrderLine | None) -> OrderLine:
@@ -193,54 +167,50 @@ def _line_row(order: Order, line: LineNode, known: OrderLine | None) -> OrderLin
     )
 
 
-def _write_lines(order: Order, node: OrderNode, rows: OrderRows) -> None:
-    """Store the lines; those that the reading lacks keep no units."""
-    known = {(order.id, line.shopify_line_id): line for line in rows.lines}
-    new = {
-        (order.id, line.id): _line_row(order, line, known.get((order.id, line.id)))
-        for line in node.line_items.nodes
-    }
-    gone = [line for key, line in known.items() if key not in new and line.quantity]
-    if gone:
-        OrderLine.objects.filter(id__in=[line.id for line in gone]).update(quantity=0)
-    for line in gone:
-        line.quantity = 0
-    stored = _write_differing(new, known, unique=("order_id", "shopify_line_id"), fields=_LINE)
-    rows.lines = sorted(stored.values(), key=lambda line: line.id)
+def _merge_lines(order: Order, node: OrderNode, rows: OrderRows) -> list[OrderLine]:
+    """Compare the lines; returns those to be written. Those that the reading lacks keep no units."""
+    known = {line.shopify_line_id: line for line in rows.lines}
+    new = {line.id: _line_row(order, line, known.get(line.id)) for line in node.line_items.nodes}
+    gone = {key: line for key, line in known.items() if key not in new}
+    emptied = [line for line in gone.values() if _set(line, {"quantity": 0})]
+    merged, differing = _merge(new, known, fields=writing.LINE)
+    rows.lines = [*gone.values(), *merged.values()]
+    return emptied + differing
 
 
-def _write_fulfillment_orders(
+def _merge_fulfillment_orders(
     order: Order, node: OrderNode, rows: OrderRows, *, locations: OurLocations
-) -> list[FulfillmentOrder]:
-    """Store the fulfilment orders with their lines, and delete those that the reading lacks: their ids change with
+) -> tuple[list[FulfillmentOrder], list[FulfillmentOrder]]:
+    """Compare the fulfilment orders, and delete those that the reading lacks, with their lines: their ids change with
     moves, splits and edits.
 
-    Returns those of which nothing but the time differs up to which we know all changes. It is not stored yet.
+    Returns those to be written, and those of which nothing but the time differs up to which we know all changes.
     """
-    known = {(order.id, work.shopify_fulfillment_order_id): work for work in rows.fulfillment_orders}
+    known = {work.shopify_fulfillment_order_id: work for work in rows.fulfillment_orders}
     new = {
-        (order.id, each.id): _fulfillment_order_row(order, node, each, locations=locations)
+        each.id: _fulfillment_order_row(order, node, each, locations=locations)
         for each in node.fulfillment_orders.nodes
     }
-    unique = ("order_id", "shopify_fulfillment_order_id")
-    stored = _write_differing(
-        new, known, unique=unique, fields=_FULFILLMENT_ORDER, besides=("shopify_updated_at",)
-    )
-    rows.fulfillment_orders = [stored[key] for key in new]
-    _write_requests(node, rows)
     gone = [work.id for key, work in known.items() if key not in new]
     if gone:
         FulfillmentOrder.objects.filter(id__in=gone).delete()
-    dates = [(stored[key], row.shopify_updated_at) for key, row in new.items()]
-    return [work for work, at in dates if _set(work, {"shopify_updated_at": at})]
+        rows.requests = [each for each in rows.requests if each.fulfillment_order_id not in gone]
+    merged, differing = _merge(new, known, fields=writing.FULFILLMENT_ORDER, besides=("shopify_updated_at",))
+    rows.fulfillment_orders = list(merged.values())
+    times = [(merged[key], row.shopify_updated_at) for key, row in new.items()]
+    return differing, [work for work, at in times if _set(work, {"shopify_updated_at": at})]
 
 
-def _write_requests(node: OrderNode, rows: OrderRows) -> None:
-    """Store the lines of the fulfilment orders, and delete those that the reading lacks."""
+def _merge_requests(node: OrderNode, rows: OrderRows) -> list[FulfillmentOrderLine]:
+    """Compare the lines of the fulfilment orders, and delete those that the reading lacks. Returns those to be
+    written."""
     lines = {line.shopify_line_id: line for line in rows.lines}
-    known = {(each.fulfillment_order_id, each.shopify_line_id): each for each in rows.requests}
+    known = {
+        (each.fulfillment_order.shopify_fulfillment_order_id, each.shopify_line_id): each
+        for each in rows.requests
+    }
     new = {
-        (work.id, line.id): FulfillmentOrderLine(
+        (each.id, line.id): FulfillmentOrderLine(
             fulfillment_order=work,
             shopify_line_id=line.id,
             order_line=lines[line.line_item.id],
@@ -254,8 +224,9 @@ def _write_requests(node: OrderNode, rows: OrderRows) -> None:
     gone = [each.id for key, each in known.items() if key not in new]
     if gone:
         FulfillmentOrderLine.objects.filter(id__in=gone).delete()
-    stored = _write_differing(new, known, unique=("fulfillment_order_id", "shopify_line_id"), fields=_REQUEST)
-    rows.requests = [stored[key] for key in new]
+    merged, differing = _merge(new, known, fields=("order_line", "total_quantity", "remaining_quantity"))
+    rows.requests = list(merged.values())
+    return differing
 
 
 def _fulfillment_order_row(
