@@ -19,8 +19,11 @@ from tests.chaos.faults.servers import throw_away_servers
 from tests.end_to_end.installation.waiting import until
 from tests.world import sandbox_process
 
-WARM_UP_ORDERS = 20
-"""Every process has imported what it needs, and has its plans and connections, before anything is counted."""
+WARM_UP_ORDERS = 160
+"""Every process has imported what it needs, and has its connections and plans, before anything is counted. A server
+plans a statement at each of its first executions on a connection, and each thread has a connection."""
+WARM_UP_RATE = 20
+"""Orders a second: enough that every thread works."""
 COUNTING = Path(__file__).parent / "statement_counter"
 SECONDS_PER_ORDER = 6.0
 """Patience: ten times what an order costs today."""
@@ -89,7 +92,7 @@ def measure(revision: Revision, plan: Plan, *, count_statements: bool = False) -
 def _measured(deployment: Deployment, counters: Counters, plan: Plan, notes: Path) -> Figures:
     counters.prepare()
     traffic.warehouses_ship(counters.sandbox)
-    _full_circle(counters, WARM_UP_ORDERS, within=WARM_UP_ORDERS / 4)
+    _full_circle(counters, WARM_UP_ORDERS, within=WARM_UP_ORDERS / WARM_UP_RATE)
     groups = _groups(deployment)
     idle_cpu = _idle_cpu(groups, plan.idle_seconds)
     cpu, counts, statements = cpu_seconds(groups), counters.read(), _noted(notes)
