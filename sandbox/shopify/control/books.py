@@ -41,6 +41,8 @@ def shop_books(shop: Shop) -> dict[str, Any]:
         "tokens_issued": log.tokens_issued,
         "lowest_available": shop.bucket.lowest,
         "charged": shop.bucket.charged,
+        "calls": dict(log.calls),
+        "charged_by": dict(log.charged),
         "errors": list(log.errors),
         "mutations": log.mutations,
         "subscriptions": [{"id": s.id, "topic": s.topic, "uri": s.uri} for s in shop.subscriptions.values()],

@@ -48,6 +48,7 @@ def run(call: Call, query: str, operation_name: str | None) -> dict[str, Any]:
     answer = execute(call, parsed.document, operation, query)
     spent = actual(answer.get("data"), mutation=operation.operation.value == "mutation")
     shop.bucket.give_back(max(0, cost - spent))
+    shop.log.note(operation.name.value if operation.name else "", points=min(spent, cost))
     answer["extensions"] = {"cost": cost_report(shop, cost, min(spent, cost))}
     return answer
 

@@ -8,9 +8,14 @@ from typing import Any
 
 @dataclass
 class RequestLog:
-    """Counts the requests to one shop, and keeps its mutations and its newest errors."""
+    """Counts the requests to one shop, and keeps its mutations and its newest errors.
+
+    `requests` are counted by root field; `calls` and `charged`, the points that they cost, by the operation's name.
+    """
 
     requests: Counter[str] = field(default_factory=Counter)
+    calls: Counter[str] = field(default_factory=Counter)
+    charged: Counter[str] = field(default_factory=Counter)
     versions: Counter[str] = field(default_factory=Counter)
     invalid: int = 0
     unauthorised: int = 0
@@ -19,6 +24,11 @@ class RequestLog:
     tokens_issued: int = 0
     errors: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=100))
     mutations: list[dict[str, Any]] = field(default_factory=list)
+
+    def note(self, operation: str, *, points: int) -> None:
+        """Notes a call that was answered, and the points that it cost."""
+        self.calls[operation] += 1
+        self.charged[operation] += points
 
     def add_error(self, messages: list[str], query: str) -> None:
         """Notes a request that was refused."""
