@@ -253,5 +253,5 @@ def _resized(row: Reservation, quantity: int) -> Reservation:
 
 def _follow_up(levels: Collection[LockedLevel], *, sold: Collection[int] = ()) -> None:
     reserved = effects.recount([level.id for level in levels], sold=sold)
-    effects.mark_for_push(levels)
+    effects.mark_for_push(levels, reserved=reserved)
     effects.wake_waiters(levels, levels, reserved=reserved)

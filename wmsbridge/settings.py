@@ -268,6 +268,9 @@ PROBES_KEPT_SECONDS = env.float("PROBES_KEPT_SECONDS", default=2.0)
 # For this long after a request without an answer, its order may still appear in the WMS.
 WMS_SETTLE_SECONDS = env.int("WMS_SETTLE_SECONDS", default=120)
 
+# Where stock is plenty, its changes are gathered for so long before Shopify is told, which spares points.
+STOCK_PUSH_WINDOW_SECONDS = env.float("STOCK_PUSH_WINDOW_SECONDS", default=5.0)
+
 # --- How long things are kept: docs/configuration.md says what each is about ---
 
 KEEP_PERSONAL_DATA_DAYS = env.int("KEEP_PERSONAL_DATA_DAYS", default=30)

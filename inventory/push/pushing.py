@@ -20,7 +20,7 @@ from inventory.push import push_batches, push_cost, push_due, shopify_levels
 from inventory.push.push_batches import Outcome
 from inventory.push.push_due import Plan
 from inventory.push.push_plan import Change, Decision, Product, Reading, Stock, decide
-from inventory.stock import effects
+from inventory.stock import push_window
 from ops.errors import Permanent, Throttled, Transient
 from shops.budget import points
 from shops.ids import InventoryItemId
@@ -208,7 +208,7 @@ def _enqueue_rest(shop: Shop, pushed: Pushed) -> None:
         return
     if pushed.stale and not (pushed.sent or pushed.activated or pushed.equal or pushed.refused):
         raise Transient(f"the figures of {pushed.stale} items at {shop.domain} moved while they were set")
-    jobs.push(shop.id, lane=shop.lane, delay=effects.PUSH_DELAY if pushed.stale else NO_DELAY)
+    jobs.push(shop.id, lane=shop.lane, delay=push_window.SOON if pushed.stale else NO_DELAY)
 
 
 def _report(warehouse: Warehouse, targets: Iterable[Product], outcome: Outcome) -> None:

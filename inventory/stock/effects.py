@@ -15,12 +15,12 @@ from django.db import connection
 from inventory import jobs
 from inventory.models import Reservation
 from inventory.refs import stock_key
+from inventory.stock import push_window
 from inventory.stock.locking import LockedLevel, free_units
 from ops.queue.jobs import wake
+from ops.refs import LaneName
+from shops.ids import ShopPk
 from shops.refs import shop_lane
-
-PUSH_DELAY = timedelta(seconds=1)
-"""Changes within this time go to Shopify together."""
 
 # `promised_at` is exact to the hour only, so that an item that sells all day does not move in its index with each
 # order.
@@ -54,9 +54,11 @@ _SOLD_ALONE = """
 # The locks are taken in order, as in `locking`. A push that is under way still has its levels due.
 _MARK_PUSHED = """
 WITH pushed AS (
-    SELECT level.id, shop.id AS shop_id, shop.domain
+    SELECT level.id, shop.id AS shop_id, shop.domain, place.connection_id, place.wms_warehouse_code,
+           CASE account.stock_basis WHEN 'on_hand' THEN COALESCE(level.on_hand, 0) ELSE level.available END AS quantity
     FROM inventory_cache AS level
     JOIN warehouse_locations AS place ON place.id = level.warehouse_id
+    JOIN wms_connection AS account ON account.id = place.connection_id
     JOIN shops_shop AS shop ON shop.id = place.shop_id
     WHERE level.warehouse_id = %(warehouse)s AND level.item_code = ANY(%(items)s)
       AND (level.push_due_since IS NOT NULL OR level.pushed_at >= %(since)s OR NOT SOLD_ALONE)
@@ -65,7 +67,11 @@ UPDATE inventory_cache AS level
    SET push_due_since = CASE WHEN push_compares THEN now() ELSE COALESCE(push_due_since, now()) END,
        push_compares = false, push_marked_at = clock_timestamp()
   FROM pushed WHERE level.id = pushed.id
-RETURNING pushed.shop_id, pushed.domain
+RETURNING pushed.shop_id, pushed.domain, level.pushed_quantity, pushed.quantity -
+          (SELECT sum(shared.reserved) FROM inventory_cache AS shared
+             JOIN warehouse_locations AS other ON other.id = shared.warehouse_id
+            WHERE other.connection_id = pushed.connection_id AND other.wms_warehouse_code = pushed.wms_warehouse_code
+              AND shared.item_code = level.item_code)
 """.replace("SOLD_ALONE", _SOLD_ALONE)
 
 # What _RECOUNT and _MARK do, at once. The sum does not see the new rows yet: one statement sees one state of the
@@ -95,7 +101,7 @@ UPDATE inventory_cache AS level SET updated_at = now(),
     push_compares = push_compares AND NOT is_due,
     push_marked_at = CASE WHEN is_due THEN clock_timestamp() ELSE push_marked_at END
 FROM pool WHERE level.id = pool.id
-RETURNING level.id, pool.is_due
+RETURNING level.id, level.reserved, pool.is_due
 """.replace("SOLD_ALONE", _SOLD_ALONE)
 
 # The units of an item are taken off the levels in turn. What still is in a level's quantity stays reserved: the row
@@ -161,8 +167,12 @@ def reserve(
     }
     with connection.cursor() as cursor:
         cursor.execute(_RESERVE, row)
-        due = {level_id for level_id, is_due in cursor.fetchall() if is_due}
-    request_push([level for level in pools if level.id in due])
+        written = cursor.fetchall()
+    request_push(
+        pools,
+        due={level_id for level_id, _, is_due in written if is_due},
+        reserved={level_id: reserved for level_id, reserved, _ in written},
+    )
 
 
 def ship(
@@ -199,22 +209,25 @@ def recount(level_ids: Collection[int], *, sold: Collection[int] = ()) -> dict[i
         return dict(cursor.fetchall())
 
 
-def mark_for_push(levels: Collection[LockedLevel]) -> None:
-    """Mark the changed levels as due and enqueue one coalesced push per shop. One query, and one per shop."""
-    _mark(levels, compares=False)
+def mark_for_push(levels: Collection[LockedLevel], *, reserved: Mapping[int, int] | None = None) -> None:
+    """Mark the changed levels as due and enqueue one coalesced push per shop. One query, and one per shop.
+
+    `reserved`: as for `request_push`.
+    """
+    _mark(levels, compares=False, reserved=reserved or {})
 
 
 def mark_for_comparison(levels: Collection[LockedLevel]) -> None:
     """As `mark_for_push`, but nothing changed: Shopify's quantity is only compared, after the levels that changed."""
-    _mark(levels, compares=True)
+    _mark(levels, compares=True, reserved={})
 
 
-def _mark(levels: Collection[LockedLevel], *, compares: bool) -> None:
+def _mark(levels: Collection[LockedLevel], *, compares: bool, reserved: Mapping[int, int]) -> None:
     if not levels:
         return
     with connection.cursor() as cursor:
         cursor.execute(_MARK, {"ids": [level.id for level in levels], "compares": compares})
-    request_push(levels)
+    request_push(levels, due={level.id for level in levels}, reserved=reserved)
 
 
 def mark_if_pushed_since(warehouse_id: int, item_codes: Collection[str], *, since: datetime) -> None:
@@ -226,19 +239,40 @@ def mark_if_pushed_since(warehouse_id: int, item_codes: Collection[str], *, sinc
     row: dict[str, Any] = {"warehouse": warehouse_id, "items": sorted(item_codes), "since": since}
     with connection.cursor() as cursor:
         cursor.execute(_MARK_PUSHED, row)
-        shops = set(cursor.fetchall())
-    for shop_id, domain in shops:
-        jobs.push(shop_id, lane=shop_lane(domain), delay=PUSH_DELAY)
+        marked = cursor.fetchall()
+    _request(
+        (shop_id, shop_lane(domain), push_window.delay(free=free, told=told))
+        for shop_id, domain, told, free in marked
+    )
 
 
-def request_push(levels: Collection[LockedLevel]) -> None:
-    """Enqueue one coalesced push per shop, for levels that are marked already. One query per shop."""
-    for shop_id, lane in sorted({(level.shop_id, level.shop_lane) for level in levels}):
-        jobs.push(shop_id, lane=lane, delay=PUSH_DELAY)
+def request_push(
+    levels: Collection[LockedLevel], *, due: Collection[int], reserved: Mapping[int, int]
+) -> None:
+    """Enqueue one coalesced push per shop, for those of these levels that are due, by id. One query per shop.
+
+    They are marked already. The levels must be whole pools, or more seems to be left than is. `reserved`: as for
+    `locking.free_units`.
+    """
+    free = free_units(levels, reserved=reserved)
+    _request(
+        (level.shop_id, level.shop_lane, push_window.delay(free=free[level.id], told=level.pushed_quantity))
+        for level in levels
+        if level.id in due
+    )
+
+
+def _request(asked: Iterable[tuple[ShopPk, LaneName, timedelta]]) -> None:
+    """Enqueue the push of each shop for the soonest time at which one of its levels asks for it."""
+    soonest: dict[tuple[ShopPk, LaneName], timedelta] = {}
+    for shop_id, lane, delay in asked:
+        soonest[shop_id, lane] = min(delay, soonest.get((shop_id, lane), delay))
+    for (shop_id, lane), delay in sorted(soonest.items()):
+        jobs.push(shop_id, lane=lane, delay=delay)
 
 
 def wake_waiters(
-    before: Iterable[LockedLevel], after: Iterable[LockedLevel], *, reserved: dict[int, int]
+    before: Iterable[LockedLevel], after: Iterable[LockedLevel], *, reserved: Mapping[int, int]
 ) -> int:
     """Wake jobs that wait for items of which more units are free now; return how many became due.
 

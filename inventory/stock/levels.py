@@ -194,8 +194,10 @@ def _apply_usable(warehouse: Warehouse, usable: Mapping[str, Observation]) -> Ap
     after = [newer.get(level.id, level) for level in before]
     stored = _store(newer, moved, basis=warehouse.connection.stock_basis, valid=valid, seen=usable)
     _note_read([level.id for level in before if usable[level.item_code].known_at])
-    effects.request_push([level for level in after if level.id in stored and stored[level.id].is_due])
-    effects.wake_waiters(before, after, reserved={each.level_id: each.reserved for each in stored.values()})
+    reserved = {each.level_id: each.reserved for each in stored.values()}
+    due = {each.level_id for each in stored.values() if each.is_due}
+    effects.request_push(after, due=due, reserved=reserved)
+    effects.wake_waiters(before, after, reserved=reserved)
     netted = {each.level_id: each.units for each in stored.values() if each.units is not None}
     return Applied(
         changed=len(moved),

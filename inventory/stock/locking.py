@@ -8,7 +8,7 @@ one shop are not free for the other.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,7 +27,7 @@ Pool = tuple[int, str, str]  # (connection id, WMS warehouse code, WMS item code
 _COLUMNS = """
 SELECT level.id, level.warehouse_id, level.item_code, level.available, level.on_hand, level.reserved,
        level.observed_at, level.sequence, place.connection_id, place.wms_warehouse_code, account.stock_basis,
-       place.shop_id, shop.domain
+       place.shop_id, shop.domain, level.pushed_quantity
 FROM inventory_cache AS level
 JOIN warehouse_locations AS place ON place.id = level.warehouse_id
 JOIN wms_connection AS account ON account.id = place.connection_id
@@ -65,15 +65,17 @@ WITH created AS (
                       WHERE known.warehouse_id = place.id AND known.item_code = item.code)
     ORDER BY place.id, item.code
     ON CONFLICT (warehouse_id, item_code) DO NOTHING
-    RETURNING id, warehouse_id, item_code, available, on_hand, reserved, observed_at, sequence),
+    RETURNING id, warehouse_id, item_code, available, on_hand, reserved, observed_at, sequence, pushed_quantity),
 locked AS (
     SELECT level.id, level.warehouse_id, level.item_code, level.available, level.on_hand, level.reserved,
-           level.observed_at, level.sequence
+           level.observed_at, level.sequence, level.pushed_quantity
     FROM inventory_cache AS level JOIN warehouse_locations AS place ON place.id = level.warehouse_id
     WHERE place.connection_id = %(connection)s AND place.wms_warehouse_code = %(code)s
       AND level.item_code = ANY(%(items)s) AND (SELECT count(*) FROM created) >= 0
     ORDER BY level.id FOR UPDATE OF level)
-SELECT level.*, place.connection_id, place.wms_warehouse_code, account.stock_basis, place.shop_id, shop.domain,
+SELECT level.id, level.warehouse_id, level.item_code, level.available, level.on_hand, level.reserved,
+       level.observed_at, level.sequence, place.connection_id, place.wms_warehouse_code, account.stock_basis,
+       place.shop_id, shop.domain, level.pushed_quantity,
        cardinality(%(items)s::text[]) * (SELECT count(*) FROM warehouse_locations
                                  WHERE connection_id = %(connection)s AND wms_warehouse_code = %(code)s)
 FROM (TABLE locked UNION ALL TABLE created) AS level
@@ -101,6 +103,7 @@ class LockedLevel:
     stock_basis: str
     shop_id: ShopPk
     shop_domain: str
+    pushed_quantity: int | None
 
     @property
     def pool(self) -> Pool:
@@ -128,7 +131,7 @@ def quantity_by_basis(basis: str, *, available: int, on_hand: int | None) -> int
     return (on_hand or 0) if basis == Connection.StockBasis.ON_HAND else available
 
 
-def free_units(levels: Iterable[LockedLevel], *, reserved: dict[int, int] | None = None) -> dict[int, int]:
+def free_units(levels: Iterable[LockedLevel], *, reserved: Mapping[int, int] | None = None) -> dict[int, int]:
     """Return the units of each level that are not reserved, never below 0.
 
     The levels must be whole pools, or reservations are missed. `reserved` (by level id) overrides the levels' own.

@@ -101,6 +101,17 @@ def a_wms_settles_after_us(**_: Any) -> Sequence[CheckMessage]:
     ]
 
 
+@register(Tags.compatibility)
+def stock_is_told_within_a_minute(**_: Any) -> Sequence[CheckMessage]:
+    """Find a window in which Shopify would sell by old figures for too long, or that is no number."""
+    window = settings.STOCK_PUSH_WINDOW_SECONDS
+    if 0 <= window <= 60:
+        return []
+    return [
+        Error(f"STOCK_PUSH_WINDOW_SECONDS is {window:g}; it must be from 0 to 60", id="wmsbridge.E009"),
+    ]
+
+
 @register(Tags.security, deploy=True)
 def reachable_and_heard(**_: Any) -> Sequence[CheckMessage]:
     """Find what is missing in a production installation: a public address, and somebody who gets the alerts."""

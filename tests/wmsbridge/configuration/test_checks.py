@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import Any
 
 import pytest
@@ -48,6 +49,21 @@ def test_no_order_is_missed_before_the_worker_that_sends_it_must_be_over(
 ) -> None:
     settings.WMS_SETTLE_SECONDS = seconds
     assert [error.id for error in checks.a_wms_settles_after_us()] == found
+
+
+@pytest.mark.parametrize(
+    ("seconds", "found"),
+    [
+        (-1.0, ["wmsbridge.E009"]),
+        (0.0, []),
+        (60.0, []),
+        (61.0, ["wmsbridge.E009"]),
+        (nan, ["wmsbridge.E009"]),
+    ],
+)
+def test_stock_may_gather_for_a_minute_at_most(settings: Any, seconds: float, found: list[str]) -> None:
+    settings.STOCK_PUSH_WINDOW_SECONDS = seconds
+    assert [error.id for error in checks.stock_is_told_within_a_minute()] == found
 
 
 def test_a_deployment_must_be_reachable_and_heard(settings: Any) -> None:
