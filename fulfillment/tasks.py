@@ -74,11 +74,10 @@ def read_orders(jobs: list[TypedJob[ReadingPayload]]) -> None:
     )
 
 
-@handles(FIND_ORDER)
-def find_order(payload: FulfillmentOrderPayload) -> None:
-    """Find out which order an unknown fulfilment order belongs to, and have that order read."""
-    noticed_at = None if payload.in_any_case else payload.noticed_at
-    topics.find_order(payload.shop, payload.fulfillment_order, noticed_at)
+@handles_batch(FIND_ORDER)
+def find_orders(jobs: list[TypedJob[FulfillmentOrderPayload]]) -> None:
+    """Find out which orders unknown fulfilment orders belong to, and have those orders read."""
+    topics.find_orders([each.payload for each in jobs])
 
 
 @handles(ROUTE)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from fulfillment.refs import fulfillment_order_subject, order_subject
 from fulfillment.shopify import search
 from ops.models import Priority
-from ops.queue.jobs import NewJob, began_after, is_delayed, is_pending
+from ops.queue.jobs import NewJob, is_delayed, is_pending
 from ops.queue.kinds import AT_ONCE, JobKind
 from ops.queue.queues import Queue
 from ops.refs import LaneName
@@ -71,7 +71,12 @@ def reading(
 
 
 def _reading_key(shop_pk: ShopPk, shopify_order_id: ShopifyOrderId) -> str:
-    return f"read:{shop_pk}:{shopify_order_id}"
+    return f"{reading_keys(shop_pk)}{shopify_order_id}"
+
+
+def reading_keys(shop_pk: ShopPk) -> str:
+    """How the keys of a shop's readings begin. The rest is Shopify's id of the order."""
+    return f"read:{shop_pk}:"
 
 
 def read_order(
@@ -83,12 +88,6 @@ def read_order(
 ) -> None:
     """Have an order read at Shopify."""
     reading(shop.id, shopify_order_id, lane=shop.lane, delay=delay, priority=priority).enqueue()
-
-
-def was_read_after(shop: Shop, shopify_order_id: ShopifyOrderId, at: datetime) -> bool:
-    """Whether a reading of the order began after a time, so that it shows what had happened by then. (One that failed
-    is tried again.)"""
-    return began_after(_reading_key(shop.id, shopify_order_id), at)
 
 
 @dataclass(frozen=True)
@@ -109,6 +108,7 @@ FIND_ORDER = JobKind(
     FulfillmentOrderPayload,
     queue=Queue.SUBMISSION,
     priority=Priority.HIGH,
+    batch_size=50,
     work="find out which order a fulfilment order belongs to, and have it read",
     if_dead="We may not know of a change of that order.",
 )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models.functions import Now
 
 from fulfillment import jobs
+from fulfillment.jobs.orders import FulfillmentOrderPayload
 from fulfillment.jobs.webhooks import ORDER_CHANGED
-from fulfillment.models import FulfillmentOrder, Order
+from fulfillment.models import Order
 from fulfillment.models.states import OrderState, Reason
 from fulfillment.refs import parse_order
 from fulfillment.shopify import queries
@@ -51,8 +53,32 @@ SOON_MADE = timedelta(seconds=30)
 meanwhile are others' in all likelihood: then no notice hurries its next reading, which would be without end in a busy
 shop."""
 
+# With the time at which the last run of each order's reading began. A dead one will not be repeated, and has no time.
+_LOOK = """
+SELECT shop.*, (SELECT json_agg(owner) FROM (
+    SELECT work.shopify_fulfillment_order_id AS number, known.shopify_order_id AS order_id, reading.started_at
+      FROM fulfillment_fulfillmentorder AS work JOIN fulfillment_order AS known ON known.id = work.order_id
+      LEFT JOIN ops_job AS reading
+        ON reading.key = %(readings)s::text || known.shopify_order_id AND reading.state <> 'dead'
+     WHERE known.shop_id = shop.id AND work.shopify_fulfillment_order_id = ANY(%(numbers)s)) AS owner) AS owners
+  FROM shops_shop AS shop WHERE shop.id = %(shop)s
+"""
+
 _FULFILLMENT_ORDER = re.compile(r"gid://shopify/FulfillmentOrder/([1-9]\d{0,17})", re.ASCII)
 _MOST_IDS = 20
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The order of a fulfilment order, and when the last run of its reading began."""
+
+    order_id: ShopifyOrderId
+    read_from: datetime | None
+
+    def was_read_after(self, at: datetime) -> bool:
+        """Whether a reading of the order began after a time, so that it shows what had happened by then. (One that
+        failed is tried again.)"""
+        return self.read_from is not None and self.read_from > at
 
 
 def named_fulfillment_orders(body: Any) -> list[FulfillmentOrderId]:
@@ -105,36 +131,37 @@ def orders_changed(webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
     The order is the subject of a webhook; without one, it is found by the fulfilment orders that the body names.
     """
     first = webhooks[0].payload
-    shop = Shop.objects.get(id=first.shop)
-    _check_cancelled_fulfillments(shop, webhooks)
     order_ids: set[ShopifyOrderId] = set()
-    without_subject = []
+    named: list[tuple[TypedJob[WebhookPayload], list[FulfillmentOrderId]]] = []
     for each in webhooks:
-        if (order_id := _order_of(shop, each)) is not None:
+        if (order_id := _order_of(first.shop, each)) is not None:
             order_ids.add(order_id)
         else:
-            without_subject.append(each)
-    for shopify_order_id in order_ids | _orders_by_fulfillment_orders(shop, without_subject):
+            named.append((each, named_fulfillment_orders(each.payload.body)))
+    shop, owners = _look(first.shop, {number for _, numbers in named for number in numbers})
+    _check_cancelled_fulfillments(shop, webhooks)
+    for shopify_order_id in order_ids | _orders_by_fulfillment_orders(shop, named, owners):
         jobs.orders.read_order(shop, shopify_order_id, delay=_delay(first.topic))
 
 
-def find_order(
-    shop_pk: ShopPk, fulfillment_order_id: FulfillmentOrderId, noticed_at: datetime | None
-) -> None:
-    """Have the order of a fulfilment order read that we did not know when a webhook named it, at `noticed_at`.
+def find_orders(notices: Sequence[FulfillmentOrderPayload]) -> None:
+    """Have the orders read whose fulfilment orders we did not know when webhooks of one shop named them.
 
-    By now a webhook of the order itself may have led to a reading; without `noticed_at` that does not matter. Only else
-    Shopify is asked which order it is.
+    By now a webhook of the order itself may have led to a reading; if it is to be read in any case, that does not
+    matter. Shopify is asked which order it is only where we do not know it now.
     Raises what `shops.api.client.execute` raises.
     """
-    shop = Shop.objects.get(id=shop_pk)
-    owner = _owners(shop, {fulfillment_order_id}).get(fulfillment_order_id)
-    if owner is None:
-        owner = queries.owner_of_fulfillment_order(shop, fulfillment_order_id)
-    elif noticed_at and jobs.orders.was_read_after(shop, owner, noticed_at):
-        return
-    if owner is not None:
-        jobs.orders.read_order(shop, owner)
+    shop, owners = _look(notices[0].shop, {each.fulfillment_order for each in notices})
+    for each in notices:
+        owner = owners.get(each.fulfillment_order)
+        if owner is None:
+            order_id = queries.owner_of_fulfillment_order(shop, each.fulfillment_order)
+        elif not each.in_any_case and each.noticed_at and owner.was_read_after(each.noticed_at):
+            continue
+        else:
+            order_id = owner.order_id
+        if order_id is not None:
+            jobs.orders.read_order(shop, order_id)
 
 
 def is_change_unread(shop: Shop) -> bool:
@@ -147,19 +174,21 @@ def is_change_unread(shop: Shop) -> bool:
 def _check_cancelled_fulfillments(shop: Shop, webhooks: Sequence[TypedJob[WebhookPayload]]) -> None:
     """Have an order's fulfilments read if one was cancelled, because a reading of the order may not show that."""
     for each in webhooks:
-        order_id = _order_of(shop, each)
+        order_id = _order_of(shop.id, each)
         if order_id is not None and _says_cancelled(each.payload):
             jobs.shipments.check_fulfillments(shop, order_id)
 
 
-def _order_of(shop: Shop, webhook: TypedJob[WebhookPayload]) -> ShopifyOrderId | None:
+def _order_of(shop_pk: ShopPk, webhook: TypedJob[WebhookPayload]) -> ShopifyOrderId | None:
     """The order that is the subject of a webhook; None if its subject is something else, or of another shop."""
     found = parse_order(webhook.subject)
-    return found.shopify_order_id if found and found.shop_pk == shop.id else None
+    return found.shopify_order_id if found and found.shop_pk == shop_pk else None
 
 
 def _orders_by_fulfillment_orders(
-    shop: Shop, webhooks: Sequence[TypedJob[WebhookPayload]]
+    shop: Shop,
+    named: Sequence[tuple[TypedJob[WebhookPayload], Sequence[FulfillmentOrderId]]],
+    owners: Mapping[FulfillmentOrderId, Owner],
 ) -> set[ShopifyOrderId]:
     """The orders of the fulfilment orders that the webhooks of one topic name, without those that were read after the
     webhook came.
@@ -167,22 +196,17 @@ def _orders_by_fulfillment_orders(
     If we know none of the fulfilment orders of a webhook, they may be those for which an order waits that was just
     read: such orders are among the result. If it is another order, it is looked for a little later.
     """
-    named = [(each, named_fulfillment_orders(each.payload.body)) for each in webhooks]
-    owners = _owners(shop, {number for _, numbers in named for number in numbers})
-    in_any_case = any(each.payload.topic != ROUTED for each in webhooks)
-    last, any_unknown = dict[ShopifyOrderId, datetime](), False
+    in_any_case = any(each.payload.topic != ROUTED for each, _ in named)
+    found, any_unknown = set[ShopifyOrderId](), False
     for each, numbers in named:
         known = {owners[number] for number in numbers if number in owners}
-        for order_id in known:
-            last[order_id] = max(each.created_at, last.get(order_id, each.created_at))
+        found |= {
+            owner.order_id for owner in known if in_any_case or not owner.was_read_after(each.created_at)
+        }
         if numbers and not known:
             any_unknown = True
             jobs.orders.find_order(shop, numbers[0], noticed_at=each.created_at, in_any_case=in_any_case)
-    found = {
-        order_id
-        for order_id, at in last.items()
-        if in_any_case or not jobs.orders.was_read_after(shop, order_id, at)
-    }
+    # Only after the notices were stored: a reading that finds no fulfilment order looks for notices before it ends.
     return found | _waiting(shop) if any_unknown else found
 
 
@@ -198,9 +222,21 @@ def _waiting(shop: Shop) -> set[ShopifyOrderId]:
     return set(newest[: queries.ORDERS_PER_READ])
 
 
-def _owners(shop: Shop, numbers: Collection[FulfillmentOrderId]) -> dict[FulfillmentOrderId, ShopifyOrderId]:
-    """The orders of those of these fulfilment orders that we know."""
-    if not numbers:
-        return {}
-    rows = FulfillmentOrder.objects.filter(order__shop=shop, shopify_fulfillment_order_id__in=numbers)
-    return dict(rows.values_list("shopify_fulfillment_order_id", "order__shopify_order_id"))
+def _look(
+    shop_pk: ShopPk, numbers: Collection[FulfillmentOrderId]
+) -> tuple[Shop, dict[FulfillmentOrderId, Owner]]:
+    """The shop, and the orders of those of these fulfilment orders that we know, with one statement."""
+    asked: dict[str, Any] = {
+        "shop": shop_pk,
+        "numbers": list(numbers),
+        "readings": jobs.orders.reading_keys(shop_pk),
+    }
+    shop = Shop.objects.raw(_LOOK, asked)[0]
+    owners = {
+        FulfillmentOrderId(row["number"]): Owner(
+            ShopifyOrderId(row["order_id"]),
+            datetime.fromisoformat(row["started_at"]) if row["started_at"] else None,
+        )
+        for row in vars(shop)["owners"] or ()
+    }
+    return shop, owners

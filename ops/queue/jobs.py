@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -134,12 +134,6 @@ def is_pending(
         for under_way in (runs, waits & Q(parked_on=[]), waits & ~Q(parked_on=[])):
             asked |= of_lane & under_way
     return Job.objects.filter(asked).exists()
-
-
-def began_after(key: str, at: datetime) -> bool:
-    """Whether the last run of the job with this key began after a time by the database's clock, and the job is not
-    dead. A run that failed will be repeated, so what it reads is not older than that time in any case."""
-    return Job.objects.filter(key=key, started_at__gt=at).exclude(state=Job.State.DEAD).exists()
 
 
 def is_delayed(kind: str, *, lane: LaneName, priority: Priority, since_run_of: str) -> bool:

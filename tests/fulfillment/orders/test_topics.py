@@ -17,7 +17,7 @@ from fulfillment.shopify import queries
 from ops.models import Job
 from ops.queue import jobs
 from ops.refs import Subject
-from tests.drain import drain, run_next
+from tests.drain import drain, drain_counting, run_next
 from tests.fulfillment.scene import DOMAIN, MUG, Scene
 from tests.world import Json
 
@@ -208,6 +208,32 @@ def test_a_webhook_about_known_work_that_a_reading_shows_already_causes_none(sce
     assert "fulfillment.read_orders" not in drain()
     names_its_work(scene, order, "placed_on_hold", key="w2")
     assert drain().count("fulfillment.read_orders") == 1
+
+
+@pytest.mark.parametrize(("state", "readings"), [("done", 0), ("dead", 1)])
+def test_a_reading_that_began_after_a_webhook_shows_what_it_told_unless_it_is_dead(
+    scene: Scene, state: str, readings: int
+) -> None:
+    order = scene.arrive((MUG, 1))
+    names_its_work(scene, order)
+    later = timezone.now() + timedelta(hours=1)
+    Job.objects.filter(kind="fulfillment.read_orders").update(state=state, started_at=later)
+    assert drain().count("fulfillment.read_orders") == readings
+
+
+@pytest.mark.django_db(transaction=True)
+def test_notices_of_one_shop_cost_few_statements_once_their_orders_were_read(scene: Scene) -> None:
+    """With the claim and the end of the run."""
+    orders = [scene.place((MUG, 1)) for _ in range(3)]
+    for order in orders:
+        names_its_work(scene, order, key=f"w{order['id']}")
+    ((_, told),) = drain_counting()
+    assert told == 1 + 3 + 1 + 2  # the look, the notices, the orders that wait
+    for order in orders:
+        scene.webhook(order)
+    drain()
+    Job.objects.filter(kind="fulfillment.find_order").update(run_at=timezone.now())
+    assert drain_counting() == [("fulfillment.find_order", 1 + 2)]
 
 
 def test_fulfillment_orders_are_found_wherever_a_body_names_them() -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ops.models import Alert, Job, Priority
-from ops.queue.jobs import began_after, is_busy, is_pending
+from ops.queue.jobs import is_busy, is_pending
 from ops.queue.kinds import EventKind, JobKind, TypedJob
 from ops.queue.queues import Queue
 from ops.refs import LaneName, Subject
@@ -152,15 +152,6 @@ def test_the_handler_of_a_batch_sees_what_each_job_is_about() -> None:
     drain()
     ((job,),) = batches
     assert (job.lane, job.subject, job.priority) == ("internal", "order:1:7", Priority.HIGH)
-
-
-@pytest.mark.parametrize(("state", "counts"), [("done", True), ("ready", True), ("dead", False)])
-def test_a_run_that_began_after_a_time_counts_unless_the_job_is_dead(state: str, counts: bool) -> None:
-    at = NOON
-    make_job(key="a", state=state, started_at=at)
-    assert began_after("a", at - timedelta(microseconds=1)) is counts
-    assert not began_after("a", at)
-    assert not began_after("b", at - timedelta(hours=1))
 
 
 def test_what_is_pending_waits_or_runs() -> None:
