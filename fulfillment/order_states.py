@@ -30,6 +30,8 @@ from fulfillment.readiness import DEFERRING_REASONS
 from fulfillment.refs import OrderPk
 from fulfillment.wms_order_states import BY_SHIPMENTS, ENDED, UNCONFIRMED
 from ops.alerting.kinds import close_kinds
+from ops.joined_rows import JoinedRows
+from shops.models import Shop
 from wms.vocabulary.statuses import WmsStatus
 
 logger = structlog.get_logger(__name__)
@@ -55,6 +57,13 @@ ABOUT_UNCOVERED_UNITS = frozenset(
 )
 """Reasons about units that no warehouse was given yet. News of other parts of the order do not end them."""
 
+
+_LOCKED = JoinedRows(its=Order, shop=Shop)
+
+_LOCK = f"""
+SELECT {_LOCKED.columns} FROM fulfillment_order AS its JOIN shops_shop AS shop ON shop.id = its.shop_id
+ WHERE its.id = %s FOR UPDATE OF its
+"""  # noqa: S608
 
 _NEEDS_PERSON = (ShipmentState.HELD, ShipmentState.CANCELLED)
 """Shipments of which Shopify knows all that it shall know, and those that a person has to look at before."""
@@ -97,7 +106,14 @@ def refused_parts(order: Order) -> QuerySet[WmsOrder]:
 def lock(order_pk: OrderPk) -> Order:
     """Lock an order until the transaction ends. Call it before its WMS orders, stock levels or advisory locks are
     locked."""
-    return Order.objects.select_for_update(of=("self",)).select_related("shop").get(id=order_pk)
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [order_pk])
+        found = cursor.fetchone()
+    if found is None:
+        raise Order.DoesNotExist
+    order: Order
+    order, order.shop = _LOCKED.instances(found)
+    return order
 
 
 def lock_of(row: WmsOrder) -> Order:

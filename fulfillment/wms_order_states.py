@@ -5,17 +5,23 @@ Only `advance` writes `wms_status`. The pictures in docs/architecture.md are dra
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Any
 
+from django.db import connection
 from django.db.models import Q, QuerySet, TextChoices
 from django.db.models.expressions import Combinable, RawSQL
 from django.db.models.functions import Now
 
-from fulfillment.models import WmsOrder
+from fulfillment.models import Order, WmsOrder
 from fulfillment.models.states import NotInTheTable
+from fulfillment.refs import WmsOrderPk
+from ops.joined_rows import JoinedRows
+from shops.models import Shop
 from wms.ids import ConnectionPk, RemoteOrderId
+from wms.models import Connection, Warehouse
 from wms.vocabulary.statuses import AT_THE_WMS as AT_THE_WMS
 from wms.vocabulary.statuses import WmsStatus
 
@@ -50,6 +56,21 @@ BY_SHIPMENTS = (WmsStatus.PARTIALLY_SHIPPED, WmsStatus.SHIPPED)
 """Only reported shipments lead to these states. The status that a WMS reports is not enough."""
 
 NOT_ENDED = ~Q(wms_status__in=[str(status) for status in ENDED])
+
+_LOCKED = JoinedRows(part=WmsOrder, place=Warehouse, account=Connection, its=Order, shop=Shop)
+
+_LOCK = f"""
+SELECT {_LOCKED.columns} FROM wms_order_map AS part
+  JOIN warehouse_locations AS place ON place.id = part.warehouse_id
+  JOIN wms_connection AS account ON account.id = place.connection_id
+  JOIN fulfillment_order AS its ON its.id = part.order_id
+  JOIN shops_shop AS shop ON shop.id = its.shop_id
+"""  # noqa: S608
+
+_LOCK_ONE = f"{_LOCK} WHERE part.id = %s FOR UPDATE OF its, part"
+
+_LOCK_NAMED = f"""{_LOCK} WHERE place.connection_id = %s AND part.wms_order_id = %s
+ ORDER BY part.id DESC LIMIT 1 FOR UPDATE OF its, part"""
 
 _NAMED = """
 SELECT named.id FROM (
@@ -144,13 +165,31 @@ MOVES: Mapping[Event, Mapping[WmsStatus, tuple[WmsStatus, ...]]] = {
 }
 
 
-def locked_with_order(rows: QuerySet[WmsOrder]) -> QuerySet[WmsOrder]:
-    """Have a query lock the WMS orders that it finds, each after its order, and read both as they are then.
+def lock_with_order(wms_order_pk: WmsOrderPk) -> WmsOrder:
+    """Lock a WMS order after its order, and read both as they are then.
 
     It does what `order_states.lock_of` and a second look at the WMS order do, with one statement.
     """
-    locked = rows.select_for_update(of=("order", "self"))
-    return locked.select_related("order__shop", "warehouse__connection")
+    row = _locked(_LOCK_ONE, [wms_order_pk])
+    if row is None:
+        raise WmsOrder.DoesNotExist
+    return row
+
+
+def lock_named_by_wms(connection_pk: ConnectionPk, remote_id: RemoteOrderId) -> WmsOrder | None:
+    """As `lock_with_order`, the WMS order that a WMS names; None if we know none."""
+    return _locked(_LOCK_NAMED, [connection_pk, remote_id])
+
+
+def _locked(statement: str, values: Sequence[Any]) -> WmsOrder | None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    row: WmsOrder
+    row, row.warehouse, row.warehouse.connection, row.order, row.order.shop = _LOCKED.instances(found)
+    return row
 
 
 def named_by_wms(

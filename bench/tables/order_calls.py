@@ -103,10 +103,8 @@ def _ship(part: WmsOrder) -> None:
         shipped_items=(ShippedItem(wms_item_code=line.item_code, quantity_shipped=1),),
         shipped_at=timezone.now(),
     )
-    rows = WmsOrder.objects.filter(
-        warehouse__connection_id=part.warehouse.connection_id, remote_id=part.remote_id
-    )
-    if not intake.record_shipment(rows, event, occurred_at=timezone.now()):
+    connection_pk = ConnectionPk(part.warehouse.connection_id)
+    if not intake.record_shipment(connection_pk, event, occurred_at=timezone.now()):
         raise RuntimeError("the order was not found")
 
 

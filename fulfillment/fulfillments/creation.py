@@ -24,7 +24,7 @@ from fulfillment.fulfillments import location_moves
 from fulfillment.fulfillments.adoption import adopt_existing, known_ids, units_by_others
 from fulfillment.fulfillments.last_reading import known_call
 from fulfillment.fulfillments.recording import record, units_as_json
-from fulfillment.models import Fulfillment, Order, Shipment
+from fulfillment.models import Fulfillment, Order, Shipment, WmsOrder
 from fulfillment.models.states import FulfillmentState, ShipmentState
 from fulfillment.refs import OrderPk
 from fulfillment.shipments import cancelled_fulfillments, held_shipments, kits, requested_units
@@ -32,12 +32,14 @@ from fulfillment.shipments.requested_units import Call, FulfillmentPlan, HeldUni
 from fulfillment.shipments.tracking import tracking_input
 from fulfillment.shopify import our_locations, queries
 from ops.errors import Permanent, Throttled, Transient, UnknownOutcome
+from ops.joined_rows import JoinedRows
 from ops.models import Priority
 from shops.api.client import execute
 from shops.api.gids import gid
 from shops.api.shapes import FulfillmentGid, Payload, Shape, parse
 from shops.ids import FulfillmentOrderId, ShopifyLineId
 from shops.models import Shop
+from wms.models import Warehouse
 
 logger = structlog.get_logger(__name__)
 
@@ -53,6 +55,17 @@ INSERT INTO fulfillment_fulfillment (shipment_id, state, units, tracking)
 SELECT id, 'telling', %(units)s::jsonb, %(tracking)s::jsonb FROM tried
 RETURNING id, (SELECT attempt_at FROM tried)
 """
+
+
+_ROWS = JoinedRows(sent=Shipment, part=WmsOrder, place=Warehouse, its=Order, shop=Shop)
+
+_WAITING = f"""
+SELECT {_ROWS.columns}, {kits.MAY_SHARE_UNITS}
+  FROM wms_order_map AS part JOIN fulfillment_shipment AS sent ON sent.wms_order_id = part.id
+  JOIN warehouse_locations AS place ON place.id = part.warehouse_id
+  JOIN fulfillment_order AS its ON its.id = part.order_id JOIN shops_shop AS shop ON shop.id = its.shop_id
+ WHERE part.order_id = %s AND sent.state IN ('received', 'fulfilling') ORDER BY sent.id
+"""  # noqa: S608
 
 
 class _FulfillmentRef(Shape):
@@ -77,16 +90,23 @@ def fulfill(order_pk: OrderPk) -> None:
 
     Raises what `shops.api.client.execute` raises, and Throttled during the settle time after a lost answer.
     """
-    waiting = kits.look_for_kits(
-        Shipment.objects.filter(
-            wms_order__order=order_pk, state__in=[ShipmentState.RECEIVED, ShipmentState.FULFILLING]
-        )
-    )
-    for shipment in waiting.select_related("wms_order__warehouse", "wms_order__order__shop").order_by("id"):
+    for shipment in _waiting(order_pk):
         assert shipment.wms_order is not None  # noqa: S101
         order = shipment.wms_order.order
         if not _fulfill_by_last_reading(order, shipment):
             _fulfill_by_new_reading(order.shop, order, shipment)
+
+
+def _waiting(order_pk: OrderPk) -> list[Shipment]:
+    """The shipments of an order that wait for fulfilments, the oldest first."""
+    found = []
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITING, [order_pk])
+        for *values, may_share_units in cursor.fetchall():
+            shipment, row, row.warehouse, row.order, row.order.shop = _ROWS.instances(values)
+            shipment.wms_order, shipment.may_share_units = row, may_share_units
+            found.append(shipment)
+    return found
 
 
 def _fulfill_by_last_reading(order: Order, shipment: Shipment) -> bool:

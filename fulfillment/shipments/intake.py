@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
 
 from fulfillment import alerts, order_states
 from fulfillment.models import Shipment, ShipmentLine, WmsOrder, order_rows
@@ -13,7 +12,7 @@ from fulfillment.models.states import ShipmentState
 from fulfillment.refs import ShipmentPk
 from fulfillment.shipments import repeated_reports, tracking
 from fulfillment.shipments.counting import Known, count_new, count_units
-from fulfillment.wms_order_states import locked_with_order
+from fulfillment.wms_order_states import lock_named_by_wms
 from fulfillment.wms_orders import status_updates
 from ops import idempotency
 from ops.errors import Throttled, Transient
@@ -50,19 +49,20 @@ def receive(connection_pk: ConnectionPk, event: ShipmentEvent, *, occurred_at: d
     with idempotency.guard(RetentionWindow.SHIPMENT, identity) as guard:
         if guard.state is GuardState.BUSY:
             raise Throttled("another worker is recording this shipment", wait=_SOON)
-        rows = WmsOrder.objects.filter(warehouse__connection_id=connection_pk, remote_id=event.wms_order_id)
-        if not record_shipment(rows, event, occurred_at=occurred_at):
-            row = status_updates.require_wms_order(connection_pk, event.wms_order_id, occurred_at=occurred_at)
-            record_shipment(WmsOrder.objects.filter(id=row.id), event, occurred_at=occurred_at)
+        if record_shipment(connection_pk, event, occurred_at=occurred_at):
+            return
+        status_updates.require_wms_order(connection_pk, event.wms_order_id, occurred_at=occurred_at)
+        if not record_shipment(connection_pk, event, occurred_at=occurred_at):
+            raise Transient("the WMS order became unknown again")
 
 
 @transaction.atomic
-def record_shipment(rows: QuerySet[WmsOrder], event: ShipmentEvent, *, occurred_at: datetime) -> bool:
-    """Store a shipment of the first of these WMS orders, and count its units; False if there is no such WMS order.
+def record_shipment(connection_pk: ConnectionPk, event: ShipmentEvent, *, occurred_at: datetime) -> bool:
+    """Store a shipment of the WMS order that it names, and count its units; False if we know no such WMS order.
 
     If it was stored before, the report is only compared.
     """
-    row = locked_with_order(rows).first()
+    row = lock_named_by_wms(connection_pk, event.wms_order_id)
     if row is None:
         return False
     stored = _insert(row, event, identity=event.wms_shipment_id, occurred_at=occurred_at)

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
-
 from fulfillment.models import Shipment, ShipmentCount, WmsOrderLine
+
+MAY_SHARE_UNITS = """
+EXISTS (SELECT FROM fulfillment_wmsorderline AS line
+         WHERE line.wms_order_id = part.id AND (line.per_unit > 1 OR EXISTS (
+               SELECT FROM fulfillment_wmsorderline AS other
+                WHERE other.wms_order_id = part.id AND other.order_line_id = line.order_line_id
+                  AND other.id <> line.id)))
+"""
+"""A column of a statement: whether the WMS order `part` has kits or packs. Shipments bear it as `may_share_units`."""
 
 
 @dataclass
@@ -61,15 +68,6 @@ def earlier_shipments(
 def _complete_units(parts: Mapping[int, _Component]) -> int:
     """Kits that are complete: the minimum over their components."""
     return min(part.total // part.per_unit for part in parts.values())
-
-
-def look_for_kits(shipments: QuerySet[Shipment]) -> QuerySet[Shipment]:
-    """Have a query find out which of its shipments are of a WMS order with kits or packs (`may_share_units`)."""
-    lines = WmsOrderLine.objects.filter(wms_order=OuterRef("wms_order"))
-    others = WmsOrderLine.objects.filter(
-        wms_order=OuterRef("wms_order"), order_line=OuterRef("order_line")
-    ).exclude(id=OuterRef("id"))
-    return shipments.annotate(may_share_units=Exists(lines.filter(Q(per_unit__gt=1) | Exists(others))))
 
 
 def shipments_of_same_units(shipment: Shipment) -> Sequence[Shipment]:

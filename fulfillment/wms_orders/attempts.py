@@ -41,7 +41,8 @@ WHERE line.wms_order_id = %s ORDER BY line.id
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt to place an order, as it was committed before the call. `age` is that of the attempt before it.
+    """One attempt to place an order, as it was committed before the call. `age` is that of the attempt before it, if
+    that has an unknown outcome.
 
     `outcome_unknown`: an earlier attempt may have placed the order. `no_longer_needed`: the order shall not be placed,
     unless it is there already. `number`: the fencing token. Once a later attempt is recorded, the findings of this one
@@ -88,6 +89,13 @@ def request_of(row: WmsOrder) -> OrderRequest:
         address=Address(**address),
         shipping_method=order.shipping_method,
     )
+
+
+def age_of_last(row: WmsOrder) -> timedelta | None:
+    """How long ago the last attempt to place a WMS order was recorded, by the clock of the database."""
+    ages = WmsOrder.objects.annotate(age=Now() - F("attempt_at")).values_list("age", flat=True)
+    found: timedelta | None = ages.get(id=row.id)
+    return found
 
 
 def _current(attempt: Attempt) -> QuerySet[WmsOrder]:

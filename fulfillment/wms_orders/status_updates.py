@@ -23,7 +23,8 @@ from fulfillment.wms_order_states import (
     CancellationPhase,
     Event,
     advance,
-    locked_with_order,
+    lock_named_by_wms,
+    lock_with_order,
     moves,
     named_by_wms,
     phase,
@@ -89,8 +90,7 @@ def apply_callback(connection_pk: ConnectionPk, event: OrderStatusEvent, *, occu
     if _takes_step(connection_pk, event, occurred_at=occurred_at):
         return
     with transaction.atomic():
-        rows = WmsOrder.objects.filter(warehouse__connection_id=connection_pk, remote_id=event.wms_order_id)
-        row = locked_with_order(rows).first()
+        row = lock_named_by_wms(connection_pk, event.wms_order_id)
         if row is not None:
             _apply(row, event.wms_status, word=event.status, reason=event.reason, occurred_at=occurred_at)
     if row is None:
@@ -122,7 +122,7 @@ def apply_status(
     `occurred_at` is the earliest time at which the status applied. States only move forward, in whatever order the
     reports arrive.
     """
-    row = locked_with_order(WmsOrder.objects.all()).get(id=row.id)
+    row = lock_with_order(row.id)
     _apply(row, status, word=word, reason=reason, occurred_at=occurred_at)
 
 
@@ -198,7 +198,7 @@ def check_shipment(wms_order_pk: WmsOrderPk, *, all_of_it: bool) -> None:
     Nobody is alerted if a held shipment, which has its own alert, may have the units, or if somebody fulfilled them in
     Shopify. Units of a cancelled order that nobody reports are missed in any case: they left, and must come back.
     """
-    row = locked_with_order(WmsOrder.objects.all()).get(id=wms_order_pk)
+    row = lock_with_order(wms_order_pk)
     reported = OVER if all_of_it else (*OVER, WmsStatus.PARTIALLY_SHIPPED)
     if row.remainder_unwanted or row.wms_status in reported:
         return

@@ -31,7 +31,7 @@ from fulfillment.wms_order_states import (
     UNCONFIRMED,
     Event,
     advance,
-    locked_with_order,
+    lock_with_order,
     status_before_shipment,
 )
 from fulfillment.wms_orders import attempts, cancellation
@@ -79,8 +79,7 @@ def begin(wms_order_pk: WmsOrderPk) -> Attempt | None:
 
     Raises Blocked if a person must decide, if the warehouse accepts no work, or if Shopify holds the units back.
     """
-    rows = locked_with_order(WmsOrder.objects.all()).annotate(age=Now() - F("attempt_at"))
-    row = rows.get(id=wms_order_pk)
+    row = lock_with_order(wms_order_pk)
     order = row.order
     is_new = row.wms_status != WmsStatus.SUBMITTING
     if row.wms_status not in MAY_BE_SENT or (is_new and (order.cancelled_at or row.remote_id)):
@@ -95,7 +94,7 @@ def begin(wms_order_pk: WmsOrderPk) -> Attempt | None:
         number=row.attempt if outcome_unknown else row.attempt + 1,
         connection=row.warehouse.connection,
         request=attempts.request_of(row),
-        age=row.age,
+        age=attempts.age_of_last(row) if outcome_unknown else None,
         outcome_unknown=outcome_unknown,
         no_longer_needed=bool(order.cancelled_at or (row.attempt and wms_order_surplus.is_unwanted(row))),
     )
@@ -207,7 +206,7 @@ def record_acceptance(
     wms_order_pk: WmsOrderPk, answer: OrderAnswer, *, decided_by_id: int | None = None
 ) -> bool:
     """Store that the WMS has the order; False if that was recorded before."""
-    row = locked_with_order(WmsOrder.objects.all()).get(id=wms_order_pk)
+    row = lock_with_order(wms_order_pk)
     order = row.order
     reported = answer.status
     known = reported not in (*UNCONFIRMED, WmsStatus.UNKNOWN)

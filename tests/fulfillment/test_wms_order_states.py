@@ -23,7 +23,7 @@ from fulfillment.wms_order_states import (
     CancellationPhase,
     Event,
     advance,
-    locked_with_order,
+    lock_with_order,
     phase,
 )
 from fulfillment.wms_orders.status_updates import apply_callback
@@ -188,7 +188,7 @@ def test_a_wms_order_and_its_order_are_read_as_the_last_holder_of_their_lock_lef
         other.execute("UPDATE wms_order_map SET wms_status = 'cancelled' WHERE id = %s", [row.pk])
         other.execute("UPDATE fulfillment_order SET cancelled_at = now() WHERE id = %s", [order.pk])
         threading.Timer(0.3, other.commit).start()
-        seen = locked_with_order(WmsOrder.objects.all()).get(id=row.pk)
+        seen = lock_with_order(row.id)
     assert (seen.wms_status, seen.order.cancelled_at is not None) == ("cancelled", True)
 
 

@@ -19,6 +19,7 @@ from fulfillment.wms_order_states import ENDED, OVER
 from inventory import commitments as noted_commitments
 from ops import secrets
 from ops.alerting.kinds import AlertKind
+from ops.joined_rows import JoinedRows
 from ops.secrets import Sealed
 from shops.ids import ShopifyOrderId
 from shops.models import Shop
@@ -46,6 +47,12 @@ _READ = "".join(
         order_rows.COLUMNS,
     )
 )
+
+_LOCKED = JoinedRows(its=Order)
+
+_LOCK = f"""
+SELECT {_LOCKED.columns} FROM fulfillment_order AS its WHERE its.shop_id = %s AND its.shopify_order_id = %s FOR UPDATE
+"""  # noqa: S608
 
 # We first heard of the order with the oldest job about it that is still stored.
 _STORE_NEW = "".join(
@@ -155,9 +162,14 @@ def read(order: Order) -> StoredOrder:
 
 def lock(shop: Shop, shopify_order_id: ShopifyOrderId) -> Order | None:
     """The locked row of an order; None if it was never read."""
-    order = Order.objects.select_for_update().filter(shop=shop, shopify_order_id=shopify_order_id).first()
-    if order is not None:
-        order.shop = shop
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [shop.id, shopify_order_id])
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    order: Order
+    (order,) = _LOCKED.instances(found)
+    order.shop = shop
     return order
 
 
