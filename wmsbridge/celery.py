@@ -1,7 +1,7 @@
 """The Celery app, with a queue for each concern. The schedules of beat are in the database, see wmsbridge/schedules.
 
 A Celery message is only a wake-up. The work is a row of `ops.Job`, and the sweep finds rows without a message. So there
-is no result backend, no late acknowledgement, and no second attempt to publish a message.
+is no result backend, no late acknowledgement, no copy of a message until then, and no second attempt to publish it.
 """
 
 import os

@@ -214,8 +214,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     # Bounds commands only; a worker's BRPOP waits on the event loop and reads once the socket is readable.
     "socket_timeout": 1,
     "socket_keepalive": True,
-    # Unacknowledged messages return after this; leases (60 s) have brought the work back long before.
-    "visibility_timeout": 300,
+    # No copy of a message is kept in Redis until it is acknowledged, which a worker does when it takes the message. A
+    # worker that is killed just then loses a wake-up, which the sweep makes up for.
+    "ack_emulation": False,
     "global_keyprefix": "celery:",
 }
 CELERY_BROKER_POOL_LIMIT = 4
