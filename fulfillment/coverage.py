@@ -17,6 +17,7 @@ from fulfillment.models import (
     FulfillmentOrder,
     Order,
     OrderLine,
+    Shipment,
     ShipmentUnit,
     WmsOrder,
     WmsOrderLine,
@@ -115,20 +116,25 @@ def covered_units(given: Iterable[WmsOrderLine]) -> dict[int, int]:
     return covered
 
 
+def shows(read_at: datetime, shipment: Shipment) -> bool:
+    """Whether what is stored by the reading of this time certainly counts the units of a shipment that are fulfilled.
+
+    It does if it was asked for after they were known to be, or if they were taken off it. While our call was under way,
+    Shopify may have answered before it made the fulfilment, or after.
+    """
+    known_at = shipment.counted_at
+    return known_at is None or known_at <= read_at or shipment.subtracted_from == read_at
+
+
 def _fulfilled_units(sent: Iterable[ShipmentUnit], *, read_at: datetime) -> dict[int, int]:
-    """Units of our fulfilments that Shopify counted as fulfilled when the order was last read, by order line, and those
-    that we have taken off that reading since.
+    """Units of our fulfilments that what is stored by the last reading certainly counts as fulfilled, by order line.
 
     Units of a closed shipment count too: a person decided that Shopify has them by another fulfilment.
     """
     fulfilled: dict[int, int] = {}
     for unit in sent:
         shipment = unit.shipment
-        if (
-            shipment.attempt_at is None
-            or shipment.attempt_at <= read_at
-            or shipment.subtracted_from == read_at
-        ):
+        if shows(read_at, shipment):
             closed = shipment.state == ShipmentState.CLOSED
             units = unit.quantity - unit.sent_again if closed else unit.fulfilled
             fulfilled[unit.order_line_id] = fulfilled.get(unit.order_line_id, 0) + units

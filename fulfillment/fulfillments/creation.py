@@ -118,7 +118,7 @@ def _fulfill_by_last_reading(order: Order, shipment: Shipment) -> bool:
     if call is None:
         return False
     try:
-        attempt, refusal = _create(order.shop, shipment, call, by_last_reading=True)
+        attempt, refusal = _create(order, shipment, call, by_last_reading=True)
     except Permanent as error:
         # Shopify may refuse outdated ids like this. Whoever comes next finds the attempt, and reads.
         raise Transient("Shopify did not take what the last reading says") from error
@@ -199,7 +199,7 @@ def _create_all(shop: Shop, order: Order, shipment: Shipment, planned: Fulfillme
     calls, refused = deque(planned.calls), list[HeldUnits]()
     while calls:
         call = calls.popleft()
-        attempt, refusal = _create(shop, shipment, call)
+        attempt, refusal = _create(order, shipment, call)
         if refusal:
             _judge_refusal(shop, order, call, attempt, messages=refusal)
         shipment.refresh_from_db()
@@ -269,10 +269,10 @@ def fulfillment_input(call: Call, tracking: Mapping[str, Any], *, notify: bool) 
 
 
 def _create(
-    shop: Shop, shipment: Shipment, call: Call, *, by_last_reading: bool = False
+    order: Order, shipment: Shipment, call: Call, *, by_last_reading: bool = False
 ) -> tuple[Fulfillment, str]:
     """Make one fulfilment; returns the attempt, and why Shopify refused it, "" if it was made."""
-    tried_before = shipment.attempt_at
+    shop, tried_before = order.shop, shipment.attempt_at
     attempt = _begin_attempt(shipment, call, by_last_reading=by_last_reading)
     given = fulfillment_input(call, attempt.tracking, notify=shop.notify_customer)
     try:
@@ -285,7 +285,7 @@ def _create(
     payload = parse(FulfillmentCreatePayload, data.get("fulfillmentCreate"), changes=True)
     if payload.fulfillment is None:
         return attempt, payload.messages or "without a reason"
-    record(attempt, payload.fulfillment.id, call=call)
+    record(attempt, payload.fulfillment.id, call=call, read_at=order.read_at)
     return attempt, ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -37,8 +38,8 @@ counted AS (
     RETURNING unit.id, unit.told),
 """
 
-# What the call took is taken off what the order asked for at its last reading: all units or none. A line that no longer
-# asks for as many units as before the call was read anew meanwhile, so what is stored may be without the units already.
+# What the call took is taken off what the order asked for at its last reading: all units or none. If a line asks for
+# another number of units than the call was planned with, that reading was out of date.
 _SUBTRACTED = """
 taken AS (
     SELECT line.id, line.fulfillment_order_id AS work_id, pick.quantity
@@ -87,6 +88,7 @@ UPDATE fulfillment_shipment AS shipment
                      WHEN NOT facts.more AND facts.misfits THEN shipment.reason ELSE '' END,
        shopify_fulfillment_id = COALESCE(shipment.shopify_fulfillment_id, %(fulfillment)s),
        fulfilled_at = COALESCE(shipment.fulfilled_at, statement_timestamp()),
+       counted_at = statement_timestamp(),
        subtracted_from = CASE WHEN shipment.fulfilled_at IS NULL AND facts.subtracted THEN %(read_at)s END
   FROM facts WHERE shipment.id = %(id)s
 RETURNING facts.subtracted, facts.stopped AND NOT (facts.more OR facts.misfits),
@@ -100,12 +102,21 @@ RETURNING facts.subtracted, facts.stopped AND NOT (facts.more OR facts.misfits),
 _RECORD = "".join((_CONFIRMED, _SUBTRACTED, _UPDATE_SHIPMENT))
 
 
-def record(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId, *, call: Call | None = None) -> bool:
+def record(
+    attempt: Fulfillment,
+    shopify_fulfillment_id: FulfillmentId,
+    *,
+    call: Call | None = None,
+    read_at: datetime | None = None,
+) -> bool:
     """Store which Shopify fulfilment an attempt became; returns False if that is stored already.
 
     It is stored even if the attempt was voided meanwhile: Shopify has the fulfilment, so it counts. What the `call`
     took at the warehouse's location is taken off the stored fulfilment orders, so that they need not be read for that.
     What it took at another one changed stock there, which the next reading must show, so that it is compared.
+
+    `read_at`: the time of the order's last reading before the call. A later one may show the fulfilment or not, and so
+    may any one if the fulfilment was not made by a call of now. Then the order is read again.
     """
     with transaction.atomic():
         shipment = attempt.shipment
@@ -114,7 +125,8 @@ def record(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId, *, call:
         if attempt.pk is None:
             _store_adopted(attempt)
         location = shipment.wms_order.warehouse.shopify_location_id
-        picks = call.picks if call and call.location_id == location else ()
+        is_unread = call is not None and order.read_at == read_at
+        picks = call.picks if call and is_unread and call.location_id == location else ()
         told = _store(order, attempt, shopify_fulfillment_id, picks=picks)
         if told is None:
             # An adopted fulfilment that is known needs no row of its own.
@@ -124,6 +136,8 @@ def record(attempt: Fulfillment, shopify_fulfillment_id: FulfillmentId, *, call:
         _have_stock_compared(shipment, told, rows)
         commitments.recompute(order, rows)
         order_states.derive_state(order, rows)
+        if not is_unread:
+            jobs.orders.read_once_echoed(order.shop, order.shopify_order_id)
         if attempt.tracking != tracking_input(shipment):
             jobs.shipments.update_tracking(shipment, order)
     logger.info("shipment_fulfilled", shipment=shipment.id, fulfillment=shopify_fulfillment_id)

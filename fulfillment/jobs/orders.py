@@ -90,6 +90,15 @@ def read_order(
     reading(shop.id, shopify_order_id, lane=shop.lane, delay=delay, priority=priority).enqueue()
 
 
+ECHO_DELAY = timedelta(seconds=2)
+"""Within this time Shopify mostly tells us of our own fulfilment. That asks for the same reading, so there is one."""
+
+
+def read_once_echoed(shop: Shop, shopify_order_id: ShopifyOrderId) -> None:
+    """A moment later, have an order read of which the last reading may be without a fulfilment of ours."""
+    read_order(shop, shopify_order_id, delay=ECHO_DELAY)
+
+
 @dataclass(frozen=True)
 class FulfillmentOrderPayload:
     """A fulfilment order of a shop, by Shopify's id. `noticed_at`: when a webhook came that named it.

@@ -35,8 +35,8 @@ COLUMNS = """
 (SELECT json_agg(line ORDER BY part.part, line.id) FROM wms_order_map AS part
  JOIN fulfillment_wmsorderline AS line ON line.wms_order_id = part.id WHERE part.order_id = %(order)s),
 (SELECT json_agg(sent) FROM (
-    SELECT sent.id, sent.wms_order_id, sent.wms_shipment_id, sent.state, sent.reason, sent.attempt_at,
-           sent.subtracted_from, sent.shopify_fulfillment_id
+    SELECT sent.id, sent.wms_order_id, sent.wms_shipment_id, sent.state, sent.reason, sent.subtracted_from,
+           COALESCE(sent.counted_at, sent.fulfilled_at) AS counted_at, sent.shopify_fulfillment_id
     FROM wms_order_map AS part JOIN fulfillment_shipment AS sent ON sent.wms_order_id = part.id
     WHERE part.order_id = %(order)s) AS sent),
 (SELECT json_agg(unit ORDER BY unit.id) FROM wms_order_map AS part

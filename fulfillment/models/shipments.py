@@ -123,6 +123,12 @@ class Shipment(models.Model):
         blank=True,
         help_text="The last try to make a fulfilment in Shopify began at this time; it is empty before the first.",
     )
+    counted_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="It became known at this time which units of the shipment Shopify has in fulfilments. A reading of "
+        "the order that was asked for later shows them. It is empty before.",
+    )
     subtracted_from = models.DateTimeField(
         null=True,
         blank=True,

@@ -62,6 +62,9 @@ def apply(
         )
     if any(unit.shipment.state == ShipmentState.HELD and unit.unfulfilled for unit in stored.rows.sent):
         held_shipments.retry_changed(order)
+    if not all(coverage.shows(order.read_at, unit.shipment) for unit in stored.rows.sent):
+        # A fulfilment of ours became known while Shopify was read.
+        jobs.orders.read_once_echoed(order.shop, order.shopify_order_id)
     return stored
 
 

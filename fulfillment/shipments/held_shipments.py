@@ -197,8 +197,11 @@ def close_shipment(shipment_pk: ShipmentPk, *, user_id: int | None) -> bool:
         return False
     order = order_states.lock_of(shipment.wms_order)
     waiting = Shipment.objects.filter(id=shipment_pk, state__in=[ShipmentState.HELD, ShipmentState.CANCELLED])
-    if not waiting.update(state=ShipmentState.CLOSED, decided_by_id=user_id):
+    closed = {"state": ShipmentState.CLOSED, "counted_at": Now(), "subtracted_from": None}
+    if not waiting.update(**closed, decided_by_id=user_id):
         return False
+    # Only a reading that is asked for from now on certainly shows the fulfilment that has its units.
+    jobs.orders.read_order(order.shop, order.shopify_order_id)
     close_held_alert(shipment)
     alerts.shipments.FULFILLMENT_CANCELLED.close(shipment.subject)
     order_states.derive_state(order)

@@ -44,7 +44,8 @@ AND known.erased_at IS NULL AND known.owed_from IS NULL AND known.surplus IS NUL
 AND NOT EXISTS (SELECT FROM ops_alert WHERE subject = asked.subject AND kind = ANY(%(alerts)s) AND state = 'open')
 AND NOT EXISTS (SELECT FROM wms_order_map AS part JOIN fulfillment_shipment AS sent ON sent.wms_order_id = part.id
                  WHERE part.order_id = known.id AND (sent.state = ANY(%(stuck)s)
-                    OR sent.attempt_at > known.read_at AND sent.subtracted_from IS DISTINCT FROM known.read_at))
+                    OR GREATEST(sent.attempt_at, sent.counted_at, sent.fulfilled_at) > known.read_at
+                   AND sent.subtracted_from IS DISTINCT FROM known.read_at))
 """
 
 _LOOK = "".join(

@@ -215,6 +215,10 @@ def its_units_were_not_taken_off(scene: Scene, order: Json) -> None:
     Shipment.objects.update(subtracted_from=None)
 
 
+def it_was_read_during_the_call(scene: Scene, order: Json) -> None:
+    Shipment.objects.update(subtracted_from=None, attempt_at=scene.row(order).read_at)
+
+
 def an_older_reading_was_stored(scene: Scene, order: Json) -> None:
     FulfillmentOrderLine.objects.update(remaining_quantity=1)
     FulfillmentOrder.objects.update(status="OPEN")
@@ -238,6 +242,7 @@ def it_is_held(scene: Scene, order: Json) -> None:
         a_payload_was_erased,
         the_call_is_not_recorded,
         its_units_were_not_taken_off,
+        it_was_read_during_the_call,
         an_older_reading_was_stored,
         an_alert_waits_for_a_reading,
         the_person_was_erased,

@@ -121,12 +121,14 @@ def part(order: Order, warehouse: Warehouse, *items: tuple[str, int, int], **cha
     return row
 
 
-def told(row: WmsOrder, units: int, *, attempt: timedelta | None = None, **changes: Any) -> None:
-    """A shipment of the part, of which Shopify was told at a time relative to the reading."""
+def told(row: WmsOrder, units: int, *, known: timedelta | None = None, **changes: Any) -> None:
+    """A shipment of the part, of which it became known at a time relative to the reading that Shopify has it."""
     order = row.order
-    at = None if attempt is None else order.read_at + attempt
-    state = changes.pop("state", "received")
-    shipment = make_shipment(row, state=state, attempt_at=at)
+    at = None if known is None else order.read_at + known
+    state, subtracted = changes.pop("state", "received"), changes.pop("subtracted", False)
+    shipment = make_shipment(
+        row, state=state, counted_at=at, subtracted_from=order.read_at if subtracted else None
+    )
     ShipmentUnit.objects.create(
         shipment=shipment, order_line=order.lines.get(), quantity=units, **{"fulfilled": units, **changes}
     )
@@ -210,12 +212,13 @@ BEFORE, AFTER = timedelta(minutes=-1), timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(
-    ("attempt", "changes", "in_flight"),
+    ("known", "changes", "in_flight"),
     [
         (BEFORE, {}, 0),
         (None, {}, 0),
         (timedelta(0), {}, 0),
         (AFTER, {}, 2),
+        (AFTER, {"subtracted": True}, 0),
         (BEFORE, {"fulfilled": 0}, 2),
         (BEFORE, {"fulfilled": 1}, 1),
         (BEFORE, {"state": "closed", "fulfilled": 0}, 0),
@@ -224,11 +227,11 @@ BEFORE, AFTER = timedelta(minutes=-1), timedelta(minutes=1)
     ],
 )
 def test_what_a_reading_can_know_of_our_fulfillments_is_off_what_is_in_flight(
-    berlin: Warehouse, attempt: timedelta | None, changes: dict[str, Any], in_flight: int
+    berlin: Warehouse, known: timedelta | None, changes: dict[str, Any], in_flight: int
 ) -> None:
     order = ordered(berlin.shop)
     row = part(order, berlin, ("MUG", 2, 1))
-    told(row, 2, attempt=attempt, **changes)
+    told(row, 2, known=known, **changes)
     FulfillmentOrder.objects.update(status="CLOSED")
     assert only(coverage.measure(order).in_flight) == in_flight
 

@@ -188,12 +188,12 @@ def test_shipments_are_not_read_while_nothing_counts_as_shipped(berlin: Warehous
 
 
 def waiting_for_a_part(berlin: Warehouse, status: str, *, given: int = 2, **changes: Any) -> Order:
-    """Two of four units are shipped; of the rest Shopify says `status`."""
+    """Two of four units are shipped, as the last reading shows; of the rest Shopify says `status`."""
     order = ordered(berlin.shop, units=4, state="at_warehouse", deferred_detail="2 × SKU-MUG", **changes)
     row = make_wms_order(order, berlin, wms_status="shipped")
     line = order.lines.get()
     WmsOrderLine.objects.create(wms_order=row, order_line=line, item_code="MUG", quantity=given, per_unit=1)
-    shipment = make_shipment(row, state="fulfilled", shopify_fulfillment_id=9, fulfilled_at=timezone.now())
+    shipment = make_shipment(row, state="fulfilled", shopify_fulfillment_id=9, fulfilled_at=order.read_at)
     ShipmentUnit.objects.create(shipment=shipment, order_line=line, quantity=given, fulfilled=given)
     work = order.fulfillment_orders.get()
     work.lines.update(remaining_quantity=4 - given)
