@@ -148,20 +148,22 @@ def find_orders(notices: Sequence[FulfillmentOrderPayload]) -> None:
     """Have the orders read whose fulfilment orders we did not know when webhooks of one shop named them.
 
     By now a webhook of the order itself may have led to a reading; if it is to be read in any case, that does not
-    matter. Shopify is asked which order it is only where we do not know it now.
+    matter. Shopify is asked which orders they are only where we do not know it now, with one request for all, so that a
+    run that fails repeats nothing.
     Raises what `shops.api.client.execute` raises.
     """
-    shop, owners = _look(notices[0].shop, {each.fulfillment_order for each in notices})
-    for each in notices:
-        owner = owners.get(each.fulfillment_order)
-        if owner is None:
-            order_id = queries.owner_of_fulfillment_order(shop, each.fulfillment_order)
-        elif not each.in_any_case and each.noticed_at and owner.was_read_after(each.noticed_at):
-            continue
-        else:
-            order_id = owner.order_id
-        if order_id is not None:
-            jobs.orders.read_order(shop, order_id)
+    named = {each.fulfillment_order for each in notices}
+    shop, owners = _look(notices[0].shop, named)
+    wanted = {
+        owner.order_id
+        for each in notices
+        if (owner := owners.get(each.fulfillment_order)) is not None
+        and (each.in_any_case or not each.noticed_at or not owner.was_read_after(each.noticed_at))
+    }
+    if unknown := named - owners.keys():
+        wanted.update(queries.owners_of_fulfillment_orders(shop, sorted(unknown)).values())
+    for order_id in sorted(wanted):
+        jobs.orders.read_order(shop, order_id)
 
 
 def is_change_unread(shop: Shop) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from fulfillment.shopify.snapshots import (
     FulfillmentNode,
     FulfillmentOrderLinePage,
     FulfillmentOrderNode,
-    FulfillmentOrderOwner,
+    FulfillmentOrderOwners,
     FulfillmentOrderPage,
     LineNode,
     LinePage,
@@ -186,12 +186,15 @@ def _with_all_fulfillment_lines(shop: Shop, node: FulfillmentNode) -> Fulfillmen
     return node.model_copy(update={"fulfillment_line_items": lines})
 
 
-def owner_of_fulfillment_order(shop: Shop, fulfillment_order_id: FulfillmentOrderId) -> ShopifyOrderId | None:
-    """The order that a fulfilment order belongs to; None if Shopify does not know the fulfilment order any more."""
-    variables = {"id": gid("FulfillmentOrder", fulfillment_order_id)}
-    data = execute(shop, "fulfillment_order_owner", variables, priority=Priority.HIGH).data
-    found = data.get("fulfillmentOrder")
-    return parse(FulfillmentOrderOwner, found).order_id if found else None
+def owners_of_fulfillment_orders(
+    shop: Shop, fulfillment_order_ids: Iterable[FulfillmentOrderId]
+) -> dict[FulfillmentOrderId, ShopifyOrderId]:
+    """The orders that these fulfilment orders belong to, by one request. Those that Shopify does not know any more are
+    left out. Raises what `shops.api.client.execute` raises.
+    """
+    variables = {"ids": [gid("FulfillmentOrder", each) for each in fulfillment_order_ids]}
+    data = execute(shop, "fulfillment_order_owners", variables, priority=Priority.HIGH).data
+    return {node.id: node.order_id for node in parse(FulfillmentOrderOwners, data).nodes if node}
 
 
 def orders_changed_since(shop: Shop, since: datetime, *, cursor: str | None, first: int) -> ChangesPage:

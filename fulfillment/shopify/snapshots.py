@@ -201,7 +201,14 @@ class OrderFulfillmentOrders(_Node):
 class FulfillmentOrderOwner(_Node):
     """A fulfilment order, read with the id of its order only."""
 
+    id: FulfillmentOrderGid
     order_id: OrderGid
+
+
+class FulfillmentOrderOwners(_Node):
+    """Fulfilment orders by their ids; None for one that Shopify does not show."""
+
+    nodes: list[FulfillmentOrderOwner | None]
 
 
 class ChangedNode(_Node):

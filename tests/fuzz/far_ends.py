@@ -261,10 +261,17 @@ class FarEnds:
         work = self._work(domain, number - 2, [self._line(number - 1, MUG)])["nodes"][0]
         return {"fulfillmentOrder": {"lineItems": work["lineItems"]}}
 
-    def _FulfillmentOrderOwner(self, _: str, variables: Json) -> Json:  # noqa: N802
-        number = int(variables["id"].rpartition("/")[2])
-        owner = {"orderId": f"gid://shopify/Order/{max(1, number - 2)}"}
-        return {"fulfillmentOrder": owner if self.chance.random() < 0.9 else None}
+    def _FulfillmentOrderOwners(self, _: str, variables: Json) -> Json:  # noqa: N802
+        return {
+            "nodes": [self._owner(each) if self.chance.random() < 0.9 else None for each in variables["ids"]]
+        }
+
+    def _owner(self, gid: str) -> Json:
+        number = int(gid.rpartition("/")[2])
+        return {
+            "id": f"gid://shopify/FulfillmentOrder/{number}",
+            "orderId": f"gid://shopify/Order/{max(1, number - 2)}",
+        }
 
     def _OrderFulfillments(self, _: str, variables: Json) -> Json:  # noqa: N802
         number, chance = int(variables["id"].rpartition("/")[2]), self.chance

@@ -64,7 +64,7 @@ def names_its_work(scene: Scene, order: Json, topic: str = "order_routing_comple
 def asked_for_the_owner() -> AbstractContextManager[mock.Mock]:
     """Shopify's answers to the question which order a fulfilment order belongs to."""
     return mock.patch.object(
-        queries, "owner_of_fulfillment_order", side_effect=queries.owner_of_fulfillment_order
+        queries, "owners_of_fulfillment_orders", side_effect=queries.owners_of_fulfillment_orders
     )
 
 
@@ -74,6 +74,17 @@ def test_an_unknown_one_is_asked_for_at_shopify_a_moment_later(scene: Scene) -> 
     assert drain() == ["shopify.fulfillment_orders/order_routing_complete"]
     assert drain(advance=FIND_DELAY)[:2] == ["fulfillment.find_order", "fulfillment.read_orders"]
     assert scene.row(order).state == "at_warehouse"
+
+
+def test_unknown_ones_of_several_orders_are_asked_for_by_one_request(scene: Scene) -> None:
+    orders = [scene.place((MUG, 1)) for _ in range(3)]
+    for order in orders:
+        names_its_work(scene, order, key=f"w{order['id']}")
+    drain()
+    with asked_for_the_owner() as asked:
+        drain(advance=FIND_DELAY)
+    asked.assert_called_once()
+    assert {scene.row(order).state for order in orders} == {"at_warehouse"}
 
 
 def test_an_order_that_waits_for_its_fulfillment_orders_goes_on_with_the_first_notice_of_one(
@@ -92,13 +103,13 @@ def test_an_order_that_waits_for_its_fulfillment_orders_goes_on_with_the_first_n
 
 @pytest.mark.django_db(transaction=True)
 def test_a_fulfillment_order_made_while_its_order_is_read_has_it_read_again_at_once(scene: Scene) -> None:
-    scene.build_shopify(fo_delay=0.3)
+    scene.build_shopify(fo_delay=2)
     order = scene.place((MUG, 1))
     answered = queries.orders
 
     def and_the_work_is_made(*args: Any, **more: Any) -> Any:
         found = answered(*args, **more)
-        time.sleep(0.4)
+        time.sleep(2.1)
         names_its_work(scene, order)
         with mock.patch.object(queries, "orders", answered):
             run_next(scene.shop.inbox_lane)

@@ -33,8 +33,8 @@ READS: dict[str, tuple[Read, str]] = {
         "OrderFulfillments",
     ),
     "owner": (
-        lambda shop: queries.owner_of_fulfillment_order(shop, FulfillmentOrderId(ORDER + 2)),
-        "FulfillmentOrderOwner",
+        lambda shop: queries.owners_of_fulfillment_orders(shop, [FulfillmentOrderId(ORDER + 2)]),
+        "FulfillmentOrderOwners",
     ),
     "changed orders": (
         lambda shop: queries.orders_changed_since(shop, SINCE, cursor=None, first=5),
