@@ -106,13 +106,11 @@ def refused_parts(order: Order) -> QuerySet[WmsOrder]:
 def lock(order_pk: OrderPk) -> Order:
     """Lock an order until the transaction ends. Call it before its WMS orders, stock levels or advisory locks are
     locked."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK, [order_pk])
-        found = cursor.fetchone()
+    found = _LOCKED.first(_LOCK, [order_pk])
     if found is None:
         raise Order.DoesNotExist
     order: Order
-    order, order.shop = _LOCKED.instances(found)
+    order, order.shop = found
     return order
 
 

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from django.db import connection
 from django.db.models import Q, QuerySet, TextChoices
 from django.db.models.expressions import Combinable, RawSQL
 from django.db.models.functions import Now
@@ -182,13 +181,11 @@ def lock_named_by_wms(connection_pk: ConnectionPk, remote_id: RemoteOrderId) -> 
 
 
 def _locked(statement: str, values: Sequence[Any]) -> WmsOrder | None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        found = cursor.fetchone()
+    found = _LOCKED.first(statement, values)
     if found is None:
         return None
     row: WmsOrder
-    row, row.warehouse, row.warehouse.connection, row.order, row.order.shop = _LOCKED.instances(found)
+    row, row.warehouse, row.warehouse.connection, row.order, row.order.shop = found
     return row
 
 

@@ -21,7 +21,7 @@ class JoinedRows:
 
     @property
     def columns(self) -> str:
-        """What the statement selects, after other columns if there are any."""
+        """What the statement selects, before other columns if there are any."""
         return ", ".join(
             f'{alias}."{field.column}"'
             for alias, model in self._models.items()
@@ -38,14 +38,27 @@ class JoinedRows:
             for convert in field.get_db_converters(connection)
         ]
 
+    @cached_property
+    def _names(self) -> list[tuple[type[Model], list[str]]]:
+        return [
+            (model, [field.attname for field in model._meta.concrete_fields])
+            for model in self._models.values()
+        ]
+
+    def first(self, statement: str, values: Sequence[Any]) -> list[Any] | None:
+        """The instances from the first row that a statement finds; None if it finds none."""
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            found = cursor.fetchone()
+        return None if found is None else self.instances(found)
+
     def instances(self, values: Sequence[Any]) -> list[Any]:
-        """One instance of each model, in their order, not tied to each other yet."""
+        """One instance of each model, in order, not tied to each other yet. Values of other columns may follow."""
         row = list(values)
         for place, column, convert in self._conversions:
             row[place] = convert(row[place], column, connection)
         found, begin = [], 0
-        for model in self._models.values():
-            names = [field.attname for field in model._meta.concrete_fields]
+        for model, names in self._names:
             found.append(model.from_db(DEFAULT_DB_ALIAS, names, row[begin : begin + len(names)]))
             begin += len(names)
         return found

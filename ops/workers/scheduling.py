@@ -14,22 +14,20 @@ from typing import Any
 
 from django.db import connection
 
+from ops.joined_rows import JoinedRows
 from ops.models import Job
 from ops.queue.lanes import ANSWERS_PER_STEP
 from ops.workers import handlers
 from ops.workers.leases import RUN
 
-_FIELDS = Job._meta.concrete_fields
-_NAMES = [each.attname for each in _FIELDS]
-_CONVERTED = [(place, each) for place, each in enumerate(_FIELDS) if hasattr(each, "from_db_value")]
-"""The fields whose stored values are not yet those of an instance."""
+_JOBS = JoinedRows(**{"(turn.job)": Job})
 
-_TURN = """
-SELECT looked_at, lease_lost, lane_full, lane_troubled, told_lanes, told_kinds,
-       {columns}
+_TURN = f"""
+SELECT {_JOBS.columns},
+       looked_at, lease_lost, lane_full, lane_troubled, told_lanes, told_kinds
 FROM ops_turn(%(lanes)s::text[], %(token)s, %(ended)s, %(untold)s::text[], %(run)s, %(others)s::text[], %(batch_sizes)s,
               %(step)s) AS turn
-""".format(columns=", ".join(f"(turn.job).{each.column}" for each in _FIELDS))
+"""  # noqa: S608
 """ops/migrations/0013_turn.py has the function."""
 
 _DUE_KINDS = "SELECT lane, kind FROM ops_due_kinds(%s::text[])"
@@ -90,23 +88,15 @@ def claim(
     with connection.cursor() as cursor:
         cursor.execute(_TURN, values)
         *taken, last = cursor.fetchall()
-    looked_at, lease_lost, lane_full, lane_troubled, told_lanes, told_kinds, *_ = last
+    *_, looked_at, lease_lost, lane_full, lane_troubled, told_lanes, told_kinds = last
     return Claimed(
         looked_at,
-        [_job_of(row[-len(_FIELDS) :]) for row in taken],
+        [job for row in taken for job in _JOBS.instances(row)],
         to_tell=list(zip(told_lanes or (), told_kinds or (), strict=True)),
         lane_full=bool(lane_full),
         lane_troubled=bool(lane_troubled),
         lease_lost=lease_lost,
     )
-
-
-def _job_of(values: tuple[Any, ...]) -> Job:
-    """The job with these stored values, as a query of the model would give it, for a fraction of the work."""
-    converted = list(values)
-    for place, each in _CONVERTED:
-        converted[place] = each.from_db_value(values[place], None, connection)
-    return Job.from_db(connection.alias, _NAMES, converted)
 
 
 def due_kinds(lane: str | None = None) -> list[tuple[str, str]]:

@@ -71,17 +71,18 @@ RETURNING id, received_at, state_since,
 )
 
 _STORED_AS_THEY_ARE = (
-    *(
-        "shopify_order_id",
-        "name",
-        "state",
-        "reason",
-        "financial_status",
-        "is_test",
-        "cancelled_at",
-        "placed_at",
-    ),
-    *("shopify_updated_at", "country", "shipping_method", "read_at"),
+    "shopify_order_id",
+    "name",
+    "state",
+    "reason",
+    "financial_status",
+    "is_test",
+    "cancelled_at",
+    "placed_at",
+    "shopify_updated_at",
+    "country",
+    "shipping_method",
+    "read_at",
 )
 
 
@@ -162,13 +163,11 @@ def read(order: Order) -> StoredOrder:
 
 def lock(shop: Shop, shopify_order_id: ShopifyOrderId) -> Order | None:
     """The locked row of an order; None if it was never read."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK, [shop.id, shopify_order_id])
-        found = cursor.fetchone()
+    found = _LOCKED.first(_LOCK, [shop.id, shopify_order_id])
     if found is None:
         return None
     order: Order
-    (order,) = _LOCKED.instances(found)
+    (order,) = found
     order.shop = shop
     return order
 

@@ -112,10 +112,8 @@ def write_rows(
     for work in works:
         work.id = work_ids[str(work.shopify_fulfillment_order_id)]
     for each in requests:
-        each.fulfillment_order, each.order_line = (
-            each.fulfillment_order,
-            each.order_line,
-        )  # their ids are known now
+        # Set again, because their ids are known now.
+        each.fulfillment_order, each.order_line = (each.fulfillment_order, each.order_line)
         each.id = request_ids[f"{each.fulfillment_order_id} {each.shopify_line_id}"]
 
 
